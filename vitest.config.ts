@@ -1,0 +1,30 @@
+// Three projects: unit (no Docker, no network), docker (a real engine), e2e (the whole fleet, real kubectl).
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: { name: 'unit', include: ['*/test/**/*.test.ts'], exclude: ['**/*.docker.test.ts', 'e2e/**'] },
+      },
+      {
+        test: {
+          name: 'docker',
+          include: ['*/test/**/*.docker.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'e2e',
+          include: ['e2e/test/**/*.test.ts'],
+          testTimeout: 300_000,
+          hookTimeout: 600_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});

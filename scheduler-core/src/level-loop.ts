@@ -1,0 +1,69 @@
+// The level-triggered loop that both shells are built around: any number of wakes become at least one pass that
+// began after the last of them; never two passes at once; a failed pass is tried again, later each time.
+
+export interface LevelLoopParts {
+  /** Looks at the world as it is now and does what it can. Answers when to look again by itself, if ever. */
+  readonly pass: () => Promise<{ readonly againInMs?: number }>;
+  /** Calls back once after the delay; the answer cancels it. */
+  readonly schedule: (delayMs: number, callback: () => void) => () => void;
+  readonly onFailure: (error: unknown, retryInMs: number) => void;
+  readonly retryMs?: { readonly first: number; readonly max: number };
+}
+
+export interface LevelLoop {
+  /** Something may have changed. Cheap, callable from anywhere, also during a pass. */
+  readonly wake: () => void;
+  /** No further pass begins; resolves when the running one has ended. */
+  readonly stop: () => Promise<void>;
+}
+
+export function startLevelLoop(parts: LevelLoopParts): LevelLoop {
+  const retry = parts.retryMs ?? { first: 100, max: 10_000 };
+  let dirty = false;
+  let stopped = false;
+  let running: Promise<void> | undefined;
+  let cancelTimer: (() => void) | undefined;
+  let failures = 0;
+
+  const wakeIn = (delayMs: number) => {
+    cancelTimer?.();
+    cancelTimer = parts.schedule(delayMs, wake);
+  };
+
+  const onePass = async () => {
+    try {
+      const { againInMs } = await parts.pass();
+      failures = 0;
+      if (againInMs !== undefined && !stopped) wakeIn(againInMs);
+    } catch (error) {
+      const retryInMs = Math.min(retry.first * 2 ** failures, retry.max);
+      failures += 1;
+      parts.onFailure(error, retryInMs);
+      if (!stopped) wakeIn(retryInMs);
+    }
+  };
+
+  const runWhileDirty = async () => {
+    while (dirty && !stopped) {
+      dirty = false;
+      cancelTimer?.();
+      cancelTimer = undefined;
+      await onePass();
+    }
+    running = undefined;
+  };
+
+  function wake() {
+    dirty = true;
+    if (!running && !stopped) running = runWhileDirty();
+  }
+
+  return {
+    wake,
+    stop: async () => {
+      stopped = true;
+      cancelTimer?.();
+      await running;
+    },
+  };
+}

@@ -1,0 +1,58 @@
+// The actions an agent can take, each with its reason, and what it remembers of those that failed.
+import type { BackOff } from '../restart-back-off.ts';
+import { containerKey } from './pod-record.ts';
+
+export type NodeAction =
+  /** Make a pod of the DaemonSet's granted revision. */
+  | { readonly kind: 'bear'; readonly daemonSetUid: string; readonly reason: string }
+  /** See that the image is there, then create the container. */
+  | CreateAction
+  | (OnContainer & { readonly kind: 'start'; readonly id: string })
+  | (OnContainer & { readonly kind: 'stop'; readonly id: string; readonly graceSeconds: number })
+  | (OnContainer & { readonly kind: 'remove'; readonly id: string })
+  /** Nothing is left of the pod. */
+  | { readonly kind: 'forget'; readonly podUid: string; readonly reason: string };
+
+export interface OnContainer {
+  readonly podUid: string;
+  /** Its name in the pod, or HOLDER. */
+  readonly container: string;
+  readonly reason: string;
+}
+
+export interface CreateAction extends OnContainer {
+  readonly kind: 'create';
+  readonly attempt: number;
+  /** What to remember from now on: this try counts for the next wait. */
+  readonly backOff?: Pick<ContainerMemory, 'restart' | 'pull'>;
+}
+
+/** What an agent remembers of one container between looks. */
+export interface ContainerMemory {
+  readonly restart?: BackOff;
+  readonly pull?: BackOff;
+  /** The last action on it failed; gone with the next that succeeds. */
+  readonly trouble?: Trouble;
+}
+
+export interface Trouble {
+  readonly kind: 'image' | 'create' | 'start';
+  /** As Kubernetes names it: ErrImagePull, CreateContainerError, RunContainerError ... */
+  readonly reason: string;
+  readonly message: string;
+  readonly failedAt: number;
+}
+
+/** Two actions of one key are never under way together. */
+export function actionKey(action: NodeAction): string {
+  switch (action.kind) {
+    case 'bear':
+      return action.daemonSetUid;
+    case 'forget':
+      return action.podUid;
+    case 'remove':
+      return action.id;
+    default:
+      return containerKey(action.podUid, action.container);
+  }
+}

@@ -1,0 +1,107 @@
+// What an agent does next: what it was told, what the engine shows and what it remembers of failures become
+// the actions that are possible now, each with its reason. Everything else waits, and says for what.
+import { decidePlacement, type Placement, type PlacementNode } from '../placement.ts';
+import { choosePods, type PodChoice, type PodProgress } from './choose-pods.ts';
+import type { ContainerMemory, NodeAction } from './node-action.ts';
+import { type PlanContext, planContainers } from './plan-containers.ts';
+import {
+  containerKey,
+  containerNames,
+  type NodeDaemonSet,
+  type PlannedPod,
+  type SeenContainer,
+} from './pod-record.ts';
+
+export interface NodeInput {
+  readonly now: number;
+  readonly node: PlacementNode;
+  readonly daemonSets: readonly NodeDaemonSet[];
+  /** Pods that somebody deleted, with the grace they asked for. */
+  readonly tombstones: ReadonlyMap<string, number | undefined>;
+  readonly pods: readonly PlannedPod[];
+  readonly containers: readonly SeenContainer[];
+  /** What is being done now, by containerKey: nothing else is planned for these. */
+  readonly busy: ReadonlyMap<string, NodeAction['kind']>;
+  readonly memory: ReadonlyMap<string, ContainerMemory>;
+  /** Containers whose probes say that they must be restarted, by id, with why. */
+  readonly unhealthy: ReadonlyMap<string, string>;
+}
+
+export interface NodePlan {
+  readonly actions: readonly NodeAction[];
+  readonly placements: readonly { readonly daemonSet: NodeDaemonSet; readonly placement: Placement }[];
+  /** Every pod, in exactly one bucket. */
+  readonly pods: readonly PodChoice[];
+  /** When something that waits now becomes possible; milliseconds of the same clock. */
+  readonly nextAt?: number;
+}
+
+export function planNode(input: NodeInput): NodePlan {
+  const progress = new Map(input.pods.map((pod) => [pod.record.uid, podProgress(pod, input)]));
+  const progressOf = (uid: string): PodProgress =>
+    progress.get(uid) ?? { started: false, running: false, prepared: false };
+  const deleted = new Set(input.tombstones.keys());
+  const placements = input.daemonSets.map((daemonSet) => ({
+    daemonSet,
+    placement: decidePlacement(daemonSet.rules, input.node),
+  }));
+  const actions: NodeAction[] = [];
+  const choices: PodChoice[] = [];
+  for (const { daemonSet, placement } of placements) {
+    const records = recordsOf(input, (uid) => uid === daemonSet.uid);
+    const choice = choosePods(daemonSet, placement.decision, records, progressOf, deleted);
+    choices.push(...choice.pods);
+    if (choice.bear && !input.busy.has(daemonSet.uid))
+      actions.push({ kind: 'bear', daemonSetUid: daemonSet.uid, reason: choice.bear });
+  }
+  const known = new Set(input.daemonSets.map(({ uid }) => uid));
+  choices.push(
+    ...choosePods(
+      undefined,
+      'Leave',
+      recordsOf(input, (uid) => !known.has(uid)),
+      progressOf,
+      deleted,
+    ).pods,
+  );
+  const steps = planAllContainers(input, choices);
+  const nextAt = earliest(steps.waits);
+  return {
+    actions: [...actions, ...steps.actions],
+    placements,
+    pods: choices,
+    ...(nextAt === undefined ? {} : { nextAt }),
+  };
+}
+
+function planAllContainers(input: NodeInput, choices: readonly PodChoice[]) {
+  const context: PlanContext = { ...input, pods: new Map(input.pods.map((pod) => [pod.record.uid, pod])) };
+  const actions: NodeAction[] = [];
+  const waits: number[] = [];
+  for (const choice of choices) {
+    const steps = planContainers(choice, context);
+    actions.push(...steps.actions);
+    waits.push(...steps.waits);
+  }
+  return { actions, waits };
+}
+
+const recordsOf = (input: NodeInput, belongs: (daemonSetUid: string) => boolean) =>
+  input.pods.map(({ record }) => record).filter(({ daemonSetUid }) => belongs(daemonSetUid));
+
+function podProgress({ record, template }: PlannedPod, input: NodeInput): PodProgress {
+  const seen = input.containers.filter(({ podUid }) => podUid === record.uid);
+  const names = template ? containerNames(template) : [];
+  const busyWith = (name: string) => input.busy.get(containerKey(record.uid, name));
+  return {
+    started: seen.some(({ state }) => state !== 'created'),
+    running:
+      seen.some(({ state }) => state === 'running') || names.some((name) => busyWith(name) === 'start'),
+    prepared:
+      template !== undefined &&
+      names.every((name) => seen.some((container) => container.name === name) && busyWith(name) !== 'create'),
+  };
+}
+
+const earliest = (instants: readonly number[]): number | undefined =>
+  instants.length === 0 ? undefined : Math.min(...instants);

@@ -1,0 +1,63 @@
+// What an agent knows of its pods and containers: the input of planNode and podStatus.
+import type { PlacementRules } from '../placement.ts';
+import type { PodTemplateSpec } from '../schema/pod.ts';
+
+/** One DaemonSet as this node was told. */
+export interface NodeDaemonSet {
+  readonly uid: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly rules: PlacementRules;
+  /** What this node may run; absent while nothing is granted. */
+  readonly granted?: { readonly revision: string; readonly templateHash: string };
+}
+
+/** A pod's identity, made once on this node and kept until the pod is gone. */
+export interface PodRecord {
+  readonly uid: string;
+  readonly name: string;
+  readonly namespace: string;
+  readonly daemonSetUid: string;
+  readonly daemonSetName: string;
+  readonly revision: string;
+  readonly templateHash: string;
+  /** RFC 3339, by the node's clock. Only its order among the pods of one DaemonSet matters. */
+  readonly createdAt: string;
+}
+
+/** The name of the container that only holds a pod's network. */
+export const HOLDER = '';
+
+export type SeenState = 'created' | 'running' | 'exited';
+
+/** A container of ours, as the engine shows it now. */
+export interface SeenContainer {
+  readonly id: string;
+  readonly podUid: string;
+  /** The container's name in the pod, or HOLDER. */
+  readonly name: string;
+  /** 0 for the first; each restart makes a new container with the next number. */
+  readonly attempt: number;
+  readonly state: SeenState;
+  /** Which attempt of the holder it shares the network of; absent on the host's network and on the holder. */
+  readonly holderAttempt?: number;
+  /** When the agent first saw it ended; milliseconds of the agent's monotonic clock. */
+  readonly endedAt?: number;
+}
+
+/** A pod with what planning needs to know of its template. */
+export interface PlannedPod {
+  readonly record: PodRecord;
+  /** Absent while the agent lacks the template's body: then nothing is done to the pod but stopping it. */
+  readonly template?: PodTemplateSpec;
+}
+
+export const needsHolder = (template: PodTemplateSpec): boolean => !template.spec?.hostNetwork;
+
+/** The containers a pod consists of, the holder first. */
+export function containerNames(template: PodTemplateSpec): readonly string[] {
+  const names = (template.spec?.containers ?? []).map(({ name }) => name);
+  return needsHolder(template) ? [HOLDER, ...names] : names;
+}
+
+export const containerKey = (podUid: string, name: string): string => `${podUid}/${name}`;

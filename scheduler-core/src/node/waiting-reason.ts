@@ -1,0 +1,50 @@
+// Why a container is not running now, in the words `kubectl get pods` shows.
+import type { ContainerMemory } from './node-action.ts';
+import type { PodRecord, SeenContainer } from './pod-record.ts';
+
+export interface WaitingReason {
+  readonly reason: string;
+  readonly message?: string;
+}
+
+/** Undefined when it runs, or has just ended and is about to be restarted. */
+export function waitingReason(
+  record: PodRecord,
+  name: string,
+  image: string,
+  container: SeenContainer | undefined,
+  memory: ContainerMemory | undefined,
+  now: number,
+): WaitingReason | undefined {
+  if (container?.state === 'running') return undefined;
+  const trouble = memory?.trouble;
+  if (trouble?.kind === 'image') return imageTrouble(image, trouble, memory?.pull !== undefined);
+  if (trouble) return { reason: trouble.reason, message: trouble.message };
+  if (container?.state !== 'exited') return { reason: 'ContainerCreating' };
+  const waitMs = memory?.restart?.waitMs;
+  if (waitMs === undefined || container.endedAt === undefined || now >= container.endedAt + waitMs)
+    return undefined;
+  return {
+    reason: 'CrashLoopBackOff',
+    message: `back-off ${formatSeconds(waitMs)} restarting failed container=${name} pod=${record.name}_${record.namespace}(${record.uid})`,
+  };
+}
+
+/** The first failure is shown as it is, later ones as waiting for the next try. */
+function imageTrouble(
+  image: string,
+  { reason, message }: { readonly reason: string; readonly message: string },
+  backingOff: boolean,
+): WaitingReason {
+  if (reason !== 'ErrImagePull' || !backingOff) return { reason, message };
+  return {
+    reason: 'ImagePullBackOff',
+    message: `Back-off pulling image ${JSON.stringify(image)}: ${message}`,
+  };
+}
+
+/** As Go prints durations: 10s, 1m20s, 5m0s. */
+function formatSeconds(milliseconds: number): string {
+  const seconds = Math.round(milliseconds / 1000);
+  return seconds < 60 ? `${seconds}s` : `${Math.floor(seconds / 60)}m${seconds % 60}s`;
+}

@@ -1,0 +1,256 @@
+// Containers of a pod template: names, images, ports, environment, mounts, resources.
+import { parseQuantity } from '../quantity.ts';
+import type {
+  Container,
+  ContainerPort,
+  EnvVar,
+  ResourceRequirements,
+  SecurityContext,
+} from '../schema/container.ts';
+import {
+  atLeastZero,
+  checked,
+  duplicate,
+  type FieldError,
+  forbidden,
+  invalid,
+  notFound,
+  notSupported,
+  required,
+} from './field-error.ts';
+import { dnsLabelProblem, portNameProblem, qualifiedNameProblem } from './names.ts';
+import { validatePortRef, validateProbe } from './probes.ts';
+
+const PULL_POLICIES = ['Always', 'IfNotPresent', 'Never'];
+const STANDARD_RESOURCES = new Set(['cpu', 'memory', 'ephemeral-storage']);
+
+export function validateContainers(
+  field: string,
+  containers: readonly Container[],
+  volumeNames: ReadonlySet<string>,
+  hostNetwork: boolean,
+): FieldError[] {
+  if (containers.length === 0) return [required(field)];
+  return [
+    ...repeated(containers.map(({ name }) => name)).map((index) =>
+      duplicate(`${field}[${index}].name`, containers[index]?.name),
+    ),
+    ...repeatedHostPorts(field, containers),
+    ...containers.flatMap((container, index) =>
+      validateContainer(`${field}[${index}]`, container, volumeNames, hostNetwork),
+    ),
+  ];
+}
+
+/** Indexes of what was there before. */
+const repeated = (values: readonly unknown[]): number[] =>
+  values.flatMap((value, index) => (values.indexOf(value) < index ? [index] : []));
+
+function validateContainer(
+  at: string,
+  container: Container,
+  volumeNames: ReadonlySet<string>,
+  hostNetwork: boolean,
+): FieldError[] {
+  const { name, image = '', imagePullPolicy, terminationMessagePolicy } = container;
+  return [
+    ...(name === '' || name === undefined
+      ? [required(`${at}.name`)]
+      : checked(`${at}.name`, name, dnsLabelProblem)),
+    ...(image === '' ? [required(`${at}.image`)] : []),
+    ...(image !== image.trim()
+      ? [invalid(`${at}.image`, image, 'must not have leading or trailing whitespace')]
+      : []),
+    ...(imagePullPolicy && !PULL_POLICIES.includes(imagePullPolicy)
+      ? [notSupported(`${at}.imagePullPolicy`, imagePullPolicy, PULL_POLICIES)]
+      : []),
+    ...(terminationMessagePolicy && !['File', 'FallbackToLogsOnError'].includes(terminationMessagePolicy)
+      ? [
+          notSupported(`${at}.terminationMessagePolicy`, terminationMessagePolicy, [
+            'File',
+            'FallbackToLogsOnError',
+          ]),
+        ]
+      : []),
+    ...validatePorts(`${at}.ports`, container.ports ?? [], hostNetwork),
+    ...(container.env ?? []).flatMap((variable, index) => validateEnv(`${at}.env[${index}]`, variable)),
+    ...validateMounts(`${at}.volumeMounts`, container, volumeNames),
+    ...validateResources(`${at}.resources`, container.resources ?? {}),
+    ...validateProbe(`${at}.livenessProbe`, container.livenessProbe, 'liveness'),
+    ...validateProbe(`${at}.readinessProbe`, container.readinessProbe, 'readiness'),
+    ...validateProbe(`${at}.startupProbe`, container.startupProbe, 'startup'),
+    ...validateLifecycle(`${at}.lifecycle`, container.lifecycle),
+    ...validateSecurityContext(`${at}.securityContext`, container.securityContext),
+  ];
+}
+
+function validateLifecycle(at: string, lifecycle: Container['lifecycle']): FieldError[] {
+  return (['postStart', 'preStop'] as const).flatMap((hook) => {
+    const handler = lifecycle?.[hook];
+    if (!handler) return [];
+    const given = (['exec', 'httpGet', 'tcpSocket', 'sleep'] as const).filter((kind) => handler[kind]);
+    if (given.length === 0) return [required(`${at}.${hook}`, 'must specify a handler type')];
+    return given
+      .slice(1)
+      .map((kind) => forbidden(`${at}.${hook}.${kind}`, 'may not specify more than 1 handler type'));
+  });
+}
+
+function validatePorts(field: string, ports: readonly ContainerPort[], hostNetwork: boolean): FieldError[] {
+  const names = ports.map(({ name }) => name);
+  return ports.flatMap((port, index) => {
+    const at = `${field}[${index}]`;
+    const errors: FieldError[] = port.name ? checked(`${at}.name`, port.name, portNameProblem) : [];
+    if (port.name && names.indexOf(port.name) < index) errors.push(duplicate(`${at}.name`, port.name));
+    if (!port.containerPort) errors.push(required(`${at}.containerPort`));
+    else errors.push(...validatePortRef(`${at}.containerPort`, port.containerPort));
+    if (port.hostPort) errors.push(...validatePortRef(`${at}.hostPort`, port.hostPort));
+    if (hostNetwork && port.hostPort && port.hostPort !== port.containerPort)
+      errors.push(
+        invalid(`${at}.hostPort`, port.hostPort, 'must match `containerPort` when `hostNetwork` is true'),
+      );
+    if (!['TCP', 'UDP', 'SCTP'].includes(port.protocol ?? 'TCP'))
+      errors.push(notSupported(`${at}.protocol`, port.protocol, ['TCP', 'UDP', 'SCTP']));
+    return errors;
+  });
+}
+
+/** Rule 78: compared as text, over all containers of the pod. */
+function repeatedHostPorts(field: string, containers: readonly Container[]): FieldError[] {
+  const seen = new Set<string>();
+  return containers.flatMap((container, index) =>
+    (container.ports ?? []).flatMap((port, position) => {
+      if (!port.hostPort) return [];
+      const identity = `${port.protocol ?? 'TCP'}/${port.hostIP ?? ''}/${port.hostPort}`;
+      if (seen.has(identity)) return [duplicate(`${field}[${index}].ports[${position}].hostPort`, identity)];
+      seen.add(identity);
+      return [];
+    }),
+  );
+}
+
+function validateEnv(at: string, { name, value, valueFrom }: EnvVar): FieldError[] {
+  const errors: FieldError[] = [];
+  if (name === '') errors.push(required(`${at}.name`));
+  else if (!/^[\x20-\x3c\x3e-\x7e]+$/.test(name))
+    errors.push(
+      invalid(
+        `${at}.name`,
+        name,
+        "a valid environment variable name must consist only of printable ASCII characters other than '='",
+      ),
+    );
+  if (!valueFrom) return errors;
+  const sources = Object.keys(valueFrom).length;
+  if (sources === 0)
+    errors.push(
+      invalid(
+        `${at}.valueFrom`,
+        '',
+        'must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`',
+      ),
+    );
+  else if (value)
+    errors.push(invalid(`${at}.valueFrom`, '', 'may not be specified when `value` is not empty'));
+  if (sources > 1)
+    errors.push(invalid(`${at}.valueFrom`, '', 'may not have more than one field specified at a time'));
+  return errors;
+}
+
+function validateMounts(field: string, container: Container, volumeNames: ReadonlySet<string>): FieldError[] {
+  const mounts = container.volumeMounts ?? [];
+  const paths = mounts.map(({ mountPath }) => mountPath);
+  return mounts.flatMap((mount, index) => {
+    const at = `${field}[${index}]`;
+    const errors: FieldError[] = [];
+    if (!mount.name) errors.push(required(`${at}.name`));
+    else if (!volumeNames.has(mount.name)) errors.push(notFound(`${at}.name`, mount.name));
+    if (!mount.mountPath) errors.push(required(`${at}.mountPath`));
+    else if (paths.indexOf(mount.mountPath) < index)
+      errors.push(invalid(`${at}.mountPath`, mount.mountPath, 'must be unique'));
+    if (mount.subPath && mount.subPathExpr)
+      errors.push(
+        invalid(`${field}.subPathExpr`, mount.subPathExpr, 'subPathExpr and subPath are mutually exclusive'),
+      );
+    errors.push(...validateSubPath(`${field}.subPath`, mount.subPath));
+    if (
+      mount.mountPropagation &&
+      !['None', 'HostToContainer', 'Bidirectional'].includes(mount.mountPropagation)
+    )
+      errors.push(
+        notSupported(`${field}.mountPropagation`, mount.mountPropagation, [
+          'None',
+          'HostToContainer',
+          'Bidirectional',
+        ]),
+      );
+    if (mount.mountPropagation === 'Bidirectional' && !container.securityContext?.privileged)
+      errors.push(
+        forbidden(
+          `${field}.mountPropagation`,
+          'Bidirectional mount propagation is available only to privileged containers',
+        ),
+      );
+    return errors;
+  });
+}
+
+function validateSubPath(field: string, subPath: string | undefined): FieldError[] {
+  if (!subPath) return [];
+  if (subPath.startsWith('/')) return [invalid(field, subPath, 'must be a relative path')];
+  return subPath.split('/').includes('..') ? [invalid(field, subPath, "must not contain '..'")] : [];
+}
+
+function validateResources(at: string, { limits = {}, requests = {} }: ResourceRequirements): FieldError[] {
+  const errors: FieldError[] = [];
+  for (const [side, amounts] of [
+    ['limits', limits],
+    ['requests', requests],
+  ] as const)
+    for (const [name, amount] of Object.entries(amounts))
+      errors.push(...validateResource(`${at}.${side}[${name}]`, name, amount));
+  for (const [name, request] of Object.entries(requests)) {
+    const limit = limits[name];
+    if (limit !== undefined && nano(request) > nano(limit))
+      errors.push(
+        invalid(`${at}.requests`, request, `must be less than or equal to ${name} limit of ${limit}`),
+      );
+  }
+  return errors;
+}
+
+function validateResource(field: string, name: string, amount: string): FieldError[] {
+  const known = STANDARD_RESOURCES.has(name) || name.startsWith('hugepages-') || name.includes('/');
+  return [
+    ...(known
+      ? checked(field, name, qualifiedNameProblem)
+      : [invalid(field, name, 'must be a standard resource type or fully qualified')]),
+    ...(nano(amount) < 0n ? [invalid(field, amount, 'must be greater than or equal to 0')] : []),
+  ];
+}
+
+const nano = (amount: string): bigint => parseQuantity(amount)?.nano ?? 0n;
+
+function validateSecurityContext(at: string, context: SecurityContext | undefined): FieldError[] {
+  if (!context) return [];
+  const privilegedNoEscalation = context.allowPrivilegeEscalation === false && context.privileged === true;
+  const adminNoEscalation =
+    context.allowPrivilegeEscalation === false &&
+    (context.capabilities?.add ?? []).some((name) => name === 'SYS_ADMIN' || name === 'CAP_SYS_ADMIN');
+  return [
+    ...atLeastZero(`${at}.runAsUser`, context.runAsUser),
+    ...atLeastZero(`${at}.runAsGroup`, context.runAsGroup),
+    ...(privilegedNoEscalation
+      ? [invalid(at, context, 'cannot set `allowPrivilegeEscalation` to false and `privileged` to true')]
+      : []),
+    ...(adminNoEscalation
+      ? [
+          invalid(
+            at,
+            context,
+            'cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN',
+          ),
+        ]
+      : []),
+  ];
+}

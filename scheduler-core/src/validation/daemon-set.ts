@@ -1,0 +1,173 @@
+// A whole DaemonSet, as Kubernetes validates it (rules 67 to 83): every error at once, each with its path.
+import { canonicalJson } from '../canonical-json.ts';
+import { isIntOrPercent } from '../int-or-percent.ts';
+import { matchesSelector } from '../label-selector.ts';
+import type { DaemonSet, DaemonSetSpec } from '../schema/daemon-set.ts';
+import type { PodSpec, PodTemplateSpec } from '../schema/pod.ts';
+import { validateContainers } from './containers.ts';
+import {
+  atLeastZero,
+  checked,
+  type FieldError,
+  forbidden,
+  invalid,
+  notSupported,
+  required,
+} from './field-error.ts';
+import { validateAnnotations, validateLabels, validateMetadata, validateSelector } from './metadata.ts';
+import { dnsSubdomainProblem } from './names.ts';
+import { validateNodeAffinity, validateTolerations } from './scheduling.ts';
+import { validateVolumes } from './volumes.ts';
+
+export function validateDaemonSet(daemonSet: DaemonSet): FieldError[] {
+  const { metadata = {}, spec } = daemonSet;
+  return [...validateMetadata(metadata, true), ...(spec ? validateSpec(spec) : [required('spec')])];
+}
+
+export function validateDaemonSetUpdate(daemonSet: DaemonSet, old: DaemonSet): FieldError[] {
+  const selector = daemonSet.spec?.selector;
+  return [
+    ...validateDaemonSet(daemonSet),
+    ...(canonicalJson(selector) === canonicalJson(old.spec?.selector)
+      ? []
+      : [invalid('spec.selector', selector ?? {}, 'field is immutable')]),
+  ];
+}
+
+function validateSpec(spec: DaemonSetSpec): FieldError[] {
+  return [
+    ...validateSpecSelector(spec),
+    ...validateTemplate('spec.template', spec.template),
+    ...validateStrategy('spec.updateStrategy', spec.updateStrategy),
+    ...atLeastZero('spec.minReadySeconds', spec.minReadySeconds),
+    ...atLeastZero('spec.revisionHistoryLimit', spec.revisionHistoryLimit),
+  ];
+}
+
+function validateSpecSelector({ selector, template }: DaemonSetSpec): FieldError[] {
+  const labels = template?.metadata?.labels ?? {};
+  const mismatch = invalid(
+    'spec.template.metadata.labels',
+    labels,
+    '`selector` does not match template `labels`',
+  );
+  if (!selector) return [mismatch];
+  const empty = !Object.keys(selector.matchLabels ?? {}).length && !selector.matchExpressions?.length;
+  return [
+    ...validateSelector('spec.selector', selector),
+    ...(empty ? [invalid('spec.selector', selector, 'empty selector is invalid for daemonset')] : []),
+    ...(empty || matchesSelector(selector, labels) ? [] : [mismatch]),
+  ];
+}
+
+function validateTemplate(at: string, template: PodTemplateSpec | undefined): FieldError[] {
+  if (!template?.spec) return [required(`${at}.spec.containers`)];
+  return [
+    // Rule 73: Kubernetes leaves "metadata" out of these two paths.
+    ...validateLabels(`${at}.labels`, template.metadata?.labels),
+    ...validateAnnotations(`${at}.annotations`, template.metadata?.annotations),
+    ...validatePodSpec(`${at}.spec`, template.spec),
+  ];
+}
+
+function validatePodSpec(at: string, spec: PodSpec): FieldError[] {
+  const volumes = spec.volumes ?? [];
+  const names = new Set(volumes.map(({ name }) => name));
+  return [
+    ...validateVolumes(`${at}.volumes`, volumes),
+    ...validateContainers(`${at}.containers`, spec.containers ?? [], names, spec.hostNetwork ?? false),
+    ...(spec.restartPolicy === undefined || spec.restartPolicy === 'Always'
+      ? []
+      : [notSupported(`${at}.restartPolicy`, spec.restartPolicy, ['Always'])]),
+    ...(spec.activeDeadlineSeconds === undefined
+      ? []
+      : [forbidden(`${at}.activeDeadlineSeconds`, 'activeDeadlineSeconds in DaemonSet is not Supported')]),
+    ...(spec.ephemeralContainers?.length
+      ? [forbidden(`${at}.ephemeralContainers`, 'ephemeral containers not allowed in pod template')]
+      : []),
+    ...atLeastZero(`${at}.terminationGracePeriodSeconds`, spec.terminationGracePeriodSeconds),
+    ...validateLabels(`${at}.nodeSelector`, spec.nodeSelector),
+    ...(spec.nodeName ? checked(`${at}.nodeName`, spec.nodeName, dnsSubdomainProblem) : []),
+    ...(spec.serviceAccountName
+      ? checked(`${at}.serviceAccountName`, spec.serviceAccountName, dnsSubdomainProblem)
+      : []),
+    ...validateTolerations(`${at}.tolerations`, spec.tolerations ?? []),
+    ...validateNodeAffinity(`${at}.affinity`, spec.affinity),
+    ...validateDns(at, spec),
+    ...validatePodSecurity(at, spec),
+  ];
+}
+
+function validateDns(at: string, spec: PodSpec): FieldError[] {
+  const policies = ['ClusterFirst', 'ClusterFirstWithHostNet', 'Default', 'None'];
+  if (!policies.includes(spec.dnsPolicy ?? 'ClusterFirst'))
+    return [notSupported(`${at}.dnsPolicy`, spec.dnsPolicy, policies)];
+  return spec.dnsPolicy === 'None' && !spec.dnsConfig?.nameservers?.length
+    ? [
+        required(
+          `${at}.dnsConfig.nameservers`,
+          'must provide at least one DNS nameserver when `dnsPolicy` is None',
+        ),
+      ]
+    : [];
+}
+
+function validatePodSecurity(at: string, spec: PodSpec): FieldError[] {
+  return [
+    ...atLeastZero(`${at}.securityContext.runAsUser`, spec.securityContext?.runAsUser),
+    ...atLeastZero(`${at}.securityContext.runAsGroup`, spec.securityContext?.runAsGroup),
+    ...(spec.hostPID && spec.shareProcessNamespace
+      ? [
+          invalid(
+            `${at}.shareProcessNamespace`,
+            true,
+            'ShareProcessNamespace and HostPID cannot both be enabled',
+          ),
+        ]
+      : []),
+  ];
+}
+
+function validateStrategy(at: string, strategy: DaemonSetSpec['updateStrategy']): FieldError[] {
+  switch (strategy?.type) {
+    case 'OnDelete':
+      return [];
+    case 'RollingUpdate':
+      return strategy.rollingUpdate
+        ? validateRollingUpdate(`${at}.rollingUpdate`, strategy.rollingUpdate)
+        : [required(`${at}.rollingUpdate`)];
+    default:
+      return [notSupported(at, strategy?.type ?? '', ['RollingUpdate', 'OnDelete'])];
+  }
+}
+
+type RollingUpdate = NonNullable<NonNullable<DaemonSetSpec['updateStrategy']>['rollingUpdate']>;
+
+/** Rules 68 and 69. */
+function validateRollingUpdate(
+  at: string,
+  { maxUnavailable = 1, maxSurge = 0 }: RollingUpdate,
+): FieldError[] {
+  const shape = (
+    [
+      ['maxUnavailable', maxUnavailable],
+      ['maxSurge', maxSurge],
+    ] as const
+  )
+    .filter(([, value]) => !isIntOrPercent(value))
+    .map(([name, value]) => invalid(`${at}.${name}`, value, intOrPercentDetail(value)));
+  if (shape.length > 0) return shape;
+  const unavailable = Number.parseInt(String(maxUnavailable), 10) !== 0;
+  const surge = Number.parseInt(String(maxSurge), 10) !== 0;
+  if (unavailable && surge)
+    return [invalid(`${at}.maxSurge`, maxSurge, 'may not be set when maxUnavailable is non-zero')];
+  if (!unavailable && !surge) return [required(`${at}.maxUnavailable`, 'cannot be 0 when maxSurge is 0')];
+  return [];
+}
+
+function intOrPercentDetail(value: number | string): string {
+  if (typeof value === 'number') return 'must be greater than or equal to 0';
+  return /^\d+%$/.test(value)
+    ? 'must not be greater than 100%'
+    : "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')";
+}

@@ -98,11 +98,16 @@ export const listByKey = <S extends Schema>(items: S, key: string, ...more: stri
   mapKeys: [key, ...more],
 });
 export const map = <S extends Schema>(values: S): MapSchema<S> => ({ type: 'map', values });
-export const object = <const F extends Fields, const R extends string & keyof F = never>(
+/** `required` says what JSON must hold; overloaded because nothing must not be inferred as everything. */
+export function object<const F extends Fields>(name: string, fields: F): ObjectSchema<F, never>;
+export function object<const F extends Fields, const R extends string & keyof F>(
   name: string,
   fields: F,
-  required: readonly R[] = [],
-): ObjectSchema<F, R> => ({ type: 'object', name, fields, required });
+  required: readonly R[],
+): ObjectSchema<F, R>;
+export function object(name: string, fields: Fields, required: readonly string[] = []): ObjectSchema {
+  return { type: 'object', name, fields, required };
+}
 
 /** The TypeScript type of what a schema describes. */
 export type Infer<S> = S extends { type: 'string'; enum: readonly (infer E)[] }

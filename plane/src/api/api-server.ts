@@ -1,0 +1,177 @@
+// The HTTPS end of the plane: TLS, who is calling, and which part answers.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer, type Server } from 'node:https';
+import type { TLSSocket } from 'node:tls';
+import type { Kind } from '../kinds/kind.ts';
+import { openApiV2 } from '../openapi/document-v2.ts';
+import { openApiV3, openApiV3Index } from '../openapi/document-v3.ts';
+import { ApiError, methodNotAllowed, notFoundPath, unauthorized } from './api-error.ts';
+import { type User, userOf } from './authenticate.ts';
+import {
+  aggregatedContentType,
+  aggregatedDiscovery,
+  aggregatedVersion,
+  apiGroup,
+  apiGroupList,
+  apiResourceList,
+  apiVersions,
+} from './discovery.ts';
+import { parseResourcePath } from './request.ts';
+import { type ResourceParts, serveResource } from './resource-routes.ts';
+import { sendBytes, sendError, sendJson } from './respond.ts';
+
+export interface ApiServerParts extends Omit<ResourceParts, 'signal'> {
+  readonly tls: { readonly key: string; readonly cert: string; readonly ca: string };
+  readonly kinds: readonly Kind[];
+  readonly versionInfo: object;
+  readonly version: string;
+  readonly isReady: () => boolean;
+  /** Called once for each reply, and for each error that is not the client's. */
+  readonly onReply: (reply: {
+    method: string;
+    path: string;
+    code: number;
+    user?: string;
+    error?: unknown;
+  }) => void;
+}
+
+export interface ApiServer {
+  readonly listen: (host: string, port: number) => Promise<number>;
+  readonly close: () => Promise<void>;
+}
+
+export function createApiServer(parts: ApiServerParts): ApiServer {
+  const stop = new AbortController();
+  const documents = openApiV3(parts.kinds, parts.version);
+  const documentV2 = openApiV2(parts.kinds, parts.version);
+  const resourceParts: ResourceParts = { ...parts, signal: stop.signal };
+
+  const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const url = new URL(request.url ?? '/', 'https://plane');
+    if (servePublic(url.pathname, response, parts)) return;
+    const user = userOf(request.socket as TLSSocket);
+    if (!user) throw unauthorized();
+    if (serveDocument(url.pathname, request, response, user)) return;
+    const path = parseResourcePath(url.pathname);
+    if (!path) throw notFoundPath();
+    await serveResource(resourceParts, path, url.searchParams, user, request, response);
+  };
+
+  const serveDocument = (
+    pathname: string,
+    request: IncomingMessage,
+    response: ServerResponse,
+    _user: User,
+  ): boolean => {
+    const document = findDocument(pathname.replace(/\/$/, ''), request, parts.kinds, documents, documentV2);
+    if (!document) return false;
+    if (request.method !== 'GET') throw methodNotAllowed(`${request.method} is not allowed on ${pathname}`);
+    response.setHeader('Vary', 'Accept');
+    sendBytes(response, 200, document.type, document.bytes);
+    return true;
+  };
+
+  const server = createServer(
+    { ...parts.tls, requestCert: true, rejectUnauthorized: false, minVersion: 'TLSv1.2' },
+    (request, response) => {
+      let failure: unknown;
+      response.on('close', () => {
+        const user = (request.socket as TLSSocket).getPeerCertificate?.()?.subject?.CN;
+        parts.onReply({
+          method: request.method ?? '',
+          path: request.url ?? '',
+          code: response.statusCode,
+          ...(typeof user === 'string' ? { user } : {}),
+          ...(failure === undefined ? {} : { error: failure }),
+        });
+      });
+      serve(request, response).catch((error: unknown) => {
+        if (!(error instanceof ApiError) || error.code >= 500) failure = error;
+        sendError(response, error);
+      });
+    },
+  );
+  // Watches and log streams stay open for as long as their reader wants; idle ones are ended by their own rules.
+  server.requestTimeout = 60_000;
+  server.headersTimeout = 20_000;
+  server.keepAliveTimeout = 120_000;
+  server.on('tlsClientError', () => {});
+  return {
+    listen: (host, port) => listen(server, host, port),
+    close: async () => {
+      stop.abort();
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeIdleConnections();
+      const force = setTimeout(() => server.closeAllConnections(), 2000);
+      await closed;
+      clearTimeout(force);
+    },
+  };
+}
+
+function listen(server: Server, host: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      const address = server.address();
+      resolve(typeof address === 'object' && address ? address.port : port);
+    });
+  });
+}
+
+/** What needs no identity: health and version, as in Kubernetes. */
+function servePublic(pathname: string, response: ServerResponse, parts: ApiServerParts): boolean {
+  if (pathname === '/version') {
+    sendJson(response, 200, parts.versionInfo);
+    return true;
+  }
+  if (!/^\/(healthz|livez|readyz)(\/ping)?$/.test(pathname)) return false;
+  const ok = !pathname.startsWith('/readyz') || parts.isReady();
+  sendBytes(response, ok ? 200 : 503, 'text/plain; charset=utf-8', Buffer.from(ok ? 'ok' : 'not ready'));
+  return true;
+}
+
+interface Document {
+  readonly type: string;
+  readonly bytes: Uint8Array;
+}
+
+const OPENAPI_V2_TYPE = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
+
+function findDocument(
+  pathname: string,
+  request: IncomingMessage,
+  kinds: readonly Kind[],
+  v3: ReadonlyMap<string, string>,
+  v2: Uint8Array,
+): Document | undefined {
+  const json = (body: object): Document => ({
+    type: 'application/json',
+    bytes: Buffer.from(JSON.stringify(body)),
+  });
+  if (pathname === '/api' || pathname === '/apis')
+    return discoveryRoot(pathname === '/api', request, kinds, json);
+  if (pathname === '/api/v1') return json(apiResourceList(kinds, ''));
+  const [, group, version] = /^\/apis\/([^/]+)(?:\/(v1))?$/.exec(pathname) ?? [];
+  if (group && kinds.some((kind) => kind.group === group))
+    return json(version ? apiResourceList(kinds, group) : apiGroup(group));
+  if (pathname === '/openapi/v2') return { type: OPENAPI_V2_TYPE, bytes: v2 };
+  if (pathname === '/openapi/v3') return json(openApiV3Index(v3));
+  const text = pathname.startsWith('/openapi/v3/')
+    ? v3.get(pathname.slice('/openapi/v3/'.length))
+    : undefined;
+  return text === undefined ? undefined : { type: 'application/json', bytes: Buffer.from(text) };
+}
+
+function discoveryRoot(
+  core: boolean,
+  request: IncomingMessage,
+  kinds: readonly Kind[],
+  json: (body: object) => Document,
+): Document {
+  const version = aggregatedVersion(request.headers.accept);
+  if (!version) return json(core ? apiVersions() : apiGroupList(kinds));
+  return { ...json(aggregatedDiscovery(kinds, version, core)), type: aggregatedContentType(version) };
+}

@@ -1,0 +1,49 @@
+// Reads a request's body, bounded, and as the JSON it claims to be.
+import type { IncomingMessage } from 'node:http';
+import { ApiError, badRequest, tooLarge, unsupportedMediaType } from './api-error.ts';
+
+/** As Kubernetes' API server. */
+export const BODY_LIMIT_BYTES = 3 * 1024 * 1024;
+
+export const contentTypeOf = (request: IncomingMessage): string =>
+  (request.headers['content-type'] ?? 'application/json').split(';')[0]?.trim().toLowerCase() ?? '';
+
+export async function readBody(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of request) {
+      size += (chunk as Buffer).length;
+      // The rest is read and dropped, so that the client gets to read the answer.
+      if (size <= BODY_LIMIT_BYTES) chunks.push(chunk as Buffer);
+      else chunks.length = 0;
+    }
+  } catch (error) {
+    throw new ApiError(400, 'BadRequest', 'the request body did not arrive whole', undefined, error);
+  }
+  if (size > BODY_LIMIT_BYTES) throw tooLarge(BODY_LIMIT_BYTES);
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+export async function readJson(request: IncomingMessage): Promise<unknown> {
+  const type = contentTypeOf(request);
+  if (type !== 'application/json')
+    throw unsupportedMediaType(
+      `the body of the request was in an unknown format - accepted media types include: application/json (got ${type})`,
+    );
+  return parseJson(await readBody(request));
+}
+
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw badRequest(`the body of the request is not JSON: ${(error as Error).message}`);
+  }
+}
+
+/** For DELETE, whose body may be absent. */
+export async function readOptionalJson(request: IncomingMessage): Promise<unknown> {
+  const text = await readBody(request);
+  return text.trim() === '' ? {} : parseJson(text);
+}

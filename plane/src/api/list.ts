@@ -1,0 +1,113 @@
+// GET of one object or of many, in pages.
+import { collectionOf, idOfObject, type Kind, type KubeObject } from '../kinds/kind.ts';
+import type { Store } from '../store/store.ts';
+import { ApiError, badRequest, expired } from './api-error.ts';
+import { countParameter, type ReplyForm } from './request.ts';
+import type { Selection } from './selection.ts';
+import { includeObject, listOf, partialListOf, partialObject, table, tableRow } from './table.ts';
+
+export interface Page {
+  readonly items: readonly KubeObject[];
+  readonly metadata: {
+    readonly resourceVersion: string;
+    readonly continue?: string;
+    readonly remainingItemCount?: number;
+  };
+}
+
+interface Continuation {
+  /** The version of the first page: a watch from there misses nothing that came between the pages. */
+  readonly version: number;
+  readonly after: string;
+}
+
+export function listPage(
+  store: Store,
+  objects: Iterable<KubeObject>,
+  selection: Selection,
+  query: URLSearchParams,
+): Page {
+  const asked = countParameter(query, 'resourceVersion') ?? 0;
+  if (asked > store.version())
+    throw new ApiError(504, 'Timeout', `Too large resource version: ${asked}, current: ${store.version()}`, {
+      retryAfterSeconds: 1,
+      causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version', field: '' }],
+    });
+  const from = readContinuation(query.get('continue'));
+  const matching = [...objects]
+    .filter(selection.matches)
+    .map((object) => ({ id: idOfObject(object), object }))
+    .filter(({ id }) => from === undefined || id > from.after)
+    .sort((a, b) => (a.id < b.id ? -1 : 1));
+  const version = from?.version ?? store.version();
+  const limit = countParameter(query, 'limit') || Number.POSITIVE_INFINITY;
+  const page = matching.slice(0, limit);
+  const rest = matching.length - page.length;
+  const last = page.at(-1);
+  return {
+    items: page.map(({ object }) => object),
+    metadata: {
+      resourceVersion: String(version),
+      ...(rest > 0 && last ? { continue: writeContinuation({ version, after: last.id }) } : {}),
+      ...(rest > 0 && selection.whole ? { remainingItemCount: rest } : {}),
+    },
+  };
+}
+
+const writeContinuation = (continuation: Continuation): string =>
+  Buffer.from(JSON.stringify(continuation)).toString('base64url');
+
+function readContinuation(token: string | null): Continuation | undefined {
+  if (!token) return undefined;
+  try {
+    const { version, after } = JSON.parse(
+      Buffer.from(token, 'base64url').toString(),
+    ) as Partial<Continuation>;
+    if (typeof version === 'number' && typeof after === 'string') return { version, after };
+  } catch {
+    // Said below.
+  }
+  throw badRequest('continue key is not valid');
+}
+
+/** A page whose past the store no longer knows could hide changes that a watch from it would need. */
+export function requireKnownPast(store: Store, kind: Kind, query: URLSearchParams): void {
+  const from = readContinuation(query.get('continue'));
+  if (!from) return;
+  const watch = store.watch(collectionOf(kind), from.version, () => {});
+  if (watch === 'expired')
+    throw expired(
+      'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.',
+    );
+  watch.close();
+}
+
+export function formatPage(
+  kind: Kind,
+  page: Page,
+  form: ReplyForm,
+  query: URLSearchParams,
+  now: number,
+): object {
+  if (form === 'partial') return partialListOf(page.items.map(partialObject), page.metadata);
+  if (form !== 'table') return listOf(kind, page.items, page.metadata);
+  const include = includeObject(query);
+  return table(
+    kind,
+    page.items.map((object) => tableRow(kind, object, include, now)),
+    page.metadata,
+  );
+}
+
+export function formatOne(
+  kind: Kind,
+  object: KubeObject,
+  form: ReplyForm,
+  query: URLSearchParams,
+  now: number,
+): object {
+  if (form === 'partial') return partialObject(object);
+  if (form !== 'table') return object;
+  const { resourceVersion = '' } = object.metadata;
+  return table(kind, [tableRow(kind, object, includeObject(query), now)], { resourceVersion });
+}

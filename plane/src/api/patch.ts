@@ -1,0 +1,59 @@
+// PATCH in the forms that clients send: strategic merge, merge and JSON patch.
+import { applyMergePatch } from '@fleetset/scheduler-core/patch/merge-patch';
+import { applyStrategicMerge } from '@fleetset/scheduler-core/patch/strategic-merge';
+import { isRecord } from '@fleetset/scheduler-core/schema/decode';
+import { applyPatch, type Operation } from 'rfc6902';
+import type { Kind, KubeObject } from '../kinds/kind.ts';
+import { ApiError, badRequest, unsupportedMediaType } from './api-error.ts';
+
+/** Makes the wanted object of the current one. Throws an ApiError for a patch that cannot be applied. */
+export function patchFunction(
+  kind: Kind,
+  contentType: string,
+  patch: unknown,
+): (current: KubeObject) => unknown {
+  switch (contentType) {
+    case 'application/strategic-merge-patch+json':
+      return (current) => {
+        const result = applyStrategicMerge(kind.schema, withoutVersion(current), patch);
+        if ('problem' in result) throw badRequest(result.problem);
+        return result.value;
+      };
+    case 'application/merge-patch+json':
+      if (!isRecord(patch)) throw badRequest('a merge patch must be an object');
+      return (current) => applyMergePatch(withoutVersion(current), patch);
+    case 'application/json-patch+json':
+      return (current) => applyJsonPatch(current, patch);
+    case 'application/apply-patch+yaml':
+      throw unsupportedMediaType('server-side apply is not supported by fleetset; use client-side apply');
+    default:
+      throw unsupportedMediaType(
+        `the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json (got ${contentType})`,
+      );
+  }
+}
+
+/** A version in the result then came from the patch, and has to be honoured. */
+function withoutVersion(current: KubeObject): KubeObject {
+  const { resourceVersion, ...metadata } = current.metadata;
+  return { ...current, metadata };
+}
+
+function applyJsonPatch(current: KubeObject, patch: unknown): unknown {
+  if (!Array.isArray(patch) || !patch.every(isOperation))
+    throw badRequest('a JSON patch must be a list of operations');
+  const result = structuredClone(current) as { metadata?: { resourceVersion?: string } };
+  const failure = applyPatch(result, patch as Operation[]).find((error) => error !== null);
+  if (failure)
+    throw new ApiError(
+      422,
+      'Invalid',
+      `the server rejected our request due to an error in our request: ${failure.message}`,
+    );
+  if (result.metadata?.resourceVersion === current.metadata.resourceVersion)
+    delete result.metadata?.resourceVersion;
+  return result;
+}
+
+const isOperation = (operation: unknown): boolean =>
+  isRecord(operation) && typeof operation.op === 'string' && typeof operation.path === 'string';

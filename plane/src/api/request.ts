@@ -1,0 +1,76 @@
+// What a request asks for, read from its method, path and query. No decisions.
+
+export interface RequestPath {
+  readonly group: string;
+  readonly plural: string;
+  readonly namespace?: string;
+  readonly name?: string;
+  readonly subresource?: string;
+}
+
+/** /api/v1/... and /apis/GROUP/v1/...; undefined when it is no path of resources. */
+export function parseResourcePath(pathname: string): RequestPath | undefined {
+  const parts = decodeParts(pathname);
+  if (!parts) return undefined;
+  const [root, ...rest] = parts;
+  if (root === 'api' && rest[0] === 'v1') return parseResource('', rest.slice(1));
+  if (root === 'apis' && rest[0] && rest[1] === 'v1') return parseResource(rest[0], rest.slice(2));
+  return undefined;
+}
+
+function decodeParts(pathname: string): string[] | undefined {
+  try {
+    return pathname
+      .split('/')
+      .filter((part) => part !== '')
+      .map(decodeURIComponent);
+  } catch {
+    return undefined;
+  }
+}
+
+function parseResource(group: string, parts: readonly string[]): RequestPath | undefined {
+  const [first, second, third, fourth, fifth, ...more] = parts;
+  if (!first || more.length > 0) return undefined;
+  // /namespaces/NS/PLURAL..., but /namespaces/NS and /namespaces/NS/status are the namespace itself.
+  if (first === 'namespaces' && second && third && third !== 'status' && third !== 'finalize')
+    return {
+      group,
+      plural: third,
+      namespace: second,
+      ...(fourth ? { name: fourth } : {}),
+      ...(fifth ? { subresource: fifth } : {}),
+    };
+  if (fourth) return undefined;
+  return {
+    group,
+    plural: first,
+    ...(second ? { name: second } : {}),
+    ...(third ? { subresource: third } : {}),
+  };
+}
+
+export type ReplyForm = 'object' | 'table' | 'partial';
+
+/** Tables and bare metadata are asked for in the Accept header. */
+export function replyForm(accept: string | undefined): ReplyForm {
+  for (const range of (accept ?? '').split(',')) {
+    const parameters = range.split(';').map((part) => part.trim());
+    if (parameters[0] !== 'application/json') continue;
+    if (parameters.includes('as=Table')) return 'table';
+    if (parameters.some((part) => part.startsWith('as=PartialObjectMetadata'))) return 'partial';
+    return 'object';
+  }
+  return 'object';
+}
+
+/** A query parameter that is a count; undefined when absent or unreadable. */
+export function countParameter(query: URLSearchParams, name: string): number | undefined {
+  const text = query.get(name);
+  return text !== null && /^\d+$/.test(text) ? Number(text) : undefined;
+}
+
+export const flagParameter = (query: URLSearchParams, name: string): boolean => {
+  const text = query.get(name);
+  return text === 'true' || text === '1' || text === '';
+};

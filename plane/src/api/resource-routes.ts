@@ -1,0 +1,274 @@
+// One request about stored objects: which verb it is, and what serves it.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { isRecord } from '@fleetset/scheduler-core/schema/decode';
+import { collectionOf, type Kind, type KubeObject } from '../kinds/kind.ts';
+import type { Store } from '../store/store.ts';
+import { badRequest, methodNotAllowed, notFoundObject, notFoundPath } from './api-error.ts';
+import { requireAllowed, type User } from './authenticate.ts';
+import { contentTypeOf, parseJson, readBody, readJson, readOptionalJson } from './body.ts';
+import { formatOne, formatPage, listPage, requireKnownPast } from './list.ts';
+import type { DeleteOptions, Objects, Removed, WriteOptions } from './objects.ts';
+import { patchFunction } from './patch.ts';
+import { flagParameter, type ReplyForm, type RequestPath, replyForm } from './request.ts';
+import { sendJson, setWarnings } from './respond.ts';
+import { readSelection } from './selection.ts';
+import { serveWatch } from './watch.ts';
+
+/** Objects that are made when they are asked for, and never written by a client. */
+export type VirtualObjects = (namespace: string | undefined) => Iterable<KubeObject>;
+
+export type ServedSubresource = (call: SubresourceCall) => Promise<void> | void;
+
+export interface SubresourceCall {
+  readonly object: KubeObject;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly query: URLSearchParams;
+  readonly signal: AbortSignal;
+}
+
+export interface ResourceParts {
+  readonly store: Store;
+  readonly objects: Objects;
+  readonly findKind: (group: string, plural: string) => Kind | undefined;
+  readonly virtual: ReadonlyMap<Kind, VirtualObjects>;
+  /** By "METHOD plural/subresource". */
+  readonly subresources: ReadonlyMap<string, ServedSubresource>;
+  readonly signal: AbortSignal;
+}
+
+interface Call {
+  readonly parts: ResourceParts;
+  readonly kind: Kind;
+  readonly path: RequestPath;
+  readonly user: User | undefined;
+  readonly query: URLSearchParams;
+  readonly form: ReplyForm;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+export async function serveResource(
+  parts: ResourceParts,
+  path: RequestPath,
+  query: URLSearchParams,
+  user: User | undefined,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const kind = parts.findKind(path.group, path.plural);
+  if (!kind || (path.namespace && !kind.namespaced)) throw notFoundPath();
+  const form = replyForm(request.headers.accept);
+  const call: Call = { parts, kind, path, user, query, form, request, response };
+  if (path.subresource) return serveSubresource(call);
+  if (path.name) return serveOne(call, path.name);
+  return serveMany(call);
+}
+
+const allow = ({ user, kind, path }: Call, verb: string): void =>
+  requireAllowed(user, verb, kind, path.namespace, path.name);
+
+async function serveMany(call: Call): Promise<void> {
+  const { kind, request, query } = call;
+  switch (request.method) {
+    case 'GET':
+      return flagParameter(query, 'watch') ? watchMany(call) : listMany(call);
+    case 'POST':
+      return createOne(call);
+    case 'DELETE':
+      return deleteMany(call);
+    default:
+      throw methodNotAllowed(`${request.method} is not allowed on ${kind.plural}`);
+  }
+}
+
+function listMany(call: Call): void {
+  const { parts, kind, path, query, form, response } = call;
+  allow(call, 'list');
+  requireVerb(kind, 'list');
+  const selection = readSelection(kind, path.namespace, query);
+  requireKnownPast(parts.store, kind, query);
+  const page = listPage(parts.store, objectsOf(call), selection, query);
+  sendJson(response, 200, formatPage(kind, page, form, query, Date.now()));
+}
+
+function* objectsOf({ parts, kind, path }: Call): Iterable<KubeObject> {
+  const virtual = parts.virtual.get(kind);
+  if (virtual) yield* virtual(path.namespace);
+  else for (const { value } of parts.store.list(collectionOf(kind))) yield value as unknown as KubeObject;
+}
+
+function watchMany(call: Call): void {
+  const { parts, kind, path, query, form, response } = call;
+  allow(call, 'watch');
+  requireVerb(kind, 'watch');
+  const selection = readSelection(kind, path.namespace, query);
+  serveWatch({ store: parts.store, kind, selection, query, form, response, signal: parts.signal });
+}
+
+async function createOne(call: Call): Promise<void> {
+  const { parts, kind, path, query, request, response } = call;
+  allow(call, 'create');
+  requireVerb(kind, 'create');
+  if (kind.namespaced && !path.namespace)
+    throw badRequest('an empty namespace may not be set during creation');
+  const body = await readJson(request);
+  const written = await parts.objects.create(kind, path.namespace, body, writeOptions(query));
+  setWarnings(response, written.warnings);
+  sendOne(call, 201, written.object);
+}
+
+/** Each object by the rules of a single deletion. */
+async function deleteMany(call: Call): Promise<void> {
+  const { parts, kind, path, query, request, response } = call;
+  allow(call, 'deletecollection');
+  requireVerb(kind, 'deletecollection');
+  const options = deleteOptions(query, await readOptionalJson(request));
+  const selection = readSelection(kind, path.namespace, query);
+  const matching = [...objectsOf(call)].filter(selection.matches);
+  for (const { metadata } of matching)
+    await parts.objects.remove(kind, metadata.namespace, metadata.name ?? '', options);
+  sendJson(response, 200, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' });
+}
+
+async function serveOne(call: Call, name: string): Promise<void> {
+  const { kind, request, path } = call;
+  if (kind.namespaced && !path.namespace) throw notFoundPath();
+  switch (request.method) {
+    case 'GET':
+      return getOne(call, name);
+    case 'PUT':
+      return replaceOne(call, name);
+    case 'PATCH':
+      return patchOne(call, name);
+    case 'DELETE':
+      return deleteOne(call, name);
+    default:
+      throw methodNotAllowed(`${request.method} is not allowed on ${kind.plural}`);
+  }
+}
+
+function getOne(call: Call, name: string): void {
+  allow(call, 'get');
+  sendOne(call, 200, findOne(call, name));
+}
+
+function findOne(call: Call, name: string): KubeObject {
+  const { parts, kind, path } = call;
+  if (!parts.virtual.has(kind)) return parts.objects.get(kind, path.namespace, name);
+  for (const object of objectsOf(call)) if (object.metadata.name === name) return object;
+  throw notFoundObject(kind, name);
+}
+
+async function replaceOne(call: Call, name: string): Promise<void> {
+  const { parts, kind, path, query, request, response } = call;
+  allow(call, 'update');
+  requireVerb(kind, 'update');
+  const body = await readJson(request);
+  const written = await parts.objects.update(kind, path.namespace, name, () => body, writeOptions(query));
+  setWarnings(response, written.warnings);
+  sendOne(call, 200, written.object);
+}
+
+async function patchOne(call: Call, name: string): Promise<void> {
+  const { parts, kind, path, query, request, response } = call;
+  allow(call, 'patch');
+  requireVerb(kind, 'patch');
+  const type = contentTypeOf(request);
+  const text = await readBody(request);
+  const change = patchFunction(kind, type, type.endsWith('+json') ? parseJson(text) : text);
+  const written = await parts.objects.update(kind, path.namespace, name, change, writeOptions(query));
+  setWarnings(response, written.warnings);
+  sendOne(call, 200, written.object);
+}
+
+async function deleteOne(call: Call, name: string): Promise<void> {
+  const { parts, kind, path, query, request } = call;
+  allow(call, 'delete');
+  requireVerb(kind, 'delete');
+  const options = deleteOptions(query, await readOptionalJson(request));
+  sendRemoved(call, await parts.objects.remove(kind, path.namespace, name, options));
+}
+
+/** What is gone is told as a Status, what lives on as the object. */
+function sendRemoved({ kind, response }: Call, { object, gone }: Removed): void {
+  if (!gone) return sendJson(response, 200, object);
+  const { name, uid } = object.metadata;
+  const details = { name, ...(kind.group === '' ? {} : { group: kind.group }), kind: kind.plural, uid };
+  sendJson(response, 200, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details });
+}
+
+async function serveSubresource(call: Call): Promise<void> {
+  const { parts, kind, path, query, request, response } = call;
+  const { subresource = '', name = '' } = path;
+  if (!kind.subresources?.some((served) => served.name === subresource)) throw notFoundPath();
+  allow(call, request.method === 'GET' ? 'get' : 'create');
+  const serve = parts.subresources.get(`${request.method} ${kind.plural}/${subresource}`);
+  if (serve) {
+    const signal = parts.signal;
+    return serve({ object: findOne(call, name), request, response, query, signal });
+  }
+  if (subresource === 'status' && request.method === 'GET') return getOne(call, name);
+  throw methodNotAllowed(`${request.method} is not allowed on ${kind.plural}/${subresource}`);
+}
+
+function sendOne({ kind, form, query, response }: Call, code: number, object: KubeObject): void {
+  sendJson(response, code, formatOne(kind, object, form, query, Date.now()));
+}
+
+function requireVerb(kind: Kind, verb: Kind['verbs'][number]): void {
+  if (kind.verbs.includes(verb)) return;
+  throw methodNotAllowed(
+    kind.kind === 'Pod'
+      ? `pods cannot be written: an agent makes the pods of its node from DaemonSets`
+      : kind.kind === 'Node'
+        ? `nodes cannot be created: a machine joins with 'fleetset join'`
+        : `the server does not allow this method on ${kind.plural}`,
+  );
+}
+
+function writeOptions(query: URLSearchParams): WriteOptions {
+  const validation = query.get('fieldValidation');
+  if (validation && !['Strict', 'Warn', 'Ignore'].includes(validation))
+    throw badRequest(
+      `fieldValidation: Unsupported value: ${JSON.stringify(validation)}: supported values: "Ignore", "Strict", "Warn"`,
+    );
+  return {
+    dryRun: isDryRun(query.getAll('dryRun')),
+    fieldValidation: (validation as WriteOptions['fieldValidation'] | null) ?? 'Warn',
+  };
+}
+
+function isDryRun(values: readonly unknown[]): boolean {
+  const wrong = values.find((value) => value !== 'All');
+  if (wrong !== undefined && wrong !== '')
+    throw badRequest(`dryRun: Unsupported value: ${JSON.stringify(wrong)}: supported values: "All"`);
+  return values.includes('All');
+}
+
+/** In the body (kubectl) or in the query (curl). */
+function deleteOptions(query: URLSearchParams, body: unknown): DeleteOptions {
+  if (!isRecord(body)) throw badRequest('DeleteOptions must be an object');
+  const propagation = body.propagationPolicy ?? query.get('propagationPolicy') ?? 'Background';
+  if (propagation !== 'Background' && propagation !== 'Foreground' && propagation !== 'Orphan')
+    throw badRequest(
+      `propagationPolicy: Unsupported value: ${JSON.stringify(propagation)}: supported values: "Background", "Foreground", "Orphan"`,
+    );
+  const grace = body.gracePeriodSeconds ?? query.get('gracePeriodSeconds') ?? undefined;
+  const graceSeconds = grace === undefined ? undefined : Number(grace);
+  if (graceSeconds !== undefined && !Number.isInteger(graceSeconds))
+    throw badRequest(`gracePeriodSeconds: Invalid value: ${JSON.stringify(grace)}: must be an integer`);
+  const preconditions = isRecord(body.preconditions) ? body.preconditions : {};
+  return {
+    dryRun: isDryRun(Array.isArray(body.dryRun) ? body.dryRun : query.getAll('dryRun')),
+    propagation,
+    // Rule 66: a negative grace is one second.
+    ...(graceSeconds === undefined ? {} : { graceSeconds: graceSeconds < 0 ? 1 : graceSeconds }),
+    preconditions: {
+      ...(typeof preconditions.uid === 'string' ? { uid: preconditions.uid } : {}),
+      ...(typeof preconditions.resourceVersion === 'string'
+        ? { resourceVersion: preconditions.resourceVersion }
+        : {}),
+    },
+  };
+}

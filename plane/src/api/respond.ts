@@ -1,0 +1,49 @@
+// Writing replies: JSON, Status errors, warnings; gzip only for what is large and asked for.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { gzipSync } from 'node:zlib';
+import { ApiError, statusOf } from './api-error.ts';
+
+const GZIP_FROM_BYTES = 128 * 1024;
+
+export function sendJson(response: ServerResponse, code: number, body: object): void {
+  sendBytes(response, code, 'application/json', Buffer.from(JSON.stringify(body)));
+}
+
+export function sendBytes(
+  response: ServerResponse,
+  code: number,
+  contentType: string,
+  bytes: Uint8Array,
+): void {
+  const zip = bytes.length >= GZIP_FROM_BYTES && acceptsGzip(response.req);
+  const payload = zip ? gzipSync(bytes, { level: 1 }) : bytes;
+  response.writeHead(code, {
+    'Content-Type': contentType,
+    'Content-Length': payload.length,
+    ...(zip ? { 'Content-Encoding': 'gzip' } : {}),
+  });
+  response.end(payload);
+}
+
+const acceptsGzip = (request: IncomingMessage): boolean =>
+  /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''));
+
+export function sendError(response: ServerResponse, error: unknown): void {
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  const { code, body } = statusOf(error);
+  if (error instanceof ApiError && error.details?.retryAfterSeconds)
+    response.setHeader('Retry-After', error.details.retryAfterSeconds);
+  sendJson(response, code, body);
+}
+
+/** Set before the reply; kubectl prints one line for each. */
+export function setWarnings(response: ServerResponse, warnings: readonly string[]): void {
+  if (warnings.length > 0)
+    response.setHeader(
+      'Warning',
+      warnings.map((text) => `299 - ${JSON.stringify(text.replace(/[^\x20-\x7e]/g, '?'))}`),
+    );
+}

@@ -1,0 +1,69 @@
+// What the API knows of one kind beyond its schema: names, columns, fields to select by, and its rules.
+
+import type { ObjectMeta } from '@fleetset/scheduler-core/schema/meta';
+import type { ObjectSchema } from '@fleetset/scheduler-core/schema/schema';
+import type { FieldError } from '@fleetset/scheduler-core/validation/field-error';
+
+/** Any object of the API, as far as generic code looks. */
+export interface KubeObject {
+  readonly apiVersion?: string;
+  readonly kind?: string;
+  readonly metadata: ObjectMeta;
+  readonly [field: string]: unknown;
+}
+
+export interface Column {
+  readonly name: string;
+  readonly type: 'string' | 'integer' | 'date' | 'boolean';
+  readonly format?: string;
+  readonly description: string;
+  /** 0 is always shown, 1 only with `-o wide`. */
+  readonly priority?: number;
+  readonly cell: (object: KubeObject, now: number) => string | number | boolean | null;
+}
+
+export interface Kind {
+  /** '' is the core group. Every kind here is version v1 of its group. */
+  readonly group: string;
+  readonly kind: string;
+  readonly plural: string;
+  readonly singular: string;
+  readonly shortNames?: readonly string[];
+  readonly categories?: readonly string[];
+  readonly namespaced: boolean;
+  readonly schema: ObjectSchema;
+  readonly verbs: readonly Verb[];
+  readonly subresources?: readonly Subresource[];
+  readonly columns: readonly Column[];
+  /** Fields a client may select by, beyond metadata.name and metadata.namespace. */
+  readonly fields?: { readonly [field: string]: (object: KubeObject) => string };
+  /** Observed state: lives in memory, told anew by the agents. */
+  readonly volatile?: boolean;
+  readonly rules?: KindRules;
+}
+
+export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete' | 'deletecollection';
+
+export interface Subresource {
+  readonly name: string;
+  readonly kind: string;
+  readonly group?: string;
+  readonly verbs: readonly string[];
+}
+
+/** Rules of one kind. Absent ones do nothing. All are pure. */
+export interface KindRules {
+  readonly setDefaults?: (object: KubeObject) => KubeObject;
+  /** Fields that a client cannot set are taken from `old` or dropped. */
+  readonly prepare?: (object: KubeObject, old: KubeObject | undefined) => KubeObject;
+  readonly validate?: (object: KubeObject, old: KubeObject | undefined) => readonly FieldError[];
+  readonly warnings?: (object: KubeObject) => readonly string[];
+}
+
+export const apiVersionOf = ({ group }: Pick<Kind, 'group'>): string => (group === '' ? 'v1' : `${group}/v1`);
+/** Where its objects are kept in the store. */
+export const collectionOf = ({ group, plural }: Pick<Kind, 'group' | 'plural'>): string =>
+  `${group === '' ? 'core' : group}/${plural}`;
+export const idOf = (namespace: string | undefined, name: string): string =>
+  namespace ? `${namespace}/${name}` : name;
+export const idOfObject = ({ metadata }: KubeObject): string => idOf(metadata.namespace, metadata.name ?? '');

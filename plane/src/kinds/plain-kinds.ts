@@ -1,0 +1,249 @@
+// The kinds that are only kept: Namespace, ConfigMap, Secret, Event.
+import {
+  type ConfigMap,
+  configMap,
+  type Event,
+  event,
+  type Namespace,
+  namespace,
+  type Secret,
+  secret,
+} from '@fleetset/scheduler-core/schema/plain';
+import {
+  type FieldError,
+  forbidden,
+  invalid,
+  required,
+} from '@fleetset/scheduler-core/validation/field-error';
+import { validateMetadata } from '@fleetset/scheduler-core/validation/metadata';
+import { dnsLabelProblem } from '@fleetset/scheduler-core/validation/names';
+import { ageOf } from './age.ts';
+import { AGE, column, NAME } from './columns.ts';
+import type { Kind, KubeObject } from './kind.ts';
+
+const as = <T>(object: KubeObject) => object as unknown as T & { metadata: KubeObject['metadata'] };
+const ALL_VERBS = [
+  'create',
+  'delete',
+  'deletecollection',
+  'get',
+  'list',
+  'patch',
+  'update',
+  'watch',
+] as const;
+const DATA_KEY = /^[-._a-zA-Z0-9]+$/;
+const DATA_LIMIT = 1024 * 1024;
+
+export const namespaceKind: Kind = {
+  group: '',
+  kind: 'Namespace',
+  plural: 'namespaces',
+  singular: 'namespace',
+  shortNames: ['ns'],
+  namespaced: false,
+  schema: namespace,
+  verbs: ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch'],
+  columns: [
+    NAME,
+    column('Status', 'Active or Terminating.', (object) => as<Namespace>(object).status?.phase ?? ''),
+    AGE,
+  ],
+  fields: { 'status.phase': (object) => as<Namespace>(object).status?.phase ?? '' },
+  rules: {
+    prepare: (object, old) => ({
+      ...object,
+      metadata: {
+        ...object.metadata,
+        labels: { ...object.metadata.labels, 'kubernetes.io/metadata.name': object.metadata.name ?? '' },
+      },
+      spec: old?.spec ?? { finalizers: ['kubernetes'] },
+      status: old?.status ?? { phase: 'Active' },
+    }),
+    validate: ({ metadata }) => validateMetadata(metadata, false, dnsLabelProblem),
+  },
+};
+
+export const configMapKind: Kind = {
+  group: '',
+  kind: 'ConfigMap',
+  plural: 'configmaps',
+  singular: 'configmap',
+  shortNames: ['cm'],
+  namespaced: true,
+  schema: configMap,
+  verbs: ALL_VERBS,
+  columns: [
+    NAME,
+    column('Data', 'Number of entries.', (object) => {
+      const { data = {}, binaryData = {} } = as<ConfigMap>(object);
+      return Object.keys(data).length + Object.keys(binaryData).length;
+    }),
+    AGE,
+  ],
+  rules: {
+    validate: (object, old) => {
+      const { data = {}, binaryData = {} } = as<ConfigMap>(object);
+      return [
+        ...validateMetadata(object.metadata, true),
+        ...validateKeys('data', data),
+        ...validateKeys('binaryData', binaryData),
+        ...validateBase64('binaryData', binaryData),
+        ...validateImmutable(object, old, ['data', 'binaryData']),
+      ];
+    },
+  },
+};
+
+export const secretKind: Kind = {
+  group: '',
+  kind: 'Secret',
+  plural: 'secrets',
+  singular: 'secret',
+  namespaced: true,
+  schema: secret,
+  verbs: ALL_VERBS,
+  columns: [
+    NAME,
+    column('Type', 'What it holds.', (object) => as<Secret>(object).type ?? ''),
+    column('Data', 'Number of entries.', (object) => Object.keys(as<Secret>(object).data ?? {}).length),
+    AGE,
+  ],
+  fields: { type: (object) => as<Secret>(object).type ?? '' },
+  rules: {
+    setDefaults: (object) => ({ ...object, type: as<Secret>(object).type || 'Opaque' }),
+    prepare: (object) => {
+      const { stringData, data, ...rest } = as<Secret>(object);
+      const encoded = Object.entries(stringData ?? {}).map(([key, text]) => [
+        key,
+        Buffer.from(text, 'utf8').toString('base64'),
+      ]);
+      const all = { ...data, ...Object.fromEntries(encoded) };
+      return { ...rest, ...(Object.keys(all).length > 0 || data ? { data: all } : {}) };
+    },
+    validate: (object, old) => {
+      const { data = {}, type } = as<Secret>(object);
+      const before = old && as<Secret>(old);
+      return [
+        ...validateMetadata(object.metadata, true),
+        ...validateKeys('data', data),
+        ...validateBase64('data', data),
+        ...(before && before.type !== type ? [invalid('type', type ?? '', 'field is immutable')] : []),
+        ...validateImmutable(object, old, ['data']),
+      ];
+    },
+  },
+};
+
+function validateKeys(field: string, data: { readonly [key: string]: string }): FieldError[] {
+  const size = Object.values(data).reduce((sum, value) => sum + value.length, 0);
+  const keys = Object.keys(data)
+    .filter((key) => !DATA_KEY.test(key) || key.length > 253 || key === '.' || key.startsWith('..'))
+    .map((key) =>
+      invalid(
+        `${field}[${key}]`,
+        key,
+        "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')",
+      ),
+    );
+  return size > DATA_LIMIT * 1.4
+    ? [
+        ...keys,
+        { reason: 'FieldValueTooLong', field, message: `Too long: may not be more than ${DATA_LIMIT} bytes` },
+      ]
+    : keys;
+}
+
+const validateBase64 = (field: string, data: { readonly [key: string]: string }): FieldError[] =>
+  Object.entries(data)
+    .filter(([, value]) => !/^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(value))
+    .map(([key]) => invalid(`${field}[${key}]`, '<redacted>', 'must be base64'));
+
+function validateImmutable(
+  object: KubeObject,
+  old: KubeObject | undefined,
+  fields: readonly string[],
+): FieldError[] {
+  if (!old?.immutable) return [];
+  const changed = fields.filter(
+    (field) => JSON.stringify(object[field] ?? {}) !== JSON.stringify(old[field] ?? {}),
+  );
+  const lifted = object.immutable
+    ? []
+    : [forbidden('immutable', 'field is immutable when `immutable` is set')];
+  return [
+    ...lifted,
+    ...changed.map((field) => forbidden(field, 'field is immutable when `immutable` is set')),
+  ];
+}
+
+const involved = (field: keyof NonNullable<Event['involvedObject']>) => (object: KubeObject) =>
+  as<Event>(object).involvedObject?.[field] ?? '';
+
+export const eventKind: Kind = {
+  group: '',
+  kind: 'Event',
+  plural: 'events',
+  singular: 'event',
+  shortNames: ['ev'],
+  namespaced: true,
+  schema: event,
+  verbs: ALL_VERBS,
+  columns: [
+    column('Last Seen', 'When it happened last.', (object, now) => {
+      const { lastTimestamp, eventTime, firstTimestamp } = as<Event>(object);
+      return ageOf(lastTimestamp ?? eventTime ?? firstTimestamp, now);
+    }),
+    column('Type', 'Normal or Warning.', (object) => as<Event>(object).type ?? ''),
+    column('Reason', 'What happened, in a word.', (object) => as<Event>(object).reason ?? ''),
+    column('Object', 'What it happened to.', (object) => {
+      const { kind = '', name = '' } = as<Event>(object).involvedObject;
+      return `${kind.toLowerCase()}/${name}`;
+    }),
+    column(
+      'Subobject',
+      'The part it happened to.',
+      (object) => as<Event>(object).involvedObject.fieldPath ?? '',
+      {
+        priority: 1,
+      },
+    ),
+    column('Source', 'Who says so.', (object) => sourceCell(as<Event>(object)), { priority: 1 }),
+    column('Message', 'What happened.', (object) => (as<Event>(object).message ?? '').trim()),
+    column(
+      'First Seen',
+      'When it happened first.',
+      (object, now) => ageOf(as<Event>(object).firstTimestamp, now),
+      {
+        priority: 1,
+      },
+    ),
+    column('Count', 'How often it happened.', (object) => as<Event>(object).count ?? 1, {
+      type: 'integer',
+      priority: 1,
+    }),
+    { ...NAME, priority: 1 },
+  ],
+  fields: {
+    'involvedObject.kind': involved('kind'),
+    'involvedObject.namespace': involved('namespace'),
+    'involvedObject.name': involved('name'),
+    'involvedObject.uid': involved('uid'),
+    'involvedObject.apiVersion': involved('apiVersion'),
+    'involvedObject.resourceVersion': involved('resourceVersion'),
+    'involvedObject.fieldPath': involved('fieldPath'),
+    reason: (object) => as<Event>(object).reason ?? '',
+    reportingComponent: (object) => as<Event>(object).reportingComponent ?? '',
+    source: (object) => as<Event>(object).source?.component ?? '',
+    type: (object) => as<Event>(object).type ?? '',
+  },
+  rules: {
+    validate: ({ metadata, involvedObject }) => [
+      ...validateMetadata(metadata, true),
+      ...(involvedObject ? [] : [required('involvedObject')]),
+    ],
+  },
+};
+
+const sourceCell = ({ source }: Event): string =>
+  [source?.component, source?.host].filter((part) => part).join(', ');

@@ -1,0 +1,21 @@
+// Every stored kind the API serves. Adding a kind is adding it here.
+import { controllerRevisionKind, daemonSetKind } from './daemon-set-kind.ts';
+import type { Kind } from './kind.ts';
+import { nodeKind } from './node-kind.ts';
+import { configMapKind, eventKind, namespaceKind, secretKind } from './plain-kinds.ts';
+import { podKind } from './pod-kind.ts';
+
+export const SERVED_KINDS: readonly Kind[] = [
+  namespaceKind,
+  nodeKind,
+  podKind,
+  configMapKind,
+  secretKind,
+  eventKind,
+  daemonSetKind,
+  controllerRevisionKind,
+];
+
+/** Undefined when nothing of that name is served. */
+export const findKind = (group: string, plural: string): Kind | undefined =>
+  SERVED_KINDS.find((kind) => kind.group === group && kind.plural === plural);

@@ -138,7 +138,8 @@ interface Document {
   readonly bytes: Uint8Array;
 }
 
-const OPENAPI_V2_TYPE = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
+/** Its own media type has an @, which Go's clients cannot parse in an answer. */
+const OPENAPI_V2_TYPE = 'application/octet-stream';
 
 function findDocument(
   pathname: string,

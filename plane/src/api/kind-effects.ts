@@ -1,0 +1,149 @@
+// What writing or deleting a Node, Pod, DaemonSet or Namespace means for the fleet.
+import type { Node } from '@fleetset/scheduler-core/schema/node';
+import type { Pod } from '@fleetset/scheduler-core/schema/pod';
+import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
+import { formatTaint, sameTaint } from '@fleetset/scheduler-core/taint-toleration';
+import { type FieldError, forbidden } from '@fleetset/scheduler-core/validation/field-error';
+import { NODE_RECORDS, nodeRecord, REMOVED_KEYS } from '../fleet/node-record.ts';
+import { putTombstone, TOMBSTONES } from '../fleet/tombstones.ts';
+import { daemonSetKind } from '../kinds/daemon-set-kind.ts';
+import type { Kind, KubeObject } from '../kinds/kind.ts';
+import { nodeKind } from '../kinds/node-kind.ts';
+import { namespaceKind } from '../kinds/plain-kinds.ts';
+import { podKind } from '../kinds/pod-kind.ts';
+import { GRANTS } from '../rollout/grants.ts';
+import type { Store, Write } from '../store/store.ts';
+import { forbiddenRequest, invalidObject, methodNotAllowed } from './api-error.ts';
+import type { DeletePlan, Effects, EffectsOf } from './effects.ts';
+import type { DeleteOptions } from './objects.ts';
+
+export const SYSTEM_NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-lease'] as const;
+const DEFAULT_GRACE_SECONDS = 30;
+
+export function createEffects(store: Store): EffectsOf {
+  const byKind = new Map<Kind, Effects>([
+    [nodeKind, nodeEffects(store)],
+    [podKind, podEffects()],
+    [daemonSetKind, daemonSetEffects()],
+    [namespaceKind, namespaceEffects()],
+  ]);
+  const none: Effects = {};
+  return (kind) => byKind.get(kind) ?? none;
+}
+
+function nodeEffects(store: Store): Effects {
+  return {
+    checkUpdate: (object, current) => {
+      const record = nodeRecord(store, current.metadata.name ?? '');
+      if (!record) return object;
+      const labels = ownLabelErrors(object.metadata.labels ?? {}, record.ownLabels);
+      const taints = ownTaintErrors((object as Node).spec?.taints ?? [], record.ownTaints);
+      const errors = [...labels, ...taints];
+      if (errors.length > 0) throw invalidObject(nodeKind, object.metadata.name ?? '', errors);
+      return object;
+    },
+    planDelete: (object, { propagation }) => {
+      refuseOrphan(propagation);
+      const name = object.metadata.name ?? '';
+      const record = nodeRecord(store, name);
+      const message = `node ${name} was removed from the fleet (kubectl delete node)`;
+      const writes: Write[] = [
+        ...(record
+          ? [{ collection: REMOVED_KEYS, id: record.keyHash, value: { name, message }, durable: true }]
+          : []),
+        { collection: NODE_RECORDS, id: name, durable: true },
+        ...idsOfNode(store, GRANTS, name),
+        ...idsOfNode(store, TOMBSTONES, name),
+      ];
+      return { writes };
+    },
+  };
+}
+
+function idsOfNode(store: Store, collection: string, node: string): Write[] {
+  return [...store.list(collection)]
+    .filter(({ value }) => value.node === node)
+    .map(({ id }) => ({ collection, id, durable: true }));
+}
+
+const OWN = "is set in the node's own configuration (its agent.yaml or flags): change it there";
+
+function ownLabelErrors(
+  labels: { readonly [key: string]: string },
+  own: { readonly [key: string]: string },
+): FieldError[] {
+  return Object.entries(own)
+    .filter(([key, value]) => labels[key] !== value)
+    .map(([key, value]) => forbidden(`metadata.labels[${key}]`, `${key}=${value} ${OWN}`));
+}
+
+const ownTaintErrors = (taints: readonly Taint[], own: readonly Taint[]): FieldError[] =>
+  own
+    .filter((mine) => !taints.some((taint) => sameTaint(taint, mine)))
+    .map((mine) => forbidden('spec.taints', `${formatTaint(mine)} ${OWN}`));
+
+function refuseOrphan(propagation: DeleteOptions['propagation']): void {
+  if (propagation === 'Orphan')
+    throw methodNotAllowed('propagationPolicy Orphan is not supported by fleetset');
+}
+
+/** The node is told; the Pod goes when its node shows it no more. With a grace of 0 it is forgotten at once. */
+function podEffects(): Effects {
+  return {
+    planDelete: (object, { graceSeconds }) => {
+      const pod = object as unknown as Pod;
+      const own = pod.spec?.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS;
+      const tombstone = putTombstone({
+        node: pod.spec?.nodeName ?? '',
+        podUid: object.metadata.uid ?? '',
+        ...(graceSeconds === undefined ? {} : { graceSeconds }),
+      });
+      if (graceSeconds === 0) return { writes: [tombstone] };
+      const grace = graceSeconds ?? own;
+      const deletionTimestamp = new Date(Date.now() + grace * 1000).toISOString().replace(/\.\d+Z$/, 'Z');
+      const before = object.metadata.deletionGracePeriodSeconds;
+      const keep: KubeObject =
+        before !== undefined && before <= grace
+          ? object
+          : {
+              ...object,
+              metadata: { ...object.metadata, deletionTimestamp, deletionGracePeriodSeconds: grace },
+            };
+      return { keep, graceSeconds: grace, writes: [tombstone] };
+    },
+  };
+}
+
+function daemonSetEffects(): Effects {
+  return {
+    planDelete: (object, { propagation }): DeletePlan => {
+      refuseOrphan(propagation);
+      const finalizers = object.metadata.finalizers ?? [];
+      if (propagation === 'Foreground' && !finalizers.includes('foregroundDeletion'))
+        return {
+          keep: {
+            ...object,
+            metadata: { ...object.metadata, finalizers: [...finalizers, 'foregroundDeletion'] },
+          },
+          graceSeconds: 0,
+        };
+      return finalizers.length > 0 ? { keep: object, graceSeconds: 0 } : {};
+    },
+  };
+}
+
+/** What it holds is deleted first, by the namespace loop. */
+function namespaceEffects(): Effects {
+  return {
+    planDelete: (object, { propagation }) => {
+      refuseOrphan(propagation);
+      const name = object.metadata.name ?? '';
+      if ((SYSTEM_NAMESPACES as readonly string[]).includes(name))
+        throw forbiddenRequest(`namespaces "${name}" is forbidden: this namespace may not be deleted`, {
+          name,
+          kind: 'namespaces',
+        });
+      return { keep: { ...object, status: { phase: 'Terminating' } }, graceSeconds: 0 };
+    },
+  };
+}

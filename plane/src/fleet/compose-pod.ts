@@ -1,0 +1,89 @@
+// A Pod object from what its node reports and the template it was born from.
+
+import type { PodReport } from '@fleetset/proto/gen/fleetset/v1/node';
+import { REVISION_LABEL, revisionTemplate } from '@fleetset/scheduler-core/revision-history';
+import type { Container } from '@fleetset/scheduler-core/schema/container';
+import type { ControllerRevision } from '@fleetset/scheduler-core/schema/daemon-set';
+import type { PodSpec, PodStatus } from '@fleetset/scheduler-core/schema/pod';
+import { daemonTolerations } from '@fleetset/scheduler-core/taint-toleration';
+import type { KubeObject } from '../kinds/kind.ts';
+
+/** `before`: the Pod as it was mirrored last. `revision` is absent when it is no longer known. */
+export function composePod(
+  report: PodReport,
+  nodeName: string,
+  revision: ControllerRevision | undefined,
+  before: KubeObject | undefined,
+  nowText: string,
+): KubeObject {
+  const template = revision && revisionTemplate(revision);
+  const spec = template?.spec ? podSpecOnNode(template.spec, nodeName) : before?.spec;
+  const deletion = deletionOf(report, before, nowText);
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name: before?.metadata.name ?? report.name,
+      generateName: `${report.daemonSetName}-`,
+      namespace: report.namespace,
+      uid: report.uid,
+      creationTimestamp: report.createdAt,
+      labels: { ...template?.metadata?.labels, [REVISION_LABEL]: report.revision },
+      ...(template?.metadata?.annotations ? { annotations: template.metadata.annotations } : {}),
+      ...deletion,
+      ownerReferences: [
+        {
+          apiVersion: 'apps/v1',
+          kind: 'DaemonSet',
+          name: report.daemonSetName,
+          uid: report.daemonSetUid,
+          controller: true,
+          blockOwnerDeletion: true,
+        },
+      ],
+    },
+    spec: spec ?? { containers: [], nodeName },
+    status: JSON.parse(report.statusJson || '{}') as PodStatus,
+  };
+}
+
+/** Set when the deletion is first seen, and kept. */
+function deletionOf(report: PodReport, before: KubeObject | undefined, nowText: string) {
+  const { deletionTimestamp, deletionGracePeriodSeconds } = before?.metadata ?? {};
+  if (deletionTimestamp)
+    return { deletionTimestamp, deletionGracePeriodSeconds: deletionGracePeriodSeconds ?? 0 };
+  if (!report.terminating) return {};
+  const at = new Date(Date.parse(nowText) + report.graceSeconds * 1000).toISOString().replace(/\.\d+Z$/, 'Z');
+  return { deletionTimestamp: at, deletionGracePeriodSeconds: report.graceSeconds };
+}
+
+/** Rules 4, 15, 76 and 77: what Kubernetes makes of a template on its way to a node. */
+function podSpecOnNode(spec: PodSpec, nodeName: string): PodSpec {
+  const nodeSelectorTerms = [
+    { matchFields: [{ key: 'metadata.name', operator: 'In' as const, values: [nodeName] }] },
+  ];
+  return {
+    ...spec,
+    nodeName,
+    affinity: {
+      ...spec.affinity,
+      nodeAffinity: {
+        ...spec.affinity?.nodeAffinity,
+        requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms },
+      },
+    },
+    tolerations: daemonTolerations(spec.tolerations, spec.hostNetwork ?? false),
+    containers: spec.containers.map((container) => containerOnNode(container, spec.hostNetwork ?? false)),
+  };
+}
+
+function containerOnNode(container: Container, hostNetwork: boolean): Container {
+  const { limits, requests } = container.resources ?? {};
+  return {
+    ...container,
+    ...(limits ? { resources: { ...container.resources, requests: { ...limits, ...requests } } } : {}),
+    ...(hostNetwork && container.ports
+      ? { ports: container.ports.map((port) => ({ ...port, hostPort: port.containerPort })) }
+      : {}),
+  };
+}

@@ -1,0 +1,40 @@
+// Pods that somebody deleted: kept until the node no longer shows them, told to it until then.
+import type { PodTombstone } from '@fleetset/proto/gen/fleetset/v1/node';
+import type { Store, Write } from '../store/store.ts';
+
+export const TOMBSTONES = 'fleetset/tombstones';
+
+interface Tombstone {
+  readonly node: string;
+  readonly podUid: string;
+  /** Absent: the pod's own. */
+  readonly graceSeconds?: number;
+}
+
+const idOf = (node: string, podUid: string): string => `${node}/${podUid}`;
+
+export const putTombstone = (tombstone: Tombstone): Write => ({
+  collection: TOMBSTONES,
+  id: idOf(tombstone.node, tombstone.podUid),
+  value: { ...tombstone },
+  durable: true,
+});
+
+export const dropTombstone = (node: string, podUid: string): Write => ({
+  collection: TOMBSTONES,
+  id: idOf(node, podUid),
+  durable: true,
+});
+
+export function tombstonesOf(store: Store, node: string): PodTombstone[] {
+  const found: PodTombstone[] = [];
+  for (const { value } of store.list(TOMBSTONES)) {
+    const tombstone = value as unknown as Tombstone;
+    if (tombstone.node === node)
+      found.push({ podUid: tombstone.podUid, graceSeconds: tombstone.graceSeconds });
+  }
+  return found.sort((a, b) => (a.podUid < b.podUid ? -1 : 1));
+}
+
+export const isDeleted = (store: Store, node: string, podUid: string): boolean =>
+  store.get(TOMBSTONES, idOf(node, podUid)) !== undefined;

@@ -1,0 +1,52 @@
+// fleetset.dev/v1 Placement: one node's own decision about one DaemonSet, with its reasons. Read-only, made when
+// asked for; what `fleetset why` shows.
+
+import { objectMeta } from '@fleetset/scheduler-core/schema/meta';
+import { type Infer, list, object, string } from '@fleetset/scheduler-core/schema/schema';
+import { column, NAME } from './columns.ts';
+import type { Kind, KubeObject } from './kind.ts';
+
+const fleetset = (name: string) => `dev.fleetset.v1.${name}`;
+
+const placement = object(fleetset('Placement'), {
+  apiVersion: string(),
+  kind: string(),
+  metadata: objectMeta,
+  spec: object(fleetset('PlacementSpec'), { nodeName: string(), daemonSetName: string() }),
+  status: object(fleetset('PlacementStatus'), {
+    decision: string({
+      description: 'Run: a pod belongs here. Keep: one that is here may stay. Leave: none may be here.',
+    }),
+    decidedBy: string({ description: 'Agent, or Plane while the agent has not said.' }),
+    reasons: list(object(fleetset('PlacementReason'), { code: string(), message: string() })),
+    grantedRevision: string(),
+    newestRevision: string(),
+    waiting: string({ description: 'Why the node is not on the newest revision.' }),
+    progress: string({ description: 'What the node does about it now.' }),
+  }),
+});
+export interface Placement extends Infer<typeof placement> {}
+
+const of = (object: KubeObject) => object as unknown as Placement;
+
+export const placementKind: Kind = {
+  group: 'fleetset.dev',
+  kind: 'Placement',
+  plural: 'placements',
+  singular: 'placement',
+  namespaced: true,
+  schema: placement,
+  verbs: ['get', 'list'],
+  columns: [
+    NAME,
+    column('DaemonSet', 'The DaemonSet it is about.', (object) => of(object).spec?.daemonSetName ?? ''),
+    column('Node', 'The node that decided.', (object) => of(object).spec?.nodeName ?? ''),
+    column('Decision', 'Run, Keep or Leave.', (object) => of(object).status?.decision ?? ''),
+    column('Why', 'The reasons.', (object) =>
+      (of(object).status?.reasons ?? []).map(({ message }) => message).join('; '),
+    ),
+    column('Waiting', 'Why it is not on the newest revision.', (object) => of(object).status?.waiting ?? '', {
+      priority: 1,
+    }),
+  ],
+};

@@ -1,0 +1,78 @@
+// Empties namespaces that are being deleted, and removes them when nothing of them is left, pods included.
+import { startLevelLoop } from '@fleetset/scheduler-core/level-loop';
+import type { Objects } from '../api/objects.ts';
+import { collectionOf, type Kind, type KubeObject } from '../kinds/kind.ts';
+import type { Store, Watch } from '../store/store.ts';
+
+const NAMESPACES = 'core/namespaces';
+
+export interface NamespaceLoopParts {
+  readonly store: Store;
+  readonly objects: Objects;
+  readonly kinds: readonly Kind[];
+  readonly onFailure: (error: unknown, retryInMs: number) => void;
+}
+
+export interface NamespaceLoop {
+  readonly stop: () => Promise<void>;
+}
+
+export function startNamespaceLoop(parts: NamespaceLoopParts): NamespaceLoop {
+  const { store } = parts;
+  const contents = parts.kinds.filter(({ namespaced }) => namespaced);
+  const loop = startLevelLoop({
+    pass: async () => {
+      for (const { id, version, value } of [...store.list(NAMESPACES)]) {
+        const namespace = value as unknown as KubeObject;
+        if (!namespace.metadata.deletionTimestamp) continue;
+        if (await emptied(parts, contents, id))
+          await store.commit([{ collection: NAMESPACES, id, expect: version, durable: true }]);
+      }
+      return {};
+    },
+    schedule: (delayMs, callback) => {
+      const timer = setTimeout(callback, delayMs);
+      return () => clearTimeout(timer);
+    },
+    onFailure: parts.onFailure,
+  });
+  const isTerminating = (namespace: string): boolean =>
+    Boolean((store.get(NAMESPACES, namespace)?.value as KubeObject | undefined)?.metadata.deletionTimestamp);
+  const watches: (Watch | 'expired')[] = [
+    store.watch(NAMESPACES, store.version(), () => loop.wake()),
+    ...contents.map((kind) =>
+      store.watch(collectionOf(kind), store.version(), ({ id }) => {
+        if (isTerminating(id.slice(0, id.indexOf('/')))) loop.wake();
+      }),
+    ),
+  ];
+  loop.wake();
+  return {
+    stop: async () => {
+      for (const watch of watches) if (watch !== 'expired') watch.close();
+      await loop.stop();
+    },
+  };
+}
+
+/** True when nothing is left. Pods leave by themselves once their DaemonSets are gone. */
+async function emptied(
+  { store, objects }: NamespaceLoopParts,
+  kinds: readonly Kind[],
+  namespace: string,
+): Promise<boolean> {
+  let left = 0;
+  for (const kind of kinds) {
+    for (const { value } of [...store.list(collectionOf(kind))]) {
+      const { metadata } = value as unknown as KubeObject;
+      if (metadata.namespace !== namespace) continue;
+      if (kind.kind === 'Pod' || metadata.deletionTimestamp) left += 1;
+      else {
+        const options = { dryRun: false, propagation: 'Background' } as const;
+        const { gone } = await objects.remove(kind, namespace, metadata.name ?? '', options);
+        if (!gone) left += 1;
+      }
+    }
+  }
+  return left === 0;
+}

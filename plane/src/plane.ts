@@ -1,0 +1,266 @@
+// The plane, put together by hand: store, authority, fleet, loops, and the two servers.
+
+import { randomUUID } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { revisionHash } from '@fleetset/scheduler-core/revision-history';
+import { status } from '@grpc/grpc-js';
+import type { Logger } from 'pino';
+import { createApiServer } from './api/api-server.ts';
+import { createEffects, SYSTEM_NAMESPACES } from './api/kind-effects.ts';
+import { createObjects } from './api/objects.ts';
+import { podSubresources } from './api/pod-subresources.ts';
+import { createEventRecorder } from './events/event-recorder.ts';
+import { createFleet } from './fleet/fleet.ts';
+import { createReportIntake } from './fleet/report-intake.ts';
+import { openAuthority, PLANE_SERVER_NAME } from './identity/authority.ts';
+import { formatKubeconfig, writeKubeconfig } from './identity/kubeconfig.ts';
+import type { KubeObject } from './kinds/kind.ts';
+import { placementKind } from './kinds/placement-kind.ts';
+import { findKind, SERVED_KINDS } from './kinds/served-kinds.ts';
+import { startNamespaceLoop } from './lifecycle/namespace-loop.ts';
+import { startNodeLifecycle } from './lifecycle/node-lifecycle.ts';
+import { createBodyBook } from './rollout/body-book.ts';
+import { openGrantBook } from './rollout/grants.ts';
+import { placements } from './rollout/placements.ts';
+import { startRolloutLoop } from './rollout/rollout-loop.ts';
+import { openSqliteStore } from './store/sqlite-store.ts';
+import type { Store } from './store/store.ts';
+import { createGrpcServer } from './sync/grpc-server.ts';
+import { createSyncSessions } from './sync/sync-sessions.ts';
+import { createTunnels } from './sync/tunnels.ts';
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface PlaneOptions {
+  readonly dataDir: string;
+  readonly api: Address;
+  readonly agents: Address;
+  /** Names and addresses the plane is reached under; the first goes into the kubeconfig. */
+  readonly advertise: readonly string[];
+  /** Where to write the administrator's kubeconfig; absent: only on request. */
+  readonly kubeconfig?: string;
+  readonly nodeMonitorGraceMs: number;
+  readonly version: string;
+  readonly logger: Logger;
+}
+
+export interface Plane {
+  readonly apiPort: number;
+  readonly agentPort: number;
+  readonly caHash: string;
+  readonly stop: () => Promise<void>;
+}
+
+const HEARTBEAT_MS = 10_000;
+
+/** Seconds are what Kubernetes' timestamps have. */
+const nowText = (): string => new Date().toISOString().replace(/\.\d+Z$/, 'Z');
+
+export async function startPlane(options: PlaneOptions): Promise<Plane> {
+  const { logger, version } = options;
+  mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
+  const authority = await openAuthority(join(options.dataDir, 'pki'));
+  const names = [...new Set([...options.advertise, 'localhost', '127.0.0.1', '::1', PLANE_SERVER_NAME])];
+  const identity = await authority.serverIdentity(names);
+  const store = openSqliteStore(join(options.dataDir, 'plane.db'));
+  await createSystemNamespaces(store);
+
+  const monotonicNow = () => performance.now();
+  const onFailure = (loop: string) => (error: unknown, retryInMs: number) =>
+    logger.error({ err: error, loop, retryInMs }, `the ${loop} loop failed; it goes on in ${retryInMs} ms`);
+  const fleet = createFleet(monotonicNow);
+  const recorder = createEventRecorder(store, nowText, (error, input) =>
+    logger.warn({ err: error, reason: input.reason }, 'an event could not be written'),
+  );
+  const bodies = createBodyBook();
+  const grants = openGrantBook(store);
+  const rollout = startRolloutLoop({
+    store,
+    fleet,
+    bodies,
+    grants,
+    nowText,
+    onFailure: onFailure('rollout'),
+  });
+  const intake = createReportIntake({
+    store,
+    fleet,
+    recorder,
+    nowText,
+    onTaken: rollout.touchNode,
+    onFailure: (error, node) => logger.error({ err: error, node }, 'a report could not be taken in'),
+  });
+  const sessions = createSyncSessions({
+    store,
+    fleet,
+    intake,
+    bodies,
+    recorder,
+    version,
+    heartbeatMs: Math.min(HEARTBEAT_MS, Math.floor(options.nodeMonitorGraceMs / 4)),
+    graceMs: options.nodeMonitorGraceMs,
+    monotonicNow,
+    onPresence: (node) => {
+      const connected = fleet.get(node)?.session !== undefined;
+      logger.info({ node }, connected ? 'agent connected' : 'agent disconnected');
+      rollout.touchNode(node);
+    },
+    onRefusal: (node, why) => logger.warn({ node }, why),
+  });
+  const tunnels = createTunnels(fleet);
+  const grpc = createGrpcServer({
+    store,
+    authority,
+    nowText,
+    sessions,
+    tunnels,
+    identity,
+    onJoin: (node, refused) =>
+      refused ? logger.warn({ node }, `join refused: ${refused}`) : logger.info({ node }, 'node joined'),
+    onFailure: (error, what) => logger.error({ err: error }, `${what} failed`),
+  });
+  const objects = createObjects(store, createEffects(store), nowText);
+  const kinds = [...SERVED_KINDS, placementKind];
+  let ready = false;
+  const api = createApiServer({
+    store,
+    objects,
+    kinds,
+    findKind: (group, plural) =>
+      group === placementKind.group && plural === placementKind.plural
+        ? placementKind
+        : findKind(group, plural),
+    virtual: new Map([
+      [
+        placementKind,
+        (namespace) =>
+          placements(
+            { store, fleet, grants, planOf: rollout.planOf, newestOf: (set) => newestOf(store, set) },
+            namespace,
+          ),
+      ],
+    ]),
+    subresources: podSubresources(objects, tunnels),
+    tls: {
+      key: identity.key,
+      cert: identity.certificate + authority.caCertificate,
+      ca: authority.caCertificate,
+    },
+    version,
+    versionInfo: versionInfo(version),
+    isReady: () => ready,
+    onReply: ({ error, ...reply }) =>
+      error ? logger.error({ err: error, ...reply }, 'a request failed') : logger.debug(reply, 'request'),
+  });
+  const lifecycle = startNodeLifecycle({
+    store,
+    fleet,
+    recorder,
+    graceMs: options.nodeMonitorGraceMs,
+    monotonicNow,
+    nowText,
+    onFailure: onFailure('node lifecycle'),
+  });
+  const namespaces = startNamespaceLoop({
+    store,
+    objects,
+    kinds: SERVED_KINDS,
+    onFailure: onFailure('namespace'),
+  });
+  const removals = store.watch('core/nodes', store.version(), ({ id, value }) => {
+    if (value !== undefined) return;
+    const message = `node ${id} was removed from the fleet (kubectl delete node)`;
+    const session = fleet.get(id)?.session;
+    session?.send({ $case: 'removed', value: { message } });
+    session?.end(status.PERMISSION_DENIED, message);
+    fleet.forget(id);
+    intake
+      .forget(id)
+      .catch((error: unknown) => logger.error({ err: error, node: id }, 'pods of a removed node stay'));
+  });
+
+  const stopLoops = async () => {
+    if (removals !== 'expired') removals.close();
+    recorder.close();
+    await Promise.all([rollout.stop(), lifecycle.stop(), namespaces.stop()]);
+    await store.close();
+  };
+  try {
+    const apiPort = await api.listen(options.api.host, options.api.port);
+    const agentPort = await grpc.listen(options.agents.host, options.agents.port);
+    if (options.kubeconfig) {
+      const server = `https://${bracketed(options.advertise[0] ?? '127.0.0.1')}:${apiPort}`;
+      const admin = await authority.adminIdentity();
+      writeKubeconfig(options.kubeconfig, formatKubeconfig(server, authority.caCertificate, admin));
+    }
+    ready = true;
+    return {
+      apiPort,
+      agentPort,
+      caHash: authority.caHash,
+      stop: async () => {
+        ready = false;
+        await Promise.all([api.close(), grpc.close()]);
+        await stopLoops();
+      },
+    };
+  } catch (error) {
+    await Promise.all([api.close(), grpc.close()]);
+    await stopLoops();
+    throw error;
+  }
+}
+
+const bracketed = (host: string): string => (host.includes(':') ? `[${host}]` : host);
+
+async function createSystemNamespaces(store: Store): Promise<void> {
+  const missing = SYSTEM_NAMESPACES.filter((name) => !store.get('core/namespaces', name));
+  if (missing.length === 0) return;
+  await store.commit(
+    missing.map((name) => ({
+      collection: 'core/namespaces',
+      id: name,
+      value: {
+        apiVersion: 'v1',
+        kind: 'Namespace',
+        metadata: {
+          name,
+          uid: randomUUID(),
+          creationTimestamp: nowText(),
+          labels: { 'kubernetes.io/metadata.name': name },
+        },
+        spec: { finalizers: ['kubernetes'] },
+        status: { phase: 'Active' },
+      },
+      durable: true,
+    })),
+  );
+}
+
+/** The hash of the revision that holds a DaemonSet's template as it is. */
+function newestOf(store: Store, daemonSet: Pick<KubeObject, 'metadata'>): string | undefined {
+  const revisions = [...store.list('apps/controllerrevisions')]
+    .map(({ value }) => value as unknown as KubeObject & { revision: number })
+    .filter(({ metadata }) => metadata.ownerReferences?.some(({ uid }) => uid === daemonSet.metadata.uid))
+    .sort((a, b) => b.revision - a.revision);
+  return revisions[0] ? revisionHash(revisions[0]) : undefined;
+}
+
+/** Kubernetes' version whose API this is, with our own behind the plus. */
+function versionInfo(version: string): object {
+  return {
+    major: '1',
+    minor: '32',
+    gitVersion: `v1.32.0+fleetset-${version}`,
+    gitCommit: '',
+    gitTreeState: 'clean',
+    buildDate: '1970-01-01T00:00:00Z',
+    goVersion: '',
+    compiler: 'node',
+    platform: `${process.platform}/${process.arch === 'x64' ? 'amd64' : process.arch}`,
+  };
+}

@@ -1,0 +1,182 @@
+// One DaemonSet: what its history, its grants and its status should be now. Reads one snapshot, decides with
+// scheduler-core, answers with writes.
+import { randomUUID } from 'node:crypto';
+import { sameJson } from '@fleetset/scheduler-core/canonical-json';
+import {
+  decidePlacement,
+  type PlacementDecision,
+  type PlacementRules,
+  placementRules,
+} from '@fleetset/scheduler-core/placement';
+import { planHistory } from '@fleetset/scheduler-core/revision-history';
+import { daemonSetStatus, type StatusNode } from '@fleetset/scheduler-core/rollout/daemon-set-status';
+import {
+  planRollout,
+  type RolloutNode,
+  type RolloutPlan,
+} from '@fleetset/scheduler-core/rollout/plan-rollout';
+import type { ControllerRevision, DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
+import type { Node } from '@fleetset/scheduler-core/schema/node';
+import { readyCondition } from '../fleet/compose-node.ts';
+import { type Fleet, isConnected, type NodeState } from '../fleet/fleet.ts';
+import { isDeleted } from '../fleet/tombstones.ts';
+import type { KubeObject } from '../kinds/kind.ts';
+import type { Store, Write } from '../store/store.ts';
+import { type GrantBook, putGrant } from './grants.ts';
+
+type StoredSet = DaemonSet & { readonly metadata: KubeObject['metadata'] };
+export type StoredRevision = ControllerRevision & { readonly metadata: KubeObject['metadata'] };
+
+export interface DaemonSetPass {
+  readonly daemonSet: StoredSet;
+  readonly history: readonly Write[];
+  readonly grants: readonly Write[];
+  readonly status: readonly Write[];
+  readonly plan: RolloutPlan;
+  /** The newest revision's hash. */
+  readonly target: string;
+}
+
+export function passDaemonSet(
+  store: Store,
+  fleet: Fleet,
+  book: GrantBook,
+  daemonSet: StoredSet,
+  revisions: readonly StoredRevision[],
+  nowText: string,
+): DaemonSetPass {
+  const uid = daemonSet.metadata.uid ?? '';
+  const grants = book.of(uid);
+  const history = planHistory(daemonSet, revisions, revisionsInUse(fleet, uid, grants));
+  const views = nodeViews(store, fleet, daemonSet, grants);
+  const { type = 'RollingUpdate', rollingUpdate } = daemonSet.spec?.updateStrategy ?? {};
+  const plan = planRollout({
+    strategy: {
+      type: type === 'OnDelete' ? 'OnDelete' : 'RollingUpdate',
+      maxUnavailable: rollingUpdate?.maxUnavailable ?? 1,
+    },
+    target: history.hash,
+    nodes: views.map(({ rollout }) => rollout),
+  });
+  const status = daemonSetStatus(
+    views.map(({ status: view }) => view),
+    history.hash,
+    daemonSet.metadata.generation ?? 1,
+    { ...(daemonSet.status as NonNullable<DaemonSet['status']>), collisionCount: history.collisionCount },
+  );
+  return {
+    daemonSet,
+    plan,
+    target: history.hash,
+    history: historyWrites(history, nowText),
+    grants: plan.grants.map(({ node, revision }) => putGrant(uid, node, revision)),
+    status: sameJson(status, daemonSet.status) ? [] : [statusWrite(store, daemonSet, status)],
+  };
+}
+
+function revisionsInUse(fleet: Fleet, uid: string, grants: ReadonlyMap<string, string>): ReadonlySet<string> {
+  const used = new Set(grants.values());
+  for (const { podsBySet } of fleet.all())
+    for (const { revision } of podsBySet.get(uid) ?? []) used.add(revision);
+  return used;
+}
+
+interface NodeView {
+  readonly rollout: RolloutNode;
+  readonly status: StatusNode;
+}
+
+function nodeViews(
+  store: Store,
+  fleet: Fleet,
+  daemonSet: StoredSet,
+  grants: ReadonlyMap<string, string>,
+): NodeView[] {
+  const rules = placementRules(daemonSet.spec?.template?.spec ?? { containers: [] });
+  const uid = daemonSet.metadata.uid ?? '';
+  const views: NodeView[] = [];
+  for (const { value } of store.list('core/nodes')) {
+    const node = value as unknown as Node & { metadata: KubeObject['metadata'] };
+    const name = node.metadata.name ?? '';
+    const state = fleet.state(name);
+    const lost = readyCondition(node.status)?.status === 'Unknown';
+    views.push(viewOf(store, state, lost, decisionFor(state, node, rules, uid, lost), uid, grants.get(name)));
+  }
+  return views;
+}
+
+function viewOf(
+  store: Store,
+  state: NodeState,
+  lost: boolean,
+  decision: PlacementDecision,
+  uid: string,
+  granted: string | undefined,
+): NodeView {
+  const { name } = state;
+  const all = state.podsBySet.get(uid) ?? [];
+  const pods = all.map((pod) => ({
+    revision: pod.revision,
+    // What is not heard of is not known to be ready.
+    ready: pod.ready && !lost,
+    available: pod.available && !lost,
+    deleted: isDeleted(store, name, pod.uid),
+  }));
+  const counting = pods.find((_, index) => !all[index]?.terminating) ?? pods[0];
+  return {
+    rollout: {
+      name,
+      decision,
+      connected: isConnected(state),
+      lost,
+      ...(granted === undefined ? {} : { granted }),
+      ...(counting ? { pod: counting } : {}),
+    },
+    status: { decision, pods },
+  };
+}
+
+/** The agent's word, as long as it is heard; the plane's own reading of the same rules otherwise. */
+export function decisionFor(
+  state: NodeState,
+  node: Node,
+  rules: PlacementRules,
+  daemonSetUid: string,
+  lost: boolean,
+): PlacementDecision {
+  const told = state.report?.placements.find(
+    (placement) => placement.daemonSetUid === daemonSetUid,
+  )?.decision;
+  if (!lost && (told === 'Run' || told === 'Keep' || told === 'Leave')) return told;
+  return decidePlacement(rules, {
+    name: node.metadata?.name ?? '',
+    labels: node.metadata?.labels ?? {},
+    taints: node.spec?.taints ?? [],
+  }).decision;
+}
+
+function historyWrites({ current, write, remove }: ReturnType<typeof planHistory>, nowText: string): Write[] {
+  const collection = 'apps/controllerrevisions';
+  const idOf = ({ metadata }: ControllerRevision) => `${metadata?.namespace}/${metadata?.name}`;
+  const removals = remove.map((revision): Write => ({ collection, id: idOf(revision), durable: true }));
+  if (write === 'nothing') return removals;
+  const metadata =
+    write === 'create'
+      ? { ...current.metadata, uid: randomUUID(), creationTimestamp: nowText }
+      : current.metadata;
+  const value = { apiVersion: 'apps/v1', kind: 'ControllerRevision', ...current, metadata } as KubeObject;
+  return [{ collection, id: idOf(current), value, durable: true }, ...removals];
+}
+
+/** Observed state: in memory, on the object as it is when this is written. */
+function statusWrite(store: Store, daemonSet: StoredSet, status: DaemonSet['status']): Write {
+  const id = `${daemonSet.metadata.namespace}/${daemonSet.metadata.name}`;
+  const version = store.get('apps/daemonsets', id)?.version;
+  return {
+    collection: 'apps/daemonsets',
+    id,
+    value: { ...daemonSet, status } as unknown as KubeObject,
+    ...(version === undefined ? {} : { expect: version }),
+    durable: false,
+  };
+}

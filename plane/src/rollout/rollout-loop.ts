@@ -1,0 +1,250 @@
+// The loop that paces: wakes on changes of DaemonSets, nodes, reports and deletions; writes history, grants and
+// status; then tells each touched node what it is to do now.
+import { startLevelLoop } from '@fleetset/scheduler-core/level-loop';
+import { revisionHash } from '@fleetset/scheduler-core/revision-history';
+import type { RolloutPlan } from '@fleetset/scheduler-core/rollout/plan-rollout';
+import type { DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
+import type { Node } from '@fleetset/scheduler-core/schema/node';
+import type { Fleet, NodeState } from '../fleet/fleet.ts';
+import { TOMBSTONES } from '../fleet/tombstones.ts';
+import type { KubeObject } from '../kinds/kind.ts';
+import type { Change, Store, Write } from '../store/store.ts';
+import type { BodyBook } from './body-book.ts';
+import { passDaemonSet, type StoredRevision } from './daemon-set-pass.ts';
+import { desiredContent, desiredFor } from './desired-state.ts';
+import { dropGrant, type GrantBook } from './grants.ts';
+
+export interface RolloutLoopParts {
+  readonly store: Store;
+  readonly fleet: Fleet;
+  readonly bodies: BodyBook;
+  readonly grants: GrantBook;
+  readonly nowText: () => string;
+  readonly onFailure: (error: unknown, retryInMs: number) => void;
+}
+
+export interface RolloutLoop {
+  /** This node reported, connected or left: its DaemonSets and what it is told are looked at again. */
+  readonly touchNode: (name: string) => void;
+  /** The last plan of a DaemonSet, for people. */
+  readonly planOf: (daemonSetUid: string) => RolloutPlan | undefined;
+  readonly stop: () => Promise<void>;
+}
+
+type StoredSet = DaemonSet & { readonly metadata: KubeObject['metadata'] };
+
+export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
+  const { store, fleet, bodies, grants } = parts;
+  const dirtySets = new Set<string>();
+  const dirtyNodes = new Set<string>();
+  const plans = new Map<string, RolloutPlan>();
+
+  const allSets = () => [...store.list('apps/daemonsets')].map(({ value }) => value as unknown as StoredSet);
+  const touchAllSets = () => {
+    for (const { metadata } of allSets()) dirtySets.add(metadata.uid ?? '');
+  };
+  const touchAllNodes = () => {
+    for (const { id } of store.list('core/nodes')) dirtyNodes.add(id);
+  };
+
+  const commit = async (writes: readonly Write[]) => {
+    if (writes.length === 0) return true;
+    return (await store.commit(writes)).committed;
+  };
+
+  const passSets = async () => {
+    const uids = [...dirtySets];
+    dirtySets.clear();
+    const revisions = revisionsByOwner(store);
+    const byUid = new Map(allSets().map((daemonSet) => [daemonSet.metadata.uid ?? '', daemonSet]));
+    for (const uid of uids) {
+      const daemonSet = byUid.get(uid);
+      if (!daemonSet) {
+        await commit(leftoversOf(uid, revisions.get(uid) ?? [], grants));
+        plans.delete(uid);
+        continue;
+      }
+      if (daemonSet.metadata.deletionTimestamp) {
+        await commit(finishDeletion(store, fleet, daemonSet));
+        continue;
+      }
+      const pass = passDaemonSet(store, fleet, grants, daemonSet, revisions.get(uid) ?? [], parts.nowText());
+      plans.set(uid, pass.plan);
+      if (!(await commit([...pass.history, ...pass.grants]))) dirtySets.add(uid);
+      if (!(await commit(pass.status))) dirtySets.add(uid);
+      for (const { node } of pass.plan.grants) dirtyNodes.add(node);
+    }
+  };
+
+  const tellNodes = () => {
+    const names = [...dirtyNodes];
+    dirtyNodes.clear();
+    const revisions = revisionsByOwner(store);
+    const byHash = new Map(
+      [...revisions].map(([uid, list]) => [uid, new Map(list.map((one) => [revisionHash(one), one]))]),
+    );
+    const inputs = { store, bodies, grants, revisionsOf: (uid: string) => byHash.get(uid) ?? new Map() };
+    for (const name of names) {
+      const node = store.get('core/nodes', name)?.value as unknown as Node | undefined;
+      const state = fleet.get(name);
+      if (node && state?.session) tellNode(state, desiredFor(inputs, node), store.epoch);
+    }
+  };
+
+  const loop = startLevelLoop({
+    pass: async () => {
+      while (dirtySets.size > 0) await passSets();
+      tellNodes();
+      forgetBodies(bodies, fleet);
+      return {};
+    },
+    schedule: (delayMs, callback) => {
+      const timer = setTimeout(callback, delayMs);
+      return () => clearTimeout(timer);
+    },
+    onFailure: (error, retryInMs) => {
+      // What the failed pass had taken is looked at again.
+      touchAllSets();
+      touchAllNodes();
+      parts.onFailure(error, retryInMs);
+    },
+  });
+
+  const follow = (collection: string, onChange: (change: Change) => void) =>
+    store.watch(collection, store.version(), (change) => {
+      onChange(change);
+      loop.wake();
+    });
+  const watches = [
+    follow('apps/daemonsets', (change) => {
+      if (isStatusOnly(change)) return;
+      dirtySets.add(uidOf(change));
+      touchAllNodes();
+    }),
+    follow('core/nodes', (change) => {
+      if (isHeartbeatOnly(change)) return;
+      dirtyNodes.add(change.id);
+      touchAllSets();
+    }),
+    follow(TOMBSTONES, ({ id }) => {
+      dirtyNodes.add(id.slice(0, id.lastIndexOf('/')));
+      touchAllSets();
+    }),
+  ];
+  touchAllSets();
+  for (const uid of grants.sets()) dirtySets.add(uid);
+  touchAllNodes();
+  loop.wake();
+
+  return {
+    touchNode: (name) => {
+      dirtyNodes.add(name);
+      const state = fleet.get(name);
+      for (const { daemonSetUid } of state?.report?.placements ?? []) dirtySets.add(daemonSetUid);
+      for (const uid of state?.podsBySet.keys() ?? []) dirtySets.add(uid);
+      loop.wake();
+    },
+    planOf: (uid) => plans.get(uid),
+    stop: async () => {
+      for (const watch of watches) if (watch !== 'expired') watch.close();
+      await loop.stop();
+    },
+  };
+}
+
+const uidOf = ({ value, previous }: Change): string =>
+  ((value ?? previous) as unknown as KubeObject | undefined)?.metadata.uid ?? '';
+
+/** The plane's own status writes need no second look. */
+function isStatusOnly({ value, previous }: Change): boolean {
+  const now = value as unknown as KubeObject | undefined;
+  const before = previous as unknown as KubeObject | undefined;
+  return (
+    now !== undefined &&
+    before !== undefined &&
+    now.spec === before.spec &&
+    now.metadata.deletionTimestamp === before.metadata.deletionTimestamp
+  );
+}
+
+function isHeartbeatOnly({ value, previous }: Change): boolean {
+  const now = value as unknown as Node | undefined;
+  const before = previous as unknown as Node | undefined;
+  if (!now || !before) return false;
+  const ready = ({ status }: Node) => status?.conditions?.find(({ type }) => type === 'Ready')?.status;
+  return (
+    now.spec === before.spec &&
+    now.metadata?.labels === before.metadata?.labels &&
+    ready(now) === ready(before)
+  );
+}
+
+function revisionsByOwner(store: Store): Map<string, StoredRevision[]> {
+  const byOwner = new Map<string, StoredRevision[]>();
+  for (const { value } of store.list('apps/controllerrevisions')) {
+    const revision = value as unknown as StoredRevision;
+    const owner = revision.metadata.ownerReferences?.find(({ controller }) => controller)?.uid ?? '';
+    const list = byOwner.get(owner);
+    if (list) list.push(revision);
+    else byOwner.set(owner, [revision]);
+  }
+  return byOwner;
+}
+
+/** History and grants of a DaemonSet that is gone. */
+function leftoversOf(uid: string, revisions: readonly StoredRevision[], grants: GrantBook): Write[] {
+  return [
+    ...revisions.map(
+      ({ metadata }): Write => ({
+        collection: 'apps/controllerrevisions',
+        id: `${metadata.namespace}/${metadata.name}`,
+        durable: true,
+      }),
+    ),
+    ...[...grants.of(uid).keys()].map((node) => dropGrant(uid, node)),
+  ];
+}
+
+/** Foreground deletion ends when no node shows a pod of it any more. */
+function finishDeletion(store: Store, fleet: Fleet, { metadata }: StoredSet): Write[] {
+  const uid = metadata.uid ?? '';
+  for (const { podsBySet } of fleet.all()) if (podsBySet.get(uid)?.length) return [];
+  const id = `${metadata.namespace}/${metadata.name}`;
+  const finalizers = (metadata.finalizers ?? []).filter((name) => name !== 'foregroundDeletion');
+  const stored = store.get('apps/daemonsets', id);
+  if (!stored) return [];
+  const value = { ...stored.value, metadata: { ...metadata, finalizers } };
+  return [
+    {
+      collection: 'apps/daemonsets',
+      id,
+      ...(finalizers.length > 0 ? { value } : {}),
+      expect: stored.version,
+      durable: true,
+    },
+  ];
+}
+
+/** The generation grows only when the content is new, so that an unchanged node is told nothing. */
+function tellNode(state: NodeState, desired: ReturnType<typeof desiredFor>, epoch: number): void {
+  const { session } = state;
+  if (!session) return;
+  const content = desiredContent(desired);
+  if (!state.told?.content.equals(content)) {
+    const counter = (state.told?.generation.counter ?? 0) + 1;
+    const bodies = desired.daemonSets.flatMap(({ placementHash, templateHash }) => [
+      placementHash,
+      templateHash,
+    ]);
+    state.told = { generation: { epoch, counter }, content, bodies };
+  } else if (state.toldSession === session) return;
+  state.toldSession = session;
+  session.send({ $case: 'desired', value: { ...desired, generation: state.told.generation } });
+}
+
+/** Bodies that no node was told of are dropped once they outnumber the others. */
+function forgetBodies(bodies: BodyBook, fleet: Fleet): void {
+  if (bodies.size() < 256) return;
+  const wanted = new Set([...fleet.all()].flatMap(({ told }) => told?.bodies ?? []));
+  if (bodies.size() > 2 * wanted.size) bodies.keepOnly(wanted);
+}

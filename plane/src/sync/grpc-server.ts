@@ -1,0 +1,184 @@
+// The plane's end of the wire: the only file that serves gRPC. Certificates are asked of everybody and demanded by
+// each call itself, so that one port serves joining and joined machines.
+import {
+  type Hello,
+  type NodeServiceServer,
+  NodeServiceService,
+  type SyncRequest,
+  type SyncResponse,
+  type TunnelServiceServer,
+  TunnelServiceService,
+} from '@fleetset/proto/gen/fleetset/v1/node';
+import { experimental, Server, type ServerDuplexStream, status } from '@grpc/grpc-js';
+import type { Session } from '../fleet/fleet.ts';
+import type { Authority, KeyAndCertificate } from '../identity/authority.ts';
+import { type JoinParts, JoinRefused, join } from './join.ts';
+import { type Peer, peerOf } from './peer-identity.ts';
+import type { SyncSessions } from './sync-sessions.ts';
+import type { Tunnels } from './tunnels.ts';
+
+const HELLO_TIMEOUT_MS = 10_000;
+const MESSAGE_LIMIT_BYTES = 16 * 1024 * 1024;
+/** An agent that reads this far behind is cut off; it connects anew and is told the newest only. */
+const UNREAD_LIMIT_BYTES = 32 * 1024 * 1024;
+
+export interface GrpcServerParts extends JoinParts {
+  readonly sessions: SyncSessions;
+  readonly tunnels: Tunnels;
+  readonly identity: KeyAndCertificate;
+  readonly onJoin: (nodeName: string, refused?: string) => void;
+  readonly onFailure: (error: unknown, what: string) => void;
+}
+
+export interface GrpcServer {
+  readonly listen: (host: string, port: number) => Promise<number>;
+  readonly close: () => Promise<void>;
+}
+
+type SyncCall = ServerDuplexStream<SyncRequest, SyncResponse>;
+
+export function createGrpcServer(parts: GrpcServerParts): GrpcServer {
+  const server = new Server({
+    'grpc.max_receive_message_length': MESSAGE_LIMIT_BYTES,
+    'grpc.max_send_message_length': MESSAGE_LIMIT_BYTES,
+    'grpc.keepalive_time_ms': 20_000,
+    'grpc.keepalive_timeout_ms': 10_000,
+  });
+  const nodeService: NodeServiceServer = {
+    join: (call, callback) => {
+      const { request } = call;
+      join(parts, request).then(
+        (response) => {
+          parts.onJoin(request.nodeName);
+          callback(null, response);
+        },
+        (error: unknown) => {
+          const refused = error instanceof JoinRefused;
+          if (refused) parts.onJoin(request.nodeName, error.message);
+          else parts.onFailure(error, 'join');
+          const message = refused ? error.message : 'the plane could not serve the request: see its log';
+          callback({ code: refused ? error.code : status.INTERNAL, details: message });
+        },
+      );
+    },
+    sync: (call) => serveSync(call, parts),
+  };
+  const tunnelService: TunnelServiceServer = {
+    carry: (call) => {
+      const peer = peerOf(call.getAuthContext(), parts.authority);
+      if (typeof peer === 'string') endCall(call, status.UNAUTHENTICATED, peer);
+      else parts.tunnels.accept(call, peer.nodeName);
+    },
+  };
+  server.addService(NodeServiceService, nodeService);
+  server.addService(TunnelServiceService, tunnelService);
+  return {
+    listen: (host, port) => listen(server, `${host}:${port}`, parts.authority, parts.identity),
+    close: () =>
+      new Promise((resolve) => {
+        const force = setTimeout(() => server.forceShutdown(), 1000);
+        server.tryShutdown(() => {
+          clearTimeout(force);
+          resolve();
+        });
+      }),
+  };
+}
+
+function listen(
+  server: Server,
+  address: string,
+  authority: Authority,
+  identity: KeyAndCertificate,
+): Promise<number> {
+  const none = { addCaCertificateListener: () => {}, removeCaCertificateListener: () => {} };
+  const noIdentity = {
+    addIdentityCertificateListener: () => {},
+    removeIdentityCertificateListener: () => {},
+  };
+  const certificates: experimental.CertificateProvider = {
+    ...none,
+    ...noIdentity,
+    addCaCertificateListener: (listener) => listener({ caCertificate: Buffer.from(authority.caCertificate) }),
+    addIdentityCertificateListener: (listener) =>
+      listener({
+        // With the CA behind it, so that a joining machine can compare the CA with the hash it was given.
+        certificate: Buffer.from(identity.certificate + authority.caCertificate),
+        privateKey: Buffer.from(identity.key),
+      }),
+  };
+  const credentials = experimental.createCertificateProviderServerCredentials(
+    certificates,
+    certificates,
+    false,
+  );
+  return new Promise((resolve, reject) => {
+    server.bindAsync(address, credentials, (error, port) => (error ? reject(error) : resolve(port)));
+  });
+}
+
+interface EndableCall {
+  readonly emit: (event: 'error', error: { code: number; details: string }) => boolean;
+}
+
+const endCall = (call: EndableCall, code: number, details: string): void =>
+  void call.emit('error', { code, details });
+
+function serveSync(call: SyncCall, parts: GrpcServerParts): void {
+  const peer = peerOf(call.getAuthContext(), parts.authority);
+  if (typeof peer === 'string') {
+    endCall(call, status.UNAUTHENTICATED, peer);
+    return;
+  }
+  let session: Session | undefined;
+  const late = setTimeout(() => endCall(call, status.DEADLINE_EXCEEDED, 'no hello came'), HELLO_TIMEOUT_MS);
+  const leave = () => {
+    clearTimeout(late);
+    if (session) parts.sessions.left(session);
+    session = undefined;
+  };
+  call.on('data', ({ message }: SyncRequest) => {
+    try {
+      if (!message) return;
+      if (session) parts.sessions.receive(session, message);
+      else if (message.$case === 'hello') {
+        clearTimeout(late);
+        const opened = openSession(call, peer, message.value);
+        if (parts.sessions.admit(peer, message.value, opened)) session = opened;
+      }
+    } catch (error) {
+      parts.onFailure(error, `a message of node ${peer.nodeName}`);
+      endCall(call, status.INTERNAL, 'the plane could not serve the message: see its log');
+    }
+  });
+  call.on('end', () => {
+    leave();
+    call.end();
+  });
+  call.on('cancelled', leave);
+  call.on('close', leave);
+  call.on('error', leave);
+}
+
+function openSession(call: SyncCall, peer: Peer, hello: Hello): Session {
+  let ended = false;
+  const end = (code: number, message: string) => {
+    if (ended) return;
+    ended = true;
+    // What was sent before the end is to arrive before it.
+    setImmediate(() => endCall(call, code, message));
+  };
+  return {
+    nodeName: peer.nodeName,
+    instanceId: hello.instanceId,
+    machineId: hello.machineId,
+    agentVersion: hello.agentVersion,
+    end,
+    send: (message) => {
+      if (ended || call.destroyed) return;
+      call.write({ message });
+      if (call.writableLength > UNREAD_LIMIT_BYTES)
+        end(status.RESOURCE_EXHAUSTED, 'the agent reads too slowly');
+    },
+  };
+}

@@ -1,0 +1,168 @@
+// What agents say over their streams: who may open one, and where each message goes.
+
+import type { BodiesWanted, DesiredRefused, Hello, SyncRequest } from '@fleetset/proto/gen/fleetset/v1/node';
+import { DesiredRefused_Reason } from '@fleetset/proto/gen/fleetset/v1/node';
+import type { Node } from '@fleetset/scheduler-core/schema/node';
+import { status } from '@grpc/grpc-js';
+import type { EventRecorder } from '../events/event-recorder.ts';
+import { readyCondition } from '../fleet/compose-node.ts';
+import type { Fleet, Session } from '../fleet/fleet.ts';
+import { nodeRecord, REMOVED_KEYS } from '../fleet/node-record.ts';
+import type { ReportIntake } from '../fleet/report-intake.ts';
+import type { BodyBook } from '../rollout/body-book.ts';
+import type { Store } from '../store/store.ts';
+import type { Peer } from './peer-identity.ts';
+
+export const PROTOCOL = 1;
+
+export interface SyncSessionsParts {
+  readonly store: Store;
+  readonly fleet: Fleet;
+  readonly intake: ReportIntake;
+  readonly bodies: BodyBook;
+  readonly recorder: EventRecorder;
+  readonly version: string;
+  readonly heartbeatMs: number;
+  /** After this long without a word a session no longer keeps its name. */
+  readonly graceMs: number;
+  readonly monotonicNow: () => number;
+  /** The node connected, or left. */
+  readonly onPresence: (nodeName: string) => void;
+  readonly onRefusal: (nodeName: string, why: string) => void;
+}
+
+export interface SyncSessions {
+  /** Undefined when the peer was turned away; the session's end has been called then. */
+  readonly admit: (peer: Peer, hello: Hello, session: Session) => boolean;
+  readonly receive: (session: Session, message: NonNullable<SyncRequest['message']>) => void;
+  readonly left: (session: Session) => void;
+}
+
+export function createSyncSessions(parts: SyncSessionsParts): SyncSessions {
+  const { store, fleet, intake, bodies } = parts;
+
+  const heard = (nodeName: string) => {
+    const state = fleet.state(nodeName);
+    state.heardAt = parts.monotonicNow();
+    const node = store.get('core/nodes', nodeName)?.value as Node | undefined;
+    // It was called silent and has nothing new to say: what it said last counts again.
+    if (state.reported && state.report && readyCondition(node?.status)?.status === 'Unknown')
+      intake.take(nodeName, { ...state.report, events: [] });
+  };
+
+  return {
+    admit: (peer, hello, session) => {
+      const refusal = refuse(parts, peer, hello, session);
+      if (refusal) {
+        parts.onRefusal(peer.nodeName, refusal.message);
+        session.end(refusal.code, refusal.message);
+        return false;
+      }
+      const state = fleet.state(peer.nodeName);
+      const before = state.session;
+      state.session = session;
+      state.reported = false;
+      state.heardAt = parts.monotonicNow();
+      before?.end(status.ABORTED, 'the agent connected anew');
+      session.send({
+        $case: 'welcome',
+        value: { protocol: PROTOCOL, planeVersion: parts.version, heartbeatMs: parts.heartbeatMs },
+      });
+      parts.onPresence(peer.nodeName);
+      return true;
+    },
+    receive: (session, message) => {
+      if (fleet.get(session.nodeName)?.session !== session) return;
+      heard(session.nodeName);
+      switch (message.$case) {
+        case 'report':
+          return intake.take(session.nodeName, message.value);
+        case 'bodiesWanted':
+          return sendBodies(bodies, session, message.value);
+        case 'desiredRefused':
+          return refusedDesired(parts, session, message.value);
+        default:
+          return;
+      }
+    },
+    left: (session) => {
+      const state = fleet.get(session.nodeName);
+      if (state?.session !== session) return;
+      delete state.session;
+      state.reported = false;
+      parts.onPresence(session.nodeName);
+    },
+  };
+}
+
+interface Refusal {
+  readonly code: number;
+  readonly message: string;
+}
+
+function refuse(parts: SyncSessionsParts, peer: Peer, hello: Hello, session: Session): Refusal | undefined {
+  const { store, fleet } = parts;
+  const removed = store.get(REMOVED_KEYS, peer.keyHash)?.value as { message?: string } | undefined;
+  if (removed) {
+    const message = removed.message ?? 'the node was removed from the fleet';
+    session.send({ $case: 'removed', value: { message } });
+    return { code: status.PERMISSION_DENIED, message };
+  }
+  if (hello.protocol < 1)
+    return { code: status.FAILED_PRECONDITION, message: 'the agent speaks no known protocol' };
+  const record = nodeRecord(store, peer.nodeName);
+  if (!record)
+    return {
+      code: status.FAILED_PRECONDITION,
+      message: `this plane does not know node ${peer.nodeName} (restored from an older backup?): join it again; its pods run on`,
+    };
+  if (record.keyHash !== peer.keyHash)
+    return {
+      code: status.PERMISSION_DENIED,
+      message: `the name ${peer.nodeName} now belongs to a machine that joined with another key`,
+    };
+  const holder = fleet.get(peer.nodeName);
+  const silentForMs = holder ? parts.monotonicNow() - holder.heardAt : 0;
+  if (holder?.session && holder.session.machineId !== hello.machineId && silentForMs < parts.graceMs) {
+    const message = `another machine is connected as node ${peer.nodeName} with the same certificate: two machines were cloned from one disk? Join one of them under another name`;
+    recordNode(parts, peer.nodeName, 'DuplicateNode', message);
+    return { code: status.ALREADY_EXISTS, message };
+  }
+  return undefined;
+}
+
+function recordNode(
+  { store, recorder }: SyncSessionsParts,
+  name: string,
+  reason: string,
+  message: string,
+): void {
+  const node = store.get('core/nodes', name)?.value as { metadata?: { uid?: string } } | undefined;
+  recorder.record({
+    subject: { kind: 'Node', apiVersion: 'v1', name, uid: node?.metadata?.uid ?? name },
+    type: 'Warning',
+    reason,
+    message,
+    component: 'fleetset-plane',
+  });
+}
+
+function sendBodies(bodies: BodyBook, session: Session, { hashes }: BodiesWanted): void {
+  const found = hashes.flatMap((hash) => {
+    const content = bodies.content(hash);
+    return content ? [{ hash, content }] : [];
+  });
+  session.send({ $case: 'bodies', value: { bodies: found } });
+}
+
+/** The agent goes on with what it has; people see why on the node. A new content brings a new generation. */
+function refusedDesired(parts: SyncSessionsParts, { nodeName }: Session, refusal: DesiredRefused): void {
+  const shown = (generation: DesiredRefused['refused']) =>
+    generation ? `${generation.epoch}.${generation.counter}` : 'none';
+  const why =
+    Object.entries(DesiredRefused_Reason).find(([, value]) => value === refusal.reason)?.[0] ??
+    'REASON_UNSPECIFIED';
+  const message = `the agent refused desired state ${shown(refusal.refused)} and keeps ${shown(refusal.accepted)}: ${why.replace('REASON_', '').toLowerCase().replaceAll('_', ' ')}: ${refusal.message}`;
+  recordNode(parts, nodeName, 'DesiredStateRefused', message);
+  parts.onRefusal(nodeName, message);
+}

@@ -102,7 +102,6 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     recorder,
     version,
     heartbeatMs: Math.min(HEARTBEAT_MS, Math.floor(options.nodeMonitorGraceMs / 4)),
-    graceMs: options.nodeMonitorGraceMs,
     monotonicNow,
     onPresence: (node) => {
       const connected = fleet.get(node)?.session !== undefined;

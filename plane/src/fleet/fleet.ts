@@ -19,6 +19,8 @@ export interface NodeState {
   /** The session's own report has come: `report` is what runs there now. */
   reported: boolean;
   report?: NodeReport;
+  /** Another machine that says it is this node, and when it first said so. */
+  contender?: { readonly machineId: string; readonly since: number };
   /** The last report's pods by DaemonSet uid, oldest first. */
   podsBySet: ReadonlyMap<string, readonly PodReport[]>;
   /** By the plane's monotonic clock. */

@@ -1,12 +1,18 @@
 // What agents say over their streams: who may open one, and where each message goes.
 
-import type { BodiesWanted, DesiredRefused, Hello, SyncRequest } from '@fleetset/proto/gen/fleetset/v1/node';
+import type {
+  BodiesWanted,
+  DesiredRefused,
+  Generation,
+  Hello,
+  SyncRequest,
+} from '@fleetset/proto/gen/fleetset/v1/node';
 import { DesiredRefused_Reason } from '@fleetset/proto/gen/fleetset/v1/node';
 import type { Node } from '@fleetset/scheduler-core/schema/node';
 import { status } from '@grpc/grpc-js';
 import type { EventRecorder } from '../events/event-recorder.ts';
 import { readyCondition } from '../fleet/compose-node.ts';
-import type { Fleet, Session } from '../fleet/fleet.ts';
+import type { Fleet, NodeState, Session } from '../fleet/fleet.ts';
 import { nodeRecord, REMOVED_KEYS } from '../fleet/node-record.ts';
 import type { ReportIntake } from '../fleet/report-intake.ts';
 import type { BodyBook } from '../rollout/body-book.ts';
@@ -23,8 +29,6 @@ export interface SyncSessionsParts {
   readonly recorder: EventRecorder;
   readonly version: string;
   readonly heartbeatMs: number;
-  /** After this long without a word a session no longer keeps its name. */
-  readonly graceMs: number;
   readonly monotonicNow: () => number;
   /** The node connected, or left. */
   readonly onPresence: (nodeName: string) => void;
@@ -63,6 +67,7 @@ export function createSyncSessions(parts: SyncSessionsParts): SyncSessions {
       state.session = session;
       state.reported = false;
       state.heardAt = parts.monotonicNow();
+      startAfter(state, hello.accepted, store.epoch);
       before?.end(status.ABORTED, 'the agent connected anew');
       session.send({
         $case: 'welcome',
@@ -95,6 +100,12 @@ export function createSyncSessions(parts: SyncSessionsParts): SyncSessions {
   };
 }
 
+/** Generations only grow, also when this plane forgot how far it had counted for the node. */
+function startAfter(state: NodeState, accepted: Generation | undefined, epoch: number): void {
+  if (accepted?.epoch !== epoch || accepted.counter <= (state.told?.generation.counter ?? 0)) return;
+  state.told = { generation: accepted, content: Buffer.alloc(0), bodies: [] };
+}
+
 interface Refusal {
   readonly code: number;
   readonly message: string;
@@ -122,13 +133,34 @@ function refuse(parts: SyncSessionsParts, peer: Peer, hello: Hello, session: Ses
       message: `the name ${peer.nodeName} now belongs to a machine that joined with another key`,
     };
   const holder = fleet.get(peer.nodeName);
-  const silentForMs = holder ? parts.monotonicNow() - holder.heardAt : 0;
-  if (holder?.session && holder.session.machineId !== hello.machineId && silentForMs < parts.graceMs) {
+  if (holder?.session && holder.session.machineId !== hello.machineId) {
+    const verdict = judgeContender(parts, holder, hello.machineId);
+    if (verdict === 'replace') return undefined;
+    if (verdict === 'wait')
+      return {
+        code: status.UNAVAILABLE,
+        message: 'another session of this node is open: waiting to see whether it lives',
+      };
     const message = `another machine is connected as node ${peer.nodeName} with the same certificate: two machines were cloned from one disk? Join one of them under another name`;
     recordNode(parts, peer.nodeName, 'DuplicateNode', message);
     return { code: status.ALREADY_EXISTS, message };
   }
   return undefined;
+}
+
+/** A machine that rebooted fast finds its old session still open; only a session that is heard again is alive. */
+function judgeContender(
+  { monotonicNow, heartbeatMs }: SyncSessionsParts,
+  holder: NodeState,
+  machineId: string,
+): 'replace' | 'wait' | 'duplicate' {
+  const now = monotonicNow();
+  if (holder.contender?.machineId !== machineId) {
+    holder.contender = { machineId, since: now };
+    return 'wait';
+  }
+  if (holder.heardAt > holder.contender.since) return 'duplicate';
+  return now - holder.contender.since > heartbeatMs * 1.5 ? 'replace' : 'wait';
 }
 
 function recordNode(

@@ -1,0 +1,212 @@
+// The agent, put together by hand: identity, state on disk, engine, node loop, and the stream to the plane.
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
+import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
+import type { Logger } from 'pino';
+import { type MachineFacts, readMachineFacts } from './facts/machine-facts.ts';
+import { automaticLabels, nodeStatus } from './facts/node-status.ts';
+import { ownerOf, readIdentity } from './identity/identity-files.ts';
+import { createAgentEvents } from './node/agent-events.ts';
+import { buildReport, createReadyBook } from './node/build-report.ts';
+import { bodiesOf } from './node/desired-state.ts';
+import { type NodeAgent, startNodeAgent } from './node/node-agent.ts';
+import { createReporter } from './node/reporter.ts';
+import type { ContainerRuntime } from './runtime/container-runtime.ts';
+import { createDockerRuntime } from './runtime/docker-runtime.ts';
+import { openBodyFiles } from './state/body-files.ts';
+import { openDesiredFile } from './state/desired-file.ts';
+import { openPodBook } from './state/pod-book.ts';
+import { serveTunnel } from './sync/log-tunnel.ts';
+import { createPlaneClient } from './sync/plane-client.ts';
+import { startSyncSession } from './sync/sync-session.ts';
+
+export interface AgentOptions {
+  readonly dataDir: string;
+  readonly dockerSocket: string;
+  /** From the config file and flags: the node's own, which operators cannot change from the plane. */
+  readonly labels: { readonly [key: string]: string };
+  readonly taints: readonly Taint[];
+  readonly version: string;
+  readonly logger: Logger;
+}
+
+export interface Agent {
+  readonly nodeName: string;
+  /** Leaves every container running. */
+  readonly stop: () => Promise<void>;
+}
+
+/** The agent cannot be started as it is; the message says what to do. */
+export class AgentNotReady extends Error {}
+
+const FACTS_EVERY_MS = 3_600_000;
+const ENGINE_VERSION_EVERY_MS = 600_000;
+
+export async function startAgent(options: AgentOptions): Promise<Agent> {
+  const { dataDir, logger, version } = options;
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  const identity = await readIdentity(dataDir);
+  if (!identity)
+    throw new AgentNotReady(
+      `this machine has not joined a fleet: there is no identity in ${dataDir}. Run the line that 'fleetset token create --print-join-command' prints on the plane`,
+    );
+  const { nodeName } = identity;
+  const unreadable = (what: string) => (error: unknown) =>
+    logger.error({ err: error }, `${what} cannot be read or written; the agent goes on without it`);
+  const bodies = await openBodyFiles(join(dataDir, 'bodies'));
+  const desired = await openDesiredFile(dataDir, unreadable('desired.pb'));
+  const pods = await openPodBook(dataDir, unreadable('pods.json'));
+  const events = createAgentEvents();
+  const readiness = createReadyBook();
+  const runtime = createDockerRuntime({ socketPath: options.dockerSocket, owner: ownerOf(identity) });
+  let facts = await readMachineFacts();
+  let engineVersion: string | undefined;
+  const monotonicNow = () => performance.now();
+  const ownLabels = () => ({ ...options.labels, ...automaticLabels(nodeName, facts) });
+
+  const agent: NodeAgent = startNodeAgent({
+    nodeName,
+    runtime,
+    pods,
+    bodies,
+    events,
+    ownLabels,
+    ownTaints: () => options.taints,
+    nodeIp: () => facts.ip,
+    nodeMemoryBytes: facts.memoryBytes,
+    minOomScoreAdjust: lowestOomScore(),
+    monotonicNow,
+    logger,
+    onChange: () => reporter.changed(),
+  });
+  const reporter = createReporter({
+    build: () =>
+      buildReport({
+        agent,
+        pods,
+        bodies,
+        readiness,
+        generation: desired.current()?.generation,
+        labels: ownLabels(),
+        taints: options.taints,
+        status: nodeStatus({
+          nodeName,
+          facts,
+          agentVersion: version,
+          runtimeVersion: engineVersion,
+          engineTrouble: agent.engineTrouble(),
+        }),
+        nodeIp: facts.ip,
+        monotonicNow: monotonicNow(),
+        nowText: new Date().toISOString().replace(/\.\d+Z$/, 'Z'),
+      }),
+    events,
+    settled: agent.settled,
+    listening: () => session.connected(),
+    send: (report) => session.report(report),
+    onFailure: (error) => logger.error({ err: error }, 'the report could not be made'),
+  });
+
+  const takeEffect = (told: NodeDesired) => {
+    agent.setDesired(told);
+    reporter.changed();
+    const wanted = new Set([...bodiesOf(told), ...pods.all().map(({ record }) => record.templateHash)]);
+    bodies.keepOnly(wanted).catch((error: unknown) => logger.warn({ err: error }, 'old bodies stay on disk'));
+  };
+  agent.setDesired(desired.current());
+
+  const stopping = new AbortController();
+  const client = createPlaneClient(identity);
+  const session = startSyncSession({
+    client,
+    desired,
+    bodies,
+    agentVersion: version,
+    instanceId: randomUUID(),
+    machineId: machineKey(identity.certificate, dataDir, facts),
+    logger,
+    onDesired: takeEffect,
+    onConnected: () => reporter.connected(),
+    onTunnel: (request) => {
+      serveTunnel({ client, runtime, signal: stopping.signal }, request).catch((error: unknown) =>
+        logger.warn({ err: error }, 'a tunnel failed'),
+      );
+    },
+    onRemoved: (message) => {
+      logger.warn(`${message}: its pods are stopped`);
+      const nothing = nothingMore(desired.current());
+      agent.setDesired(nothing);
+      // On disk too: a reboot must not bring them back.
+      void desired.offer(nothing).then((refusal) => {
+        if (refusal) logger.error(`the removal is not on disk: ${refusal.message}`);
+      });
+    },
+  });
+  const asking = new AbortController();
+  void every(ENGINE_VERSION_EVERY_MS, asking.signal, async () => {
+    engineVersion = await askEngine(runtime);
+    reporter.changed();
+  });
+  void every(FACTS_EVERY_MS, asking.signal, async () => {
+    facts = await readMachineFacts().catch(() => facts);
+    reporter.changed();
+  });
+  return {
+    nodeName,
+    stop: async () => {
+      asking.abort();
+      stopping.abort();
+      reporter.stop();
+      session.stop();
+      await agent.stop();
+    },
+  };
+}
+
+/** Undefined while the engine does not answer. */
+async function askEngine(runtime: ContainerRuntime): Promise<string | undefined> {
+  try {
+    return (await runtime.info()).version;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Runs the first time at once; until it succeeds, more often. */
+async function every(periodMs: number, signal: AbortSignal, run: () => Promise<void>): Promise<void> {
+  while (!signal.aborted) {
+    await run().catch(() => {});
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, periodMs);
+      timer.unref();
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+  }
+}
+
+/** Nothing of the fleet is to run here any more. */
+const nothingMore = (before: NodeDesired | undefined): NodeDesired => ({
+  generation: { epoch: before?.generation?.epoch ?? 0, counter: (before?.generation?.counter ?? 0) + 1 },
+  daemonSets: [],
+  labels: {},
+  taints: [],
+  tombstones: [],
+});
+
+/** Differs between two machines that were cloned from one disk: they cannot share a boot. */
+const machineKey = (certificate: string, dataDir: string, { bootId, machineId }: MachineFacts): string =>
+  createHash('sha256').update(`${certificate}\n${dataDir}\n${machineId}\n${bootId}`).digest('hex');
+
+const CAP_SYS_RESOURCE = 24n;
+
+/** Lowering a score needs a capability that an agent in a container may lack, and then its engine lacks it too. */
+function lowestOomScore(): number {
+  try {
+    const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0';
+    return (BigInt(`0x${effective}`) >> CAP_SYS_RESOURCE) & 1n ? -1000 : 0;
+  } catch {
+    return -1000;
+  }
+}

@@ -1,0 +1,247 @@
+// What the node says of itself: its facts, its decisions, its pods. Made anew each time from the last look.
+
+import type { Generation, NodeReport, Placement, PodReport } from '@fleetset/proto/gen/fleetset/v1/node';
+import type { PodChoice } from '@fleetset/scheduler-core/node/choose-pods';
+import { HOLDER } from '@fleetset/scheduler-core/node/pod-record';
+import {
+  type ContainerView,
+  isPodReady,
+  podStatus,
+  type ShownContainer,
+} from '@fleetset/scheduler-core/node/pod-status';
+import { waitingReason } from '@fleetset/scheduler-core/node/waiting-reason';
+import type { Container } from '@fleetset/scheduler-core/schema/container';
+import type { NodeStatus } from '@fleetset/scheduler-core/schema/node';
+import type { PodSpec } from '@fleetset/scheduler-core/schema/pod';
+import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
+import type { RuntimeContainer } from '../runtime/container-runtime.ts';
+import type { BodyFiles } from '../state/body-files.ts';
+import type { PodBook } from '../state/pod-book.ts';
+import { templateOf } from './desired-state.ts';
+import { type NodeAgent, type NodeView, newestHolder } from './node-agent.ts';
+
+export interface ReportInput {
+  readonly agent: NodeAgent;
+  readonly pods: PodBook;
+  readonly bodies: BodyFiles;
+  readonly readiness: ReadyBook;
+  readonly generation: Generation | undefined;
+  readonly labels: { readonly [key: string]: string };
+  readonly taints: readonly Taint[];
+  readonly status: NodeStatus;
+  readonly nodeIp: string | undefined;
+  readonly monotonicNow: number;
+  readonly nowText: string;
+}
+
+/** Since when each pod is ready, by the agent's monotonic clock. */
+export interface ReadyBook {
+  readonly note: (
+    uid: string,
+    ready: boolean,
+    now: number,
+    readySinceText: string | undefined,
+  ) => number | undefined;
+  readonly keepOnly: (uids: ReadonlySet<string>) => void;
+}
+
+export function createReadyBook(): ReadyBook {
+  const since = new Map<string, number>();
+  return {
+    note: (uid, ready, now, readySinceText) => {
+      if (!ready) since.delete(uid);
+      else if (!since.has(uid)) {
+        // A pod that was ready before this agent started goes on from there.
+        const before = readySinceText === undefined ? 0 : Date.now() - Date.parse(readySinceText);
+        since.set(uid, now - Math.max(0, before || 0));
+      }
+      return since.get(uid);
+    },
+    keepOnly: (uids) => {
+      for (const uid of since.keys()) if (!uids.has(uid)) since.delete(uid);
+    },
+  };
+}
+
+export interface BuiltReport {
+  readonly report: NodeReport;
+  /** When a pod becomes available by the mere passing of time. */
+  readonly againInMs?: number;
+}
+
+export function buildReport(input: ReportInput): BuiltReport {
+  const view = input.agent.view();
+  const waits: number[] = [];
+  const pods = (view?.plan.pods ?? []).flatMap((choice) => {
+    const built = view && buildPod(input, view, choice, waits);
+    return built ? [built] : [];
+  });
+  input.readiness.keepOnly(new Set(pods.map(({ uid }) => uid)));
+  const report: NodeReport = {
+    generation: input.generation,
+    facts: {
+      labels: { ...input.labels },
+      taints: input.taints.map(({ key, value = '', effect }) => ({ key, value, effect })),
+      statusJson: JSON.stringify(input.status),
+    },
+    placements: (view?.plan.placements ?? []).map(
+      ({ daemonSet, placement }): Placement => ({
+        daemonSetUid: daemonSet.uid,
+        decision: placement.decision,
+        reasons: placement.reasons.map(({ code, message }) => ({ code, message })),
+        progress: progressOf(view, daemonSet.uid),
+      }),
+    ),
+    pods: pods.sort((a, b) => (a.uid < b.uid ? -1 : 1)),
+    events: [],
+  };
+  return { report, ...(waits.length > 0 ? { againInMs: Math.min(...waits) } : {}) };
+}
+
+function progressOf(view: NodeView | undefined, daemonSetUid: string): string {
+  const own = (view?.plan.pods ?? []).filter(({ record }) => record.daemonSetUid === daemonSetUid);
+  return own.map(({ record, bucket, reason }) => `${record.name}: ${bucket}, ${reason}`).join('; ');
+}
+
+function buildPod(
+  input: ReportInput,
+  view: NodeView,
+  choice: PodChoice,
+  waits: number[],
+): PodReport | undefined {
+  const { record, bucket } = choice;
+  const containers = view.containers.filter(({ identity }) => identity.pod.uid === record.uid);
+  const spec = specOf(input, choice, containers);
+  const views = spec.containers.map((container) => containerView(input, choice, container, containers));
+  if (bucket === 'prepare' && isQuiet(views)) return undefined;
+  const podIp = spec.hostNetwork ? input.nodeIp : newestHolder(containers, record.uid)?.ip;
+  const before = input.pods.get(record.uid)?.conditions;
+  const status = podStatus({
+    spec,
+    containers: views,
+    createdAt: record.createdAt,
+    ...(input.nodeIp ? { nodeIp: input.nodeIp } : {}),
+    ...(podIp ? { podIp } : {}),
+    ...(before ? { previous: { conditions: before } } : {}),
+    nowText: input.nowText,
+  });
+  if (JSON.stringify(before) !== JSON.stringify(status.conditions))
+    input.pods.setConditions(record.uid, status.conditions ?? []);
+  const ready = isPodReady(status);
+  const terminating = bucket === 'stop';
+  return {
+    uid: record.uid,
+    namespace: record.namespace,
+    name: record.name,
+    daemonSetUid: record.daemonSetUid,
+    daemonSetName: record.daemonSetName,
+    revision: record.revision,
+    ready,
+    available: isAvailable(input, view, choice, ready, before, waits),
+    terminating,
+    graceSeconds: terminating
+      ? (view.desired.tombstones.get(record.uid) ?? spec.terminationGracePeriodSeconds ?? 30)
+      : 0,
+    statusJson: JSON.stringify(status),
+    createdAt: record.createdAt,
+  };
+}
+
+/** Rule 26: ready for at least minReadySeconds. */
+function isAvailable(
+  { readiness, monotonicNow }: ReportInput,
+  { desired }: NodeView,
+  { record }: PodChoice,
+  ready: boolean,
+  before:
+    | readonly { readonly type: string; readonly status: string; readonly lastTransitionTime?: string }[]
+    | undefined,
+  waits: number[],
+): boolean {
+  const condition = before?.find(({ type, status }) => type === 'Ready' && status === 'True');
+  const since = readiness.note(record.uid, ready, monotonicNow, condition?.lastTransitionTime);
+  if (since === undefined) return false;
+  const leftMs = since + (desired.minReadyMs.get(record.daemonSetUid) ?? 0) - monotonicNow;
+  if (leftMs > 0) waits.push(leftMs + 1);
+  return leftMs <= 0;
+}
+
+/** A pod that only waits beside the one it replaces is no news, as long as nothing is wrong with it. */
+function isQuiet(views: readonly ContainerView[]): boolean {
+  return views.every(
+    ({ current, waiting }) =>
+      current?.state !== 'running' && (waiting === undefined || waiting.reason === 'ContainerCreating'),
+  );
+}
+
+/** Without the template there are at least the containers' names. */
+function specOf(
+  { bodies }: ReportInput,
+  { record }: PodChoice,
+  containers: readonly RuntimeContainer[],
+): PodSpec {
+  const template = templateOf(bodies, record.templateHash);
+  if (template?.spec) return template.spec;
+  const names = new Set(containers.map(({ identity }) => identity.name).filter((name) => name !== HOLDER));
+  return { containers: [...names].map((name) => ({ name })) };
+}
+
+function containerView(
+  { agent, monotonicNow }: ReportInput,
+  { record }: PodChoice,
+  spec: Container,
+  containers: readonly RuntimeContainer[],
+): ContainerView {
+  const attempts = containers
+    .filter(({ identity }) => identity.name === spec.name)
+    .sort((a, b) => b.identity.attempt - a.identity.attempt);
+  // A next attempt that is only created is not yet the one people see.
+  const [first, second] = attempts;
+  const notYet = first?.state === 'created' && second?.state === 'exited';
+  const current = notYet ? second : first;
+  const previous = notYet ? attempts[2] : second;
+  const endedAt = current && agent.endedAt(current.id);
+  const waiting = waitingReason(
+    record,
+    spec.name,
+    spec.image ?? '',
+    current && {
+      id: current.id,
+      podUid: record.uid,
+      name: spec.name,
+      attempt: current.identity.attempt,
+      state: current.state,
+      ...(endedAt === undefined ? {} : { endedAt }),
+    },
+    agent.memoryOf(record.uid, spec.name),
+    monotonicNow,
+  );
+  const health = current?.state === 'running' ? (agent.healthOf(current.id) ?? RUNNING) : undefined;
+  return {
+    spec,
+    ...(current ? { current: shown(current) } : {}),
+    ...(previous ? { previous: shown(previous) } : {}),
+    ...(health ? { health } : {}),
+    ...(waiting ? { waiting } : {}),
+  };
+}
+
+/** Until the prober has looked: started, and not yet ready. */
+const RUNNING = { started: false, ready: false } as const;
+
+function shown(container: RuntimeContainer): ShownContainer {
+  const { id, identity, state, image, imageId, startedAt, finishedAt, exitCode, oomKilled, error } =
+    container;
+  return {
+    id,
+    attempt: identity.attempt,
+    state,
+    image,
+    imageId,
+    ...(startedAt ? { startedAt } : {}),
+    ...(finishedAt ? { finishedAt } : {}),
+    ...(exitCode === undefined ? {} : { exitCode }),
+    ...(oomKilled ? { oomKilled } : {}),
+    ...(error ? { error } : {}),
+  };
+}

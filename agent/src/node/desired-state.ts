@@ -1,0 +1,52 @@
+// What the node was told, resolved: rules and templates in place of their hashes.
+
+import type { NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
+import type { NodeDaemonSet } from '@fleetset/scheduler-core/node/pod-record';
+import type { PlacementRules } from '@fleetset/scheduler-core/placement';
+import type { PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
+import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
+import type { BodyFiles } from '../state/body-files.ts';
+
+export interface ResolvedDesired {
+  readonly daemonSets: readonly NodeDaemonSet[];
+  readonly minReadyMs: ReadonlyMap<string, number>;
+  readonly labels: { readonly [key: string]: string };
+  readonly taints: readonly Taint[];
+  readonly tombstones: ReadonlyMap<string, number | undefined>;
+}
+
+/** Hashes that a desired state names. */
+export function bodiesOf(desired: NodeDesired): ReadonlySet<string> {
+  const hashes = desired.daemonSets.flatMap(({ placementHash, templateHash }) => [
+    placementHash,
+    templateHash,
+  ]);
+  return new Set(hashes.filter((hash) => hash !== ''));
+}
+
+/** A DaemonSet whose rules are not here is left as it is: neither run nor stopped. See `unresolved`. */
+export function resolveDesired(desired: NodeDesired, bodies: BodyFiles): ResolvedDesired {
+  const known = desired.daemonSets.filter(({ placementHash }) => bodies.get(placementHash) !== undefined);
+  return {
+    daemonSets: known.map((daemonSet) => ({
+      uid: daemonSet.uid,
+      namespace: daemonSet.namespace,
+      name: daemonSet.name,
+      rules: bodies.get(daemonSet.placementHash) as PlacementRules,
+      ...(daemonSet.templateHash !== '' && bodies.get(daemonSet.templateHash)
+        ? { granted: { revision: daemonSet.revision, templateHash: daemonSet.templateHash } }
+        : {}),
+    })),
+    minReadyMs: new Map(desired.daemonSets.map(({ uid, minReadySeconds }) => [uid, minReadySeconds * 1000])),
+    labels: desired.labels,
+    taints: desired.taints.map(({ key, value, effect }) => ({ key, effect, ...(value ? { value } : {}) })),
+    tombstones: new Map(desired.tombstones.map(({ podUid, graceSeconds }) => [podUid, graceSeconds])),
+  };
+}
+
+/** DaemonSets that were told but cannot be judged: their pods must not be touched. */
+export const unresolvedSets = (desired: NodeDesired, bodies: BodyFiles): ReadonlySet<string> =>
+  new Set(desired.daemonSets.filter(({ placementHash }) => !bodies.get(placementHash)).map(({ uid }) => uid));
+
+export const templateOf = (bodies: BodyFiles, hash: string): PodTemplateSpec | undefined =>
+  bodies.get(hash) as PodTemplateSpec | undefined;

@@ -1,0 +1,235 @@
+// Does one action of the plan against the engine. What fails becomes memory that the next plan counts with.
+import { randomInt, randomUUID } from 'node:crypto';
+import type { CreateAction, NodeAction, Trouble } from '@fleetset/scheduler-core/node/node-action';
+import { HOLDER, type NodeDaemonSet, type PodRecord } from '@fleetset/scheduler-core/node/pod-record';
+import type { Container } from '@fleetset/scheduler-core/schema/container';
+import type { PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
+import { SAFE_LETTERS } from '@fleetset/scheduler-core/template-hash';
+import { type ContainerRuntime, isRuntimeError, type RuntimeError } from '../runtime/container-runtime.ts';
+import { containerSettings, holderSettings, type SettingsInput } from '../runtime/container-settings.ts';
+import { prepareHostPath } from '../runtime/host-path.ts';
+import type { PodBook } from '../state/pod-book.ts';
+import type { AgentEvents } from './agent-events.ts';
+
+export interface ExecuteParts {
+  readonly runtime: ContainerRuntime;
+  readonly pods: PodBook;
+  readonly events: AgentEvents;
+  readonly nodeMemoryBytes: number;
+  readonly minOomScoreAdjust: number;
+  readonly monotonicNow: () => number;
+  readonly templateOf: (templateHash: string) => PodTemplateSpec | undefined;
+  readonly daemonSet: (uid: string) => NodeDaemonSet | undefined;
+  /** The newest holder of a pod, as seen last. */
+  readonly holderOf: (podUid: string) => { readonly id: string; readonly attempt: number } | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** A failed action on a container, in the words of Kubernetes. */
+export class ActionFailed extends Error {
+  readonly trouble: Trouble;
+  constructor(trouble: Trouble, cause?: unknown) {
+    super(trouble.message, { cause });
+    this.trouble = trouble;
+  }
+}
+
+const PULL_IDLE_LIMIT_MS = 30 * 60_000;
+
+export async function executeAction(parts: ExecuteParts, action: NodeAction): Promise<void> {
+  switch (action.kind) {
+    case 'bear':
+      return bear(parts, action.daemonSetUid);
+    case 'forget':
+      return parts.pods.forget(action.podUid);
+    case 'create':
+      return create(parts, action);
+    case 'start':
+      return start(parts, action);
+    case 'stop':
+      return stop(parts, action);
+    case 'remove':
+      return parts.runtime.remove(action.id);
+  }
+}
+
+async function bear(parts: ExecuteParts, daemonSetUid: string): Promise<void> {
+  const daemonSet = parts.daemonSet(daemonSetUid);
+  if (!daemonSet?.granted) return;
+  const suffix = Array.from({ length: 5 }, () => SAFE_LETTERS[randomInt(SAFE_LETTERS.length)]).join('');
+  await parts.pods.add({
+    uid: randomUUID(),
+    name: `${daemonSet.name}-${suffix}`,
+    namespace: daemonSet.namespace,
+    daemonSetUid,
+    daemonSetName: daemonSet.name,
+    revision: daemonSet.granted.revision,
+    templateHash: daemonSet.granted.templateHash,
+    createdAt: new Date().toISOString().replace(/\.\d+Z$/, 'Z'),
+  });
+}
+
+async function create(parts: ExecuteParts, action: CreateAction): Promise<void> {
+  const record = parts.pods.get(action.podUid)?.record;
+  const template = record && parts.templateOf(record.templateHash);
+  if (!record || !template?.spec) return;
+  const holder = parts.holderOf(action.podUid);
+  const input: SettingsInput = {
+    pod: record,
+    spec: template.spec,
+    attempt: action.attempt,
+    ...(holder && action.container !== HOLDER ? { holder } : {}),
+    nodeMemoryBytes: parts.nodeMemoryBytes,
+    minOomScoreAdjust: parts.minOomScoreAdjust,
+  };
+  if (action.container === HOLDER) {
+    await asCreate(parts, async () => {
+      await parts.runtime.create(holderSettings(input, await parts.runtime.holderImage()));
+    });
+    return;
+  }
+  const container = template.spec.containers.find(({ name }) => name === action.container);
+  if (!container) return;
+  await ensureImage(parts, record, container);
+  await requireNonRoot(parts, template, container);
+  await prepareVolumes(parts, template, container);
+  await asCreate(parts, () => parts.runtime.create(containerSettings(input, container)));
+  parts.events.add({
+    type: 'Normal',
+    reason: 'Created',
+    message: `Created container: ${container.name}`,
+    podUid: record.uid,
+    container: container.name,
+  });
+}
+
+const trouble = (parts: ExecuteParts, kind: Trouble['kind'], reason: string, message: string): Trouble => ({
+  kind,
+  reason,
+  message,
+  failedAt: parts.monotonicNow(),
+});
+
+/** A name that is taken already means that the container is there: the next look shows it. */
+async function asCreate(parts: ExecuteParts, run: () => Promise<unknown>): Promise<void> {
+  try {
+    await run();
+  } catch (error) {
+    if (isRuntimeError(error, 'conflict')) return;
+    if (isRuntimeError(error, 'unreachable') || isRuntimeError(error, 'timeout')) throw error;
+    if (isRuntimeError(error, 'image-missing'))
+      throw new ActionFailed(trouble(parts, 'image', 'ErrImagePull', (error as Error).message), error);
+    throw new ActionFailed(trouble(parts, 'create', 'CreateContainerError', (error as Error).message), error);
+  }
+}
+
+async function ensureImage(parts: ExecuteParts, record: PodRecord, container: Container): Promise<void> {
+  const { image = '', imagePullPolicy } = container;
+  const about = { podUid: record.uid, container: container.name };
+  if (imagePullPolicy !== 'Always' && (await parts.runtime.hasImage(image))) return;
+  if (imagePullPolicy === 'Never')
+    throw new ActionFailed(
+      trouble(
+        parts,
+        'image',
+        'ErrImageNeverPull',
+        `Container image ${JSON.stringify(image)} is not present with pull policy of Never`,
+      ),
+    );
+  parts.events.add({
+    type: 'Normal',
+    reason: 'Pulling',
+    message: `Pulling image ${JSON.stringify(image)}`,
+    ...about,
+  });
+  try {
+    const deadline = AbortSignal.timeout(PULL_IDLE_LIMIT_MS);
+    await parts.runtime.pull(image, AbortSignal.any([parts.signal, deadline]));
+  } catch (error) {
+    if (isRuntimeError(error, 'unreachable')) throw error;
+    const why = `Failed to pull image ${JSON.stringify(image)}: ${(error as Error).message}`;
+    parts.events.add({ type: 'Warning', reason: 'Failed', message: why, ...about });
+    throw new ActionFailed(trouble(parts, 'image', 'ErrImagePull', (error as Error).message), error);
+  }
+  parts.events.add({
+    type: 'Normal',
+    reason: 'Pulled',
+    message: `Successfully pulled image ${JSON.stringify(image)}`,
+    ...about,
+  });
+}
+
+/** runAsNonRoot is checked against the user the container would really have. */
+async function requireNonRoot(
+  parts: ExecuteParts,
+  { spec }: PodTemplateSpec,
+  container: Container,
+): Promise<void> {
+  const own = container.securityContext;
+  const pod = spec?.securityContext;
+  if (!(own?.runAsNonRoot ?? pod?.runAsNonRoot)) return;
+  const asked = own?.runAsUser ?? pod?.runAsUser;
+  const user = asked === undefined ? await parts.runtime.imageUser(container.image ?? '') : String(asked);
+  const name = user.split(':')[0] ?? '';
+  if (/^[1-9]\d*$/.test(name)) return;
+  const isRoot = name === '' || /^0+$/.test(name) || name === 'root';
+  const why = isRoot
+    ? 'container has runAsNonRoot and image will run as root'
+    : `container has runAsNonRoot and image has non-numeric user (${name}), cannot verify user is non-root`;
+  throw new ActionFailed(trouble(parts, 'create', 'CreateContainerConfigError', why));
+}
+
+async function prepareVolumes(
+  parts: ExecuteParts,
+  { spec }: PodTemplateSpec,
+  container: Container,
+): Promise<void> {
+  for (const mount of container.volumeMounts ?? []) {
+    const hostPath = spec?.volumes?.find(({ name }) => name === mount.name)?.hostPath;
+    if (!hostPath) continue;
+    try {
+      await prepareHostPath(hostPath.path, hostPath.type ?? '');
+    } catch (error) {
+      const why = `MountVolume.SetUp failed for volume ${JSON.stringify(mount.name)} : ${(error as Error).message}`;
+      throw new ActionFailed(trouble(parts, 'create', 'FailedMount', why), error);
+    }
+  }
+}
+
+type StartAction = Extract<NodeAction, { kind: 'start' }>;
+type StopAction = Extract<NodeAction, { kind: 'stop' }>;
+
+async function start(parts: ExecuteParts, action: StartAction): Promise<void> {
+  try {
+    await parts.runtime.start(action.id);
+  } catch (error) {
+    if (isRuntimeError(error, 'unreachable') || isRuntimeError(error, 'timeout')) throw error;
+    if (isRuntimeError(error, 'not-found')) return;
+    const message = (error as RuntimeError).message;
+    throw new ActionFailed(trouble(parts, 'start', 'RunContainerError', message), error);
+  }
+  if (action.container === HOLDER) return;
+  parts.events.add({
+    type: 'Normal',
+    reason: 'Started',
+    message: `Started container ${action.container}`,
+    podUid: action.podUid,
+    container: action.container,
+  });
+}
+
+async function stop(parts: ExecuteParts, action: StopAction): Promise<void> {
+  if (action.container !== HOLDER)
+    parts.events.add({
+      type: 'Normal',
+      reason: 'Killing',
+      message: `Stopping container ${action.container}: ${action.reason}`,
+      podUid: action.podUid,
+      container: action.container,
+    });
+  try {
+    await parts.runtime.stop(action.id, action.graceSeconds);
+  } catch (error) {
+    if (!isRuntimeError(error, 'not-found')) throw error;
+  }
+}

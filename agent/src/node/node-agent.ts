@@ -1,0 +1,374 @@
+// One node: looks at the engine, plans with scheduler-core, does what is possible, and says what is so.
+
+import type { NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
+import { startLevelLoop } from '@fleetset/scheduler-core/level-loop';
+import { actionKey, type ContainerMemory, type NodeAction } from '@fleetset/scheduler-core/node/node-action';
+import { type NodePlan, planNode } from '@fleetset/scheduler-core/node/plan-node';
+import { containerKey, HOLDER, type SeenContainer } from '@fleetset/scheduler-core/node/pod-record';
+import type { PlacementNode } from '@fleetset/scheduler-core/placement';
+import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
+import type { Logger } from 'pino';
+import { createProber, type ProbedContainer } from '../probes/prober.ts';
+import { runProbe } from '../probes/run-probe.ts';
+import { type ContainerRuntime, type RuntimeContainer, RuntimeError } from '../runtime/container-runtime.ts';
+import type { BodyFiles } from '../state/body-files.ts';
+import type { KnownPod, PodBook } from '../state/pod-book.ts';
+import type { AgentEvents } from './agent-events.ts';
+import { type ResolvedDesired, resolveDesired, templateOf, unresolvedSets } from './desired-state.ts';
+import { ActionFailed, type ExecuteParts, executeAction } from './execute-action.ts';
+
+export interface NodeAgentParts {
+  readonly nodeName: string;
+  readonly runtime: ContainerRuntime;
+  readonly pods: PodBook;
+  readonly bodies: BodyFiles;
+  readonly events: AgentEvents;
+  /** What this node says of itself: automatic labels and its config file. */
+  readonly ownLabels: () => { readonly [key: string]: string };
+  readonly ownTaints: () => readonly Taint[];
+  /** The node's address: where pods on the host's network listen. */
+  readonly nodeIp: () => string | undefined;
+  readonly nodeMemoryBytes: number;
+  readonly minOomScoreAdjust: number;
+  readonly monotonicNow: () => number;
+  readonly logger: Logger;
+  /** Something that a report shows may have changed. */
+  readonly onChange: () => void;
+}
+
+/** One look, with what was decided from it. */
+export interface NodeView {
+  readonly containers: readonly RuntimeContainer[];
+  readonly plan: NodePlan;
+  readonly desired: ResolvedDesired;
+}
+
+export interface NodeAgent {
+  readonly setDesired: (desired: NodeDesired | undefined) => void;
+  readonly wake: () => void;
+  readonly view: () => NodeView | undefined;
+  readonly memoryOf: (podUid: string, container: string) => ContainerMemory | undefined;
+  readonly endedAt: (containerId: string) => number | undefined;
+  readonly healthOf: ReturnType<typeof createProber>['healthOf'];
+  /** Why the engine cannot be used now; undefined when it can. */
+  readonly engineTrouble: () => string | undefined;
+  /** The first look is done and what ran before has been asked how it is. */
+  readonly settled: () => boolean;
+  /** Stops looking; leaves every container as it is. */
+  readonly stop: () => Promise<void>;
+}
+
+const RESYNC_MS = 60_000;
+/** A failure that is not a container's own (engine away, disk full) is not tried again at once. */
+const HOLD_AFTER_FAILURE_MS = 3000;
+
+export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
+  const { runtime, pods, bodies, logger, monotonicNow } = parts;
+  const stopping = new AbortController();
+  const busy = new Map<string, NodeAction['kind']>();
+  const running = new Set<Promise<void>>();
+  const memory = new Map<string, ContainerMemory>();
+  const ended = new Map<string, number>();
+  let told: NodeDesired | undefined;
+  let view: NodeView | undefined;
+  let engineTrouble: string | undefined = 'the Docker engine has not been asked yet';
+
+  const prober = createProber({
+    run: (target, probe, signal) => runProbe(runtime, target, probe, signal),
+    onChange: () => {
+      loop.wake();
+      parts.onChange();
+    },
+    onFailed: ({ podUid, container }, kind, message) => {
+      const label = { startup: 'Startup', liveness: 'Liveness', readiness: 'Readiness' }[kind];
+      parts.events.add({
+        type: 'Warning',
+        reason: 'Unhealthy',
+        message: `${label} probe failed: ${message}`,
+        podUid,
+        container: container.name,
+      });
+      parts.onChange();
+    },
+  });
+
+  const look = async (): Promise<readonly RuntimeContainer[]> => {
+    try {
+      const containers = await runtime.list();
+      if (engineTrouble !== undefined) logger.info('the Docker engine answers');
+      engineTrouble = undefined;
+      return containers;
+    } catch (error) {
+      const message = (error as Error).message;
+      if (engineTrouble !== message) parts.onChange();
+      engineTrouble = message;
+      throw error;
+    }
+  };
+
+  const pass = async () => {
+    const containers = await look();
+    adopt(containers);
+    const desired = told ? resolveDesired(told, bodies) : undefined;
+    if (!told || !desired) {
+      // Nothing is known of what should run here: what runs is left alone, and shown.
+      view = { containers, plan: leaveAlone(pods.all()), desired: NOTHING_TOLD };
+      syncProber(containers, view.plan);
+      parts.onChange();
+      return { againInMs: RESYNC_MS };
+    }
+    const untouched = unresolvedSets(told, bodies);
+    const plan = planNode({
+      now: monotonicNow(),
+      node: placementNode(parts, desired),
+      daemonSets: desired.daemonSets,
+      tombstones: desired.tombstones,
+      pods: plannedPods(untouched),
+      containers: containers.map(toSeen),
+      busy,
+      memory,
+      unhealthy: unhealthyContainers(containers),
+    });
+    const alone = leaveAlone(pods.all().filter(({ record }) => untouched.has(record.daemonSetUid)));
+    view = { containers, plan: { ...plan, pods: [...plan.pods, ...alone.pods] }, desired };
+    for (const action of plan.actions) launch(action);
+    syncProber(containers, plan);
+    forgetEnded(containers);
+    parts.onChange();
+    const untilNext = plan.nextAt === undefined ? RESYNC_MS : Math.max(0, plan.nextAt - monotonicNow()) + 1;
+    return { againInMs: Math.min(untilNext, RESYNC_MS) };
+  };
+
+  const loop = startLevelLoop({
+    pass,
+    schedule: (delayMs, callback) => {
+      const timer = setTimeout(callback, delayMs);
+      return () => clearTimeout(timer);
+    },
+    onFailure: (error, retryInMs) => {
+      const expected = error instanceof RuntimeError;
+      if (expected) logger.warn({ retryInMs }, error.message);
+      else logger.error({ err: error, retryInMs }, 'the node loop failed');
+    },
+  });
+
+  const adopt = (containers: readonly RuntimeContainer[]) => {
+    for (const { identity } of containers) if (!pods.get(identity.pod.uid)) pods.adopt(identity.pod);
+  };
+
+  const plannedPods = (untouched: ReadonlySet<string>) =>
+    pods
+      .all()
+      .filter(({ record }) => !untouched.has(record.daemonSetUid))
+      .map(({ record }) => {
+        const template = templateOf(bodies, record.templateHash);
+        return { record, ...(template ? { template } : {}) };
+      });
+
+  const toSeen = ({ id, identity, state }: RuntimeContainer): SeenContainer => {
+    if (state === 'exited' && !ended.has(id)) ended.set(id, monotonicNow());
+    if (state !== 'exited') ended.delete(id);
+    const endedAt = ended.get(id);
+    return {
+      id,
+      podUid: identity.pod.uid,
+      name: identity.name,
+      attempt: identity.attempt,
+      state,
+      ...(endedAt === undefined ? {} : { endedAt }),
+      ...(identity.holderAttempt === undefined ? {} : { holderAttempt: identity.holderAttempt }),
+    };
+  };
+
+  const unhealthyContainers = (containers: readonly RuntimeContainer[]): ReadonlyMap<string, string> => {
+    const found = new Map<string, string>();
+    for (const { id, identity, state } of containers) {
+      const kind = state === 'running' ? prober.healthOf(id)?.unhealthy : undefined;
+      if (kind) found.set(id, `Container ${identity.name} failed ${kind} probe, will be restarted`);
+    }
+    return found;
+  };
+
+  const syncProber = (containers: readonly RuntimeContainer[], plan: NodePlan | undefined) => {
+    const ending = new Set(
+      plan?.pods.filter(({ bucket }) => bucket === 'stop').map(({ record }) => record.uid),
+    );
+    prober.sync(probedContainers(containers, ending));
+  };
+
+  /** Containers that ran before this agent's first look. */
+  let before: ReadonlySet<string> | undefined;
+  const probedContainers = (containers: readonly RuntimeContainer[], ending: ReadonlySet<string>) => {
+    before ??= new Set(containers.filter(({ state }) => state === 'running').map(({ id }) => id));
+    return containers.flatMap((container): ProbedContainer[] => {
+      const { id, identity, state, startedAt } = container;
+      if (state !== 'running' || identity.name === HOLDER) return [];
+      const template = templateOf(bodies, identity.pod.templateHash);
+      const spec = template?.spec?.containers.find(({ name }) => name === identity.name);
+      if (!spec) return [];
+      const podIp = template?.spec?.hostNetwork
+        ? parts.nodeIp()
+        : newestHolder(containers, identity.pod.uid)?.ip;
+      return [
+        {
+          containerId: id,
+          container: spec,
+          podUid: identity.pod.uid,
+          ranForMs: Math.max(0, Date.now() - Date.parse(startedAt ?? '')) || 0,
+          readopted: before?.has(id) ?? false,
+          ending: ending.has(identity.pod.uid),
+          ...(podIp === undefined ? {} : { podIp }),
+        },
+      ];
+    });
+  };
+
+  const forgetEnded = (containers: readonly RuntimeContainer[]) => {
+    const present = new Set(containers.map(({ id }) => id));
+    for (const id of ended.keys()) if (!present.has(id)) ended.delete(id);
+    const uids = new Set(pods.all().map(({ record }) => record.uid));
+    for (const key of memory.keys()) if (!uids.has(key.slice(0, key.indexOf('/')))) memory.delete(key);
+  };
+
+  const executeParts: ExecuteParts = {
+    runtime,
+    pods,
+    events: parts.events,
+    nodeMemoryBytes: parts.nodeMemoryBytes,
+    minOomScoreAdjust: parts.minOomScoreAdjust,
+    monotonicNow,
+    templateOf: (hash) => templateOf(bodies, hash),
+    daemonSet: (uid) => view?.desired.daemonSets.find((daemonSet) => daemonSet.uid === uid),
+    holderOf: (podUid) => newestHolder(view?.containers ?? [], podUid),
+    signal: stopping.signal,
+  };
+
+  /** Whatever comes of it, the loop looks again. */
+  const launch = (action: NodeAction) => {
+    const key = actionKey(action);
+    if (busy.has(key) || stopping.signal.aborted) return;
+    busy.set(key, action.kind);
+    remember(action);
+    logger.debug({ action }, `${action.kind}: ${action.reason}`);
+    const done = executeAction(executeParts, action)
+      .then(
+        () => {
+          settle(action, undefined);
+          return 0;
+        },
+        (error: unknown) => settle(action, error),
+      )
+      .then(async (holdMs) => {
+        if (holdMs > 0) await pause(holdMs, stopping.signal);
+        busy.delete(key);
+        running.delete(done);
+        loop.wake();
+      });
+    running.add(done);
+  };
+
+  const remember = (action: NodeAction) => {
+    if (action.kind !== 'create' || !action.backOff) return;
+    const key = containerKey(action.podUid, action.container);
+    memory.set(key, { ...memory.get(key), ...action.backOff });
+  };
+
+  /** Answers how long the key stays busy after a failure that has no back-off of its own. */
+  const settle = (action: NodeAction, error: unknown): number => {
+    const key = 'container' in action ? containerKey(action.podUid, action.container) : undefined;
+    if (error === undefined) {
+      if (key && (action.kind === 'create' || action.kind === 'start')) {
+        const { trouble: _over, ...rest } = memory.get(key) ?? {};
+        memory.set(key, rest);
+      }
+      return 0;
+    }
+    if (error instanceof ActionFailed && key && 'container' in action) {
+      memory.set(key, { ...memory.get(key), trouble: error.trouble });
+      const { reason, message, kind } = error.trouble;
+      logger.warn({ pod: action.podUid, container: action.container, reason }, message);
+      if (kind !== 'image')
+        parts.events.add({
+          type: 'Warning',
+          reason: reason === 'FailedMount' ? reason : 'Failed',
+          message: reason === 'FailedMount' ? message : `Error: ${message}`,
+          podUid: action.podUid,
+          container: action.container,
+        });
+      return 0;
+    }
+    if (!stopping.signal.aborted) logger.warn({ err: error, action: action.kind }, `${action.kind} failed`);
+    return HOLD_AFTER_FAILURE_MS;
+  };
+
+  runtime.follow(() => loop.wake(), stopping.signal);
+  loop.wake();
+
+  return {
+    setDesired: (desired) => {
+      told = desired;
+      loop.wake();
+    },
+    wake: loop.wake,
+    view: () => view,
+    memoryOf: (podUid, container) => memory.get(containerKey(podUid, container)),
+    endedAt: (id) => ended.get(id),
+    healthOf: prober.healthOf,
+    engineTrouble: () => engineTrouble,
+    settled: () => engineTrouble !== undefined || (before !== undefined && prober.settled()),
+    stop: async () => {
+      stopping.abort();
+      prober.stop();
+      await loop.stop();
+      await Promise.race([Promise.all(running), pause(1500, AbortSignal.timeout(1500))]);
+      await pods.flush();
+    },
+  };
+}
+
+const NOTHING_TOLD: ResolvedDesired = {
+  daemonSets: [],
+  minReadyMs: new Map(),
+  labels: {},
+  taints: [],
+  tombstones: new Map(),
+};
+
+const leaveAlone = (known: readonly KnownPod[]): NodePlan => ({
+  actions: [],
+  placements: [],
+  pods: known.map(({ record }) => ({ record, bucket: 'run', reason: 'not told what to do with it' })),
+});
+
+const pause = (ms: number, signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener(
+      'abort',
+      () => {
+        clearTimeout(timer);
+        resolve();
+      },
+      { once: true },
+    );
+  });
+
+function placementNode(parts: NodeAgentParts, desired: ResolvedDesired): PlacementNode {
+  const own = parts.ownTaints();
+  const operators = desired.taints.filter(
+    (taint) => !own.some((mine) => mine.key === taint.key && mine.effect === taint.effect),
+  );
+  return {
+    name: parts.nodeName,
+    labels: { ...desired.labels, ...parts.ownLabels() },
+    taints: [...own, ...operators],
+  };
+}
+
+export function newestHolder(containers: readonly RuntimeContainer[], podUid: string) {
+  return containers
+    .filter(({ identity }) => identity.pod.uid === podUid && identity.name === HOLDER)
+    .map(({ id, identity, ip }) => ({ id, attempt: identity.attempt, ...(ip ? { ip } : {}) }))
+    .sort((a, b) => b.attempt - a.attempt)[0];
+}

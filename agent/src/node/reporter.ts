@@ -1,0 +1,68 @@
+// Sends the report when it is new: changes that come together become one, and what is unchanged is not sent again.
+import type { NodeReport } from '@fleetset/proto/gen/fleetset/v1/node';
+import { NodeReport as NodeReportCodec } from '@fleetset/proto/gen/fleetset/v1/node';
+import type { AgentEvents } from './agent-events.ts';
+import type { BuiltReport } from './build-report.ts';
+
+const COALESCE_MS = 5;
+const SETTLE_POLL_MS = 50;
+/** What ran before the agent did is asked how it is before the first report; but not for ever. */
+const SETTLE_LIMIT_MS = 5000;
+
+export interface ReporterParts {
+  readonly build: () => BuiltReport;
+  readonly events: AgentEvents;
+  readonly settled: () => boolean;
+  readonly listening: () => boolean;
+  readonly send: (report: NodeReport) => void;
+  readonly onFailure: (error: unknown) => void;
+}
+
+export interface Reporter {
+  readonly changed: () => void;
+  /** A new listener, who knows nothing. */
+  readonly connected: () => void;
+  readonly stop: () => void;
+}
+
+export function createReporter(parts: ReporterParts): Reporter {
+  const startedAt = performance.now();
+  let sent: Buffer | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let later: NodeJS.Timeout | undefined;
+  let stopped = false;
+
+  const schedule = (delayMs: number) => {
+    if (!stopped) timer ??= setTimeout(run, delayMs);
+  };
+
+  const run = () => {
+    timer = undefined;
+    if (!parts.listening()) return;
+    if (!parts.settled() && performance.now() - startedAt < SETTLE_LIMIT_MS) return schedule(SETTLE_POLL_MS);
+    try {
+      const { report, againInMs } = parts.build();
+      clearTimeout(later);
+      if (againInMs !== undefined) later = setTimeout(() => schedule(0), againInMs);
+      const content = Buffer.from(NodeReportCodec.encode(report).finish());
+      if (sent?.equals(content) && !parts.events.waiting()) return;
+      parts.send({ ...report, events: parts.events.take() });
+      sent = content;
+    } catch (error) {
+      parts.onFailure(error);
+    }
+  };
+
+  return {
+    changed: () => schedule(COALESCE_MS),
+    connected: () => {
+      sent = undefined;
+      schedule(0);
+    },
+    stop: () => {
+      stopped = true;
+      clearTimeout(timer);
+      clearTimeout(later);
+    },
+  };
+}

@@ -1,0 +1,173 @@
+// Keeps asking every running container by its probes, and remembers what they say together.
+import {
+  afterOutcome,
+  type ContainerHealth,
+  containerHealth,
+  initialDelayMs,
+  initialProbeState,
+  type ProbeKind,
+  type ProbeState,
+  periodMs,
+} from '@fleetset/scheduler-core/probe-state';
+import type { Probe } from '@fleetset/scheduler-core/schema/container';
+import type { ProbeAnswer, ProbeTarget } from './run-probe.ts';
+
+export interface ProbedContainer extends ProbeTarget {
+  readonly podUid: string;
+  /** How long it has been running already, when the agent saw it first. */
+  readonly ranForMs: number;
+  /** It ran before this agent did: its first good answer counts as many. */
+  readonly readopted: boolean;
+  /** The pod is being ended: only readiness is still asked (rule 91). */
+  readonly ending: boolean;
+}
+
+export interface ProberParts {
+  readonly run: (target: ProbeTarget, probe: Probe, signal: AbortSignal) => Promise<ProbeAnswer>;
+  /** The health of some container changed. */
+  readonly onChange: () => void;
+  readonly onFailed: (target: ProbedContainer, kind: ProbeKind, message: string) => void;
+}
+
+export interface Prober {
+  /** The containers that run now; those that are gone are asked no more. */
+  readonly sync: (running: readonly ProbedContainer[]) => void;
+  /** Undefined for a container that is not probed. */
+  readonly healthOf: (containerId: string) => ContainerHealth | undefined;
+  /** Every container that ran before the agent did has been asked once. */
+  readonly settled: () => boolean;
+  readonly stop: () => void;
+}
+
+interface Worker {
+  target: ProbedContainer;
+  readonly states: { [kind in ProbeKind]?: ProbeState };
+  readonly asked: Set<ProbeKind>;
+  readonly timers: Map<ProbeKind, NodeJS.Timeout>;
+  readonly stop: AbortController;
+}
+
+const KINDS: readonly ProbeKind[] = ['startup', 'liveness', 'readiness'];
+
+export function createProber(parts: ProberParts): Prober {
+  const workers = new Map<string, Worker>();
+  return {
+    sync: (running) => {
+      const present = new Set(running.map(({ containerId }) => containerId));
+      for (const [id, worker] of workers) {
+        if (present.has(id)) continue;
+        stopWorker(worker);
+        workers.delete(id);
+      }
+      for (const target of running) {
+        const worker = workers.get(target.containerId);
+        if (worker) worker.target = target;
+        else workers.set(target.containerId, startWorker(parts, target));
+      }
+    },
+    healthOf: (id) => {
+      const worker = workers.get(id);
+      if (!worker) return undefined;
+      const health = containerHealth(worker.states);
+      if (!worker.target.ending) return health;
+      const { unhealthy: _ignored, ...rest } = health;
+      return rest;
+    },
+    settled: () =>
+      [...workers.values()].every(
+        ({ target, states, asked }) =>
+          !target.readopted || states.readiness === undefined || asked.has('readiness'),
+      ),
+    stop: () => {
+      for (const worker of workers.values()) stopWorker(worker);
+      workers.clear();
+    },
+  };
+}
+
+const probeOf = ({ container }: ProbedContainer, kind: ProbeKind): Probe | undefined =>
+  kind === 'startup'
+    ? container.startupProbe
+    : kind === 'liveness'
+      ? container.livenessProbe
+      : container.readinessProbe;
+
+function startWorker(parts: ProberParts, target: ProbedContainer): Worker {
+  const worker: Worker = {
+    target,
+    states: {},
+    asked: new Set(),
+    timers: new Map(),
+    stop: new AbortController(),
+  };
+  for (const kind of KINDS) {
+    const probe = probeOf(target, kind);
+    if (!probe) continue;
+    // What ran on before the agent started had started long ago.
+    worker.states[kind] =
+      kind === 'startup' && target.readopted ? { result: 'success', inRow: 1 } : initialProbeState(kind);
+    const delay = target.readopted ? 0 : Math.max(0, initialDelayMs(probe) - target.ranForMs);
+    schedule(parts, worker, kind, probe, delay);
+  }
+  return worker;
+}
+
+function stopWorker(worker: Worker): void {
+  worker.stop.abort();
+  for (const timer of worker.timers.values()) clearTimeout(timer);
+}
+
+function schedule(parts: ProberParts, worker: Worker, kind: ProbeKind, probe: Probe, delayMs: number): void {
+  if (worker.stop.signal.aborted) return;
+  const timer = setTimeout(() => void ask(parts, worker, kind, probe), delayMs);
+  worker.timers.set(kind, timer);
+}
+
+async function ask(parts: ProberParts, worker: Worker, kind: ProbeKind, probe: Probe): Promise<void> {
+  const { signal } = worker.stop;
+  const state = worker.states[kind];
+  if (!state) return;
+  const started = worker.states.startup === undefined || worker.states.startup.result === 'success';
+  // Rule 88: the startup probe first, and never again afterwards; rule 91 for a pod that is ending.
+  if (kind === 'startup' ? started : !started || (worker.target.ending && kind === 'liveness')) {
+    if (kind !== 'startup') schedule(parts, worker, kind, probe, periodMs(probe));
+    return;
+  }
+  const answer = await parts.run(worker.target, probe, signal);
+  if (signal.aborted) return;
+  const before = containerHealth(worker.states);
+  worker.states[kind] = outcome(worker, kind, probe, state, answer);
+  const firstAnswer = !worker.asked.has(kind);
+  worker.asked.add(kind);
+  if (answer.outcome !== 'success') parts.onFailed(worker.target, kind, answer.message);
+  const after = containerHealth(worker.states);
+  const changed =
+    before.ready !== after.ready || before.started !== after.started || before.unhealthy !== after.unhealthy;
+  if (changed || firstAnswer) parts.onChange();
+  // Rule 89: after a verdict of unhealthy the worker holds until there is a new container.
+  if (after.unhealthy && kind !== 'readiness') return;
+  // Rule 92: once started, readiness is asked at once.
+  if (kind === 'startup' && after.started) askNow(parts, worker);
+  else schedule(parts, worker, kind, probe, periodMs(probe));
+}
+
+function askNow(parts: ProberParts, worker: Worker): void {
+  for (const kind of ['liveness', 'readiness'] as const) {
+    const probe = probeOf(worker.target, kind);
+    if (!probe) continue;
+    clearTimeout(worker.timers.get(kind));
+    schedule(parts, worker, kind, probe, Math.max(0, initialDelayMs(probe) - worker.target.ranForMs));
+  }
+}
+
+function outcome(
+  { target, asked }: Worker,
+  kind: ProbeKind,
+  probe: Probe,
+  state: ProbeState,
+  answer: ProbeAnswer,
+): ProbeState {
+  if (kind === 'readiness' && target.readopted && !asked.has(kind) && answer.outcome === 'success')
+    return { result: 'success', last: 'success', inRow: 1 };
+  return afterOutcome(state, probe, answer.outcome);
+}

@@ -1,0 +1,137 @@
+// What the agent needs of a container engine. Docker is the one there is; tests have another.
+import type { PodRecord } from '@fleetset/scheduler-core/node/pod-record';
+
+/** Whose a container is, kept in its labels: the truth about it. */
+export interface ContainerIdentity {
+  readonly pod: PodRecord;
+  /** Its name in the pod, or HOLDER. */
+  readonly name: string;
+  readonly attempt: number;
+  readonly holderAttempt?: number;
+}
+
+export interface RuntimeContainer {
+  readonly id: string;
+  readonly identity: ContainerIdentity;
+  readonly state: 'created' | 'running' | 'exited';
+  readonly image: string;
+  readonly imageId: string;
+  /** RFC 3339, by the engine's clock. */
+  readonly startedAt?: string;
+  readonly finishedAt?: string;
+  readonly exitCode?: number;
+  readonly oomKilled?: boolean;
+  /** Why it could not be started. */
+  readonly error?: string;
+  /** On the engine's own network. */
+  readonly ip?: string;
+}
+
+/** One container to create, in the engine's terms but not in its spelling. */
+export interface ContainerSettings {
+  readonly name: string;
+  readonly identity: ContainerIdentity;
+  readonly image: string;
+  /** Absent: the image's. */
+  readonly entrypoint?: readonly string[];
+  readonly args?: readonly string[];
+  readonly env: readonly string[];
+  readonly workingDir?: string;
+  readonly user?: string;
+  readonly hostname?: string;
+  readonly tty?: boolean;
+  readonly stdin?: boolean;
+  readonly stdinOnce?: boolean;
+  readonly network: 'host' | 'own' | { readonly holderId: string };
+  readonly hostPid?: boolean;
+  readonly hostIpc?: boolean;
+  readonly mounts: readonly Mount[];
+  readonly ports: readonly PublishedPort[];
+  readonly cpuShares?: number;
+  readonly cpuQuota?: number;
+  readonly cpuPeriod?: number;
+  readonly memoryBytes?: number;
+  readonly oomScoreAdjust?: number;
+  readonly privileged?: boolean;
+  readonly capAdd?: readonly string[];
+  readonly capDrop?: readonly string[];
+  readonly readOnlyRoot?: boolean;
+  readonly noNewPrivileges?: boolean;
+}
+
+export interface Mount {
+  readonly source: string;
+  readonly target: string;
+  readonly readOnly: boolean;
+  readonly propagation: 'rprivate' | 'rslave' | 'rshared';
+}
+
+export interface PublishedPort {
+  readonly containerPort: number;
+  readonly protocol: 'tcp' | 'udp' | 'sctp';
+  readonly hostPort: number;
+  readonly hostIp?: string;
+}
+
+export interface RuntimeInfo {
+  /** As Kubernetes writes it: docker://20.10.24. */
+  readonly version: string;
+  readonly operatingSystem: string;
+  readonly kernelVersion: string;
+}
+
+export interface LogOptions {
+  readonly follow: boolean;
+  readonly timestamps: boolean;
+  readonly tailLines?: number;
+  /** Seconds since the epoch. */
+  readonly since?: number;
+}
+
+export interface ContainerRuntime {
+  readonly info: () => Promise<RuntimeInfo>;
+  /** Every container of this agent, whatever its state. */
+  readonly list: () => Promise<readonly RuntimeContainer[]>;
+  readonly hasImage: (image: string) => Promise<boolean>;
+  readonly pull: (image: string, signal: AbortSignal) => Promise<void>;
+  /** The image's own user: '' is root. */
+  readonly imageUser: (image: string) => Promise<string>;
+  /** Makes the image of the holder when it is not there; answers its name. */
+  readonly holderImage: () => Promise<string>;
+  readonly create: (settings: ContainerSettings) => Promise<string>;
+  readonly start: (id: string) => Promise<void>;
+  /** Asks it to end, and kills it when the grace is over. Resolves when it has ended. */
+  readonly stop: (id: string, graceSeconds: number) => Promise<void>;
+  readonly remove: (id: string) => Promise<void>;
+  readonly exec: (
+    id: string,
+    command: readonly string[],
+    timeoutMs: number,
+  ) => Promise<{ readonly exitCode: number; readonly output: string }>;
+  /** What it wrote, both streams in one, as plain bytes. */
+  readonly logs: (id: string, options: LogOptions, signal: AbortSignal) => Promise<AsyncIterable<Uint8Array>>;
+  /** Calls back when a container of this agent started, ended or vanished, or when that may have been missed. */
+  readonly follow: (onChange: () => void, signal: AbortSignal) => void;
+}
+
+export type RuntimeFailure =
+  /** The engine does not answer. */
+  | 'unreachable'
+  | 'not-found'
+  | 'conflict'
+  | 'image-missing'
+  | 'pull-failed'
+  | 'invalid'
+  | 'timeout'
+  | 'failed';
+
+export class RuntimeError extends Error {
+  readonly kind: RuntimeFailure;
+  constructor(kind: RuntimeFailure, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.kind = kind;
+  }
+}
+
+export const isRuntimeError = (error: unknown, kind: RuntimeFailure): boolean =>
+  error instanceof RuntimeError && error.kind === kind;

@@ -1,0 +1,482 @@
+// Docker as the agent's container engine. The only file that speaks to it.
+import { PassThrough, Readable } from 'node:stream';
+import Docker from 'dockerode';
+import { identityOf, labelsOf, OWNER_LABEL } from './container-labels.ts';
+import {
+  type ContainerRuntime,
+  type ContainerSettings,
+  type LogOptions,
+  type RuntimeContainer,
+  RuntimeError,
+  type RuntimeFailure,
+} from './container-runtime.ts';
+import { HOLDER_ENTRYPOINT, HOLDER_IMAGE, holderArchive, holderProgram } from './holder-image.ts';
+
+const CALL_TIMEOUT_MS = 15_000;
+/** Creating and starting wait for the disk and for other containers. */
+const SLOW_CALL_TIMEOUT_MS = 120_000;
+const EVENTS_RETRY_MS = 1000;
+/** As kubelet rotates container logs. */
+const LOG_CONFIG = { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '5' } };
+
+export interface DockerOptions {
+  readonly socketPath: string;
+  /** Whose containers are seen and made: cluster and node. */
+  readonly owner: string;
+}
+
+export function createDockerRuntime({ socketPath, owner }: DockerOptions): ContainerRuntime {
+  const docker = new Docker({ socketPath });
+  const filters = JSON.stringify({ label: [`${OWNER_LABEL}=${owner}`] });
+  /** What inspecting said, good while the listed state is the same and no event told otherwise. */
+  const inspected = new Map<string, { readonly listed: string; readonly container: RuntimeContainer }>();
+
+  const list = async (): Promise<readonly RuntimeContainer[]> => {
+    const summaries = await call('list containers', (abortSignal) =>
+      docker.listContainers({ all: true, filters, abortSignal }),
+    );
+    const present = new Set(summaries.map(({ Id }) => Id));
+    for (const id of inspected.keys()) if (!present.has(id)) inspected.delete(id);
+    const containers = await Promise.all(
+      summaries.map(async (summary) => {
+        const known = inspected.get(summary.Id);
+        if (known?.listed === summary.State) return known.container;
+        const container = await inspectOne(docker, summary);
+        if (container) inspected.set(summary.Id, { listed: summary.State, container });
+        return container;
+      }),
+    );
+    return containers.filter((container) => container !== undefined);
+  };
+
+  return {
+    list,
+    info: async () => {
+      const info = (await call('info', () => docker.info())) as {
+        ServerVersion?: string;
+        OperatingSystem?: string;
+        KernelVersion?: string;
+      };
+      return {
+        version: `docker://${info.ServerVersion ?? ''}`,
+        operatingSystem: info.OperatingSystem ?? '',
+        kernelVersion: info.KernelVersion ?? '',
+      };
+    },
+    hasImage: async (image) => (await inspectImage(docker, image)) !== undefined,
+    imageUser: async (image) => (await inspectImage(docker, image))?.Config?.User ?? '',
+    pull: (image, signal) => pull(docker, image, signal),
+    holderImage: async () => {
+      if (!(await inspectImage(docker, HOLDER_IMAGE))) await importHolder(docker);
+      return HOLDER_IMAGE;
+    },
+    create: async (settings) => {
+      const container = await call(
+        'create container',
+        (abortSignal) => docker.createContainer({ ...createOptions(settings, owner), abortSignal }),
+        SLOW_CALL_TIMEOUT_MS,
+      );
+      return container.id;
+    },
+    start: async (id) => {
+      inspected.delete(id);
+      await call(
+        'start container',
+        (abortSignal) => ignoring(304, docker.getContainer(id).start({ abortSignal })),
+        SLOW_CALL_TIMEOUT_MS,
+      );
+      inspected.delete(id);
+    },
+    stop: async (id, graceSeconds) => {
+      await call(
+        'stop container',
+        (abortSignal) => ignoring(304, docker.getContainer(id).stop({ t: graceSeconds, abortSignal })),
+        graceSeconds * 1000 + SLOW_CALL_TIMEOUT_MS,
+      );
+      inspected.delete(id);
+    },
+    remove: async (id) => {
+      await call(
+        'remove container',
+        (abortSignal) => ignoring(404, docker.getContainer(id).remove({ v: true, force: true, abortSignal })),
+        SLOW_CALL_TIMEOUT_MS,
+      );
+      inspected.delete(id);
+    },
+    exec: (id, command, timeoutMs) => exec(docker, id, command, timeoutMs),
+    logs: (id, options, signal) => logs(docker, id, options, signal),
+    follow: (onChange, signal) => {
+      void followEvents(docker, owner, signal, (id) => {
+        if (id === undefined) inspected.clear();
+        else inspected.delete(id);
+        onChange();
+      });
+    },
+  };
+}
+
+/** One call with a deadline; what goes wrong is told in our own kinds. */
+async function call<T>(
+  what: string,
+  run: (signal: AbortSignal) => Promise<T>,
+  timeoutMs = CALL_TIMEOUT_MS,
+): Promise<T> {
+  const deadline = AbortSignal.timeout(timeoutMs);
+  try {
+    return await run(deadline);
+  } catch (error) {
+    if (deadline.aborted)
+      throw new RuntimeError('timeout', `${what}: no answer in ${timeoutMs / 1000} s`, error);
+    throw asRuntimeError(what, error);
+  }
+}
+
+interface DockerFailure {
+  readonly statusCode?: number;
+  readonly code?: string;
+  readonly message?: string;
+  readonly json?: { readonly message?: string };
+}
+
+function asRuntimeError(what: string, error: unknown): RuntimeError {
+  if (error instanceof RuntimeError) return error;
+  const { statusCode, code, message = String(error), json } = error as DockerFailure;
+  const text = json?.message ?? message;
+  if (code && ['ECONNREFUSED', 'ENOENT', 'ECONNRESET', 'EPIPE', 'EACCES', 'ETIMEDOUT'].includes(code))
+    return new RuntimeError('unreachable', `the Docker engine does not answer (${what}): ${text}`, error);
+  if (/socket hang up/.test(text))
+    return new RuntimeError('unreachable', `the Docker engine broke off (${what})`, error);
+  return new RuntimeError(failureOf(statusCode, text), text, error);
+}
+
+function failureOf(statusCode: number | undefined, text: string): RuntimeFailure {
+  if (/no such image/i.test(text)) return 'image-missing';
+  if (statusCode === 404) return 'not-found';
+  if (statusCode === 409) return 'conflict';
+  return statusCode === 400 ? 'invalid' : 'failed';
+}
+
+/** For statuses that say that there was nothing to do. */
+async function ignoring(statusCode: number, promise: Promise<unknown>): Promise<void> {
+  try {
+    await promise;
+  } catch (error) {
+    if ((error as DockerFailure).statusCode !== statusCode) throw error;
+  }
+}
+
+/** Undefined when it vanished meanwhile, or is not one of ours. */
+async function inspectOne(
+  docker: Docker,
+  summary: Docker.ContainerInfo,
+): Promise<RuntimeContainer | undefined> {
+  const identity = identityOf(summary.Labels);
+  if (!identity) return undefined;
+  try {
+    const details = await call('inspect container', (abortSignal) =>
+      docker.getContainer(summary.Id).inspect({ abortSignal }),
+    );
+    return { identity, ...shape(details) };
+  } catch (error) {
+    if (error instanceof RuntimeError && error.kind === 'not-found') return undefined;
+    throw error;
+  }
+}
+
+const ZERO_TIME = '0001-01-01T00:00:00Z';
+
+function shape(details: Docker.ContainerInspectInfo): Omit<RuntimeContainer, 'identity'> {
+  const { State, Config, Image, Id } = details;
+  const startedAt = State.StartedAt === ZERO_TIME ? undefined : State.StartedAt;
+  const finishedAt = State.FinishedAt === ZERO_TIME ? undefined : State.FinishedAt;
+  const ip = Object.values(details.NetworkSettings.Networks).find(({ IPAddress }) => IPAddress)?.IPAddress;
+  return {
+    id: Id,
+    state: stateOf(State.Status, startedAt),
+    image: Config.Image,
+    imageId: Image,
+    ...(startedAt ? { startedAt } : {}),
+    ...(finishedAt ? { finishedAt } : {}),
+    ...(State.Running ? {} : { exitCode: State.ExitCode }),
+    ...(State.OOMKilled ? { oomKilled: true } : {}),
+    ...(State.Error ? { error: State.Error } : {}),
+    ...(ip ? { ip } : {}),
+  };
+}
+
+function stateOf(status: string, startedAt: string | undefined): RuntimeContainer['state'] {
+  if (status === 'running' || status === 'paused' || status === 'restarting') return 'running';
+  return status === 'created' || startedAt === undefined ? 'created' : 'exited';
+}
+
+async function inspectImage(docker: Docker, image: string): Promise<Docker.ImageInspectInfo | undefined> {
+  try {
+    return await call('inspect image', (abortSignal) =>
+      // The types know no abortSignal here, the code does.
+      docker.getImage(image).inspect({ abortSignal } as Docker.ImageInspectOptions),
+    );
+  } catch (error) {
+    if (error instanceof RuntimeError && (error.kind === 'image-missing' || error.kind === 'not-found'))
+      return undefined;
+    throw error;
+  }
+}
+
+/** A reference without tag and digest means latest; Docker would pull every tag there is. */
+const withTag = (image: string): string =>
+  image.includes('@') || /:[^/]+$/.test(image) ? image : `${image}:latest`;
+
+async function pull(docker: Docker, image: string, signal: AbortSignal): Promise<void> {
+  try {
+    const progress = await docker.pull(withTag(image), { abortSignal: signal });
+    await new Promise<void>((resolve, reject) => {
+      docker.modem.followProgress(progress, (error) => (error ? reject(error) : resolve()));
+    });
+  } catch (error) {
+    const failure = asRuntimeError('pull image', error);
+    if (failure.kind === 'unreachable') throw failure;
+    throw new RuntimeError('pull-failed', failure.message, error);
+  }
+}
+
+async function importHolder(docker: Docker): Promise<void> {
+  const { Architecture } = (await call('info', () => docker.info())) as { Architecture: string };
+  const program = holderProgram(Architecture);
+  if (!program)
+    throw new RuntimeError(
+      'invalid',
+      `no holder for architecture ${Architecture}: only hostNetwork pods run here`,
+    );
+  const [repo, tag] = HOLDER_IMAGE.split(':');
+  const archive = Readable.from([holderArchive(program)]);
+  const progress = await call('import the holder', () => docker.importImage(archive, { repo, tag }));
+  await new Promise<void>((resolve, reject) => {
+    docker.modem.followProgress(progress, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
+function createOptions(settings: ContainerSettings, owner: string): Docker.ContainerCreateOptions {
+  const { network, entrypoint, identity, ports } = settings;
+  const portKey = (port: (typeof ports)[number]) => `${port.containerPort}/${port.protocol}`;
+  const holder = settings.image === HOLDER_IMAGE;
+  return {
+    name: settings.name,
+    Image: settings.image,
+    Labels: labelsOf(identity, owner),
+    Env: [...settings.env],
+    ...(entrypoint ? { Entrypoint: [...entrypoint] } : holder ? { Entrypoint: [HOLDER_ENTRYPOINT] } : {}),
+    ...(settings.args ? { Cmd: [...settings.args] } : {}),
+    ...(settings.workingDir ? { WorkingDir: settings.workingDir } : {}),
+    ...(settings.user === undefined ? {} : { User: settings.user }),
+    ...(settings.hostname ? { Hostname: settings.hostname } : {}),
+    ...(settings.tty ? { Tty: true } : {}),
+    ...(settings.stdin ? { OpenStdin: true } : {}),
+    ...(settings.stdinOnce ? { StdinOnce: true } : {}),
+    ...(ports.length > 0
+      ? { ExposedPorts: Object.fromEntries(ports.map((port) => [portKey(port), {}])) }
+      : {}),
+    HostConfig: {
+      NetworkMode: networkMode(network),
+      RestartPolicy: { Name: 'no' },
+      LogConfig: LOG_CONFIG,
+      Mounts: settings.mounts.map(({ source, target, readOnly, propagation }) => ({
+        Type: 'bind',
+        Source: source,
+        Target: target,
+        ReadOnly: readOnly,
+        BindOptions: { Propagation: propagation },
+      })),
+      PortBindings: Object.fromEntries(
+        ports.map((port) => [
+          portKey(port),
+          [{ HostPort: String(port.hostPort), HostIp: port.hostIp ?? '' }],
+        ]),
+      ),
+      ...(settings.hostPid ? { PidMode: 'host' } : {}),
+      ...ipcMode(settings),
+      ...resourceOptions(settings),
+      ...(settings.privileged ? { Privileged: true } : {}),
+      ...(settings.capAdd ? { CapAdd: [...settings.capAdd] } : {}),
+      ...(settings.capDrop ? { CapDrop: [...settings.capDrop] } : {}),
+      ...(settings.readOnlyRoot ? { ReadonlyRootfs: true } : {}),
+      ...(settings.noNewPrivileges ? { SecurityOpt: ['no-new-privileges'] } : {}),
+    },
+  };
+}
+
+function networkMode(network: ContainerSettings['network']): string {
+  if (network === 'host') return 'host';
+  return network === 'own' ? 'bridge' : `container:${network.holderId}`;
+}
+
+/** The containers of a pod with a holder share its IPC namespace, as they do in Kubernetes. */
+function ipcMode({ hostIpc, network }: ContainerSettings): { readonly IpcMode?: string } {
+  if (hostIpc) return { IpcMode: 'host' };
+  if (network === 'own') return { IpcMode: 'shareable' };
+  return network === 'host' ? {} : { IpcMode: `container:${network.holderId}` };
+}
+
+function resourceOptions(settings: ContainerSettings): Docker.HostConfig {
+  const { cpuShares, cpuQuota, cpuPeriod, memoryBytes, oomScoreAdjust } = settings;
+  return {
+    ...(cpuShares === undefined ? {} : { CpuShares: cpuShares }),
+    ...(cpuQuota === undefined ? {} : { CpuQuota: cpuQuota }),
+    ...(cpuPeriod === undefined ? {} : { CpuPeriod: cpuPeriod }),
+    // Memory and swap together: no swap on top.
+    ...(memoryBytes === undefined ? {} : { Memory: memoryBytes, MemorySwap: memoryBytes }),
+    ...(oomScoreAdjust === undefined ? {} : { OomScoreAdj: oomScoreAdjust }),
+  };
+}
+
+const EXEC_OUTPUT_LIMIT = 10_000;
+
+async function exec(docker: Docker, id: string, command: readonly string[], timeoutMs: number) {
+  const deadline = AbortSignal.timeout(timeoutMs);
+  try {
+    const session = await docker.getContainer(id).exec({
+      Cmd: [...command],
+      AttachStdout: true,
+      AttachStderr: true,
+      abortSignal: deadline,
+    });
+    const stream = await session.start({ hijack: true, stdin: false, abortSignal: deadline });
+    deadline.addEventListener('abort', () => stream.destroy(new Error('timed out')), { once: true });
+    const output = await collect(docker, stream);
+    const { ExitCode } = await session.inspect({ abortSignal: deadline });
+    return { exitCode: ExitCode ?? -1, output };
+  } catch (error) {
+    if (deadline.aborted)
+      throw new RuntimeError(
+        'timeout',
+        `command timed out: ${JSON.stringify(command.join(' '))} timed out after ${timeoutMs / 1000}s`,
+        error,
+      );
+    throw asRuntimeError('exec', error);
+  }
+}
+
+/** Both streams in the order they came; only the beginning is kept. */
+async function collect(docker: Docker, stream: NodeJS.ReadWriteStream): Promise<string> {
+  const merged = new PassThrough();
+  docker.modem.demuxStream(stream, merged, merged);
+  stream.on('end', () => merged.end());
+  stream.on('close', () => merged.end());
+  stream.on('error', (error) => merged.destroy(error));
+  let output = '';
+  for await (const chunk of merged) if (output.length < EXEC_OUTPUT_LIMIT) output += String(chunk);
+  return output.slice(0, EXEC_OUTPUT_LIMIT);
+}
+
+async function logs(
+  docker: Docker,
+  id: string,
+  options: LogOptions,
+  signal: AbortSignal,
+): Promise<AsyncIterable<Uint8Array>> {
+  try {
+    const container = docker.getContainer(id);
+    const { Config } = await container.inspect();
+    const source = await logStream(docker, id, options, signal);
+    return Config.Tty ? plainBytes(source) : withoutFrames(source);
+  } catch (error) {
+    throw asRuntimeError('read logs', error);
+  }
+}
+
+/** dockerode would read a log that is not followed into memory as a whole. */
+function logStream(
+  docker: Docker,
+  id: string,
+  { follow, timestamps, tailLines, since }: LogOptions,
+  signal: AbortSignal,
+): Promise<NodeJS.ReadableStream> {
+  const options = {
+    follow,
+    timestamps,
+    stdout: true,
+    stderr: true,
+    ...(tailLines === undefined ? {} : { tail: tailLines }),
+    ...(since === undefined ? {} : { since }),
+  };
+  return new Promise((resolve, reject) => {
+    docker.modem.dial(
+      {
+        path: `/containers/${id}/logs?`,
+        method: 'GET',
+        isStream: true,
+        abortSignal: signal,
+        statusCodes: { 200: true, 101: true, 404: 'no such container', 500: 'server error' },
+        options,
+      },
+      (error, stream) => (error ? reject(error) : resolve(stream as NodeJS.ReadableStream)),
+    );
+  });
+}
+
+async function* plainBytes(source: NodeJS.ReadableStream): AsyncIterable<Uint8Array> {
+  for await (const chunk of source) yield chunk as Buffer;
+}
+
+const FRAME_HEADER = 8;
+
+/** Docker puts eight bytes before each piece: the stream's number and the length. */
+async function* withoutFrames(source: NodeJS.ReadableStream): AsyncIterable<Uint8Array> {
+  let header = Buffer.alloc(0);
+  let left = 0;
+  for await (const piece of source) {
+    let chunk = piece as Buffer;
+    while (chunk.length > 0) {
+      if (left === 0) {
+        const wanted = FRAME_HEADER - header.length;
+        header = Buffer.concat([header, chunk.subarray(0, wanted)]);
+        chunk = chunk.subarray(wanted);
+        if (header.length < FRAME_HEADER) break;
+        left = header.readUInt32BE(4);
+        header = Buffer.alloc(0);
+        continue;
+      }
+      const payload = chunk.subarray(0, left);
+      left -= payload.length;
+      chunk = chunk.subarray(payload.length);
+      yield payload;
+    }
+  }
+}
+
+/** Reports ids that changed; undefined when the stream began anew and anything may have been missed. */
+async function followEvents(
+  docker: Docker,
+  owner: string,
+  signal: AbortSignal,
+  onChange: (id: string | undefined) => void,
+): Promise<void> {
+  const filters = {
+    type: ['container'],
+    label: [`${OWNER_LABEL}=${owner}`],
+    event: ['die', 'start', 'destroy', 'oom', 'pause', 'unpause', 'rename'],
+  };
+  while (!signal.aborted) {
+    try {
+      const stream = await docker.getEvents({ filters: JSON.stringify(filters), abortSignal: signal });
+      onChange(undefined);
+      for await (const line of linesOf(stream)) {
+        const { Actor, id } = JSON.parse(line) as { Actor?: { ID?: string }; id?: string };
+        onChange(Actor?.ID ?? id);
+      }
+    } catch {
+      // The engine is away: every look says so, and the stream is tried again below.
+    }
+    if (signal.aborted) return;
+    onChange(undefined);
+    await new Promise((resolve) => setTimeout(resolve, EVENTS_RETRY_MS));
+  }
+}
+
+async function* linesOf(stream: NodeJS.ReadableStream): AsyncIterable<string> {
+  let rest = '';
+  for await (const chunk of stream) {
+    const lines = (rest + String(chunk)).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) if (line.trim() !== '') yield line;
+  }
+}

@@ -1,0 +1,55 @@
+// Templates and placement rules by the hash of their content, one file each, so that a node that boots alone has
+// all it needs.
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readIfThere, writeDurable } from './durable-file.ts';
+
+export interface BodyFiles {
+  /** The parsed body, or undefined when it is not here or not what its name says. */
+  readonly get: (hash: string) => object | undefined;
+  /** Throws when the content is not what the hash says, or cannot be written. */
+  readonly put: (hash: string, content: Uint8Array) => Promise<void>;
+  readonly keepOnly: (hashes: ReadonlySet<string>) => Promise<void>;
+}
+
+export class BadBody extends Error {}
+
+const hashOf = (content: Uint8Array): string => createHash('sha256').update(content).digest('hex');
+
+export async function openBodyFiles(directory: string): Promise<BodyFiles> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const bodies = new Map<string, object>();
+  for (const name of await readdir(directory)) {
+    if (!/^[0-9a-f]{64}$/.test(name)) continue;
+    const content = await readIfThere(join(directory, name));
+    const body = content && parseBody(name, content);
+    if (body) bodies.set(name, body);
+  }
+  return {
+    get: (hash) => bodies.get(hash),
+    put: async (hash, content) => {
+      const body = parseBody(hash, content);
+      if (!body) throw new BadBody(`body ${hash.slice(0, 12)} is not what its hash says, or not JSON`);
+      await writeDurable(join(directory, hash), content);
+      bodies.set(hash, body);
+    },
+    keepOnly: async (wanted) => {
+      for (const hash of [...bodies.keys()]) {
+        if (wanted.has(hash)) continue;
+        bodies.delete(hash);
+        await rm(join(directory, hash), { force: true });
+      }
+    },
+  };
+}
+
+function parseBody(hash: string, content: Uint8Array): object | undefined {
+  if (hashOf(content) !== hash) return undefined;
+  try {
+    const body: unknown = JSON.parse(Buffer.from(content).toString('utf8'));
+    return typeof body === 'object' && body !== null ? body : undefined;
+  } catch {
+    return undefined;
+  }
+}

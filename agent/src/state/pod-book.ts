@@ -1,0 +1,85 @@
+// The pods of this node: their identities, made once and kept on disk until nothing of the pod is left. Containers
+// carry the same in their labels; a pod found only there is taken in again.
+import { join } from 'node:path';
+import type { PodRecord } from '@fleetset/scheduler-core/node/pod-record';
+import type { PodCondition } from '@fleetset/scheduler-core/schema/pod';
+import { readIfThere, writeDurable } from './durable-file.ts';
+
+export interface KnownPod {
+  readonly record: PodRecord;
+  /** As reported last, so that transition times survive a restart of the agent. */
+  readonly conditions?: readonly PodCondition[];
+}
+
+export interface PodBook {
+  readonly all: () => readonly KnownPod[];
+  readonly get: (uid: string) => KnownPod | undefined;
+  /** On disk when it resolves. */
+  readonly add: (record: PodRecord) => Promise<void>;
+  /** Found on the engine but not here: known from now on, written with the next change. */
+  readonly adopt: (record: PodRecord) => void;
+  readonly forget: (uid: string) => Promise<void>;
+  /** Written soon, not at once: worth little. */
+  readonly setConditions: (uid: string, conditions: readonly PodCondition[]) => void;
+  readonly flush: () => Promise<void>;
+}
+
+const LAZY_WRITE_MS = 3000;
+
+export async function openPodBook(directory: string, onFailure: (error: unknown) => void): Promise<PodBook> {
+  const path = join(directory, 'pods.json');
+  const pods = new Map((await readPods(path, onFailure)).map((pod) => [pod.record.uid, pod]));
+  let writing = Promise.resolve();
+  let timer: NodeJS.Timeout | undefined;
+
+  const write = (): Promise<void> => {
+    clearTimeout(timer);
+    timer = undefined;
+    const next = writing.catch(() => {}).then(() => writeDurable(path, JSON.stringify([...pods.values()])));
+    writing = next;
+    return next;
+  };
+
+  return {
+    all: () => [...pods.values()],
+    get: (uid) => pods.get(uid),
+    add: async (record) => {
+      pods.set(record.uid, { record });
+      try {
+        await write();
+      } catch (error) {
+        pods.delete(record.uid);
+        throw error;
+      }
+    },
+    adopt: (record) => {
+      pods.set(record.uid, { record });
+      timer ??= setTimeout(() => write().catch(onFailure), LAZY_WRITE_MS);
+    },
+    forget: async (uid) => {
+      pods.delete(uid);
+      await write();
+    },
+    setConditions: (uid, conditions) => {
+      const pod = pods.get(uid);
+      if (!pod) return;
+      pods.set(uid, { ...pod, conditions });
+      timer ??= setTimeout(() => write().catch(onFailure), LAZY_WRITE_MS);
+    },
+    flush: async () => {
+      if (timer) await write();
+      else await writing.catch(() => {});
+    },
+  };
+}
+
+async function readPods(path: string, onUnreadable: (error: unknown) => void): Promise<readonly KnownPod[]> {
+  try {
+    const content = await readIfThere(path);
+    return content ? (JSON.parse(content.toString('utf8')) as KnownPod[]) : [];
+  } catch (error) {
+    // The containers' labels bring back what runs.
+    onUnreadable(error);
+    return [];
+  }
+}

@@ -1,0 +1,196 @@
+// Keeps one stream to the plane open: says hello, takes what it is told, sends reports and heartbeats, and dials
+// again when it breaks. The plane being away is the normal case that nothing else notices.
+import type {
+  Bodies,
+  Generation,
+  NodeDesired,
+  NodeReport,
+  OpenTunnel,
+} from '@fleetset/proto/gen/fleetset/v1/node';
+import { DesiredRefused_Reason } from '@fleetset/proto/gen/fleetset/v1/node';
+import { status } from '@grpc/grpc-js';
+import type { Logger } from 'pino';
+import { bodiesOf } from '../node/desired-state.ts';
+import { BadBody, type BodyFiles } from '../state/body-files.ts';
+import type { DesiredFile, Refusal } from '../state/desired-file.ts';
+import { errorOf, isRefusal, type PlaneClient, type SyncStream } from './plane-client.ts';
+
+const PROTOCOL = 1;
+const FIRST_RETRY_MS = 500;
+const LAST_RETRY_MS = 15_000;
+/** A plane that says no is asked again, rarely: an operator may mend it there. */
+const REFUSED_RETRY_MS = 30_000;
+const STORE_RETRY_MS = 5000;
+
+export interface SyncSessionParts {
+  readonly client: PlaneClient;
+  readonly desired: DesiredFile;
+  readonly bodies: BodyFiles;
+  readonly agentVersion: string;
+  readonly instanceId: string;
+  readonly machineId: string;
+  readonly logger: Logger;
+  /** Takes effect: it is on disk, with all its bodies. */
+  readonly onDesired: (desired: NodeDesired) => void;
+  readonly onTunnel: (request: OpenTunnel) => void;
+  /** An operator took this node out of the fleet. */
+  readonly onRemoved: (message: string) => void;
+  /** The plane listens now: the whole report is wanted. */
+  readonly onConnected: () => void;
+}
+
+export interface SyncSession {
+  readonly report: (report: NodeReport) => void;
+  /** The plane listens. */
+  readonly connected: () => boolean;
+  readonly stop: () => void;
+}
+
+export function startSyncSession(parts: SyncSessionParts): SyncSession {
+  const { client, logger } = parts;
+  let stream: SyncStream | undefined;
+  let welcomed = false;
+  let stopped = false;
+  let failures = 0;
+  let retry: NodeJS.Timeout | undefined;
+  let heartbeat: NodeJS.Timeout | undefined;
+  /** Told, but not yet in effect: bodies are missing, or the disk is full. */
+  let pending: NodeDesired | undefined;
+  let storeRetry: NodeJS.Timeout | undefined;
+
+  const send = (message: Parameters<SyncStream['write']>[0]['message']) => void stream?.write({ message });
+  const generation = (): Generation | undefined => parts.desired.current()?.generation;
+
+  const open = () => {
+    retry = undefined;
+    const opened = client.sync();
+    stream = opened;
+    welcomed = false;
+    opened.on('data', ({ message }) => {
+      if (!message || stream !== opened) return;
+      switch (message.$case) {
+        case 'welcome':
+          return welcome(message.value.heartbeatMs, message.value.planeVersion);
+        case 'desired':
+          pending = message.value;
+          return void settlePending();
+        case 'bodies':
+          return void takeBodies(message.value);
+        case 'openTunnel':
+          return parts.onTunnel(message.value);
+        case 'removed':
+          return parts.onRemoved(message.value.message);
+      }
+    });
+    opened.on('error', (error) => ended(opened, error));
+    opened.on('end', () => ended(opened, undefined));
+    send({
+      $case: 'hello',
+      value: {
+        protocol: PROTOCOL,
+        agentVersion: parts.agentVersion,
+        instanceId: parts.instanceId,
+        machineId: parts.machineId,
+        accepted: generation(),
+      },
+    });
+  };
+
+  const welcome = (heartbeatMs: number, planeVersion: string) => {
+    welcomed = true;
+    failures = 0;
+    logger.info({ planeVersion }, 'connected to the plane');
+    clearInterval(heartbeat);
+    heartbeat = setInterval(
+      () => send({ $case: 'heartbeat', value: { generation: generation() } }),
+      heartbeatMs || 10_000,
+    );
+    parts.onConnected();
+  };
+
+  const ended = (which: SyncStream, error: unknown) => {
+    if (stream !== which) return;
+    stream = undefined;
+    clearInterval(heartbeat);
+    if (stopped) return;
+    const { code, message } =
+      error === undefined ? { code: status.OK, message: 'the plane ended the stream' } : errorOf(error);
+    const refused = isRefusal(code);
+    const backOff = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** failures);
+    // Spread out, so that a fleet does not come back all at once.
+    const delayMs = Math.round((refused ? REFUSED_RETRY_MS : backOff) * (0.5 + Math.random()));
+    failures = Math.min(failures + 1, 10);
+    const text = refused
+      ? `the plane refused this node: ${message}`
+      : `no connection to the plane: ${message}`;
+    if (refused || welcomed || failures <= 2) logger.warn({ retryInMs: delayMs }, text);
+    else logger.debug({ retryInMs: delayMs }, text);
+    welcomed = false;
+    retry = setTimeout(open, delayMs);
+  };
+
+  const refuse = (desired: NodeDesired, { reason, message }: Refusal) => {
+    logger.error({ generation: desired.generation, reason }, `desired state refused: ${message}`);
+    send({
+      $case: 'desiredRefused',
+      value: { refused: desired.generation, accepted: generation(), reason, message },
+    });
+  };
+
+  const settlePending = async () => {
+    clearTimeout(storeRetry);
+    const desired = pending;
+    if (!desired) return;
+    const missing = [...bodiesOf(desired)].filter((hash) => !parts.bodies.get(hash));
+    if (missing.length > 0) {
+      send({ $case: 'bodiesWanted', value: { hashes: missing } });
+      return;
+    }
+    const refusal = await parts.desired.offer(desired);
+    if (pending !== desired) return;
+    if (!refusal) {
+      pending = undefined;
+      parts.onDesired(desired);
+      return;
+    }
+    refuse(desired, refusal);
+    if (refusal.reason === DesiredRefused_Reason.REASON_NOT_STORED) retryStoring();
+    else pending = undefined;
+  };
+
+  const retryStoring = () => {
+    clearTimeout(storeRetry);
+    storeRetry = setTimeout(() => void settlePending(), STORE_RETRY_MS);
+  };
+
+  const takeBodies = async ({ bodies }: Bodies) => {
+    const desired = pending;
+    try {
+      for (const { hash, content } of bodies) await parts.bodies.put(hash, content);
+    } catch (error) {
+      const bad = error instanceof BadBody;
+      const reason = bad ? DesiredRefused_Reason.REASON_BAD_BODY : DesiredRefused_Reason.REASON_NOT_STORED;
+      if (desired) refuse(desired, { reason, message: (error as Error).message });
+      if (bad) pending = undefined;
+      else retryStoring();
+      return;
+    }
+    const lacks = desired && [...bodiesOf(desired)].some((hash) => !parts.bodies.get(hash));
+    // What the plane no longer has it will not send: a newer desired state is on its way.
+    if (!lacks) await settlePending();
+  };
+
+  open();
+  return {
+    connected: () => welcomed,
+    report: (report) => send({ $case: 'report', value: report }),
+    stop: () => {
+      stopped = true;
+      clearTimeout(retry);
+      clearTimeout(storeRetry);
+      clearInterval(heartbeat);
+      stream?.end();
+      client.close();
+    },
+  };
+}

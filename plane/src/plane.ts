@@ -13,8 +13,8 @@ import { podSubresources } from './api/pod-subresources.ts';
 import { createEventRecorder } from './events/event-recorder.ts';
 import { createFleet } from './fleet/fleet.ts';
 import { createReportIntake } from './fleet/report-intake.ts';
+import { adminKubeconfig, rememberServer, writeKubeconfig } from './identity/admin-kubeconfig.ts';
 import { openAuthority, PLANE_SERVER_NAME } from './identity/authority.ts';
-import { formatKubeconfig, writeKubeconfig } from './identity/kubeconfig.ts';
 import type { KubeObject } from './kinds/kind.ts';
 import { placementKind } from './kinds/placement-kind.ts';
 import { findKind, SERVED_KINDS } from './kinds/served-kinds.ts';
@@ -191,11 +191,11 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
   try {
     const apiPort = await api.listen(options.api.host, options.api.port);
     const agentPort = await grpc.listen(options.agents.host, options.agents.port);
-    if (options.kubeconfig) {
-      const server = `https://${bracketed(options.advertise[0] ?? '127.0.0.1')}:${apiPort}`;
-      const admin = await authority.adminIdentity();
-      writeKubeconfig(options.kubeconfig, formatKubeconfig(server, authority.caCertificate, admin));
-    }
+    const host = bracketed(options.advertise[0] ?? '127.0.0.1');
+    rememberServer(options.dataDir, `https://${host}:${apiPort}`);
+    if (options.kubeconfig)
+      writeKubeconfig(options.kubeconfig, await adminKubeconfig(options.dataDir, undefined));
+    await publishInfo(store, `${host}:${agentPort}`, authority.caHash);
     ready = true;
     return {
       apiPort,
@@ -238,6 +238,20 @@ async function createSystemNamespaces(store: Store): Promise<void> {
       durable: true,
     })),
   );
+}
+
+/** Where agents reach this plane, for the join command. */
+async function publishInfo(store: Store, agentAddress: string, caHash: string): Promise<void> {
+  const [collection, id] = ['core/configmaps', 'kube-public/fleetset-info'];
+  const before = store.get(collection, id)?.value as KubeObject | undefined;
+  const metadata = before?.metadata ?? {
+    name: 'fleetset-info',
+    namespace: 'kube-public',
+    uid: randomUUID(),
+    creationTimestamp: nowText(),
+  };
+  const value = { apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { agentAddress, caHash } };
+  await store.commit([{ collection, id, value, durable: true }]);
 }
 
 /** The hash of the revision that holds a DaemonSet's template as it is. */

@@ -137,7 +137,14 @@ export function startSyncSession(parts: SyncSessionParts): SyncSession {
     });
   };
 
-  const settlePending = async () => {
+  /** One at a time: each writes the same file. */
+  let settling = Promise.resolve();
+  const settlePending = (): Promise<void> => {
+    settling = settling.then(settleOnce, settleOnce);
+    return settling;
+  };
+
+  const settleOnce = async () => {
     clearTimeout(storeRetry);
     const desired = pending;
     if (!desired) return;

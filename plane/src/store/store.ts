@@ -35,7 +35,9 @@ export type CommitResult =
   | { readonly committed: false; readonly conflict: { readonly collection: string; readonly id: string } };
 
 /** The store could not write. Nothing of the batch is kept. */
-export class StoreFailure extends Error {}
+export class StoreFailure extends Error {
+  override readonly name = 'StoreFailure';
+}
 
 export interface Watch {
   readonly close: () => void;

@@ -91,21 +91,18 @@ function listen(
   authority: Authority,
   identity: KeyAndCertificate,
 ): Promise<number> {
-  const none = { addCaCertificateListener: () => {}, removeCaCertificateListener: () => {} };
-  const noIdentity = {
-    addIdentityCertificateListener: () => {},
-    removeIdentityCertificateListener: () => {},
+  const ca = { caCertificate: Buffer.from(authority.caCertificate) };
+  const own = {
+    // With the CA behind it, so that a joining machine can compare the CA with the hash it was given.
+    certificate: Buffer.from(identity.certificate + authority.caCertificate),
+    privateKey: Buffer.from(identity.key),
   };
+  // The library registers itself after it asked: an answer at once would be lost.
   const certificates: experimental.CertificateProvider = {
-    ...none,
-    ...noIdentity,
-    addCaCertificateListener: (listener) => listener({ caCertificate: Buffer.from(authority.caCertificate) }),
-    addIdentityCertificateListener: (listener) =>
-      listener({
-        // With the CA behind it, so that a joining machine can compare the CA with the hash it was given.
-        certificate: Buffer.from(identity.certificate + authority.caCertificate),
-        privateKey: Buffer.from(identity.key),
-      }),
+    addCaCertificateListener: (listener) => setImmediate(listener, ca),
+    addIdentityCertificateListener: (listener) => setImmediate(listener, own),
+    removeCaCertificateListener: () => {},
+    removeIdentityCertificateListener: () => {},
   };
   const credentials = experimental.createCertificateProviderServerCredentials(
     certificates,

@@ -67,6 +67,7 @@ export function createSyncSessions(parts: SyncSessionsParts): SyncSessions {
       state.session = session;
       state.reported = false;
       state.heardAt = parts.monotonicNow();
+      delete state.contender;
       startAfter(state, hello.accepted, store.epoch);
       before?.end(status.ABORTED, 'the agent connected anew');
       session.send({

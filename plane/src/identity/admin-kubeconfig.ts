@@ -1,10 +1,21 @@
 // The administrator's kubeconfig: one cluster, one user, one context, everything inside the file.
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { ADMIN_USER, type KeyAndCertificate } from './authority.ts';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { ADMIN_USER, type KeyAndCertificate, openAuthority } from './authority.ts';
+
+/** Made from the plane's data directory; `server` defaults to the address the plane served under last. */
+export async function adminKubeconfig(dataDir: string, server: string | undefined): Promise<string> {
+  const authority = await openAuthority(join(dataDir, 'pki'));
+  const path = join(dataDir, 'server');
+  const address = server ?? (existsSync(path) ? readFileSync(path, 'utf8').trim() : 'https://127.0.0.1:6443');
+  return formatKubeconfig(address, authority.caCertificate, await authority.adminIdentity());
+}
+
+export const rememberServer = (dataDir: string, server: string): void =>
+  writeFileSync(join(dataDir, 'server'), `${server}\n`);
 
 /** JSON is YAML, and needs no writer. */
-export function formatKubeconfig(server: string, caCertificate: string, admin: KeyAndCertificate): string {
+function formatKubeconfig(server: string, caCertificate: string, admin: KeyAndCertificate): string {
   const base64 = (text: string) => Buffer.from(text).toString('base64');
   const config = {
     apiVersion: 'v1',

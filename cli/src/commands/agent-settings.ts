@@ -1,0 +1,107 @@
+// An agent's settings, from agent.yaml and flags: for `fleetset agent` and `fleetset up` alike.
+import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
+import { type FieldError, forbidden } from '@fleetset/scheduler-core/validation/field-error';
+import { validateLabels } from '@fleetset/scheduler-core/validation/metadata';
+import { validateTaints } from '@fleetset/scheduler-core/validation/scheduling';
+import { type Config, type Parsed, textFlag, textKey } from '../options.ts';
+import { UsageError } from '../usage-error.ts';
+
+export const AGENT_KEYS = ['dataDir', 'nodeName', 'labels', 'taints', 'dockerSocket', 'logLevel'];
+
+export const AGENT_FLAGS = {
+  config: { type: 'string' },
+  'data-dir': { type: 'string' },
+  'node-name': { type: 'string' },
+  'node-labels': { type: 'string' },
+  'register-with-taints': { type: 'string' },
+  'docker-socket': { type: 'string' },
+  'log-level': { type: 'string' },
+} as const;
+
+/** Only an administrator may say these of a node. */
+const RESTRICTED = 'node-restriction.kubernetes.io/';
+
+export interface OwnSettings {
+  readonly labels: { readonly [key: string]: string };
+  readonly taints: readonly Taint[];
+  readonly dockerSocket: string;
+  readonly logLevel: string;
+}
+
+export function ownSettings(parsed: Parsed, config: Config): OwnSettings {
+  const labels = { ...labelsOfConfig(config.labels), ...parseLabels(textFlag(parsed, 'node-labels') ?? '') };
+  const taints = [
+    ...taintsOfConfig(config.taints),
+    ...parseTaints(textFlag(parsed, 'register-with-taints') ?? ''),
+  ];
+  refuse([
+    ...validateLabels('labels', labels),
+    ...Object.keys(labels)
+      .filter((key) => key.startsWith(RESTRICTED))
+      .map((key) => forbidden(`labels[${key}]`, `a node may not give itself labels under ${RESTRICTED}`)),
+    ...validateTaints('taints', taints),
+  ]);
+  return {
+    labels,
+    taints,
+    dockerSocket:
+      textFlag(parsed, 'docker-socket') ?? textKey(config, 'dockerSocket') ?? '/var/run/docker.sock',
+    logLevel: textFlag(parsed, 'log-level') ?? textKey(config, 'logLevel') ?? 'info',
+  };
+}
+
+function refuse(errors: readonly FieldError[]): void {
+  if (errors.length > 0)
+    throw new UsageError(errors.map(({ field, message }) => `${field}: ${message}`).join('\n'));
+}
+
+function labelsOfConfig(value: unknown): { readonly [key: string]: string } {
+  if (value === undefined || value === null) return {};
+  const ok =
+    typeof value === 'object' &&
+    !Array.isArray(value) &&
+    Object.values(value).every((item) => typeof item === 'string');
+  if (!ok) throw new UsageError('labels: must be a map of texts (quote numbers and true/false)');
+  return value as { [key: string]: string };
+}
+
+function parseLabels(text: string): { readonly [key: string]: string } {
+  return Object.fromEntries(
+    text
+      .split(',')
+      .filter((part) => part !== '')
+      .map((part) => {
+        const [, key, value] = /^([^=]+)=(.*)$/.exec(part) ?? [];
+        if (!key) throw new UsageError(`--node-labels: ${JSON.stringify(part)} is not KEY=VALUE`);
+        return [key, value ?? ''];
+      }),
+  );
+}
+
+/** As kubectl writes them, or as Kubernetes' objects. */
+function taintsOfConfig(value: unknown): readonly Taint[] {
+  if (value === undefined || value === null) return [];
+  if (!Array.isArray(value)) throw new UsageError('taints: must be a list');
+  return value.map((item): Taint => {
+    if (typeof item === 'string') return parseTaint(item);
+    const { key, effect, value: text, ...rest } = (item ?? {}) as { [field: string]: unknown };
+    const good = typeof key === 'string' && typeof effect === 'string' && Object.keys(rest).length === 0;
+    if (!good || (text !== undefined && typeof text !== 'string'))
+      throw new UsageError(
+        `taints: ${JSON.stringify(item)} is not a taint (KEY=VALUE:EFFECT, or key, value and effect)`,
+      );
+    return { key, effect, ...(text ? { value: text } : {}) };
+  });
+}
+
+const parseTaints = (text: string): Taint[] =>
+  text
+    .split(',')
+    .filter((part) => part !== '')
+    .map(parseTaint);
+
+function parseTaint(text: string): Taint {
+  const [, key, value, effect] = /^([^=:]+)(?:=([^:]*))?:([A-Za-z]+)$/.exec(text) ?? [];
+  if (!key || !effect) throw new UsageError(`taint ${JSON.stringify(text)} is not KEY=VALUE:EFFECT`);
+  return { key, effect, ...(value ? { value } : {}) };
+}

@@ -1,0 +1,46 @@
+// fleetset agent
+import { AgentNotReady, startAgent } from '@fleetset/agent/agent';
+import { createLogger } from '../logger.ts';
+import { notifyReady } from '../notify-systemd.ts';
+import { parseFlags, readConfig, textFlag, textKey } from '../options.ts';
+import { runUntilSignal } from '../run-until-signal.ts';
+import { CommandFailed } from '../usage-error.ts';
+import { AGENT_FLAGS, AGENT_KEYS, ownSettings } from './agent-settings.ts';
+import type { Command } from './command.ts';
+
+export const DEFAULT_AGENT_DIR = '/var/lib/fleetset/agent';
+
+export const agentCommand: Command = {
+  help: `Usage: fleetset agent [flags]
+
+Runs the pods that belong on this machine, through Docker. SIGTERM leaves them running.
+
+  --config FILE                   YAML with the keys dataDir, nodeName, labels, taints, dockerSocket, logLevel
+  --data-dir DIR                  where identity and state live (default ${DEFAULT_AGENT_DIR})
+  --node-labels K=V[,K=V...]      labels of this node, beside the automatic ones
+  --register-with-taints K=V:EFFECT[,...]
+                                  taints of this node
+  --docker-socket PATH            the Docker engine (default /var/run/docker.sock)
+  --log-level LEVEL               trace, debug, info, warn or error (default info)
+
+Labels and taints set here belong to the node: kubectl cannot change them.`,
+  run: async ({ args, environment, version, print }) => {
+    const parsed = parseFlags(args, AGENT_FLAGS);
+    const config = readConfig(textFlag(parsed, 'config'), AGENT_KEYS);
+    const settings = ownSettings(parsed, config);
+    const logger = createLogger(settings.logLevel, 'agent');
+    const dataDir = textFlag(parsed, 'data-dir') ?? textKey(config, 'dataDir') ?? DEFAULT_AGENT_DIR;
+    const wanted = textFlag(parsed, 'node-name') ?? textKey(config, 'nodeName');
+    try {
+      const agent = await startAgent({ ...settings, dataDir, version, logger });
+      if (wanted !== undefined && wanted !== agent.nodeName)
+        logger.warn(`nodeName ${wanted} is ignored: this machine joined as ${agent.nodeName}`);
+      print(`fleetset agent ready: node ${agent.nodeName}`);
+      notifyReady(environment);
+      return await runUntilSignal(logger, agent.stop);
+    } catch (error) {
+      if (error instanceof AgentNotReady) throw new CommandFailed(error.message);
+      throw error;
+    }
+  },
+};

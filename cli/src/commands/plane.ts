@@ -1,0 +1,84 @@
+// fleetset plane
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { startPlane } from '@fleetset/plane/plane';
+import { createLogger } from '../logger.ts';
+import { notifyReady } from '../notify-systemd.ts';
+import {
+  type Config,
+  listKey,
+  type Parsed,
+  parseDuration,
+  parseFlags,
+  parseHostPort,
+  readConfig,
+  textFlag,
+  textKey,
+} from '../options.ts';
+import { runUntilSignal } from '../run-until-signal.ts';
+import type { Command } from './command.ts';
+
+const KEYS = [
+  'dataDir',
+  'apiAddress',
+  'agentAddress',
+  'advertise',
+  'kubeconfig',
+  'nodeMonitorGracePeriod',
+  'logLevel',
+];
+
+const FLAGS = {
+  config: { type: 'string' },
+  'data-dir': { type: 'string' },
+  'api-address': { type: 'string' },
+  'agent-address': { type: 'string' },
+  advertise: { type: 'string' },
+  kubeconfig: { type: 'string' },
+  'node-monitor-grace-period': { type: 'string' },
+  'log-level': { type: 'string' },
+} as const;
+
+export const planeCommand: Command = {
+  help: `Usage: fleetset plane [flags]
+
+Runs the control plane: the Kubernetes-shaped API for people and tools, and the address that agents dial.
+
+  --config FILE                    YAML with the keys dataDir, apiAddress, agentAddress, advertise (a list),
+                                   kubeconfig, nodeMonitorGracePeriod, logLevel; flags win over it
+  --data-dir DIR                   where state lives (default /var/lib/fleetset/plane)
+  --api-address HOST:PORT          the API (default 0.0.0.0:6443)
+  --agent-address HOST:PORT        what agents dial (default 0.0.0.0:6444)
+  --advertise NAME[,NAME...]       names and addresses people and agents reach it under; the first goes into the
+                                   kubeconfig and the join command (default: this machine's host name)
+  --kubeconfig FILE                where to write the administrator's kubeconfig (default DIR/admin.kubeconfig)
+  --node-monitor-grace-period 40s  how long a node may be silent before it is Unknown
+  --log-level LEVEL                trace, debug, info, warn or error (default info)`,
+  run: async ({ args, environment, version, print }) => {
+    const parsed = parseFlags(args, FLAGS);
+    const config = readConfig(textFlag(parsed, 'config'), KEYS);
+    const settings = planeSettings(parsed, config);
+    const logger = createLogger(settings.logLevel, 'plane');
+    const plane = await startPlane({ ...settings, version, logger });
+    print(`fleetset plane ready: API on port ${plane.apiPort}, agents on port ${plane.agentPort}`);
+    print(`  export KUBECONFIG=${settings.kubeconfig}`);
+    notifyReady(environment);
+    return runUntilSignal(logger, plane.stop);
+  },
+};
+
+function planeSettings(parsed: Parsed, config: Config) {
+  const text = (flag: string, key: string, otherwise: string): string =>
+    textFlag(parsed, flag) ?? textKey(config, key) ?? otherwise;
+  const dataDir = text('data-dir', 'dataDir', '/var/lib/fleetset/plane');
+  const grace = text('node-monitor-grace-period', 'nodeMonitorGracePeriod', '40s');
+  return {
+    dataDir,
+    api: parseHostPort('--api-address', text('api-address', 'apiAddress', '0.0.0.0:6443')),
+    agents: parseHostPort('--agent-address', text('agent-address', 'agentAddress', '0.0.0.0:6444')),
+    advertise: textFlag(parsed, 'advertise')?.split(',') ?? listKey(config, 'advertise') ?? [hostname()],
+    kubeconfig: text('kubeconfig', 'kubeconfig', join(dataDir, 'admin.kubeconfig')),
+    nodeMonitorGraceMs: parseDuration('--node-monitor-grace-period', grace),
+    logLevel: text('log-level', 'logLevel', 'info'),
+  };
+}

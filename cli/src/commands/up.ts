@@ -1,0 +1,138 @@
+// fleetset up: plane and agent in one process, for one machine.
+import { writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { startAgent } from '@fleetset/agent/agent';
+import { identityDirectory, readIdentity } from '@fleetset/agent/identity/identity-files';
+import { joinPlane } from '@fleetset/agent/identity/join-plane';
+import { startPlane } from '@fleetset/plane/plane';
+import type { Logger } from 'pino';
+import { type ApiClient, openApiClient } from '../api-client.ts';
+import { createLogger } from '../logger.ts';
+import { notifyReady } from '../notify-systemd.ts';
+import { type HostPort, parseFlags, parseHostPort, readConfig, textFlag, textKey } from '../options.ts';
+import { runUntilSignal } from '../run-until-signal.ts';
+import { CommandFailed } from '../usage-error.ts';
+import { AGENT_FLAGS, AGENT_KEYS, ownSettings } from './agent-settings.ts';
+import type { Command } from './command.ts';
+import { caHashOf, createToken } from './token.ts';
+
+export const upCommand: Command = {
+  help: `Usage: fleetset up [flags]
+
+A whole fleet of one: plane and agent in one process, state in one directory. Prints a line with the word ready when
+kubectl works and the node is Ready. ^C or SIGTERM ends it and leaves the pods running; other machines can join.
+
+  --data-dir DIR             where everything lives (default /var/lib/fleetset)
+  --kubeconfig FILE          where to write the kubeconfig (default DIR/kubeconfig)
+  --api-address HOST:PORT    the API (default 127.0.0.1:6443)
+  --agent-address HOST:PORT  what agents dial (default 127.0.0.1:6444)
+  --node-name NAME           this machine's name in the fleet (default: the host name)
+  --node-labels, --register-with-taints, --docker-socket, --config, --log-level
+                             as for 'fleetset agent'`,
+  run: async ({ args, environment, version, print }) => {
+    const parsed = parseFlags(args, {
+      ...AGENT_FLAGS,
+      kubeconfig: { type: 'string' },
+      'api-address': { type: 'string' },
+      'agent-address': { type: 'string' },
+    });
+    const config = readConfig(textFlag(parsed, 'config'), AGENT_KEYS);
+    const settings = ownSettings(parsed, config);
+    const dataDir = textFlag(parsed, 'data-dir') ?? textKey(config, 'dataDir') ?? '/var/lib/fleetset';
+    const kubeconfig = textFlag(parsed, 'kubeconfig') ?? join(dataDir, 'kubeconfig');
+    const api = parseHostPort('--api-address', textFlag(parsed, 'api-address') ?? '127.0.0.1:6443');
+    const agents = parseHostPort('--agent-address', textFlag(parsed, 'agent-address') ?? '127.0.0.1:6444');
+    const nodeName = textFlag(parsed, 'node-name') ?? textKey(config, 'nodeName') ?? hostname().toLowerCase();
+    const logger = createLogger(settings.logLevel);
+    const plane = await startPlane({
+      dataDir: join(dataDir, 'plane'),
+      api,
+      agents,
+      advertise: [reachable(api), reachable(agents)],
+      kubeconfig,
+      nodeMonitorGraceMs: 40_000,
+      version,
+      logger: logger.child({ component: 'plane' }),
+    });
+    try {
+      const client = openApiClient(kubeconfig);
+      const agentDir = join(dataDir, 'agent');
+      await joinOnce(client, agentDir, `${bracketed(reachable(agents))}:${plane.agentPort}`, nodeName);
+      const agentLogger = logger.child({ component: 'agent' });
+      const agent = await startAgent({ ...settings, dataDir: agentDir, version, logger: agentLogger });
+      const stop = async () => {
+        await agent.stop();
+        await plane.stop();
+      };
+      const ended = runUntilSignal(logger, stop);
+      void waitUntilReady(client, agent.nodeName, logger).then(() => {
+        print(`fleetset is ready: node ${agent.nodeName}, API at ${client.server}`);
+        print(`  export KUBECONFIG=${kubeconfig}`);
+        notifyReady(environment);
+      });
+      return await ended;
+    } catch (error) {
+      await plane.stop();
+      throw error;
+    }
+  },
+};
+
+/** An address to dial for one to listen on. */
+const reachable = ({ host }: HostPort): string =>
+  host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
+const bracketed = (host: string): string => (host.includes(':') ? `[${host}]` : host);
+
+/** By the same way as any other machine; a token of one minute, taken back at once. */
+async function joinOnce(
+  client: ApiClient,
+  dataDir: string,
+  planeAddress: string,
+  nodeName: string,
+): Promise<void> {
+  const identity = await readIdentity(dataDir);
+  if (identity) {
+    if (caHashOf(identity.caCertificate) !== caHashOf(client.caCertificate))
+      throw new CommandFailed(
+        `${dataDir} belongs to a machine that joined another plane: give another --data-dir`,
+      );
+    if (identity.planeAddress !== planeAddress)
+      await writeFile(join(identityDirectory(dataDir), 'plane'), `${planeAddress}\n`);
+    return;
+  }
+  const token = await createToken(client, 60_000);
+  try {
+    await joinPlane({ planeAddress, token, caHash: caHashOf(client.caCertificate), nodeName, dataDir });
+  } finally {
+    const id = token.slice(0, token.indexOf('.'));
+    await client.call('DELETE', `/api/v1/namespaces/kube-system/secrets/bootstrap-token-${id}`);
+  }
+}
+
+const POLL_MS = 50;
+const SAY_EVERY_MS = 10_000;
+
+interface NodeAnswer {
+  readonly status?: {
+    readonly conditions?: readonly {
+      readonly type: string;
+      readonly status: string;
+      readonly message?: string;
+    }[];
+  };
+}
+
+async function waitUntilReady(client: ApiClient, nodeName: string, logger: Logger): Promise<void> {
+  let saidAt = Date.now();
+  for (;;) {
+    const node = (await client.call('GET', `/api/v1/nodes/${nodeName}`).catch(() => ({}))) as NodeAnswer;
+    const ready = node.status?.conditions?.find(({ type }) => type === 'Ready');
+    if (ready?.status === 'True') return;
+    if (Date.now() - saidAt > SAY_EVERY_MS) {
+      saidAt = Date.now();
+      logger.warn(`the node is not ready yet: ${ready?.message ?? 'it has not reported'}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}

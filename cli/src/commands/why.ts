@@ -1,0 +1,105 @@
+// fleetset why NODE DAEMONSET
+import { ApiFailure, findKubeconfig, openApiClient } from '../api-client.ts';
+import { parseFlags, textFlag } from '../options.ts';
+import { CommandFailed, UsageError } from '../usage-error.ts';
+import type { Command } from './command.ts';
+
+interface Placement {
+  readonly status?: {
+    readonly decision?: string;
+    readonly decidedBy?: string;
+    readonly reasons?: readonly { readonly code: string; readonly message: string }[];
+    readonly grantedRevision?: string;
+    readonly newestRevision?: string;
+    readonly waiting?: string;
+    readonly progress?: string;
+  };
+}
+
+const MEANINGS: { readonly [decision: string]: string } = {
+  Run: 'a pod belongs here',
+  Keep: 'no new pod here, one that runs may stay',
+  Leave: 'no pod may be here',
+};
+
+export const whyCommand: Command = {
+  help: `Usage: fleetset why NODE DAEMONSET [-n NAMESPACE]
+
+Shows the agent's own decision: which selector, which affinity, which taint; and, in a rollout, what it waits for.
+Exit code 0 when a pod belongs on the node, 3 when not.
+
+  -n, --namespace NAMESPACE  of the DaemonSet (default: default)
+  --kubeconfig FILE          how to reach the plane (default: $KUBECONFIG, then ~/.kube/config)`,
+  run: async ({ args, environment, print }) => {
+    const parsed = parseFlags(args, {
+      namespace: { type: 'string', short: 'n' },
+      kubeconfig: { type: 'string' },
+    });
+    const [node, given, ...more] = parsed.positionals;
+    if (!node || !given || more.length > 0)
+      throw new UsageError('give a node and a DaemonSet: fleetset why NODE DAEMONSET');
+    const daemonSet = given.replace(/^(ds|daemonset|daemonsets)(\.apps)?\//, '');
+    const namespace = textFlag(parsed, 'namespace') ?? 'default';
+    const client = openApiClient(findKubeconfig(textFlag(parsed, 'kubeconfig'), environment));
+    const base = `/apis/fleetset.dev/v1/namespaces/${encodeURIComponent(namespace)}/placements`;
+    let placement: Placement;
+    try {
+      placement = (await client.call(
+        'GET',
+        `${base}/${encodeURIComponent(`${daemonSet}.${node}`)}`,
+      )) as Placement;
+    } catch (error) {
+      if (error instanceof ApiFailure && error.code === 404)
+        throw new CommandFailed(await whatIsMissing(client, node, namespace, daemonSet));
+      throw error;
+    }
+    for (const line of describe(placement, node, namespace, daemonSet)) print(line);
+    return placement.status?.decision === 'Run' ? 0 : 3;
+  },
+};
+
+function describe({ status = {} }: Placement, node: string, namespace: string, daemonSet: string): string[] {
+  const {
+    decision = '',
+    decidedBy,
+    reasons = [],
+    grantedRevision,
+    newestRevision,
+    waiting,
+    progress,
+  } = status;
+  const by =
+    decidedBy === 'Agent'
+      ? `decided by the agent of ${node}`
+      : `the plane's reading: the agent of ${node} has not said`;
+  return [
+    `${decision}: ${MEANINGS[decision] ?? 'unknown'} (${namespace}/${daemonSet} on ${node}, ${by})`,
+    ...reasons.map(({ code, message }) => `  ${code}: ${message}`),
+    ...(newestRevision === undefined
+      ? []
+      : grantedRevision === newestRevision
+        ? [`  Revision: ${newestRevision}, the newest`]
+        : [`  Revision: ${grantedRevision ?? 'none yet'}; the newest is ${newestRevision}`]),
+    ...(waiting ? [`  Waiting: ${waiting}`] : []),
+    ...(progress ? [`  Now: ${progress}`] : []),
+  ];
+}
+
+async function whatIsMissing(
+  client: ReturnType<typeof openApiClient>,
+  node: string,
+  namespace: string,
+  daemonSet: string,
+): Promise<string> {
+  const exists = async (path: string) => {
+    try {
+      await client.call('GET', path);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  if (!(await exists(`/api/v1/nodes/${encodeURIComponent(node)}`)))
+    return `there is no node ${node} (kubectl get nodes)`;
+  return `there is no DaemonSet ${daemonSet} in namespace ${namespace} (kubectl get daemonsets -A; -n NAMESPACE for another one)`;
+}

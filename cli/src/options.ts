@@ -1,0 +1,86 @@
+// Command line and config file together: flags win over the file, the file over defaults. Unknown keys are errors.
+import { readFileSync } from 'node:fs';
+import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { parse } from 'yaml';
+import { UsageError } from './usage-error.ts';
+
+export type Flags = NonNullable<ParseArgsConfig['options']>;
+export interface Parsed {
+  readonly values: { readonly [flag: string]: string | boolean | readonly string[] | undefined };
+  readonly positionals: readonly string[];
+}
+
+export function parseFlags(args: readonly string[], flags: Flags): Parsed {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      options: { ...flags, help: { type: 'boolean', short: 'h' } },
+      allowPositionals: true,
+    });
+    return { values: values as Parsed['values'], positionals };
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+export const textFlag = ({ values }: Parsed, name: string): string | undefined => {
+  const value = values[name];
+  if (value === '') throw new UsageError(`--${name} is empty`);
+  return typeof value === 'string' ? value : undefined;
+};
+
+export type Config = { readonly [key: string]: unknown };
+
+/** Reads a YAML file whose keys must be among `known`. */
+export function readConfig(path: string | undefined, known: readonly string[]): Config {
+  if (path === undefined) return {};
+  let config: unknown;
+  try {
+    config = parse(readFileSync(path, 'utf8')) ?? {};
+  } catch (error) {
+    throw new UsageError(`${path}: ${(error as Error).message}`);
+  }
+  if (typeof config !== 'object' || config === null || Array.isArray(config))
+    throw new UsageError(`${path}: must hold key: value lines`);
+  for (const key of Object.keys(config))
+    if (!known.includes(key))
+      throw new UsageError(`${path}: unknown key ${JSON.stringify(key)}; known are ${known.join(', ')}`);
+  return config as Config;
+}
+
+export function textKey(config: Config, key: string): string | undefined {
+  const value = config[key];
+  if (value === undefined || value === null || value === '') return undefined;
+  if (typeof value !== 'string') throw new UsageError(`${key}: must be a text, is ${JSON.stringify(value)}`);
+  return value;
+}
+
+export function listKey(config: Config, key: string): readonly string[] | undefined {
+  const value = config[key];
+  if (value === undefined || value === null) return undefined;
+  if (!Array.isArray(value) || !value.every((item) => typeof item === 'string'))
+    throw new UsageError(`${key}: must be a list of texts`);
+  return value;
+}
+
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+export function parseHostPort(name: string, text: string): HostPort {
+  const match = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (!match || port > 65535) throw new UsageError(`${name}: ${JSON.stringify(text)} is not HOST:PORT`);
+  return { host: match[1] ?? (match[2] || '0.0.0.0'), port };
+}
+
+const DURATION_UNITS: { readonly [unit: string]: number } = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/** As Go writes durations: 90s, 1h30m. Milliseconds. */
+export function parseDuration(name: string, text: string): number {
+  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)];
+  if (text !== '0' && (parts.length === 0 || parts.map(([whole]) => whole).join('') !== text))
+    throw new UsageError(`${name}: ${JSON.stringify(text)} is not a duration such as 40s or 1h30m`);
+  return parts.reduce((sum, [, number, unit]) => sum + Number(number) * (DURATION_UNITS[unit ?? ''] ?? 0), 0);
+}

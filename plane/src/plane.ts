@@ -11,7 +11,7 @@ import { createEffects, SYSTEM_NAMESPACES } from './api/kind-effects.ts';
 import { createObjects } from './api/objects.ts';
 import { podSubresources } from './api/pod-subresources.ts';
 import { createEventRecorder } from './events/event-recorder.ts';
-import { createFleet } from './fleet/fleet.ts';
+import { createFleet, isConnected } from './fleet/fleet.ts';
 import { createReportIntake } from './fleet/report-intake.ts';
 import { adminKubeconfig, rememberServer, writeKubeconfig } from './identity/admin-kubeconfig.ts';
 import { openAuthority, PLANE_SERVER_NAME } from './identity/authority.ts';
@@ -52,6 +52,8 @@ export interface Plane {
   readonly apiPort: number;
   readonly agentPort: number;
   readonly caHash: string;
+  /** The agent of this node is connected and has reported. */
+  readonly hasHeard: (nodeName: string) => boolean;
   readonly stop: () => Promise<void>;
 }
 
@@ -201,6 +203,10 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
       apiPort,
       agentPort,
       caHash: authority.caHash,
+      hasHeard: (nodeName) => {
+        const state = fleet.get(nodeName);
+        return state !== undefined && isConnected(state);
+      },
       stop: async () => {
         ready = false;
         await Promise.all([api.close(), grpc.close()]);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { startAgent } from '@fleetset/agent/agent';
 import { identityDirectory, readIdentity } from '@fleetset/agent/identity/identity-files';
 import { joinPlane } from '@fleetset/agent/identity/join-plane';
-import { startPlane } from '@fleetset/plane/plane';
+import { type Plane, startPlane } from '@fleetset/plane/plane';
 import type { Logger } from 'pino';
 import { type ApiClient, openApiClient } from '../api-client.ts';
 import { createLogger } from '../logger.ts';
@@ -66,7 +66,7 @@ kubectl works and the node is Ready. ^C or SIGTERM ends it and leaves the pods r
         await plane.stop();
       };
       const ended = runUntilSignal(logger, stop);
-      void waitUntilReady(client, agent.nodeName, logger).then(() => {
+      void waitUntilReady(client, plane, agent.nodeName, logger).then(() => {
         print(`fleetset is ready: node ${agent.nodeName}, API at ${client.server}`);
         print(`  export KUBECONFIG=${kubeconfig}`);
         notifyReady(environment);
@@ -123,12 +123,18 @@ interface NodeAnswer {
   };
 }
 
-async function waitUntilReady(client: ApiClient, nodeName: string, logger: Logger): Promise<void> {
+async function waitUntilReady(
+  client: ApiClient,
+  plane: Plane,
+  nodeName: string,
+  logger: Logger,
+): Promise<void> {
   let saidAt = Date.now();
   for (;;) {
     const node = (await client.call('GET', `/api/v1/nodes/${nodeName}`).catch(() => ({}))) as NodeAnswer;
     const ready = node.status?.conditions?.find(({ type }) => type === 'Ready');
-    if (ready?.status === 'True') return;
+    // What the plane remembers from before counts only once the agent has said it again.
+    if (ready?.status === 'True' && plane.hasHeard(nodeName)) return;
     if (Date.now() - saidAt > SAY_EVERY_MS) {
       saidAt = Date.now();
       logger.warn(`the node is not ready yet: ${ready?.message ?? 'it has not reported'}`);

@@ -20,6 +20,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['e2e/test/**/*.test.ts'],
+          globalSetup: ['e2e/src/start-fleet.ts'],
           testTimeout: 300_000,
           hookTimeout: 600_000,
           fileParallelism: false,

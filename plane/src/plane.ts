@@ -209,6 +209,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
       },
       stop: async () => {
         ready = false;
+        for (const { session } of fleet.all()) session?.end(status.UNAVAILABLE, 'the plane is stopping');
         await Promise.all([api.close(), grpc.close()]);
         await stopLoops();
       },

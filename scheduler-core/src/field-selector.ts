@@ -9,8 +9,7 @@ export interface FieldTerm {
 /** A string result says what is wrong. Values may be empty; commas and backslashes come escaped. */
 export function parseFieldSelector(text: string): FieldTerm[] | string {
   const terms: FieldTerm[] = [];
-  for (const part of text.split(/(?<!\\),/)) {
-    if (part === '') continue;
+  for (const part of text.match(/(?:\\.|[^,])+/g) ?? []) {
     const match = /^([^=!]+)(==|!=|=)(.*)$/.exec(part);
     if (!match) return `invalid selector: '${part}'; can't understand '${part}'`;
     const [, field = '', operator, value = ''] = match;

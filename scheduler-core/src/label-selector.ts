@@ -11,7 +11,14 @@ export interface Requirement {
 
 const INTEGER = /^[+-]?\d+$/;
 
-/** Rule 13: NotIn and DoesNotExist match an absent label; Gt and Lt need whole numbers on both sides. */
+/** As Go's ParseInt: undefined for what is no number or does not fit. */
+function parseInt64(text: string | undefined): bigint | undefined {
+  if (text === undefined || !INTEGER.test(text)) return undefined;
+  const value = BigInt(text);
+  return BigInt.asIntN(64, value) === value ? value : undefined;
+}
+
+/** Rule 13: NotIn and DoesNotExist match an absent label; Gt and Lt need 64-bit integers on both sides. */
 export function matchesRequirement(requirement: Requirement, labels: Labels): boolean {
   const value = Object.hasOwn(labels, requirement.key) ? labels[requirement.key] : undefined;
   switch (requirement.operator) {
@@ -24,12 +31,10 @@ export function matchesRequirement(requirement: Requirement, labels: Labels): bo
     case 'NotIn':
       return value === undefined || !requirement.values.includes(value);
     default: {
-      const operand = requirement.values[0];
-      if (value === undefined || operand === undefined || !INTEGER.test(value) || !INTEGER.test(operand))
-        return false;
-      return requirement.operator === 'Gt'
-        ? BigInt(value) > BigInt(operand)
-        : BigInt(value) < BigInt(operand);
+      const have = parseInt64(value);
+      const operand = parseInt64(requirement.values[0]);
+      if (have === undefined || operand === undefined) return false;
+      return requirement.operator === 'Gt' ? have > operand : have < operand;
     }
   }
 }
@@ -55,7 +60,8 @@ export function selectorRequirements(selector: LabelSelector): Requirement[] {
 /** The text form that `kubectl -l` takes and `kubectl get ds -o wide` shows. */
 export function formatSelector(selector: LabelSelector | undefined): string {
   if (!selector) return '<none>';
-  const texts = selectorRequirements(selector).map(({ key, operator, values }) => {
+  const sorted = selectorRequirements(selector).sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
+  const texts = sorted.map(({ key, operator, values }) => {
     if (operator === 'Exists') return key;
     if (operator === 'DoesNotExist') return `!${key}`;
     if (operator === 'In' && values.length === 1) return `${key}=${values[0]}`;

@@ -39,7 +39,7 @@ export function parseQuantity(text: string): Quantity | undefined {
 function suffixScale(suffix: string) {
   const binary = BINARY_SUFFIXES.indexOf(suffix as (typeof BINARY_SUFFIXES)[number]);
   if (binary >= 0) return { multiplier: 1024n ** BigInt(binary + 1), divisor: 1n, format: 'binary' } as const;
-  const named = DECIMAL_EXPONENT[suffix];
+  const named = Object.hasOwn(DECIMAL_EXPONENT, suffix) ? DECIMAL_EXPONENT[suffix] : undefined;
   if (named !== undefined) return powerOfTen(named, 'decimal');
   const exponent = /^[eE]([+-]?\d{1,3})$/.exec(suffix)?.[1];
   return exponent === undefined ? undefined : powerOfTen(Number(exponent), 'exponent');

@@ -1,6 +1,7 @@
 // Docker as the agent's container engine. The only file that speaks to it.
 import { PassThrough, Readable } from 'node:stream';
 import Docker from 'dockerode';
+import { withinTimer } from '../timer-limit.ts';
 import { identityOf, labelsOf, OWNER_LABEL } from './container-labels.ts';
 import {
   type ContainerRuntime,
@@ -26,15 +27,20 @@ export interface DockerOptions {
 }
 
 export function createDockerRuntime({ socketPath, owner }: DockerOptions): ContainerRuntime {
-  const docker = new Docker({ socketPath });
+  // The others are said so that no DOCKER_HOST of the environment leads to another engine.
+  const docker = new Docker({ socketPath, host: '', protocol: 'http' });
   const filters = JSON.stringify({ label: [`${OWNER_LABEL}=${owner}`] });
   /** What inspecting said, good while the listed state is the same and no event told otherwise. */
   const inspected = new Map<string, { readonly listed: string; readonly container: RuntimeContainer }>();
+
+  /** Several pods may want the holder's image at once. */
+  let importing: Promise<void> | undefined;
 
   const list = async (): Promise<readonly RuntimeContainer[]> => {
     const summaries = await call('list containers', (abortSignal) =>
       docker.listContainers({ all: true, filters, abortSignal }),
     );
+    if (!Array.isArray(summaries)) throw new RuntimeError('failed', 'the Docker engine answers nonsense');
     const present = new Set(summaries.map(({ Id }) => Id));
     for (const id of inspected.keys()) if (!present.has(id)) inspected.delete(id);
     const containers = await Promise.all(
@@ -67,7 +73,12 @@ export function createDockerRuntime({ socketPath, owner }: DockerOptions): Conta
     imageUser: async (image) => (await inspectImage(docker, image))?.Config?.User ?? '',
     pull: (image, signal) => pull(docker, image, signal),
     holderImage: async () => {
-      if (!(await inspectImage(docker, HOLDER_IMAGE))) await importHolder(docker);
+      if (!(await inspectImage(docker, HOLDER_IMAGE))) {
+        importing ??= importHolder(docker).finally(() => {
+          importing = undefined;
+        });
+        await importing;
+      }
       return HOLDER_IMAGE;
     },
     create: async (settings) => {
@@ -121,9 +132,13 @@ async function call<T>(
   run: (signal: AbortSignal) => Promise<T>,
   timeoutMs = CALL_TIMEOUT_MS,
 ): Promise<T> {
-  const deadline = AbortSignal.timeout(timeoutMs);
+  const deadline = AbortSignal.timeout(withinTimer(timeoutMs));
+  // Not every call of dockerode hears the signal.
+  const late = new Promise<never>((_resolve, reject) => {
+    deadline.addEventListener('abort', () => reject(deadline.reason), { once: true });
+  });
   try {
-    return await run(deadline);
+    return await Promise.race([run(deadline), late]);
   } catch (error) {
     if (deadline.aborted)
       throw new RuntimeError('timeout', `${what}: no answer in ${timeoutMs / 1000} s`, error);
@@ -211,10 +226,7 @@ function stateOf(status: string, startedAt: string | undefined): RuntimeContaine
 
 async function inspectImage(docker: Docker, image: string): Promise<Docker.ImageInspectInfo | undefined> {
   try {
-    return await call('inspect image', (abortSignal) =>
-      // The types know no abortSignal here, the code does.
-      docker.getImage(image).inspect({ abortSignal } as Docker.ImageInspectOptions),
-    );
+    return await call('inspect image', () => docker.getImage(image).inspect());
   } catch (error) {
     if (error instanceof RuntimeError && (error.kind === 'image-missing' || error.kind === 'not-found'))
       return undefined;
@@ -343,6 +355,9 @@ async function exec(docker: Docker, id: string, command: readonly string[], time
     deadline.addEventListener('abort', () => stream.destroy(new Error('timed out')), { once: true });
     const output = await collect(docker, stream);
     const { ExitCode } = await session.inspect({ abortSignal: deadline });
+    // Docker writes into the output that there was nothing to run, and answers as a shell would.
+    if ((ExitCode === 126 || ExitCode === 127) && output.startsWith('OCI runtime exec failed'))
+      throw new RuntimeError('failed', output.trim());
     return { exitCode: ExitCode ?? -1, output };
   } catch (error) {
     if (deadline.aborted)

@@ -1,6 +1,7 @@
 // Reads a request's body, bounded, and as the JSON it claims to be.
 import type { IncomingMessage } from 'node:http';
 import { ApiError, badRequest, tooLarge, unsupportedMediaType } from './api-error.ts';
+import { decodeProtobuf, PROTOBUF_TYPE } from './protobuf-body.ts';
 
 /** As Kubernetes' API server. */
 export const BODY_LIMIT_BYTES = 3 * 1024 * 1024;
@@ -8,7 +9,10 @@ export const BODY_LIMIT_BYTES = 3 * 1024 * 1024;
 export const contentTypeOf = (request: IncomingMessage): string =>
   (request.headers['content-type'] ?? 'application/json').split(';')[0]?.trim().toLowerCase() ?? '';
 
-export async function readBody(request: IncomingMessage): Promise<string> {
+export const readBody = async (request: IncomingMessage): Promise<string> =>
+  (await readBytes(request)).toString('utf8');
+
+async function readBytes(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   try {
@@ -22,11 +26,13 @@ export async function readBody(request: IncomingMessage): Promise<string> {
     throw new ApiError(400, 'BadRequest', 'the request body did not arrive whole', undefined, error);
   }
   if (size > BODY_LIMIT_BYTES) throw tooLarge(BODY_LIMIT_BYTES);
-  return Buffer.concat(chunks).toString('utf8');
+  return Buffer.concat(chunks);
 }
 
-export async function readJson(request: IncomingMessage): Promise<unknown> {
+/** An object, in JSON or in the protobuf that newer clients send for some kinds. */
+export async function readObject(request: IncomingMessage): Promise<unknown> {
   const type = contentTypeOf(request);
+  if (type === PROTOBUF_TYPE) return decodeProtobuf(await readBytes(request));
   if (type !== 'application/json')
     throw unsupportedMediaType(
       `the body of the request was in an unknown format - accepted media types include: application/json (got ${type})`,

@@ -67,7 +67,8 @@ export interface Removed {
   readonly gone: boolean;
 }
 
-const CONFLICT_TRIES = 5;
+/** Of writers that meet, one gets through each time: so many at once can all do so. */
+const CONFLICT_TRIES = 50;
 
 export function createObjects(store: Store, effectsOf: EffectsOf, nowText: () => string): Objects {
   const find = (kind: Kind, namespace: string | undefined, name: string) => {

@@ -5,7 +5,7 @@ import { collectionOf, type Kind, type KubeObject } from '../kinds/kind.ts';
 import type { Store } from '../store/store.ts';
 import { badRequest, methodNotAllowed, notFoundObject, notFoundPath } from './api-error.ts';
 import { requireAllowed, type User } from './authenticate.ts';
-import { contentTypeOf, parseJson, readBody, readJson, readOptionalJson } from './body.ts';
+import { contentTypeOf, parseJson, readBody, readObject, readOptionalJson } from './body.ts';
 import { formatOne, formatPage, listPage, requireKnownPast } from './list.ts';
 import type { DeleteOptions, Objects, Removed, WriteOptions } from './objects.ts';
 import { patchFunction } from './patch.ts';
@@ -112,7 +112,7 @@ async function createOne(call: Call): Promise<void> {
   requireVerb(kind, 'create');
   if (kind.namespaced && !path.namespace)
     throw badRequest('an empty namespace may not be set during creation');
-  const body = await readJson(request);
+  const body = await readObject(request);
   const written = await parts.objects.create(kind, path.namespace, body, writeOptions(query));
   setWarnings(response, written.warnings);
   sendOne(call, 201, written.object);
@@ -164,7 +164,7 @@ async function replaceOne(call: Call, name: string): Promise<void> {
   const { parts, kind, path, query, request, response } = call;
   allow(call, 'update');
   requireVerb(kind, 'update');
-  const body = await readJson(request);
+  const body = await readObject(request);
   const written = await parts.objects.update(kind, path.namespace, name, () => body, writeOptions(query));
   setWarnings(response, written.warnings);
   sendOne(call, 200, written.object);

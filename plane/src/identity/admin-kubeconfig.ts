@@ -14,28 +14,28 @@ export async function adminKubeconfig(dataDir: string, server: string | undefine
 export const rememberServer = (dataDir: string, server: string): void =>
   writeFileSync(join(dataDir, 'server'), `${server}\n`);
 
-/** JSON is YAML, and needs no writer. */
+/** As kubectl writes it. Every value is base64, a URL or a name of ours: nothing needs quoting. */
 function formatKubeconfig(server: string, caCertificate: string, admin: KeyAndCertificate): string {
   const base64 = (text: string) => Buffer.from(text).toString('base64');
-  const config = {
-    apiVersion: 'v1',
-    kind: 'Config',
-    clusters: [
-      { name: 'fleetset', cluster: { server, 'certificate-authority-data': base64(caCertificate) } },
-    ],
-    users: [
-      {
-        name: ADMIN_USER,
-        user: {
-          'client-certificate-data': base64(admin.certificate),
-          'client-key-data': base64(admin.key),
-        },
-      },
-    ],
-    contexts: [{ name: 'fleetset', context: { cluster: 'fleetset', user: ADMIN_USER } }],
-    'current-context': 'fleetset',
-  };
-  return `${JSON.stringify(config, null, 2)}\n`;
+  return `apiVersion: v1
+kind: Config
+clusters:
+- name: fleetset
+  cluster:
+    certificate-authority-data: ${base64(caCertificate)}
+    server: ${server}
+users:
+- name: ${ADMIN_USER}
+  user:
+    client-certificate-data: ${base64(admin.certificate)}
+    client-key-data: ${base64(admin.key)}
+contexts:
+- name: fleetset
+  context:
+    cluster: fleetset
+    user: ${ADMIN_USER}
+current-context: fleetset
+`;
 }
 
 export function writeKubeconfig(path: string, text: string): void {

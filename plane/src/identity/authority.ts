@@ -103,10 +103,7 @@ function isStillGood(certificate: X509Certificate, names: readonly string[]): bo
 }
 
 /** Loaded only when something is signed: most starts of a plane sign nothing. */
-async function x509() {
-  await import('reflect-metadata');
-  return import('@peculiar/x509');
-}
+const loadX509 = async () => (await import('./x509.ts')).x509;
 
 const serialNumber = (): string => `01${randomBytes(15).toString('hex')}`;
 const validity = (days: number) => ({
@@ -124,7 +121,7 @@ const pemOfKey = async (key: webcrypto.CryptoKey): Promise<string> => {
 const makeKeys = () => webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
 
 async function makeCa(): Promise<KeyAndCertificate> {
-  const lib = await x509();
+  const lib = await loadX509();
   const keys = await makeKeys();
   const certificate = await lib.X509CertificateGenerator.createSelfSigned({
     serialNumber: serialNumber(),
@@ -142,7 +139,7 @@ async function makeCa(): Promise<KeyAndCertificate> {
 }
 
 async function makeServer(ca: KeyAndCertificate, names: readonly string[]): Promise<KeyAndCertificate> {
-  const lib = await x509();
+  const lib = await loadX509();
   const keys = await makeKeys();
   const alternatives = names.map((value) => ({
     type: isIP(value) ? ('ip' as const) : ('dns' as const),
@@ -156,7 +153,7 @@ async function makeServer(ca: KeyAndCertificate, names: readonly string[]): Prom
 }
 
 async function makeAdmin(ca: KeyAndCertificate): Promise<KeyAndCertificate> {
-  const lib = await x509();
+  const lib = await loadX509();
   const keys = await makeKeys();
   const subject = [{ O: ['system:masters'] }, { CN: [ADMIN_USER] }];
   const certificate = await sign(ca, subject, keys.publicKey, LEAF_DAYS, [
@@ -166,7 +163,7 @@ async function makeAdmin(ca: KeyAndCertificate): Promise<KeyAndCertificate> {
 }
 
 async function signNode(ca: KeyAndCertificate, nodeName: string, publicKey: Uint8Array): Promise<string> {
-  const lib = await x509();
+  const lib = await loadX509();
   const key = await webcrypto.subtle.importKey('spki', Buffer.from(publicKey), ALGORITHM, true, ['verify']);
   const subject = [{ O: ['system:nodes'] }, { CN: [`system:node:${nodeName}`] }];
   return sign(ca, subject, key, NODE_DAYS, [
@@ -181,7 +178,7 @@ async function sign(
   days: number,
   extensions: import('@peculiar/x509').Extension[],
 ): Promise<string> {
-  const lib = await x509();
+  const lib = await loadX509();
   const issuer = new lib.X509Certificate(ca.certificate);
   const body = ca.key.replace(/-----[A-Z ]+-----|\s/g, '');
   const signingKey = await webcrypto.subtle.importKey(

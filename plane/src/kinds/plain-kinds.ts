@@ -1,4 +1,5 @@
 // The kinds that are only kept: Namespace, ConfigMap, Secret, Event.
+import { sameJson } from '@fleetset/scheduler-core/canonical-json';
 import {
   type ConfigMap,
   configMap,
@@ -165,9 +166,7 @@ function validateImmutable(
   fields: readonly string[],
 ): FieldError[] {
   if (!old?.immutable) return [];
-  const changed = fields.filter(
-    (field) => JSON.stringify(object[field] ?? {}) !== JSON.stringify(old[field] ?? {}),
-  );
+  const changed = fields.filter((field) => !sameJson(object[field] ?? {}, old[field] ?? {}));
   const lifted = object.immutable
     ? []
     : [forbidden('immutable', 'field is immutable when `immutable` is set')];

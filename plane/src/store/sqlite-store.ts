@@ -50,24 +50,19 @@ export function openSqliteStore(path: string): Store {
     // What was written at the last planned stop must not come back once it is deleted.
     const reachesDisk = ({ collection, id, value, durable }: Write) =>
       durable || (value === undefined && onDisk.has(keyOf(collection, id)));
+    const nextCeiling = lastVersion >= ceiling ? lastVersion + VERSION_BLOCK : ceiling;
     try {
-      if (lastVersion >= ceiling || accepted.some(reachesDisk)) {
-        database.exec('BEGIN IMMEDIATE');
-        if (lastVersion >= ceiling) {
-          ceiling = lastVersion + VERSION_BLOCK;
-          statements.setNumber.run('version_ceiling', ceiling);
-        }
-        for (const write of accepted) if (reachesDisk(write)) writeOne(statements, write);
-        database.exec('COMMIT');
-      }
+      if (nextCeiling > ceiling || accepted.some(reachesDisk))
+        transact(database, () => {
+          if (nextCeiling > ceiling) statements.setNumber.run('version_ceiling', nextCeiling);
+          for (const write of accepted) if (reachesDisk(write)) writeOne(statements, write);
+        });
     } catch (error) {
-      rollBack(database);
-      const failure = new StoreFailure(`the store could not write: ${(error as Error).message}`, {
-        cause: error,
-      });
-      for (const batch of batches) batch.reject(failure);
+      for (const batch of batches) batch.reject(error as StoreFailure);
       return;
     }
+    // Only what is on the disk is promised.
+    ceiling = nextCeiling;
     version = lastVersion;
     for (const write of accepted) {
       mirror.apply(write.collection, write.id, write.version, write.value);
@@ -96,28 +91,40 @@ export function openSqliteStore(path: string): Store {
       if (closed) return;
       flush();
       closed = true;
-      database.exec('BEGIN IMMEDIATE');
-      for (const { collection, id } of volatile.values()) {
-        const stored = mirror.get(collection, id);
-        if (stored) statements.put.run(collection, id, stored.version, JSON.stringify(stored.value));
+      try {
+        transact(database, () => {
+          for (const { collection, id } of volatile.values()) {
+            const stored = mirror.get(collection, id);
+            if (stored) statements.put.run(collection, id, stored.version, JSON.stringify(stored.value));
+          }
+          statements.setNumber.run('version_ceiling', version + 1);
+        });
+      } finally {
+        database.close();
       }
-      statements.setNumber.run('version_ceiling', version + 1);
-      database.exec('COMMIT');
-      database.close();
     },
   };
 }
 
 function openDatabase(path: string): DatabaseSync {
-  const database = new DatabaseSync(path);
+  let database: DatabaseSync | undefined;
   try {
+    database = new DatabaseSync(path);
     prepareDatabase(database);
+    return database;
   } catch (error) {
-    database.close();
-    throw new StoreFailure(`cannot open ${path}: ${(error as Error).message}`, { cause: error });
+    database?.close();
+    throw new StoreFailure(whyNotOpened(path, error), { cause: error });
   }
-  return database;
 }
+
+/** SQLite's error code for a file that another process holds. */
+const BUSY = 5;
+
+const whyNotOpened = (path: string, error: unknown): string =>
+  (error as { errcode?: number }).errcode === BUSY
+    ? `another plane is running and uses ${path}: stop it, or give this one a data directory of its own`
+    : `cannot open ${path}: ${(error as Error).message}`;
 
 function prepareDatabase(database: DatabaseSync): void {
   database.exec(`
@@ -192,6 +199,18 @@ function stamped(write: Write, version: number): Write {
 function writeOne(statements: Statements, { collection, id, version, value }: NumberedWrite): void {
   if (value === undefined) statements.remove.run(collection, id);
   else statements.put.run(collection, id, version, JSON.stringify(value));
+}
+
+/** All of `write` or nothing. Throws StoreFailure. */
+function transact(database: DatabaseSync, write: () => void): void {
+  try {
+    database.exec('BEGIN IMMEDIATE');
+    write();
+    database.exec('COMMIT');
+  } catch (error) {
+    rollBack(database);
+    throw new StoreFailure(`the store could not write: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 function rollBack(database: DatabaseSync): void {

@@ -14,7 +14,8 @@ const SUBJECT = /^CN=system:node:(.+)$/m;
 /** A string says why the peer is nobody. */
 export function peerOf(context: AuthContext | null, authority: Authority): Peer | string {
   const raw = context?.sslPeerCertificate?.raw;
-  if (!raw) return 'a client certificate is needed: join first (fleetset join)';
+  // The library shows none that the CA did not sign.
+  if (!raw) return 'a client certificate of this plane is needed: join first (fleetset join)';
   const certificate = new X509Certificate(raw);
   if (!authority.hasSigned(certificate))
     return "the client certificate is not one of this plane's: it was joined to another plane, or is out of date";

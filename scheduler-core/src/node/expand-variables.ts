@@ -2,7 +2,7 @@
 
 /** Unknown references stay as they are written, $$ is one $; what was expanded is not expanded again. */
 export function expandVariables(text: string, values: ReadonlyMap<string, string>): string {
-  return text.replace(/\$(\$|\(([^()]*)\))/g, (written, what: string, name: string | undefined) =>
+  return text.replace(/\$(\$|\(([^)]*)\))/g, (written, what: string, name: string | undefined) =>
     what === '$' ? '$' : (values.get(name ?? '') ?? written),
   );
 }

@@ -1,0 +1,45 @@
+// Asks a page of every node again and again, and knows how many were down at one moment.
+
+export interface DowntimeWatch {
+  readonly worst: () => number;
+  readonly rounds: () => number;
+  readonly stop: () => Promise<void>;
+}
+
+const PERIOD_MS = 20;
+
+async function isUp(url: string): Promise<boolean> {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(1000) });
+    await response.arrayBuffer();
+    return response.ok;
+  } catch {
+    return false;
+  }
+}
+
+/** A page counts as down in a round when it did not answer then. All of a round are asked together. */
+export function watchDowntime(urls: readonly string[]): DowntimeWatch {
+  let worst = 0;
+  let rounds = 0;
+  let stopped = false;
+  const ended = (async () => {
+    while (!stopped) {
+      const states = await Promise.all(urls.map(isUp));
+      rounds += 1;
+      worst = Math.max(worst, states.filter((up) => !up).length);
+      await new Promise((resolve) => setTimeout(resolve, PERIOD_MS));
+    }
+  })();
+  return {
+    worst: () => worst,
+    rounds: () => rounds,
+    stop: async () => {
+      stopped = true;
+      await ended;
+    },
+  };
+}
+
+export const textOf = async (url: string): Promise<string> =>
+  (await (await fetch(url, { signal: AbortSignal.timeout(2000) })).text()).trim();

@@ -1,0 +1,165 @@
+// Bare metal: a machine that boots systemd installs with hack/install, joins by the one line, runs a DaemonSet, and has
+// its pods back after a reboot with the plane stopped.
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { textOf } from '../src/downtime-watch.ts';
+import { eventually } from '../src/eventually.ts';
+import { bootMachine, type Machine } from '../src/machine.ts';
+import { web } from '../src/manifests.ts';
+import { run } from '../src/run.ts';
+
+const PORT = 8103;
+let machine: Machine;
+let address: string;
+let folder: string;
+let kubeconfig: string;
+
+const kubectl = (args: readonly string[], input = '') =>
+  run('hack/kubectl', args, { env: { KUBECONFIG: kubeconfig }, input });
+const page = () => textOf(`http://${address}:${PORT}/index.html`);
+const mainPid = async (unit: string) =>
+  (await machine.exec('systemctl', 'show', '-p', 'MainPID', '--value', unit)).trim();
+const containers = async () =>
+  (await machine.exec('docker', 'ps', '-q', '--no-trunc')).trim().split('\n').sort().join();
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'fleetset-systemd-'));
+  kubeconfig = join(folder, 'kubeconfig');
+  machine = await bootMachine('e2e-systemd');
+  address = await machine.ip();
+  await machine.exec('docker', 'load', '-q', '-i', '/images/busybox-1.tar');
+});
+
+afterAll(async () => {
+  await machine.down();
+  await rm(folder, { recursive: true });
+});
+
+describe('a machine with systemd', () => {
+  it('installs plane and agent, and the plane says that it is ready', async () => {
+    await machine.exec('/stage/install', '--plane', '--agent');
+    expect((await machine.exec('systemctl', 'is-active', 'fleetset-plane')).trim()).toBe('active');
+    expect((await machine.exec('stat', '-c', '%a', '/etc/fleetset/admin.kubeconfig')).trim()).toBe('600');
+    // Before it has joined, the agent's unit waits for its identity.
+    expect((await machine.tryExec('systemctl', 'is-active', 'fleetset-agent')).stdout.trim()).toBe(
+      'inactive',
+    );
+    const text = await machine.exec('cat', '/etc/fleetset/admin.kubeconfig');
+    const reached = text.replace(
+      /server: .*/,
+      `server: https://${address}:6443\n    tls-server-name: localhost`,
+    );
+    await writeFile(kubeconfig, reached, { mode: 0o600 });
+    expect(await kubectl(['get', 'namespaces'])).toContain('kube-system');
+  });
+
+  it('refuses to join with a wrong CA hash or a token that is none, and says why', async () => {
+    const line = (
+      await machine.exec(
+        'fleetset',
+        'token',
+        'create',
+        '--print-join-command',
+        '--kubeconfig',
+        '/etc/fleetset/admin.kubeconfig',
+      )
+    )
+      .trim()
+      .split(' ');
+    const wrongHash = line.map((word) => (word.startsWith('sha256:') ? `sha256:${'0'.repeat(64)}` : word));
+    const hash = await machine.tryExec(...wrongHash);
+    expect(hash.code).toBe(1);
+    expect(hash.stderr).toContain('does not have the CA that --ca-hash names');
+    const wrongToken = line.map((word) => (/^[a-z0-9]{6}\./.test(word) ? 'aaaaaa.0123456789abcdef' : word));
+    const token = await machine.tryExec(...wrongToken);
+    expect(token.code).toBe(1);
+    expect(token.stderr).toContain('the token is not known, or was deleted');
+  });
+
+  it('joins by the one line, and runs what is applied', async () => {
+    const line = (
+      await machine.exec(
+        'fleetset',
+        'token',
+        'create',
+        '--print-join-command',
+        '--kubeconfig',
+        '/etc/fleetset/admin.kubeconfig',
+      )
+    ).trim();
+    expect(await machine.exec(...line.split(' '))).toContain('Its agent runs as fleetset-agent.service');
+    await eventually('the node is ready', async () =>
+      / Ready /.test(await kubectl(['get', 'nodes', '--no-headers'])),
+    );
+    await kubectl(
+      ['apply', '-f', '-'],
+      JSON.stringify(web({ namespace: 'default', port: PORT, text: 'metal' })),
+    );
+    await kubectl(['rollout', 'status', 'ds/web', '--timeout=60s']);
+    expect(await page()).toBe('metal');
+  });
+
+  it('a second machine cannot take its name', async () => {
+    const line = (
+      await machine.exec(
+        'fleetset',
+        'token',
+        'create',
+        '--print-join-command',
+        '--kubeconfig',
+        '/etc/fleetset/admin.kubeconfig',
+      )
+    ).trim();
+    const again = await machine.tryExec(...line.split(' '), '--data-dir', '/tmp/other');
+    expect(again.code).toBe(1);
+    expect(again.stderr).toMatch(/a node named \S+ is part of the fleet already/);
+  });
+
+  it('restarts its agent after kill -9, and no container with it', async () => {
+    const before = await containers();
+    const pid = await mainPid('fleetset-agent');
+    await machine.exec('kill', '-9', pid);
+    await eventually('another agent is active', async () => {
+      const now = await mainPid('fleetset-agent');
+      const active = (await machine.exec('systemctl', 'is-active', 'fleetset-agent').catch(() => '')).trim();
+      return now !== pid && now !== '0' && active === 'active';
+    });
+    await kubectl(['rollout', 'status', 'ds/web', '--timeout=60s']);
+    expect(await containers()).toBe(before);
+  });
+
+  it('has its pods back after a reboot with the plane stopped', async () => {
+    await machine.exec('systemctl', 'disable', '--now', 'fleetset-plane');
+    await machine.reboot();
+    await eventually('the page answers again', async () => (await page()) === 'metal', 90_000);
+    expect((await machine.tryExec('systemctl', 'is-active', 'fleetset-plane')).stdout.trim()).toBe(
+      'inactive',
+    );
+    expect((await containers()).split(',')).toHaveLength(1);
+  });
+
+  it('has them back after the power went away, too', async () => {
+    await machine.reboot('--hard');
+    await eventually('the page answers again', async () => (await page()) === 'metal', 90_000);
+    expect((await containers()).split(',')).toHaveLength(1);
+  });
+
+  it('is found again when the plane returns, with nothing restarted', async () => {
+    const before = await containers();
+    await machine.exec('systemctl', 'enable', '--now', 'fleetset-plane');
+    await eventually('the node is ready', async () =>
+      / Ready /.test(await kubectl(['get', 'nodes', '--no-headers'])),
+    );
+    await kubectl(['rollout', 'status', 'ds/web', '--timeout=60s']);
+    expect(await containers()).toBe(before);
+  });
+
+  it('uninstalls without touching pods', async () => {
+    const before = await containers();
+    await machine.exec('/stage/install', '--uninstall');
+    expect((await machine.tryExec('systemctl', 'cat', 'fleetset-agent')).code).not.toBe(0);
+    expect(await containers()).toBe(before);
+  });
+});

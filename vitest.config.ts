@@ -1,4 +1,5 @@
-// Three projects: unit (no Docker, no network), docker (a real engine), e2e (the whole fleet, real kubectl).
+// Three projects, one after the other: unit (no Docker, nothing beyond loopback), docker (a real engine), e2e (the whole
+// fleet, real kubectl).
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -10,6 +11,7 @@ export default defineConfig({
       {
         test: {
           name: 'docker',
+          sequence: { groupOrder: 1 },
           include: ['*/test/**/*.docker.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
@@ -19,6 +21,7 @@ export default defineConfig({
       {
         test: {
           name: 'e2e',
+          sequence: { groupOrder: 2 },
           include: ['e2e/test/**/*.test.ts'],
           globalSetup: ['e2e/src/start-fleet.ts'],
           testTimeout: 300_000,

@@ -1,5 +1,7 @@
-// What the machine is: asked of systeminformation in a thread of its own, whose memory is gone when it has answered.
-import { Worker } from 'node:worker_threads';
+// What the machine is: asked of systeminformation in a process of its own, whose memory is gone when it has answered.
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 
 export interface MachineFacts {
   readonly ip: string | undefined;
@@ -17,19 +19,15 @@ export interface MachineFacts {
 
 const TIMEOUT_MS = 20_000;
 
-export function readMachineFacts(): Promise<MachineFacts> {
-  // Bundled, the thread's code is a file beside this one.
-  const file = import.meta.url.endsWith('.ts') ? './facts-thread.ts' : './facts-thread.js';
-  const thread = new Worker(new URL(file, import.meta.url), { stdout: false, stderr: false });
-  return new Promise<MachineFacts>((resolve, reject) => {
-    const timer = setTimeout(
-      () => reject(new Error('the machine did not tell its facts in time')),
-      TIMEOUT_MS,
-    );
-    thread.once('message', (facts: MachineFacts) => {
-      clearTimeout(timer);
-      resolve(facts);
-    });
-    thread.once('error', reject);
-  }).finally(() => thread.terminate());
+export async function readMachineFacts(): Promise<MachineFacts> {
+  // Bundled, the process's code is a file beside this one.
+  const file = import.meta.url.endsWith('.ts') ? './facts-process.ts' : './facts-process.js';
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    [fileURLToPath(new URL(file, import.meta.url))],
+    {
+      timeout: TIMEOUT_MS,
+    },
+  );
+  return JSON.parse(stdout) as MachineFacts;
 }

@@ -1,7 +1,6 @@
-// The thread that asks systeminformation. The only file that imports it.
+// The process that asks systeminformation, and prints what it says as JSON. The only file that imports it.
 import { readFileSync } from 'node:fs';
 import { arch, networkInterfaces } from 'node:os';
-import { parentPort } from 'node:worker_threads';
 import { cpu, fsSize, mem, networkInterfaceDefault, osInfo, uuid } from 'systeminformation';
 import type { MachineFacts } from './machine-facts.ts';
 
@@ -49,4 +48,4 @@ async function gather(): Promise<MachineFacts> {
   };
 }
 
-parentPort?.postMessage(await gather());
+process.stdout.write(JSON.stringify(await gather()));

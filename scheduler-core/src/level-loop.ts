@@ -55,7 +55,9 @@ export function startLevelLoop(parts: LevelLoopParts): LevelLoop {
 
   function wake() {
     dirty = true;
-    if (!running && !stopped) running = runWhileDirty();
+    if (running || stopped) return;
+    // Not at once: a pass that wakes or stops the loop as its first deed has to find it running.
+    running = Promise.resolve().then(runWhileDirty);
   }
 
   return {

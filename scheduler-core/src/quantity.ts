@@ -77,7 +77,8 @@ function formatBinary(nano: bigint): string {
     amount /= 1024n;
     suffix = next;
   }
-  return amount + suffix;
+  // Without a suffix it would read back as decimal: written as that at once, the text stays what it is.
+  return suffix === '' ? formatQuantity({ nano: amount * NANO, format: 'decimal' }) : amount + suffix;
 }
 
 /** Away from zero, as Kubernetes rounds. */

@@ -26,17 +26,19 @@ export function planHistory(
   const sorted = [...revisions].sort(byNumberThenName);
   const data = revisionData(daemonSet.spec?.template ?? {});
   const same = sorted.filter((revision) => sameJson(revision.data, data));
-  const newest = sorted.at(-1)?.revision ?? 0;
-  const kept = same.at(-1);
+  const others = sorted.filter((revision) => !same.includes(revision));
+  const newest = others.at(-1)?.revision ?? 0;
+  const kept = same.pop();
   if (!kept) return planNewRevision(daemonSet, sorted, data, newest + 1, inUse);
-  const outdated = kept.revision < newest;
+  const outdated = kept.revision <= newest;
   const current = outdated ? { ...kept, revision: newest + 1 } : kept;
-  const others = sorted.filter((revision) => revision !== kept);
+  // Rule 54, but for pods: those of a twin keep it until they are replaced in their turn.
+  const twins = same.filter((revision) => !inUse.has(revisionHash(revision)));
   return {
     current,
     hash: revisionHash(current),
     write: outdated ? 'renumber' : 'nothing',
-    remove: expired(others, daemonSet, inUse),
+    remove: [...twins, ...expired(others, daemonSet, inUse)],
     collisionCount: daemonSet.status?.collisionCount ?? 0,
   };
 }

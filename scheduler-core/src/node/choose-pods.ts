@@ -42,20 +42,45 @@ export function choosePods(
   const live = sorted.filter(({ uid }) => !deleted.has(uid));
   const stopping = gone.map((record): PodChoice => ({ record, bucket: 'stop', reason: 'it was deleted' }));
   const rest =
-    decision === 'Keep' ? keepOne(live, progressOf) : replaceAsGranted(daemonSet, live, gone, progressOf);
-  return { ...rest, pods: [...stopping, ...rest.pods] };
+    decision === 'Keep'
+      ? keepOne(live, progressOf, 'no new pod is wanted here, it may stay')
+      : replaceAsGranted(daemonSet, live, progressOf);
+  return { ...rest, pods: oneAtATime([...stopping, ...rest.pods], progressOf) };
+}
+
+/** Whatever was chosen, nothing is started while another pod of the DaemonSet still runs. */
+function oneAtATime(pods: readonly PodChoice[], progressOf: (uid: string) => PodProgress): PodChoice[] {
+  const running = pods.filter(({ record }) => progressOf(record.uid).running);
+  return pods.map((choice) =>
+    choice.bucket === 'run' && running.some(({ record }) => record.uid !== choice.record.uid)
+      ? { ...choice, bucket: 'prepare', reason: 'waits until the pod before it has stopped' }
+      : choice,
+  );
 }
 
 const stopAll = (records: readonly PodRecord[], reason: string): Choice => ({
   pods: records.map((record) => ({ record, bucket: 'stop', reason })),
 });
 
-/** No new pod, and no replacement either; of several the oldest that ever started stays. */
-function keepOne(live: readonly PodRecord[], progressOf: (uid: string) => PodProgress): Choice {
-  const kept = live.find(({ uid }) => progressOf(uid).started) ?? live[0];
-  return {
-    pods: live.map((record) => runOrStop(record, record === kept, 'no new pod is wanted here, it may stay')),
-  };
+/** Of several: the oldest that runs (rule 17), else the last that ever did: the others were being replaced. */
+const theOne = (
+  records: readonly PodRecord[],
+  progressOf: (uid: string) => PodProgress,
+): PodRecord | undefined =>
+  records.find(({ uid }) => progressOf(uid).running) ??
+  records.findLast(({ uid }) => progressOf(uid).started) ??
+  records[0];
+
+const STAYS = 'it stays until its replacement is prepared';
+
+/** No new pod, and no replacement either. */
+function keepOne(
+  live: readonly PodRecord[],
+  progressOf: (uid: string) => PodProgress,
+  reason: string,
+): Choice {
+  const kept = theOne(live, progressOf);
+  return { pods: live.map((record) => runOrStop(record, record === kept, reason)) };
 }
 
 const runOrStop = (record: PodRecord, run: boolean, reason: string): PodChoice =>
@@ -66,19 +91,18 @@ const runOrStop = (record: PodRecord, run: boolean, reason: string): PodChoice =
 function replaceAsGranted(
   { granted }: NodeDaemonSet,
   live: readonly PodRecord[],
-  gone: readonly PodRecord[],
   progressOf: (uid: string) => PodProgress,
 ): Choice {
-  if (!granted) return keepOne(live, progressOf);
+  if (!granted) return keepOne(live, progressOf, 'nothing is granted to this node: what runs may stay');
   const current = live.filter((record) => isOf(record, granted));
   const outdated = live.filter((record) => !isOf(record, granted));
-  const target = current.find(({ uid }) => progressOf(uid).started) ?? current[0];
-  const extra = current.filter((record) => record !== target);
-  const duplicates = extra.map((record) => runOrStop(record, false, ''));
+  const target = theOne(current, progressOf);
+  const duplicates = current
+    .filter((record) => record !== target)
+    .map((record) => runOrStop(record, false, ''));
   if (!target) {
-    const stay = keepOne(outdated, progressOf);
     return {
-      ...stay,
+      ...keepOne(outdated, progressOf, STAYS),
       bear: outdated.length > 0 ? `revision ${granted.revision} replaces it` : 'the node has no pod',
     };
   }
@@ -86,13 +110,11 @@ function replaceAsGranted(
   if (outdated.length > 0 && !prepared && !started)
     return {
       pods: [
-        ...keepOne(outdated, progressOf).pods,
+        ...keepOne(outdated, progressOf, STAYS).pods,
         ...duplicates,
         { record: target, bucket: 'prepare', reason: 'prepared before the old pod is stopped' },
       ],
     };
-  const before = [...outdated, ...gone, ...extra];
-  const blocked = before.some(({ uid }) => progressOf(uid).running);
   return {
     pods: [
       ...outdated.map(
@@ -103,9 +125,7 @@ function replaceAsGranted(
         }),
       ),
       ...duplicates,
-      blocked
-        ? { record: target, bucket: 'prepare', reason: 'waits until the pod before it has stopped' }
-        : { record: target, bucket: 'run', reason: 'granted to this node' },
+      { record: target, bucket: 'run', reason: 'granted to this node' },
     ],
   };
 }

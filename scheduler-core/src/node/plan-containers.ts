@@ -51,10 +51,15 @@ function planOne(name: string, pod: PodView): ContainerSteps {
   if (context.busy.has(key)) return NOTHING;
   const container = latest(name, seen);
   const memory = context.memory.get(key) ?? {};
-  if (!container) return canBeCreated(name, pod) ? create(at, 0, memory, context) : NOTHING;
+  if (!container)
+    return canBeCreated(name, pod) ? create(at, firstAttempt(name, seen), memory, context) : NOTHING;
   const tidy = olderAttempts(at, seen, container, context);
   return withTidy(nextStep(at, container, memory, pod), tidy);
 }
+
+/** The number of a holder that vanished is not given again: what joined that one would pass for joining this. */
+const firstAttempt = (name: string, seen: readonly SeenContainer[]): number =>
+  name === HOLDER ? 1 + Math.max(-1, ...seen.map(({ holderAttempt }) => holderAttempt ?? -1)) : 0;
 
 const withTidy = (steps: ContainerSteps, tidy: readonly NodeAction[]): ContainerSteps => ({
   actions: [...steps.actions, ...tidy],
@@ -75,7 +80,9 @@ function nextStep(
       return why === undefined ? NOTHING : only(stopAction(at, container, graceOf(choice, context), why));
     }
     case 'created':
-      if (lostNetwork && canBeCreated(container.name, pod))
+      // Without its network it waits for a new holder: made now, it would be on the host's.
+      if (!canBeCreated(container.name, pod)) return NOTHING;
+      if (lostNetwork)
         return only({
           ...at,
           kind: 'create',
@@ -171,11 +178,16 @@ function olderAttempts(
   context: PlanContext,
 ): NodeAction[] {
   const older = seen.filter(({ name, attempt }) => name === current.name && attempt < current.attempt);
+  const previous = latest(
+    current.name,
+    older.filter(({ state }) => state === 'exited'),
+  );
   return older.flatMap((container): NodeAction[] => {
     if (context.busy.has(container.id)) return [];
     if (container.state === 'running') return [stopAction(at, container, 0, 'a newer attempt exists')];
-    const kept = container.state === 'exited' && container.attempt === current.attempt - 1;
-    return kept ? [] : [{ ...at, kind: 'remove', id: container.id, reason: 'an older attempt' }];
+    return container === previous
+      ? []
+      : [{ ...at, kind: 'remove', id: container.id, reason: 'an older attempt' }];
   });
 }
 

@@ -20,7 +20,8 @@ export interface NodeInput {
   readonly tombstones: ReadonlyMap<string, number | undefined>;
   readonly pods: readonly PlannedPod[];
   readonly containers: readonly SeenContainer[];
-  /** What is being done now, by containerKey: nothing else is planned for these. */
+  /** What is being done, by actionKey: nothing else is planned for these. What was under way when the engine was
+   *  looked at counts as well: its effect may be missing from `containers`. */
   readonly busy: ReadonlyMap<string, NodeAction['kind']>;
   readonly memory: ReadonlyMap<string, ContainerMemory>;
   /** Containers whose probes say that they must be restarted, by id, with why. */

@@ -45,9 +45,7 @@ export interface PodView {
 export function podStatus(view: PodView): PodStatus {
   const statuses = view.containers.map(containerStatus);
   const unready = statuses.filter(({ ready }) => !ready).map(({ name }) => name);
-  const started = statuses.some(
-    ({ state }) => !state?.waiting || state.waiting.reason === 'CrashLoopBackOff',
-  );
+  const started = statuses.every(({ state, lastState }) => !state?.waiting || lastState?.terminated);
   const allReady = unready.length === 0 && statuses.length > 0;
   const notReady = {
     reason: 'ContainersNotReady',
@@ -62,7 +60,8 @@ export function podStatus(view: PodView): PodStatus {
     condition(view, 'PodScheduled', true),
   ];
   return {
-    phase: started ? 'Running' : 'Pending',
+    // Rule 99: Running once every container has begun, however it fares since.
+    phase: started && statuses.length > 0 ? 'Running' : 'Pending',
     conditions,
     ...(view.nodeIp ? { hostIP: view.nodeIp, hostIPs: [{ ip: view.nodeIp }] } : {}),
     ...(view.podIp ? { podIP: view.podIp, podIPs: [{ ip: view.podIp }] } : {}),
@@ -99,7 +98,7 @@ function containerStatus(view: ContainerView): ContainerStatus {
   return {
     name: spec.name,
     state: stateOf(view),
-    ...(lastState ? { lastState } : { lastState: {} }),
+    lastState: lastState ?? {},
     ready: running && (health?.ready ?? false),
     restartCount: current?.attempt ?? 0,
     image: current?.image ?? spec.image ?? '',

@@ -34,7 +34,7 @@ function mergeObject(schema: Schema | undefined, current: Json, patch: Json): un
   const result: { [key: string]: unknown } = retained(current, patch.$retainKeys);
   for (const [key, value] of Object.entries(patch)) {
     if (key.startsWith(DELETE_PRIMITIVES)) dropPrimitives(result, key.slice(DELETE_PRIMITIVES.length), value);
-    else if (!key.startsWith('$')) mergeField(result, key, value, fieldSchema(schema, key), patch);
+    else if (!key.startsWith('$')) mergeField(result, key, value, fieldSchema(schema, key));
   }
   for (const [key, order] of Object.entries(patch)) {
     const field = key.startsWith(ORDER) ? key.slice(ORDER.length) : undefined;
@@ -49,26 +49,28 @@ function mergeField(
   key: string,
   value: unknown,
   schema: Schema | undefined,
-  patch: Json,
 ): void {
   if (value === null) {
     delete result[key];
     return;
   }
   const current = Object.hasOwn(result, key) ? result[key] : undefined;
-  const merged = mergeValue(schema, current, value, patch[`${ORDER}${key}`]);
+  const merged = mergeValue(schema, current, value);
   if (merged === REMOVED) delete result[key];
   else define(result, key, merged);
 }
 
-function mergeValue(schema: Schema | undefined, current: unknown, patch: unknown, order: unknown): unknown {
+function mergeValue(schema: Schema | undefined, current: unknown, patch: unknown): unknown {
   if (isRecord(patch)) return mergeObject(schema, isRecord(current) ? current : {}, patch);
   if (!Array.isArray(patch)) return patch;
   if (schema?.type !== 'list' || schema.mergeKey === undefined) return patch.map(withoutDirectives);
   const base = Array.isArray(current) ? current : [];
-  return schema.mergeKey === ''
-    ? [...base, ...patch.filter((item) => !base.includes(item))]
-    : mergeListByKey(schema, schema.mergeKey, base, patch, order);
+  const merged =
+    schema.mergeKey === ''
+      ? [...new Set([...base, ...patch])]
+      : mergeListByKey(schema, schema.mergeKey, base, patch);
+  // As Kubernetes: without $setElementOrder the patch gives the order, and what is new comes first.
+  return ordered(merged, patch, base, schema.mergeKey);
 }
 
 function mergeListByKey(
@@ -76,7 +78,6 @@ function mergeListByKey(
   key: string,
   current: readonly unknown[],
   patch: readonly unknown[],
-  order: unknown,
 ): unknown[] {
   const items = patch.map((item) => keyedItem(item, key));
   const replaces = items.some((item) => item.$patch === 'replace' && item[key] === undefined);
@@ -91,7 +92,7 @@ function mergeListByKey(
     } else if (index >= 0) result[index] = merged;
     else result.push(merged);
   }
-  return order === undefined ? result : ordered(result, order, current, key);
+  return result;
 }
 
 function keyedItem(item: unknown, key: string): Json {

@@ -10,6 +10,8 @@ export interface RolloutNode {
   readonly connected: boolean;
   /** Silent for longer than the grace period: nothing is known about it. */
   readonly lost: boolean;
+  /** It was told something after its last report was made: `pod` may be on its way to something else. */
+  readonly behind?: boolean;
   /** The revision it was granted last. */
   readonly granted?: string;
   /** The pod that counts, from its last report. */
@@ -84,6 +86,8 @@ function judge(node: RolloutNode, input: RolloutInput, left: number, maxUnavaila
       ? { granted: true, reason: 'its pod was deleted' }
       : { granted: false, reason: 'updateStrategy OnDelete: waits until its pod is deleted' };
   if (!isUp(node)) return { granted: true, reason: 'its pod is not available: nothing to lose' };
+  if (node.behind)
+    return { granted: false, reason: 'the agent has not yet answered to what it was told last' };
   if (left > 0) return { granted: true, spends: true, reason: `within maxUnavailable ${maxUnavailable}` };
   return {
     granted: false,
@@ -103,7 +107,7 @@ const isUp = (node: RolloutNode): boolean =>
 
 /** Rule 35. A silent node that never got the newest revision is set aside; one that got it counts against it. */
 const spendsBudget = (node: RolloutNode, target: string): boolean =>
-  node.lost ? node.granted === target : !isUp(node);
+  node.lost ? node.granted === target : node.behind === true || !isUp(node);
 
 /** Rule 31 and 32: percentages of the desired count, rounded up, and never nothing at all. */
 const budget = ({ strategy }: RolloutInput, desired: number): number =>

@@ -17,8 +17,16 @@ export function applyDefaults(schema: Schema, value: unknown): unknown {
 function defaultedObject(schema: ObjectSchema, value: { readonly [field: string]: unknown }) {
   const result: { [field: string]: unknown } = { ...value };
   for (const [field, fieldSchema] of Object.entries(schema.fields)) {
-    const given = result[field] ?? fieldSchema.default;
+    const given = isUnset(fieldSchema, result[field])
+      ? (fieldSchema.default ?? result[field])
+      : result[field];
     if (given !== undefined) result[field] = applyDefaults(fieldSchema, given);
   }
   return result;
 }
+
+/** Go cannot tell an empty text from an absent one, nor a zero where the field is no pointer. */
+const isUnset = (schema: Schema, value: unknown): boolean =>
+  value === undefined ||
+  (schema.type === 'string' && value === '') ||
+  (schema.type === 'integer' && schema.zeroIsUnset === true && value === 0);

@@ -88,10 +88,10 @@ const probe = object(core('Probe'), {
   tcpSocket: tcpSocketAction,
   grpc: grpcAction,
   initialDelaySeconds: int32(),
-  timeoutSeconds: int32({ default: 1 }),
-  periodSeconds: int32({ default: 10 }),
-  successThreshold: int32({ default: 1 }),
-  failureThreshold: int32({ default: 3 }),
+  timeoutSeconds: int32({ default: 1, zeroIsUnset: true }),
+  periodSeconds: int32({ default: 10, zeroIsUnset: true }),
+  successThreshold: int32({ default: 1, zeroIsUnset: true }),
+  failureThreshold: int32({ default: 3, zeroIsUnset: true }),
   terminationGracePeriodSeconds: int64(),
 });
 export interface Probe extends Infer<typeof probe> {}
@@ -107,7 +107,7 @@ const resourceClaimRef = object(core('ResourceClaim'), { name: string(), request
 export const resourceRequirements = object(core('ResourceRequirements'), {
   limits: map(quantity),
   requests: map(quantity),
-  claims: listByKey(resourceClaimRef, 'name'),
+  claims: list(resourceClaimRef, { mapKeys: ['name'] }),
 });
 export interface ResourceRequirements extends Infer<typeof resourceRequirements> {}
 

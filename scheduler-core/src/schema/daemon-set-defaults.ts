@@ -18,7 +18,7 @@ export function defaultDaemonSet(daemonSet: DaemonSet): DaemonSet {
 type Strategy = NonNullable<DaemonSet['spec']>['updateStrategy'];
 
 function defaultStrategy(strategy: Strategy): NonNullable<Strategy> {
-  const type = strategy?.type ?? 'RollingUpdate';
+  const type = strategy?.type || 'RollingUpdate';
   if (type !== 'RollingUpdate') return { ...strategy, type };
   return { ...strategy, type, rollingUpdate: { maxUnavailable: 1, maxSurge: 0, ...strategy?.rollingUpdate } };
 }
@@ -35,7 +35,7 @@ function defaultPodSpec(spec: PodSpec): PodSpec {
 const defaultContainer = (container: Container): Container => ({
   resources: {},
   ...container,
-  imagePullPolicy: container.imagePullPolicy ?? defaultPullPolicy(container.image ?? ''),
+  imagePullPolicy: container.imagePullPolicy || defaultPullPolicy(container.image ?? ''),
 });
 
 /** A volume without a source is an emptyDir. */

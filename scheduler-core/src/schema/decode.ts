@@ -1,5 +1,6 @@
 // Reads untrusted JSON against a schema: wrong types are errors, unknown fields are named, nulls are dropped,
-// quantities become canonical. Never throws; every problem is reported, each with its path.
+// absent required fields are zero, quantities become canonical. Never throws; every problem is reported, each with
+// its path.
 import { canonicalQuantity } from '../quantity.ts';
 import type { ListSchema, MapSchema, ObjectSchema, Schema } from './schema.ts';
 
@@ -57,7 +58,26 @@ function readObject(schema: ObjectSchema, json: unknown, path: string, findings:
       if (decoded !== undefined) result[field] = decoded;
     }
   }
+  for (const field of schema.required) {
+    const zero = Object.hasOwn(result, field) ? undefined : zeroOf(schema.fields[field]);
+    if (zero !== undefined) result[field] = zero;
+  }
   return result;
+}
+
+/** As Go reads an absent value. An absent object stays absent: a selector that is not there is not an empty one. */
+function zeroOf(schema: Schema | undefined): unknown {
+  switch (schema?.type) {
+    case 'string':
+      return '';
+    case 'integer':
+    case 'int-or-string':
+      return 0;
+    case 'list':
+      return [];
+    default:
+      return undefined;
+  }
 }
 
 function readList(schema: ListSchema, json: unknown, path: string, findings: Findings): unknown {

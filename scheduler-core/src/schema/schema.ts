@@ -15,6 +15,8 @@ export interface StringSchema extends Described {
 export interface IntegerSchema extends Described {
   readonly type: 'integer';
   readonly format: 'int32' | 'int64';
+  /** A zero gets the default, as in Go where the field is no pointer. */
+  readonly zeroIsUnset?: boolean;
 }
 export interface BooleanSchema extends Described {
   readonly type: 'boolean';
@@ -69,7 +71,7 @@ export const oneOf = <const E extends readonly string[]>(values: E, options: Des
   ({ type: 'string', enum: values, ...options }) as const;
 export const time: StringSchema = { type: 'string', format: 'date-time' };
 export const bytes: StringSchema = { type: 'string', format: 'byte' };
-export const int32 = (options: Described = {}): IntegerSchema => ({
+export const int32 = (options: Described & Pick<IntegerSchema, 'zeroIsUnset'> = {}): IntegerSchema => ({
   type: 'integer',
   format: 'int32',
   ...options,

@@ -209,14 +209,21 @@ function validateResources(at: string, { limits = {}, requests = {} }: ResourceR
   ] as const)
     for (const [name, amount] of Object.entries(amounts))
       errors.push(...validateResource(`${at}.${side}[${name}]`, name, amount));
-  for (const [name, request] of Object.entries(requests)) {
-    const limit = limits[name];
-    if (limit !== undefined && nano(request) > nano(limit))
-      errors.push(
-        invalid(`${at}.requests`, request, `must be less than or equal to ${name} limit of ${limit}`),
-      );
-  }
+  for (const [name, request] of Object.entries(requests))
+    errors.push(...validateRequest(at, name, request, limits[name]));
   return errors;
+}
+
+/** Rule 83: an extended resource is requested as a whole, or not at all. */
+function validateRequest(at: string, name: string, request: string, limit: string | undefined): FieldError[] {
+  const shared = STANDARD_RESOURCES.has(name);
+  if (limit === undefined)
+    return shared ? [] : [required(`${at}.limits`, 'Limit must be set for non overcommitable resources')];
+  if (!shared && nano(request) !== nano(limit))
+    return [invalid(`${at}.requests`, request, `must be equal to ${name} limit of ${limit}`)];
+  return nano(request) > nano(limit)
+    ? [invalid(`${at}.requests`, request, `must be less than or equal to ${name} limit of ${limit}`)]
+    : [];
 }
 
 function validateResource(field: string, name: string, amount: string): FieldError[] {
@@ -226,9 +233,13 @@ function validateResource(field: string, name: string, amount: string): FieldErr
       ? checked(field, name, qualifiedNameProblem)
       : [invalid(field, name, 'must be a standard resource type or fully qualified')]),
     ...(nano(amount) < 0n ? [invalid(field, amount, 'must be greater than or equal to 0')] : []),
+    ...(name.includes('/') && nano(amount) % NANO !== 0n
+      ? [invalid(field, amount, 'must be an integer')]
+      : []),
   ];
 }
 
+const NANO = 1_000_000_000n;
 const nano = (amount: string): bigint => parseQuantity(amount)?.nano ?? 0n;
 
 function validateSecurityContext(at: string, context: SecurityContext | undefined): FieldError[] {

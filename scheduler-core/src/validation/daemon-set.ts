@@ -52,12 +52,11 @@ function validateSpecSelector({ selector, template }: DaemonSetSpec): FieldError
     '`selector` does not match template `labels`',
   );
   if (!selector) return [mismatch];
+  const unreadable = validateSelector('spec.selector', selector);
+  if (unreadable.length > 0) return unreadable;
   const empty = !Object.keys(selector.matchLabels ?? {}).length && !selector.matchExpressions?.length;
-  return [
-    ...validateSelector('spec.selector', selector),
-    ...(empty ? [invalid('spec.selector', selector, 'empty selector is invalid for daemonset')] : []),
-    ...(empty || matchesSelector(selector, labels) ? [] : [mismatch]),
-  ];
+  if (empty) return [invalid('spec.selector', selector, 'empty selector is invalid for daemonset')];
+  return matchesSelector(selector, labels) ? [] : [mismatch];
 }
 
 function validateTemplate(at: string, template: PodTemplateSpec | undefined): FieldError[] {

@@ -9,6 +9,7 @@ const LABEL_VALUE = /^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$/;
 export function dnsLabelProblem(value: string): string | undefined {
   if (value.length > 63) return 'must be no more than 63 characters';
   if (DNS_LABEL.test(value)) return undefined;
+  if (DNS_SUBDOMAIN.test(value)) return 'must not contain dots';
   return "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
 }
 

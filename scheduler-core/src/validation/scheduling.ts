@@ -85,7 +85,7 @@ export function validateNodeAffinity(field: string, affinity: Affinity | undefin
       ...(term.weight < 1 || term.weight > 100
         ? [invalid(`${preferredAt}[${index}].weight`, term.weight, 'must be in the range 1-100')]
         : []),
-      ...validateTerm(`${preferredAt}[${index}].preference`, term.preference),
+      ...validateTerm(`${preferredAt}[${index}].preference`, term.preference ?? {}),
     ]),
   ];
 }

@@ -28,12 +28,16 @@ const POD_REFUSED: readonly (keyof PodSpec)[] = [
   'hostnameOverride',
   'shareProcessNamespace',
   'imagePullSecrets',
+  'workloadRef',
 ];
 const POD_WARNED: { readonly [field in keyof PodSpec]?: string } = {
   priorityClassName: 'has no effect: there is no preemption between daemon pods',
+  priority: 'has no effect: there is no preemption between daemon pods',
+  preemptionPolicy: 'has no effect: there is no preemption between daemon pods',
   topologySpreadConstraints: 'has no effect on a DaemonSet',
   serviceAccountName: 'no service account token is mounted into the pod',
-  hostUsers: 'user namespaces are not used',
+  serviceAccount: 'no service account token is mounted into the pod',
+  automountServiceAccountToken: 'no service account token is mounted into the pod',
 };
 const POD_SECURITY_REFUSED = [
   'seLinuxOptions',
@@ -51,6 +55,13 @@ const CONTAINER_REFUSED: readonly (keyof Container)[] = [
   'restartPolicy',
   'restartPolicyRules',
 ];
+const CONTAINER_WARNED: { readonly [field in keyof Container]?: string } = {
+  resizePolicy: 'has no effect: a change of resources replaces the pod',
+  terminationMessagePath: 'has no effect: termination messages are not read',
+  terminationMessagePolicy: 'has no effect: termination messages are not read',
+};
+/** What the schema fills in asks for nothing. */
+const FILLED_IN: readonly unknown[] = ['/dev/termination-log', 'File'];
 const SECURITY_REFUSED = [
   'seLinuxOptions',
   'windowsOptions',
@@ -69,6 +80,7 @@ export function findUnsupported(daemonSet: DaemonSet): SupportFindings {
     ...present(at, pod, POD_REFUSED),
     ...present(`${at}.securityContext`, pod.securityContext ?? {}, POD_SECURITY_REFUSED),
     ...(pod.dnsPolicy === 'None' ? [unsupported(`${at}.dnsPolicy`)] : []),
+    ...((pod.os?.name ?? 'linux') === 'linux' ? [] : [unsupported(`${at}.os.name`)]),
     ...(pod.affinity?.podAffinity ? [unsupported(`${at}.affinity.podAffinity`)] : []),
     ...(pod.affinity?.podAntiAffinity ? [unsupported(`${at}.affinity.podAntiAffinity`)] : []),
     ...(pod.volumes ?? []).flatMap((volume, index) => volumeFindings(`${at}.volumes[${index}]`, volume)),
@@ -76,11 +88,31 @@ export function findUnsupported(daemonSet: DaemonSet): SupportFindings {
       containerFindings(`${at}.containers[${index}]`, container),
     ),
   ];
-  const warnings = Object.entries(POD_WARNED)
-    .filter(([field]) => isSet(pod[field as keyof PodSpec]))
-    .map(([field, why]) => `${at}.${field}: ${why}`);
+  const warnings = [
+    ...warned(at, pod, POD_WARNED),
+    ...(pod.hostUsers === false ? [`${at}.hostUsers: user namespaces are not used`] : []),
+    ...pod.containers.flatMap((container, index) =>
+      containerWarnings(`${at}.containers[${index}]`, container),
+    ),
+  ];
   return { refused, warnings };
 }
+
+const warned = <T extends object>(
+  at: string,
+  value: T,
+  why: { readonly [field in keyof T]?: string },
+): string[] =>
+  Object.entries(why)
+    .filter(([field]) => isSet(value[field as keyof T]) && !FILLED_IN.includes(value[field as keyof T]))
+    .map(([field, reason]) => `${at}.${field}: ${reason}`);
+
+const containerWarnings = (at: string, container: Container): string[] => [
+  ...warned(at, container, CONTAINER_WARNED),
+  ...(['limits', 'requests'] as const)
+    .filter((side) => container.resources?.[side]?.['ephemeral-storage'] !== undefined)
+    .map((side) => `${at}.resources.${side}[ephemeral-storage]: has no effect: the disk is not metered`),
+];
 
 const unsupported = (field: string): FieldError => forbidden(field, 'not supported by fleetset');
 
@@ -114,6 +146,8 @@ const volumeFindings = (at: string, volume: Volume): FieldError[] =>
 function containerFindings(at: string, container: Container): FieldError[] {
   return [
     ...present(at, container, CONTAINER_REFUSED),
+    ...present(`${at}.resources`, container.resources ?? {}, ['claims']),
+    ...resourceFindings(`${at}.resources.limits`, container.resources?.limits),
     ...(container.env ?? []).flatMap((variable, index) =>
       variable.valueFrom ? [unsupported(`${at}.env[${index}].valueFrom`)] : [],
     ),
@@ -126,6 +160,12 @@ function containerFindings(at: string, container: Container): FieldError[] {
     ...probeFindings(`${at}.startupProbe`, container.startupProbe),
   ];
 }
+
+/** A limit is enough to look at: those that are refused cannot be requested without one. */
+const resourceFindings = (at: string, limits: { readonly [name: string]: string } = {}): FieldError[] =>
+  Object.keys(limits)
+    .filter((name) => !['cpu', 'memory', 'ephemeral-storage'].includes(name))
+    .map((name) => unsupported(`${at}[${name}]`));
 
 const probeFindings = (at: string, probe: Probe | undefined): FieldError[] =>
   probe ? present(at, probe, ['grpc', 'terminationGracePeriodSeconds']) : [];

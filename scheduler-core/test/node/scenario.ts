@@ -1,0 +1,189 @@
+// A node written down in lines, and its plan read back in lines: for tables of situations.
+import type { ContainerMemory, NodeAction } from '@fleetset/scheduler-core/node/node-action';
+import { actionKey } from '@fleetset/scheduler-core/node/node-action';
+import { type NodePlan, planNode } from '@fleetset/scheduler-core/node/plan-node';
+import type { PodRecord, SeenContainer, SeenState } from '@fleetset/scheduler-core/node/pod-record';
+import type { PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
+import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
+
+export const NOW = 10_000_000;
+const EFFECT: { readonly [word: string]: string } = { Keep: 'NoSchedule', Leave: 'NoExecute' };
+
+/** Revisions by name: "net..." has a network of its own, "...two" has a second container, "...slow" a long grace. */
+export function templateNamed(revision: string): PodTemplateSpec {
+  const names = revision.includes('two') ? ['main', 'side'] : ['main'];
+  return {
+    spec: {
+      ...(revision.startsWith('net') ? {} : { hostNetwork: true }),
+      ...(revision.includes('slow') ? { terminationGracePeriodSeconds: 120 } : {}),
+      containers: names.map((name) => ({ name, image: `${name}:${revision}` })),
+    },
+  };
+}
+
+/**
+ * What is so, one fact a line ("@" is a pod's holder):
+ *   grant r2 | no grant | no set | Keep | Leave
+ *   pod a r1 | pod a r1 without template          older ones first
+ *   a/main#0 running | a/main#1 created | a/main#0 ended 5s ago | a/main#0 ended unseen
+ *   busy create a/main | busy bear | busy remove a/main#0
+ *   deleted a | deleted a in 7s
+ *   unhealthy a/main#0
+ *   trouble a/main start 3s ago                   the last action on it failed
+ *   waited a/main restart 20s since 60s ago       the next wait, and when it was last used
+ */
+export function planOf(lines: string): NodePlan {
+  const facts = readFacts(lines);
+  return planNode({
+    now: NOW,
+    node: { name: 'n', labels: {}, taints: facts.taints },
+    daemonSets: facts.setIsThere
+      ? [
+          {
+            uid: 'set',
+            namespace: 'default',
+            name: 'web',
+            rules: {},
+            ...(facts.granted ? { granted: { revision: facts.granted, templateHash: facts.granted } } : {}),
+          },
+        ]
+      : [],
+    tombstones: facts.tombstones,
+    pods: facts.pods,
+    containers: facts.containers,
+    busy: facts.busy,
+    memory: facts.memory,
+    unhealthy: facts.unhealthy,
+  });
+}
+
+interface Facts {
+  granted: string | undefined;
+  setIsThere: boolean;
+  readonly taints: Taint[];
+  readonly pods: { readonly record: PodRecord; readonly template?: PodTemplateSpec }[];
+  readonly containers: SeenContainer[];
+  readonly busy: Map<string, NodeAction['kind']>;
+  readonly memory: Map<string, ContainerMemory>;
+  readonly tombstones: Map<string, number | undefined>;
+  readonly unhealthy: Map<string, string>;
+}
+
+const withHolder = (name: string) => name.replace('@', '');
+const ago = (text: string | undefined): number => NOW - 1000 * Number.parseFloat(text ?? '0');
+
+function readFacts(lines: string): Facts {
+  const facts: Facts = {
+    granted: undefined,
+    setIsThere: true,
+    taints: [],
+    pods: [],
+    containers: [],
+    busy: new Map(),
+    memory: new Map(),
+    tombstones: new Map(),
+    unhealthy: new Map(),
+  };
+  for (const line of lines.split('\n').map((text) => text.trim()))
+    if (line !== '') readFact(facts, line, line.split(/\s+/));
+  return facts;
+}
+
+function readFact(
+  facts: Facts,
+  line: string,
+  [first = '', second = '', third = '', ...more]: string[],
+): void {
+  if (line === 'no set') facts.setIsThere = false;
+  else if (line === 'no grant') facts.granted = undefined;
+  else if (first === 'grant') facts.granted = second;
+  else if (EFFECT[line]) facts.taints.push({ key: 'a', effect: EFFECT[line] ?? '' });
+  else if (first === 'pod') facts.pods.push(podLine(facts.pods.length, second, third, more.length === 0));
+  else if (first === 'busy')
+    facts.busy.set(second === 'bear' ? 'set' : withHolder(third), second as NodeAction['kind']);
+  else if (first === 'deleted')
+    facts.tombstones.set(second, more[0] ? Number.parseInt(more[0], 10) : undefined);
+  else if (first === 'unhealthy') facts.unhealthy.set(second, 'its liveness probe failed');
+  else if (first === 'trouble') remember(facts, second, { trouble: troubleLine(third, more[0]) });
+  else if (first === 'waited')
+    remember(facts, second, {
+      [third]: { waitMs: 1000 * Number.parseInt(more[0] ?? '', 10), updatedAt: ago(more[2]) },
+    });
+  else facts.containers.push(containerLine(first, second, third));
+}
+
+const podLine = (index: number, uid: string, revision: string, hasTemplate: boolean) => ({
+  record: {
+    uid,
+    name: `web-${uid}`,
+    namespace: 'default',
+    daemonSetUid: 'set',
+    daemonSetName: 'web',
+    revision,
+    templateHash: revision,
+    createdAt: `2026-01-01T00:00:0${index}Z`,
+  },
+  ...(hasTemplate ? { template: templateNamed(revision) } : {}),
+});
+
+function containerLine(id: string, state: string, value: string): SeenContainer {
+  const [, podUid = '', name = '', attempt] = /^(\w+)\/([\w@]+)#(\d+)$/.exec(id) ?? [];
+  return {
+    id,
+    podUid,
+    name: withHolder(name),
+    attempt: Number(attempt),
+    state: (state === 'ended' ? 'exited' : state) as SeenState,
+    ...(state === 'ended' && value !== 'unseen' ? { endedAt: ago(value) } : {}),
+    // A container of a pod with its own network says which holder it is on; the first one by default.
+    ...(name === '@' || state === 'ended' ? {} : { holderAttempt: 0 }),
+  };
+}
+
+function remember(facts: Facts, key: string, more: ContainerMemory): void {
+  const real = withHolder(key);
+  facts.memory.set(real, { ...facts.memory.get(real), ...more });
+}
+
+const troubleLine = (kind: string, when: string | undefined): NonNullable<ContainerMemory['trouble']> => ({
+  kind: kind as 'image' | 'create' | 'start',
+  reason: 'Failed',
+  message: 'it failed',
+  failedAt: ago(when),
+});
+
+/** The actions in lines, and when to look again. */
+export function stepsOf(plan: NodePlan): string[] {
+  const again = plan.nextAt === undefined ? [] : [`again in ${(plan.nextAt - NOW) / 1000}s`];
+  return [...plan.actions.map(stepLine), ...again];
+}
+
+function stepLine(action: NodeAction): string {
+  switch (action.kind) {
+    case 'bear':
+      return 'bear';
+    case 'forget':
+      return `forget ${action.podUid}`;
+    case 'create': {
+      const { restart, pull } = action.backOff ?? {};
+      const wait = [
+        restart && `restart ${restart.waitMs / 1000}s`,
+        pull && `pull ${pull.waitMs / 1000}s`,
+      ].filter(Boolean);
+      return `create ${keyOf(action)}#${action.attempt}${wait.length > 0 ? `, next wait ${wait.join()}` : ''}`;
+    }
+    case 'stop':
+      return `stop ${action.id} in ${action.graceSeconds}s`;
+    default:
+      return `${action.kind} ${action.id}`;
+  }
+}
+
+const keyOf = (action: NodeAction): string => actionKey(action).replace(/\/$/, '/@');
+
+/** "a run, b stop", in the order of the pods' names. */
+export const bucketsOf = ({ pods }: NodePlan): string =>
+  pods
+    .map(({ record, bucket }) => `${record.uid} ${bucket}`)
+    .sort()
+    .join(', ');

@@ -1,0 +1,289 @@
+// A small fleet for properties of planRollout: what is really so on each node, what the plane believes of it, and
+// everything that can come between the two. One event is one thing that may happen; each is total.
+import type { RolloutInput, RolloutNode, RolloutPlan } from '@fleetset/scheduler-core/rollout/plan-rollout';
+import fc from 'fast-check';
+
+type Plan = (input: RolloutInput) => RolloutPlan;
+type Pod = NonNullable<RolloutNode['pod']>;
+
+/** How a revision behaves: it comes up, it never does, or its image cannot be pulled and the old pod stays. */
+export const REVISIONS = { a: 'good', b: 'good', c: 'crashes', d: 'cannot be pulled' } as const;
+export type Revision = keyof typeof REVISIONS;
+
+export interface ModelNode {
+  readonly name: string;
+  decision: RolloutNode['decision'];
+  alive: boolean;
+  connected: boolean;
+  /** What really runs. */
+  pod: Pod | undefined;
+  /** What the node was told and accepted last, on its disk. */
+  told: { readonly generation: number; readonly revision: string } | undefined;
+  /** On their way; a stream keeps their order, and its end loses them. */
+  toNode: { readonly generation: number; readonly revision: string }[];
+  toPlane: { readonly generation: number; readonly pod: Pod | undefined }[];
+  /** On the plane's disk. */
+  granted: string | undefined;
+  /** In the plane's memory. */
+  generation: number;
+  report: { readonly generation: number; readonly pod: Pod | undefined } | undefined;
+  reported: boolean;
+  lost: boolean;
+  /** It was up when it was granted another revision, and has not been up on its grant since. */
+  moving: boolean;
+}
+
+export interface FleetModel {
+  readonly nodes: readonly ModelNode[];
+  readonly maxUnavailable: number | string;
+  target: Revision;
+}
+
+export type FleetEvent = readonly [kind: (typeof KINDS)[number], which: number, how: number];
+
+const KINDS = [
+  ...(['plan', 'plan', 'plan', 'plan', 'update', 'exchange', 'exchange', 'exchange', 'exchange'] as const),
+  ...([
+    'deliver',
+    'deliver',
+    'work',
+    'work',
+    'report',
+    'take',
+    'take again',
+    'take late',
+    'lose report',
+  ] as const),
+  ...(['crash', 'break off', 'connect', 'fall silent', 'die', 'return', 'return', 'restart plane'] as const),
+  ...(['delete pod', 'leave', 'come', 'come'] as const),
+] as const;
+
+export const someEvents = fc.array(
+  fc.tuple(fc.constantFrom(...KINDS), fc.nat(4), fc.nat(3)) as fc.Arbitrary<FleetEvent>,
+  { minLength: 20, maxLength: 120, size: 'max' },
+);
+export const someFleet = fc.record({
+  size: fc.integer({ min: 1, max: 5 }),
+  maxUnavailable: fc.constantFrom(1, 2, '25%', '50%'),
+});
+
+/** All nodes run revision a, and the plane knows it. */
+export function newFleet({
+  size,
+  maxUnavailable,
+}: {
+  size: number;
+  maxUnavailable: number | string;
+}): FleetModel {
+  const nodes = Array.from({ length: size }, (_, index): ModelNode => {
+    const pod = { revision: 'a', available: true, deleted: false };
+    return {
+      name: `node-${index}`,
+      decision: 'Run',
+      alive: true,
+      connected: true,
+      pod,
+      told: { generation: 1, revision: 'a' },
+      toNode: [],
+      toPlane: [],
+      granted: 'a',
+      generation: 1,
+      report: { generation: 1, pod },
+      reported: true,
+      lost: false,
+      moving: false,
+    };
+  });
+  return { nodes, maxUnavailable, target: 'a' };
+}
+
+/** As the plane sees it. */
+export const believed = (node: ModelNode): RolloutNode => ({
+  name: node.name,
+  decision: node.decision,
+  connected: node.connected && node.reported,
+  lost: node.lost,
+  ...(node.granted === undefined ? {} : { granted: node.granted }),
+  ...(node.report?.pod ? { pod: { ...node.report.pod, deleted: node.pod?.deleted ?? false } } : {}),
+  ...(node.report && node.report.generation !== node.generation ? { behind: true } : {}),
+});
+
+export const inputOf = ({ nodes, maxUnavailable, target }: FleetModel): RolloutInput => ({
+  strategy: { type: 'RollingUpdate', maxUnavailable },
+  target,
+  nodes: nodes.map(believed),
+});
+
+const isReallyUp = ({ alive, pod }: ModelNode) => alive && pod?.available === true && !pod.deleted;
+
+/** Up on what it was granted, and nothing else under way to it. */
+const hasArrived = (node: ModelNode) =>
+  isReallyUp(node) &&
+  node.pod?.revision === node.granted &&
+  node.told?.revision === node.granted &&
+  node.toNode.every(({ revision }) => revision === node.granted);
+
+function note(node: ModelNode): void {
+  if (hasArrived(node)) node.moving = false;
+}
+
+/** One pass of the plane: plans, writes the grants, tells who is connected. Answers with what it planned. */
+export function planPass(fleet: FleetModel, plan: Plan): RolloutPlan {
+  const made = plan(inputOf(fleet));
+  for (const { node: name, revision } of made.grants) {
+    const node = fleet.nodes.find((one) => one.name === name);
+    if (!node) continue;
+    if (isReallyUp(node) && node.granted !== revision) node.moving = true;
+    node.granted = revision;
+    tell(node);
+    note(node);
+  }
+  return made;
+}
+
+function tell(node: ModelNode): void {
+  if (node.granted === undefined) return;
+  node.generation += 1;
+  if (node.connected) node.toNode.push({ generation: node.generation, revision: node.granted });
+}
+
+/** An agent refuses an older generation. */
+function deliver(node: ModelNode): void {
+  const message = node.toNode.shift();
+  if (message && message.generation >= (node.told?.generation ?? 0)) node.told = message;
+}
+
+/** What the agent does next, from what it was told. */
+function work(node: ModelNode): void {
+  if (!node.alive) return;
+  const wanted = node.decision === 'Run' ? node.told?.revision : undefined;
+  if (node.pod?.deleted || (node.decision === 'Leave' && node.pod)) node.pod = undefined;
+  else if (wanted && !node.pod) node.pod = { revision: wanted, available: false, deleted: false };
+  else if (wanted && node.pod && node.pod.revision !== wanted) {
+    if (REVISIONS[wanted as Revision] !== 'cannot be pulled')
+      node.pod = { revision: wanted, available: false, deleted: false };
+  } else if (node.pod)
+    node.pod = { ...node.pod, available: REVISIONS[node.pod.revision as Revision] === 'good' };
+}
+
+function breakOff(node: ModelNode): void {
+  node.connected = false;
+  node.reported = false;
+  node.toNode = [];
+  node.toPlane = [];
+}
+
+function connect(node: ModelNode): void {
+  if (!node.alive || node.connected) return;
+  node.connected = true;
+  if (node.granted !== undefined) node.toNode.push({ generation: node.generation, revision: node.granted });
+}
+
+function send(node: ModelNode): void {
+  if (node.connected) node.toPlane.push({ generation: node.told?.generation ?? 0, pod: node.pod });
+}
+
+function take(node: ModelNode, at: number, keep = false): void {
+  const report = node.toPlane[at];
+  if (!report || !node.connected) return;
+  if (!keep) node.toPlane.splice(at, 1);
+  node.report = report;
+  node.reported = true;
+  node.lost = false;
+}
+
+/** Everything that may happen, the plan apart. */
+export function happen(fleet: FleetModel, [kind, which, how]: FleetEvent): void {
+  const node = fleet.nodes[which % fleet.nodes.length];
+  if (!node) return;
+  switch (kind) {
+    case 'update':
+      fleet.target = (Object.keys(REVISIONS) as Revision[])[how] ?? 'a';
+      break;
+    case 'exchange':
+      // All that is on its way arrives, and some work is done.
+      connect(node);
+      while (node.alive && node.toNode.length > 0) deliver(node);
+      work(node);
+      send(node);
+      while (node.toPlane.length > 0) take(node, 0);
+      break;
+    case 'deliver':
+      if (node.alive) deliver(node);
+      break;
+    case 'work':
+      work(node);
+      break;
+    case 'report':
+      send(node);
+      break;
+    case 'take':
+      take(node, 0);
+      break;
+    case 'take again':
+      take(node, 0, true);
+      break;
+    case 'take late':
+      take(node, node.toPlane.length - 1);
+      break;
+    case 'lose report':
+      node.toPlane.shift();
+      break;
+    case 'crash':
+      if (node.pod) node.pod = { ...node.pod, available: false };
+      break;
+    case 'break off':
+      breakOff(node);
+      break;
+    case 'connect':
+      connect(node);
+      break;
+    case 'fall silent':
+      if (!node.connected) node.lost = true;
+      break;
+    case 'die':
+      node.alive = false;
+      if (node.pod) node.pod = { ...node.pod, available: false };
+      breakOff(node);
+      break;
+    case 'return':
+      node.alive = true;
+      break;
+    case 'restart plane':
+      for (const one of fleet.nodes) {
+        breakOff(one);
+        one.report = undefined;
+        // A new epoch: higher than anything told before.
+        one.generation += 100;
+      }
+      break;
+    case 'delete pod':
+      if (node.pod) node.pod = { ...node.pod, deleted: true };
+      break;
+    case 'leave':
+      node.decision = how === 0 ? 'Keep' : 'Leave';
+      break;
+    case 'come':
+      node.decision = 'Run';
+      break;
+    case 'plan':
+      break;
+  }
+  note(node);
+}
+
+/** Faults stop: everybody is there, nothing is lost, and the plane goes on until it has nothing to grant. */
+export function settle(
+  fleet: FleetModel,
+  plan: Plan,
+  except: (node: ModelNode) => boolean = () => false,
+): void {
+  for (let round = 0; round < 40; round++) {
+    for (const [which, node] of fleet.nodes.entries()) {
+      if (except(node)) continue;
+      node.alive = true;
+      for (let step = 0; step < 4; step++) happen(fleet, ['exchange', which, 0]);
+    }
+    planPass(fleet, plan);
+  }
+}

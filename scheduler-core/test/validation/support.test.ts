@@ -1,0 +1,249 @@
+// Proves that nothing a manifest says is dropped in silence: every field of a pod that the API knows is done by the
+// agent, refused, warned about, or listed here with the reason why it needs no word.
+import { container } from '@fleetset/scheduler-core/schema/container';
+import { podSpec } from '@fleetset/scheduler-core/schema/pod';
+import type { ObjectSchema } from '@fleetset/scheduler-core/schema/schema';
+import { volume } from '@fleetset/scheduler-core/schema/volume';
+import { findUnsupported } from '@fleetset/scheduler-core/validation/support';
+import { describe, expect, test } from 'vitest';
+import { type Edit, edited, fullPath, MINIMAL, readDaemonSet } from '../manifest.ts';
+
+const found = (...edits: Edit[]) => findUnsupported(readDaemonSet(edited(MINIMAL, edits)));
+
+test('the least manifest asks for nothing that is not there', () => {
+  expect(found()).toEqual({ refused: [], warnings: [] });
+});
+
+type Treatment = 'done' | 'harmless' | readonly ['refused' | 'warned' | 'forbidden', unknown];
+const refused = (value: unknown): Treatment => ['refused', value];
+const warned = (value: unknown): Treatment => ['warned', value];
+/** By validation, whatever the agent can do. */
+const forbidden = (value: unknown): Treatment => ['forbidden', value];
+
+const POD: { readonly [field: string]: Treatment } = {
+  activeDeadlineSeconds: forbidden(1),
+  affinity: 'done',
+  automountServiceAccountToken: warned(true),
+  containers: 'done',
+  dnsConfig: refused({ nameservers: ['1.1.1.1'] }),
+  // None is refused below; the others are the node's own resolver.
+  dnsPolicy: 'harmless',
+  // There are no services.
+  enableServiceLinks: 'harmless',
+  ephemeralContainers: forbidden([{ name: 'a' }]),
+  hostAliases: refused([{ ip: '1.1.1.1' }]),
+  hostIPC: 'done',
+  hostNetwork: 'done',
+  hostPID: 'done',
+  hostUsers: warned(false),
+  hostname: refused('a'),
+  hostnameOverride: refused('a'),
+  imagePullSecrets: refused([{ name: 'a' }]),
+  initContainers: refused([{ name: 'a' }]),
+  nodeName: 'done',
+  nodeSelector: 'done',
+  os: 'done',
+  overhead: refused({ cpu: '1' }),
+  preemptionPolicy: warned('Never'),
+  priority: warned(5),
+  priorityClassName: warned('high'),
+  readinessGates: refused([{ conditionType: 'a' }]),
+  resourceClaims: refused([{ name: 'a' }]),
+  resources: refused({ limits: { cpu: '1' } }),
+  restartPolicy: 'done',
+  runtimeClassName: refused('gvisor'),
+  // Whoever schedules, a daemon pod has its node.
+  schedulerName: 'harmless',
+  schedulingGates: refused([{ name: 'a' }]),
+  securityContext: 'done',
+  serviceAccount: warned('a'),
+  serviceAccountName: warned('a'),
+  setHostnameAsFQDN: refused(true),
+  shareProcessNamespace: refused(true),
+  subdomain: refused('a'),
+  terminationGracePeriodSeconds: 'done',
+  tolerations: 'done',
+  topologySpreadConstraints: warned([{ maxSkew: 1, topologyKey: 'a', whenUnsatisfiable: 'DoNotSchedule' }]),
+  volumes: 'done',
+  workloadRef: refused({ name: 'a' }),
+};
+
+const POD_SECURITY: { readonly [field: string]: Treatment } = {
+  appArmorProfile: refused({ type: 'RuntimeDefault' }),
+  fsGroup: refused(1),
+  // These three say how to do what is refused anyway.
+  fsGroupChangePolicy: 'harmless',
+  supplementalGroupsPolicy: 'harmless',
+  seLinuxChangePolicy: 'harmless',
+  runAsGroup: 'done',
+  runAsNonRoot: 'done',
+  runAsUser: 'done',
+  seLinuxOptions: refused({ level: 'a' }),
+  seccompProfile: refused({ type: 'RuntimeDefault' }),
+  supplementalGroups: refused([1]),
+  sysctls: refused([{ name: 'a', value: 'b' }]),
+  windowsOptions: refused({ hostProcess: true }),
+};
+
+const CONTAINER: { readonly [field: string]: Treatment } = {
+  args: 'done',
+  command: 'done',
+  env: 'done',
+  envFrom: refused([{ configMapRef: { name: 'a' } }]),
+  image: 'done',
+  imagePullPolicy: 'done',
+  lifecycle: refused({ preStop: { exec: { command: ['a'] } } }),
+  livenessProbe: 'done',
+  name: 'done',
+  ports: 'done',
+  readinessProbe: 'done',
+  resizePolicy: warned([{ resourceName: 'cpu', restartPolicy: 'NotRequired' }]),
+  resources: 'done',
+  restartPolicy: refused('Always'),
+  restartPolicyRules: refused([{ action: 'Restart' }]),
+  securityContext: 'done',
+  startupProbe: 'done',
+  stdin: 'done',
+  stdinOnce: 'done',
+  terminationMessagePath: warned('/dev/other'),
+  terminationMessagePolicy: warned('FallbackToLogsOnError'),
+  tty: 'done',
+  volumeDevices: refused([{ name: 'a', devicePath: '/dev/a' }]),
+  volumeMounts: 'done',
+  workingDir: 'done',
+};
+
+const SECURITY: { readonly [field: string]: Treatment } = {
+  allowPrivilegeEscalation: 'done',
+  appArmorProfile: refused({ type: 'RuntimeDefault' }),
+  capabilities: 'done',
+  privileged: 'done',
+  procMount: refused('Unmasked'),
+  readOnlyRootFilesystem: 'done',
+  runAsGroup: 'done',
+  runAsNonRoot: 'done',
+  runAsUser: 'done',
+  seLinuxOptions: refused({ level: 'a' }),
+  seccompProfile: refused({ type: 'RuntimeDefault' }),
+  windowsOptions: refused({ hostProcess: true }),
+};
+
+const PROBE: { readonly [field: string]: Treatment } = {
+  exec: 'done',
+  failureThreshold: 'done',
+  grpc: refused({ port: 1 }),
+  httpGet: 'done',
+  initialDelaySeconds: 'done',
+  periodSeconds: 'done',
+  successThreshold: 'done',
+  tcpSocket: 'done',
+  terminationGracePeriodSeconds: refused(1),
+  timeoutSeconds: 'done',
+};
+
+const RESOURCES: { readonly [field: string]: Treatment } = {
+  claims: refused([{ name: 'a' }]),
+  limits: 'done',
+  requests: 'done',
+};
+
+const containerObject = (field: string) =>
+  (container.fields as { readonly [name: string]: unknown })[field] as ObjectSchema;
+const PLACES: readonly (readonly [path: string, ObjectSchema, { readonly [field: string]: Treatment }])[] = [
+  ['pod', podSpec, POD],
+  ['pod.securityContext', podSpec.fields.securityContext, POD_SECURITY],
+  ['main', container, CONTAINER],
+  ['main.securityContext', containerObject('securityContext'), SECURITY],
+  ['main.resources', containerObject('resources'), RESOURCES],
+  ['main.livenessProbe', containerObject('livenessProbe'), PROBE],
+  ['main.readinessProbe', containerObject('readinessProbe'), PROBE],
+  ['main.startupProbe', containerObject('startupProbe'), PROBE],
+];
+
+describe.each(PLACES)('every field of %s', (path, schema, treatments) => {
+  test('is treated', () => {
+    expect(Object.keys(treatments).sort()).toEqual(Object.keys(schema.fields).sort());
+  });
+  const said = Object.entries(treatments).flatMap(([field, treatment]) =>
+    typeof treatment === 'string' ? [] : [[field, ...treatment] as const],
+  );
+  test.each(said)('%s is %s', (field, how, value) => {
+    const { refused: errors, warnings } = found([`${path}.${field}`, value]);
+    const at = fullPath(`${path}.${field}`).replace('containers.0', 'containers[0]');
+    const expectedErrors = how === 'refused' ? [at] : [];
+    expect(errors.map((error) => error.field)).toEqual(expectedErrors);
+    expect(errors.map(({ reason, message }) => `${reason} ${message}`)).toEqual(
+      expectedErrors.map(() => 'FieldValueForbidden Forbidden: not supported by fleetset'),
+    );
+    expect(warnings.map((text) => text.slice(0, text.indexOf(':')))).toEqual(how === 'warned' ? [at] : []);
+  });
+});
+
+describe('volumes', () => {
+  const sources = Object.keys(volume.fields).filter((field) => field !== 'name' && field !== 'hostPath');
+  test.each(sources)('%s is refused', (source) => {
+    const { refused: errors } = found(['pod.volumes', [{ name: 'v', [source]: {} }]]);
+    expect(errors.map(({ field }) => field)).toEqual([`spec.template.spec.volumes[0].${source}`]);
+  });
+  test('without a source it is an emptyDir, and refused as one', () => {
+    const { refused: errors } = found(['pod.volumes', [{ name: 'v' }]]);
+    expect(errors.map(({ field }) => field)).toEqual(['spec.template.spec.volumes[0].emptyDir']);
+  });
+  test('hostPath is done', () => {
+    expect(found(['pod.volumes', [{ name: 'v', hostPath: { path: '/v' } }]]).refused).toEqual([]);
+  });
+});
+
+describe('single values', () => {
+  test.each<[Edit, string]>([
+    [['pod.dnsPolicy', 'None'], 'spec.template.spec.dnsPolicy'],
+    [['pod.os', { name: 'windows' }], 'spec.template.spec.os.name'],
+    [['pod.affinity', { podAffinity: {} }], 'spec.template.spec.affinity.podAffinity'],
+    [['pod.affinity', { podAntiAffinity: {} }], 'spec.template.spec.affinity.podAntiAffinity'],
+    [['main.env', [{ name: 'A', valueFrom: {} }]], 'spec.template.spec.containers[0].env[0].valueFrom'],
+    [
+      [
+        'main.volumeMounts',
+        [
+          { name: 'v', mountPath: '/v' },
+          { name: 'v', mountPath: '/w', subPath: 'a' },
+        ],
+      ],
+      'spec.template.spec.containers[0].volumeMounts[1].subPath',
+    ],
+    [
+      ['main.resources', { limits: { 'nvidia.com/gpu': '1' } }],
+      'spec.template.spec.containers[0].resources.limits[nvidia.com/gpu]',
+    ],
+    [
+      ['main.resources', { limits: { 'hugepages-2Mi': '1' } }],
+      'spec.template.spec.containers[0].resources.limits[hugepages-2Mi]',
+    ],
+    [
+      ['spec.updateStrategy', { rollingUpdate: { maxUnavailable: 0, maxSurge: '10%' } }],
+      'spec.updateStrategy.rollingUpdate.maxSurge',
+    ],
+  ])('%j is refused', (edit, field) => {
+    expect(found(edit).refused.map((error) => error.field)).toEqual([field]);
+  });
+
+  test('a limit of disk is warned about', () => {
+    expect(found(['main.resources', { limits: { 'ephemeral-storage': '1Gi' } }]).warnings).toEqual([
+      'spec.template.spec.containers[0].resources.limits[ephemeral-storage]: has no effect: the disk is not metered',
+    ]);
+  });
+
+  test.each<Edit>([
+    ['pod.initContainers', []],
+    ['pod.dnsConfig', {}],
+    ['pod.hostUsers', true],
+    ['pod.automountServiceAccountToken', false],
+    ['pod.os', { name: 'linux' }],
+    ['pod.hostname', ''],
+    ['pod.securityContext', { sysctls: [], seLinuxOptions: {} }],
+    ['spec.updateStrategy', { rollingUpdate: { maxSurge: '0%' } }],
+    ['main.resources', { limits: { cpu: '1', memory: '1Gi' } }],
+  ])('%s: %j asks for nothing', (...edit) => {
+    expect(found(edit)).toEqual({ refused: [], warnings: [] });
+  });
+});

@@ -187,6 +187,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
   const stopLoops = async () => {
     if (removals !== 'expired') removals.close();
     recorder.close();
+    intake.close();
     await Promise.all([rollout.stop(), lifecycle.stop(), namespaces.stop()]);
     await store.close();
   };

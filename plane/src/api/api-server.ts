@@ -87,7 +87,7 @@ export function createApiServer(parts: ApiServerParts): ApiServer {
         });
       });
       serve(request, response).catch((error: unknown) => {
-        if (!(error instanceof ApiError) || error.code >= 500) failure = error;
+        if (!(error instanceof ApiError) || error.code === 500) failure = error;
         sendError(response, error);
       });
     },

@@ -16,6 +16,8 @@ export interface Effects {
   readonly alongCreate?: (object: KubeObject) => readonly Write[];
   /** May adjust the object or refuse it by throwing an ApiError. */
   readonly checkUpdate?: (object: KubeObject, current: KubeObject) => KubeObject;
+  /** Written together with the end of an object, whichever way it comes to it. */
+  readonly alongEnd?: (object: KubeObject) => readonly Write[];
   /** May refuse by throwing an ApiError. */
   readonly planDelete?: (object: KubeObject, options: DeleteOptions) => DeletePlan;
 }

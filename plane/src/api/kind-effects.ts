@@ -5,9 +5,9 @@ import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
 import { formatTaint, sameTaint } from '@fleetset/scheduler-core/taint-toleration';
 import { type FieldError, forbidden } from '@fleetset/scheduler-core/validation/field-error';
 import { NODE_RECORDS, nodeRecord, REMOVED_KEYS } from '../fleet/node-record.ts';
-import { putTombstone, TOMBSTONES } from '../fleet/tombstones.ts';
+import { isDeleted, putTombstone, TOMBSTONES } from '../fleet/tombstones.ts';
 import { daemonSetKind } from '../kinds/daemon-set-kind.ts';
-import type { Kind, KubeObject } from '../kinds/kind.ts';
+import type { Kind } from '../kinds/kind.ts';
 import { nodeKind } from '../kinds/node-kind.ts';
 import { namespaceKind } from '../kinds/plain-kinds.ts';
 import { podKind } from '../kinds/pod-kind.ts';
@@ -16,6 +16,7 @@ import type { Store, Write } from '../store/store.ts';
 import { forbiddenRequest, invalidObject, methodNotAllowed } from './api-error.ts';
 import type { DeletePlan, Effects, EffectsOf } from './effects.ts';
 import type { DeleteOptions } from './objects.ts';
+import { LONGEST_GRACE_SECONDS } from './write-options.ts';
 
 export const SYSTEM_NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-lease'] as const;
 const DEFAULT_GRACE_SECONDS = 30;
@@ -23,7 +24,7 @@ const DEFAULT_GRACE_SECONDS = 30;
 export function createEffects(store: Store): EffectsOf {
   const byKind = new Map<Kind, Effects>([
     [nodeKind, nodeEffects(store)],
-    [podKind, podEffects()],
+    [podKind, podEffects(store)],
     [daemonSetKind, daemonSetEffects()],
     [namespaceKind, namespaceEffects()],
   ]);
@@ -44,10 +45,13 @@ function nodeEffects(store: Store): Effects {
     },
     planDelete: (object, { propagation }) => {
       refuseOrphan(propagation);
+      return object.metadata.finalizers?.length ? { keep: object, graceSeconds: 0 } : {};
+    },
+    alongEnd: (object) => {
       const name = object.metadata.name ?? '';
       const record = nodeRecord(store, name);
       const message = `node ${name} was removed from the fleet (kubectl delete node)`;
-      const writes: Write[] = [
+      return [
         ...(record
           ? [{ collection: REMOVED_KEYS, id: record.keyHash, value: { name, message }, durable: true }]
           : []),
@@ -55,7 +59,6 @@ function nodeEffects(store: Store): Effects {
         ...idsOfNode(store, GRANTS, name),
         ...idsOfNode(store, TOMBSTONES, name),
       ];
-      return { writes };
     },
   };
 }
@@ -88,28 +91,32 @@ function refuseOrphan(propagation: DeleteOptions['propagation']): void {
 }
 
 /** The node is told; the Pod goes when its node shows it no more. With a grace of 0 it is forgotten at once. */
-function podEffects(): Effects {
+function podEffects(store: Store): Effects {
   return {
     planDelete: (object, { graceSeconds }) => {
       const pod = object as unknown as Pod;
+      const node = pod.spec?.nodeName ?? '';
+      const podUid = object.metadata.uid ?? '';
       const own = pod.spec?.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS;
       const tombstone = putTombstone({
-        node: pod.spec?.nodeName ?? '',
-        podUid: object.metadata.uid ?? '',
+        node,
+        podUid,
         ...(graceSeconds === undefined ? {} : { graceSeconds }),
       });
       if (graceSeconds === 0) return { writes: [tombstone] };
-      const grace = graceSeconds ?? own;
-      const deletionTimestamp = new Date(Date.now() + grace * 1000).toISOString().replace(/\.\d+Z$/, 'Z');
+      const grace = Math.min(graceSeconds ?? own, LONGEST_GRACE_SECONDS);
       const before = object.metadata.deletionGracePeriodSeconds;
-      const keep: KubeObject =
-        before !== undefined && before <= grace
-          ? object
-          : {
-              ...object,
-              metadata: { ...object.metadata, deletionTimestamp, deletionGracePeriodSeconds: grace },
-            };
-      return { keep, graceSeconds: grace, writes: [tombstone] };
+      // Deleted again: the grace may become shorter, never longer.
+      if (before !== undefined && before <= grace)
+        return {
+          keep: object,
+          writes: isDeleted(store, node, podUid)
+            ? []
+            : [putTombstone({ node, podUid, graceSeconds: before })],
+        };
+      const deletionTimestamp = new Date(Date.now() + grace * 1000).toISOString().replace(/\.\d+Z$/, 'Z');
+      const metadata = { ...object.metadata, deletionTimestamp, deletionGracePeriodSeconds: grace };
+      return { keep: { ...object, metadata }, graceSeconds: grace, writes: [tombstone] };
     },
   };
 }

@@ -129,7 +129,7 @@ export function createObjects(store: Store, effectsOf: EffectsOf, nowText: () =>
         const warnings = [...decoded.warnings, ...(kind.rules?.warnings?.(allowed) ?? [])];
         if (sameJson(allowed, current.object)) return { object: current.object, warnings };
         if (options.dryRun) return { object: allowed, warnings };
-        const done = allowed.metadata.deletionTimestamp && !allowed.metadata.finalizers?.length;
+        const done = allowed.metadata.deletionTimestamp !== undefined && !isHeld(allowed);
         const write: Write = {
           collection: collectionOf(kind),
           id: idOf(namespace, name),
@@ -137,7 +137,8 @@ export function createObjects(store: Store, effectsOf: EffectsOf, nowText: () =>
           expect: current.version,
           durable: !kind.volatile,
         };
-        if (await commit(kind, allowed, [write]))
+        const along = done ? (effectsOf(kind).alongEnd?.(allowed) ?? []) : [];
+        if (await commit(kind, allowed, [write, ...along]))
           return { object: done ? allowed : reread(kind, allowed), warnings };
         const asked = decoded.object.metadata.resourceVersion;
         if (asked !== undefined || attempt === CONFLICT_TRIES) throw conflict(kind, name);
@@ -161,7 +162,8 @@ export function createObjects(store: Store, effectsOf: EffectsOf, nowText: () =>
           durable: !kind.volatile,
         };
         const same = plan.keep && sameJson(object, current.object);
-        const writes = [...(same ? [] : [write]), ...(plan.writes ?? [])];
+        const along = plan.keep ? [] : (effectsOf(kind).alongEnd?.(object) ?? []);
+        const writes = [...(same ? [] : [write]), ...along, ...(plan.writes ?? [])];
         if (writes.length === 0 || (await commit(kind, object, writes)))
           return plan.keep ? { ...removed, object: reread(kind, object) } : removed;
         if (attempt === CONFLICT_TRIES) throw conflict(kind, name);
@@ -313,6 +315,12 @@ function requirePreconditions(
     );
   if (resourceVersion && resourceVersion !== current.metadata.resourceVersion)
     throw conflict(kind, name, 'Precondition failed: the resource version differs');
+}
+
+/** By its finalizers; a Namespace also by those of its spec, which go when it is empty. */
+function isHeld({ metadata, spec }: KubeObject): boolean {
+  const { finalizers } = (spec ?? {}) as { readonly finalizers?: readonly string[] };
+  return Boolean(metadata.finalizers?.length || finalizers?.length);
 }
 
 /** Gone at once, unless finalizers hold it. */

@@ -43,7 +43,7 @@ function applyJsonPatch(current: KubeObject, patch: unknown): unknown {
   if (!Array.isArray(patch) || !patch.every(isOperation))
     throw badRequest('a JSON patch must be a list of operations');
   const result = structuredClone(current) as { metadata?: { resourceVersion?: string } };
-  const failure = applyPatch(result, patch as Operation[]).find((error) => error !== null);
+  const failure = firstFailure(result, patch as Operation[]);
   if (failure)
     throw new ApiError(
       422,
@@ -53,6 +53,15 @@ function applyJsonPatch(current: KubeObject, patch: unknown): unknown {
   if (result.metadata?.resourceVersion === current.metadata.resourceVersion)
     delete result.metadata?.resourceVersion;
   return result;
+}
+
+/** The library answers with most failures, and throws over a few odd values. */
+function firstFailure(result: object, operations: Operation[]): Error | undefined {
+  try {
+    return applyPatch(result, operations).find((error) => error !== null) ?? undefined;
+  } catch (error) {
+    return error as Error;
+  }
 }
 
 const isOperation = (operation: unknown): boolean =>

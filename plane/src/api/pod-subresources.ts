@@ -1,6 +1,7 @@
 // pods/log and pods/eviction.
 import type { ServerResponse } from 'node:http';
 import type { LogsRequest } from '@fleetset/proto/gen/fleetset/v1/node';
+import { isRecord } from '@fleetset/scheduler-core/schema/decode';
 import type { Pod } from '@fleetset/scheduler-core/schema/pod';
 import type { KubeObject } from '../kinds/kind.ts';
 import { podKind } from '../kinds/pod-kind.ts';
@@ -11,6 +12,7 @@ import type { Objects } from './objects.ts';
 import { countParameter, flagParameter } from './request.ts';
 import type { ServedSubresource, SubresourceCall } from './resource-routes.ts';
 import { sendJson } from './respond.ts';
+import { deleteOptions } from './write-options.ts';
 
 export function podSubresources(objects: Objects, tunnels: Tunnels): ReadonlyMap<string, ServedSubresource> {
   return new Map<string, ServedSubresource>([
@@ -95,15 +97,11 @@ function logsRequest({ metadata }: KubeObject, pod: Pod, query: URLSearchParams)
 }
 
 /** An eviction is a deletion: nothing here forbids one. */
-async function evict({ object, request, response }: SubresourceCall, objects: Objects): Promise<void> {
-  const body = (await readOptionalJson(request)) as {
-    deleteOptions?: { gracePeriodSeconds?: number; dryRun?: readonly string[] };
-  };
-  const { gracePeriodSeconds, dryRun } = body.deleteOptions ?? {};
-  await objects.remove(podKind, object.metadata.namespace, object.metadata.name ?? '', {
-    dryRun: dryRun?.includes('All') ?? false,
-    propagation: 'Background',
-    ...(typeof gracePeriodSeconds === 'number' ? { graceSeconds: gracePeriodSeconds } : {}),
-  });
+async function evict({ object, request, response, query }: SubresourceCall, objects: Objects): Promise<void> {
+  const body = await readOptionalJson(request);
+  const options = isRecord(body) ? (body.deleteOptions ?? {}) : undefined;
+  if (!isRecord(options)) throw badRequest('an Eviction must be an object, and so must its deleteOptions');
+  const { metadata } = object;
+  await objects.remove(podKind, metadata.namespace, metadata.name ?? '', deleteOptions(query, options));
   sendJson(response, 201, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' });
 }

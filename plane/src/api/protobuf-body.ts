@@ -1,7 +1,7 @@
 // Bodies in Kubernetes' protobuf, which kubectl from 1.32 on sends for `create namespace`, `create configmap` and
 // `create secret`. The field numbers are those of the published messages.
 import { BinaryReader } from '@bufbuild/protobuf/wire';
-import { badRequest, unsupportedMediaType } from './api-error.ts';
+import { ApiError, badRequest, unsupportedMediaType } from './api-error.ts';
 
 export const PROTOBUF_TYPE = 'application/vnd.kubernetes.protobuf';
 
@@ -76,7 +76,8 @@ export function decodeProtobuf(body: Uint8Array): unknown {
       typeMeta?: { apiVersion?: string; kind?: string };
       raw?: Uint8Array;
     };
-    const fields = typeMeta?.apiVersion === 'v1' ? KINDS[typeMeta.kind ?? ''] : undefined;
+    const kind = typeMeta?.kind ?? '';
+    const fields = typeMeta?.apiVersion === 'v1' && Object.hasOwn(KINDS, kind) ? KINDS[kind] : undefined;
     if (!fields)
       throw unsupportedMediaType(
         `protobuf is not taken for ${typeMeta?.kind ?? 'this kind'}: send application/json`,
@@ -84,9 +85,9 @@ export function decodeProtobuf(body: Uint8Array): unknown {
     const content = new BinaryReader(raw ?? new Uint8Array());
     return { ...typeMeta, ...readMessage(fields, content, content.len) };
   } catch (error) {
-    if (error instanceof RangeError || error instanceof TypeError)
-      throw badRequest(`the body is not readable protobuf: ${error.message}`);
-    throw error;
+    if (error instanceof ApiError) throw error;
+    // Whatever the library makes of broken bytes.
+    throw badRequest(`the body is not readable protobuf: ${(error as Error).message}`);
   }
 }
 

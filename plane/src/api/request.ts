@@ -67,7 +67,8 @@ export function replyForm(accept: string | undefined): ReplyForm {
 /** A query parameter that is a count; undefined when absent or unreadable. */
 export function countParameter(query: URLSearchParams, name: string): number | undefined {
   const text = query.get(name);
-  return text !== null && /^\d+$/.test(text) ? Number(text) : undefined;
+  const count = text !== null && /^\d+$/.test(text) ? Number(text) : undefined;
+  return Number.isSafeInteger(count) ? count : undefined;
 }
 
 export const flagParameter = (query: URLSearchParams, name: string): boolean => {

@@ -1,18 +1,18 @@
 // One request about stored objects: which verb it is, and what serves it.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { isRecord } from '@fleetset/scheduler-core/schema/decode';
 import { collectionOf, type Kind, type KubeObject } from '../kinds/kind.ts';
 import type { Store } from '../store/store.ts';
 import { badRequest, methodNotAllowed, notFoundObject, notFoundPath } from './api-error.ts';
 import { requireAllowed, type User } from './authenticate.ts';
 import { contentTypeOf, parseJson, readBody, readObject, readOptionalJson } from './body.ts';
 import { formatOne, formatPage, listPage, requireKnownPast } from './list.ts';
-import type { DeleteOptions, Objects, Removed, WriteOptions } from './objects.ts';
+import type { Objects, Removed } from './objects.ts';
 import { patchFunction } from './patch.ts';
 import { flagParameter, type ReplyForm, type RequestPath, replyForm } from './request.ts';
 import { sendJson, setWarnings } from './respond.ts';
 import { readSelection } from './selection.ts';
 import { serveWatch } from './watch.ts';
+import { deleteOptions, writeOptions } from './write-options.ts';
 
 /** Objects that are made when they are asked for, and never written by a client. */
 export type VirtualObjects = (namespace: string | undefined) => Iterable<KubeObject>;
@@ -225,50 +225,4 @@ function requireVerb(kind: Kind, verb: Kind['verbs'][number]): void {
         ? `nodes cannot be created: a machine joins with 'fleetset join'`
         : `the server does not allow this method on ${kind.plural}`,
   );
-}
-
-function writeOptions(query: URLSearchParams): WriteOptions {
-  const validation = query.get('fieldValidation');
-  if (validation && !['Strict', 'Warn', 'Ignore'].includes(validation))
-    throw badRequest(
-      `fieldValidation: Unsupported value: ${JSON.stringify(validation)}: supported values: "Ignore", "Strict", "Warn"`,
-    );
-  return {
-    dryRun: isDryRun(query.getAll('dryRun')),
-    fieldValidation: (validation as WriteOptions['fieldValidation'] | null) ?? 'Warn',
-  };
-}
-
-function isDryRun(values: readonly unknown[]): boolean {
-  const wrong = values.find((value) => value !== 'All');
-  if (wrong !== undefined && wrong !== '')
-    throw badRequest(`dryRun: Unsupported value: ${JSON.stringify(wrong)}: supported values: "All"`);
-  return values.includes('All');
-}
-
-/** In the body (kubectl) or in the query (curl). */
-function deleteOptions(query: URLSearchParams, body: unknown): DeleteOptions {
-  if (!isRecord(body)) throw badRequest('DeleteOptions must be an object');
-  const propagation = body.propagationPolicy ?? query.get('propagationPolicy') ?? 'Background';
-  if (propagation !== 'Background' && propagation !== 'Foreground' && propagation !== 'Orphan')
-    throw badRequest(
-      `propagationPolicy: Unsupported value: ${JSON.stringify(propagation)}: supported values: "Background", "Foreground", "Orphan"`,
-    );
-  const grace = body.gracePeriodSeconds ?? query.get('gracePeriodSeconds') ?? undefined;
-  const graceSeconds = grace === undefined ? undefined : Number(grace);
-  if (graceSeconds !== undefined && !Number.isInteger(graceSeconds))
-    throw badRequest(`gracePeriodSeconds: Invalid value: ${JSON.stringify(grace)}: must be an integer`);
-  const preconditions = isRecord(body.preconditions) ? body.preconditions : {};
-  return {
-    dryRun: isDryRun(Array.isArray(body.dryRun) ? body.dryRun : query.getAll('dryRun')),
-    propagation,
-    // Rule 66: a negative grace is one second.
-    ...(graceSeconds === undefined ? {} : { graceSeconds: graceSeconds < 0 ? 1 : graceSeconds }),
-    preconditions: {
-      ...(typeof preconditions.uid === 'string' ? { uid: preconditions.uid } : {}),
-      ...(typeof preconditions.resourceVersion === 'string'
-        ? { resourceVersion: preconditions.resourceVersion }
-        : {}),
-    },
-  };
 }

@@ -11,6 +11,8 @@ import { includeObject, partialObject, table, tableRow } from './table.ts';
 const UNREAD_LIMIT_BYTES = 8 * 1024 * 1024;
 const BOOKMARK_EVERY_MS = 60_000;
 const DEFAULT_LIFETIME_S = 3600;
+/** More a timer cannot count. */
+const LONGEST_LIFETIME_S = 2_000_000;
 
 type EventType = 'ADDED' | 'MODIFIED' | 'DELETED';
 
@@ -52,7 +54,7 @@ export function serveWatch(request: WatchRequest): void {
 
   const end = () => response.end();
   const lifetimeS = countParameter(query, 'timeoutSeconds') || DEFAULT_LIFETIME_S;
-  const lifetime = setTimeout(end, lifetimeS * 1000);
+  const lifetime = setTimeout(end, Math.min(lifetimeS, LONGEST_LIFETIME_S) * 1000);
   const bookmarks = flagParameter(query, 'allowWatchBookmarks')
     ? setInterval(() => writer.bookmark(), BOOKMARK_EVERY_MS)
     : undefined;

@@ -44,9 +44,26 @@ export function createEventRecorder(
     store.commit(expiredEvents(store, Date.now())).catch((error: unknown) => onLost(error, SWEEP));
   }, SWEEP_EVERY_MS);
   sweep.unref();
+  /** Written, but not in the store yet: the same thing again in one tick counts on from here. */
+  const underWay = new Map<string, Event>();
+  const write = async (id: string, value: Event, before: Event | undefined) => {
+    underWay.set(id, value);
+    try {
+      // A first occurrence is worth the disk, a count is not.
+      const durable = before === undefined;
+      await store.commit([{ collection: EVENTS, id, value: value as unknown as KubeObject, durable }]);
+    } finally {
+      if (underWay.get(id) === value) underWay.delete(id);
+    }
+  };
   return {
     record: (input) => {
-      store.commit([eventWrite(store, input, nowText())]).catch((error: unknown) => onLost(error, input));
+      if (input.subject.namespace && !isOpen(store, input.subject.namespace)) return;
+      const id = eventId(input);
+      const before = underWay.get(id) ?? (store.get(EVENTS, id)?.value as unknown as Event | undefined);
+      write(id, eventOf(input, id, before, nowText()), before).catch((error: unknown) =>
+        onLost(error, input),
+      );
     },
     close: () => clearInterval(sweep),
   };
@@ -60,16 +77,24 @@ const SWEEP: EventInput = {
   component: 'plane',
 };
 
+/** Into a namespace that is being deleted, or is no more, nothing is put. */
+function isOpen(store: Store, namespace: string): boolean {
+  const found = store.get('core/namespaces', namespace)?.value as unknown as KubeObject | undefined;
+  return found !== undefined && !found.metadata.deletionTimestamp;
+}
+
 /** The name is made of what makes two events the same one. */
-function eventWrite(store: Store, input: EventInput, now: string): Write {
-  const { subject, type, reason, message, component, host } = input;
-  const namespace = subject.namespace ?? 'default';
+function eventId({ subject, type, reason, message, component, host }: EventInput): string {
   const identity = [subject.uid, subject.fieldPath, type, reason, message, component, host].join('\n');
-  const name = `${subject.name}.${createHash('sha256').update(identity).digest('hex').slice(0, 16)}`;
-  const id = `${namespace}/${name}`;
-  const before = store.get(EVENTS, id)?.value as unknown as (KubeObject & Event) | undefined;
+  const hash = createHash('sha256').update(identity).digest('hex').slice(0, 16);
+  return `${subject.namespace ?? 'default'}/${subject.name}.${hash}`;
+}
+
+function eventOf(input: EventInput, id: string, before: Event | undefined, now: string): Event {
+  const { subject, type, reason, message, component, host } = input;
+  const [namespace = '', name = ''] = id.split('/');
   const { namespace: subjectNamespace, ...rest } = subject;
-  const value: Event = {
+  return {
     apiVersion: 'v1',
     kind: 'Event',
     metadata: before?.metadata ?? { name, namespace, uid: randomUUID(), creationTimestamp: now },
@@ -84,8 +109,6 @@ function eventWrite(store: Store, input: EventInput, now: string): Write {
     reportingComponent: component,
     reportingInstance: host ?? '',
   };
-  // A first occurrence is worth the disk, a count is not.
-  return { collection: EVENTS, id, value: value as unknown as KubeObject, durable: before === undefined };
 }
 
 function expiredEvents(store: Store, now: number): Write[] {

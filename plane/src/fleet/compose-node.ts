@@ -10,13 +10,14 @@ type Own = Pick<NodeRecord, 'ownLabels' | 'ownTaints'>;
 /** Taints that the plane sets by itself: never sent to the node, which must not leave on the plane's account. */
 const LIFECYCLE = new Set([NOT_READY, UNREACHABLE, UNSCHEDULABLE]);
 
+export const withoutLifecycle = (taints: readonly Taint[]): Taint[] =>
+  taints.filter(({ key }) => !LIFECYCLE.has(key));
+
 export const operatorLabels = (labels: Labels, own: Own): Labels =>
   Object.fromEntries(Object.entries(labels).filter(([key]) => !Object.hasOwn(own.ownLabels, key)));
 
 export const operatorTaints = (taints: readonly Taint[], own: Own): Taint[] =>
-  taints.filter(
-    (taint) => !LIFECYCLE.has(taint.key) && !own.ownTaints.some((other) => sameTaint(taint, other)),
-  );
+  withoutLifecycle(taints).filter((taint) => !own.ownTaints.some((other) => sameTaint(taint, other)));
 
 /** After the node's own configuration changed: its keys win, operators' other keys stay. */
 export function withOwn(

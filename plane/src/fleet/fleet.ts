@@ -11,6 +11,8 @@ export interface Session {
   readonly send: (message: NonNullable<SyncResponse['message']>) => void;
   /** Ends the stream with a gRPC status and a message for the agent's log. */
   readonly end: (code: number, message: string) => void;
+  /** Aborted when the stream is no more. */
+  readonly gone: AbortSignal;
 }
 
 export interface NodeState {
@@ -21,6 +23,8 @@ export interface NodeState {
   report?: NodeReport;
   /** Another machine that says it is this node, and when it first said so. */
   contender?: { readonly machineId: string; readonly since: number };
+  /** How far the events of an agent's run have been counted. */
+  eventsSeen?: { readonly instanceId: string; readonly sequence: number };
   /** The last report's pods by DaemonSet uid, oldest first. */
   podsBySet: ReadonlyMap<string, readonly PodReport[]>;
   /** By the plane's monotonic clock. */
@@ -28,8 +32,8 @@ export interface NodeState {
   /** The last desired state given to the node in this life of the plane. */
   told?: {
     readonly generation: Generation;
-    /** Encoded, without the generation. */
-    readonly content: Buffer;
+    /** Encoded, without the generation; undefined when only the agent knows what it was. */
+    readonly content: Buffer | undefined;
     /** Hashes of the bodies it names. */
     readonly bodies: readonly string[];
   };
@@ -64,6 +68,15 @@ export function createFleet(monotonicNow: () => number): Fleet {
 
 /** Its agent's stream is open and has said what runs there. */
 export const isConnected = ({ session, reported }: NodeState): boolean => session !== undefined && reported;
+
+/** It was told something after its last report was made. */
+export function isBehind({ told, report }: NodeState): boolean {
+  const reported = report?.generation;
+  return (
+    told !== undefined &&
+    (reported?.epoch !== told.generation.epoch || reported.counter !== told.generation.counter)
+  );
+}
 
 export function indexPods(pods: readonly PodReport[]): ReadonlyMap<string, readonly PodReport[]> {
   const index = new Map<string, PodReport[]>();

@@ -38,3 +38,7 @@ export function tombstonesOf(store: Store, node: string): PodTombstone[] {
 
 export const isDeleted = (store: Store, node: string, podUid: string): boolean =>
   store.get(TOMBSTONES, idOf(node, podUid)) !== undefined;
+
+/** Deleted with no grace: it is not shown any more, whatever its node still does with it. */
+export const isForgotten = (store: Store, node: string, podUid: string): boolean =>
+  store.get(TOMBSTONES, idOf(node, podUid))?.value.graceSeconds === 0;

@@ -1,5 +1,7 @@
 // Empties namespaces that are being deleted, and removes them when nothing of them is left, pods included.
 import { startLevelLoop } from '@fleetset/scheduler-core/level-loop';
+import type { ObjectMeta } from '@fleetset/scheduler-core/schema/meta';
+import { ApiError } from '../api/api-error.ts';
 import type { Objects } from '../api/objects.ts';
 import { collectionOf, type Kind, type KubeObject } from '../kinds/kind.ts';
 import type { Store, Watch } from '../store/store.ts';
@@ -25,7 +27,8 @@ export function startNamespaceLoop(parts: NamespaceLoopParts): NamespaceLoop {
       for (const { id, version, value } of [...store.list(NAMESPACES)]) {
         const namespace = value as unknown as KubeObject;
         if (!namespace.metadata.deletionTimestamp) continue;
-        if (await emptied(parts, contents, id))
+        const empty = await emptied(parts, contents, id);
+        if (empty && !namespace.metadata.finalizers?.length)
           await store.commit([{ collection: NAMESPACES, id, expect: version, durable: true }]);
       }
       return {};
@@ -66,13 +69,24 @@ async function emptied(
     for (const { value } of [...store.list(collectionOf(kind))]) {
       const { metadata } = value as unknown as KubeObject;
       if (metadata.namespace !== namespace) continue;
-      if (kind.kind === 'Pod' || metadata.deletionTimestamp) left += 1;
-      else {
-        const options = { dryRun: false, propagation: 'Background' } as const;
-        const { gone } = await objects.remove(kind, namespace, metadata.name ?? '', options);
-        if (!gone) left += 1;
-      }
+      const leaves = kind.kind !== 'Pod' && !metadata.deletionTimestamp;
+      if (!leaves || !(await isRemoved(objects, kind, metadata))) left += 1;
     }
   }
   return left === 0;
+}
+
+/** Also true when it went by itself meanwhile, as the history of a DaemonSet does. */
+async function isRemoved(
+  objects: Objects,
+  kind: Kind,
+  { namespace, name = '' }: ObjectMeta,
+): Promise<boolean> {
+  try {
+    const options = { dryRun: false, propagation: 'Background' } as const;
+    return (await objects.remove(kind, namespace, name, options)).gone;
+  } catch (error) {
+    if (error instanceof ApiError && error.code === 404) return true;
+    throw error;
+  }
 }

@@ -91,7 +91,7 @@ const pathParameter = (item: BinaryWriter, name: string): void =>
         text(path, 2, 'path');
         text(path, 4, name);
         text(path, 5, 'string');
-        flag(path, 18);
+        flag(path, 19);
       }),
     ),
   );

@@ -2,6 +2,7 @@
 // scheduler-core, answers with writes.
 import { randomUUID } from 'node:crypto';
 import { sameJson } from '@fleetset/scheduler-core/canonical-json';
+import { scaledCount } from '@fleetset/scheduler-core/int-or-percent';
 import {
   decidePlacement,
   type PlacementDecision,
@@ -17,8 +18,9 @@ import {
 } from '@fleetset/scheduler-core/rollout/plan-rollout';
 import type { ControllerRevision, DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
 import type { Node } from '@fleetset/scheduler-core/schema/node';
-import { readyCondition } from '../fleet/compose-node.ts';
-import { type Fleet, isConnected, type NodeState } from '../fleet/fleet.ts';
+import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
+import { readyCondition, withoutLifecycle } from '../fleet/compose-node.ts';
+import { type Fleet, isBehind, isConnected, type NodeState } from '../fleet/fleet.ts';
 import { isDeleted } from '../fleet/tombstones.ts';
 import type { KubeObject } from '../kinds/kind.ts';
 import type { Store, Write } from '../store/store.ts';
@@ -53,7 +55,7 @@ export function passDaemonSet(
   const plan = planRollout({
     strategy: {
       type: type === 'OnDelete' ? 'OnDelete' : 'RollingUpdate',
-      maxUnavailable: rollingUpdate?.maxUnavailable ?? 1,
+      maxUnavailable: scaledCount(rollingUpdate?.maxUnavailable ?? 1, counted(views, history.hash)),
     },
     target: history.hash,
     nodes: views.map(({ rollout }) => rollout),
@@ -81,6 +83,12 @@ function revisionsInUse(fleet: Fleet, uid: string, grants: ReadonlyMap<string, s
   return used;
 }
 
+/** Of how many nodes a percentage is taken: those that are set aside for their silence are not among them. */
+const counted = (views: readonly NodeView[], target: string): number =>
+  views.filter(
+    ({ rollout: { decision, lost, granted } }) => decision === 'Run' && (!lost || granted === target),
+  ).length;
+
 interface NodeView {
   readonly rollout: RolloutNode;
   readonly status: StatusNode;
@@ -100,7 +108,8 @@ function nodeViews(
     const name = node.metadata.name ?? '';
     const state = fleet.state(name);
     const lost = readyCondition(node.status)?.status === 'Unknown';
-    views.push(viewOf(store, state, lost, decisionFor(state, node, rules, uid, lost), uid, grants.get(name)));
+    const decisions = decisionsFor(state, node, rules, uid, lost);
+    views.push(viewOf(store, state, lost, decisions, uid, grants.get(name)));
   }
   return views;
 }
@@ -109,7 +118,7 @@ function viewOf(
   store: Store,
   state: NodeState,
   lost: boolean,
-  decision: PlacementDecision,
+  decisions: Decisions,
   uid: string,
   granted: string | undefined,
 ): NodeView {
@@ -126,33 +135,45 @@ function viewOf(
   return {
     rollout: {
       name,
-      decision,
+      decision: decisions.rollout,
       connected: isConnected(state),
       lost,
+      behind: isBehind(state),
       ...(granted === undefined ? {} : { granted }),
       ...(counting ? { pod: counting } : {}),
     },
-    status: { decision, pods },
+    status: { decision: decisions.status, pods },
   };
 }
 
+interface Decisions {
+  /** For pacing: a silent node has not left its DaemonSets. */
+  readonly rollout: PlacementDecision;
+  /** For the counters: as in Kubernetes, the taints of a silent node count. */
+  readonly status: PlacementDecision;
+}
+
 /** The agent's word, as long as it is heard; the plane's own reading of the same rules otherwise. */
-export function decisionFor(
+function decisionsFor(
   state: NodeState,
   node: Node,
   rules: PlacementRules,
   daemonSetUid: string,
   lost: boolean,
-): PlacementDecision {
+): Decisions {
   const told = state.report?.placements.find(
     (placement) => placement.daemonSetUid === daemonSetUid,
   )?.decision;
-  if (!lost && (told === 'Run' || told === 'Keep' || told === 'Leave')) return told;
-  return decidePlacement(rules, {
-    name: node.metadata?.name ?? '',
-    labels: node.metadata?.labels ?? {},
-    taints: node.spec?.taints ?? [],
-  }).decision;
+  const word = told === 'Run' || told === 'Keep' || told === 'Leave' ? told : undefined;
+  if (word && !lost) return { rollout: word, status: word };
+  const taints = node.spec?.taints ?? [];
+  const read = (seen: readonly Taint[]) =>
+    decidePlacement(rules, {
+      name: node.metadata?.name ?? '',
+      labels: node.metadata?.labels ?? {},
+      taints: seen,
+    }).decision;
+  return { rollout: word ?? read(withoutLifecycle(taints)), status: read(taints) };
 }
 
 function historyWrites({ current, write, remove }: ReturnType<typeof planHistory>, nowText: string): Write[] {

@@ -24,8 +24,10 @@ export interface RolloutLoopParts {
 }
 
 export interface RolloutLoop {
-  /** This node reported, connected or left: its DaemonSets and what it is told are looked at again. */
-  readonly touchNode: (name: string) => void;
+  /**
+   * This node reported, connected or left: its DaemonSets, these too, and what it is told are looked at again.
+   */
+  readonly touchNode: (name: string, daemonSetUids?: Iterable<string>) => void;
   /** The last plan of a DaemonSet, for people. */
   readonly planOf: (daemonSetUid: string) => RolloutPlan | undefined;
   readonly stop: () => Promise<void>;
@@ -52,20 +54,26 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
     return (await store.commit(writes)).committed;
   };
 
+  /** As it is at this moment: between one DaemonSet and the next, clients write. */
+  const setNow = (id: string, uid: string): StoredSet | undefined => {
+    const found = store.get('apps/daemonsets', id)?.value as unknown as StoredSet | undefined;
+    return found?.metadata.uid === uid ? found : undefined;
+  };
+
   const passSets = async () => {
     const uids = [...dirtySets];
     dirtySets.clear();
     const revisions = revisionsByOwner(store);
-    const byUid = new Map(allSets().map((daemonSet) => [daemonSet.metadata.uid ?? '', daemonSet]));
+    const ids = new Map([...store.list('apps/daemonsets')].map(({ id, value }) => [uidOf({ value }), id]));
     for (const uid of uids) {
-      const daemonSet = byUid.get(uid);
+      const daemonSet = setNow(ids.get(uid) ?? '', uid);
       if (!daemonSet) {
         await commit(leftoversOf(uid, revisions.get(uid) ?? [], grants));
         plans.delete(uid);
         continue;
       }
       if (daemonSet.metadata.deletionTimestamp) {
-        await commit(finishDeletion(store, fleet, daemonSet));
+        await commit(finishDeletion(store, fleet, grants, daemonSet));
         continue;
       }
       const pass = passDaemonSet(store, fleet, grants, daemonSet, revisions.get(uid) ?? [], parts.nowText());
@@ -73,6 +81,8 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       if (!(await commit([...pass.history, ...pass.grants]))) dirtySets.add(uid);
       if (!(await commit(pass.status))) dirtySets.add(uid);
       for (const { node } of pass.plan.grants) dirtyNodes.add(node);
+      // A grant of what runs already frees budget at once, and no report will come to say so.
+      if (pass.plan.grants.length > 0) dirtySets.add(uid);
     }
   };
 
@@ -121,6 +131,10 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       dirtySets.add(uidOf(change));
       touchAllNodes();
     }),
+    follow('apps/controllerrevisions', ({ value, previous }) => {
+      // One that is still needed is made again.
+      if (!value && previous) dirtySets.add(ownerOf(previous as unknown as StoredRevision));
+    }),
     follow('core/nodes', (change) => {
       if (isHeartbeatOnly(change)) return;
       dirtyNodes.add(change.id);
@@ -137,8 +151,11 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
   loop.wake();
 
   return {
-    touchNode: (name) => {
+    touchNode: (name, daemonSetUids = []) => {
       dirtyNodes.add(name);
+      for (const uid of daemonSetUids) dirtySets.add(uid);
+      // What is being deleted is no longer told, so no placement speaks of it.
+      for (const { metadata } of allSets()) if (metadata.deletionTimestamp) dirtySets.add(metadata.uid ?? '');
       const state = fleet.get(name);
       for (const { daemonSetUid } of state?.report?.placements ?? []) dirtySets.add(daemonSetUid);
       for (const uid of state?.podsBySet.keys() ?? []) dirtySets.add(uid);
@@ -152,7 +169,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
   };
 }
 
-const uidOf = ({ value, previous }: Change): string =>
+const uidOf = ({ value, previous }: Pick<Change, 'value' | 'previous'>): string =>
   ((value ?? previous) as unknown as KubeObject | undefined)?.metadata.uid ?? '';
 
 /** The plane's own status writes need no second look. */
@@ -179,11 +196,14 @@ function isHeartbeatOnly({ value, previous }: Change): boolean {
   );
 }
 
+const ownerOf = ({ metadata }: StoredRevision): string =>
+  metadata.ownerReferences?.find(({ controller }) => controller)?.uid ?? '';
+
 function revisionsByOwner(store: Store): Map<string, StoredRevision[]> {
   const byOwner = new Map<string, StoredRevision[]>();
   for (const { value } of store.list('apps/controllerrevisions')) {
     const revision = value as unknown as StoredRevision;
-    const owner = revision.metadata.ownerReferences?.find(({ controller }) => controller)?.uid ?? '';
+    const owner = ownerOf(revision);
     const list = byOwner.get(owner);
     if (list) list.push(revision);
     else byOwner.set(owner, [revision]);
@@ -205,14 +225,16 @@ function leftoversOf(uid: string, revisions: readonly StoredRevision[], grants: 
   ];
 }
 
-/** Foreground deletion ends when no node shows a pod of it any more. */
-function finishDeletion(store: Store, fleet: Fleet, { metadata }: StoredSet): Write[] {
+/** Foreground deletion ends when every node that had it said that it shows no pod of it any more. */
+function finishDeletion(store: Store, fleet: Fleet, grants: GrantBook, { metadata }: StoredSet): Write[] {
   const uid = metadata.uid ?? '';
   for (const { podsBySet } of fleet.all()) if (podsBySet.get(uid)?.length) return [];
+  for (const node of grants.of(uid).keys())
+    if (store.get('core/nodes', node) && !fleet.get(node)?.report) return [];
   const id = `${metadata.namespace}/${metadata.name}`;
   const finalizers = (metadata.finalizers ?? []).filter((name) => name !== 'foregroundDeletion');
   const stored = store.get('apps/daemonsets', id);
-  if (!stored) return [];
+  if (!stored || finalizers.length === metadata.finalizers?.length) return [];
   const value = { ...stored.value, metadata: { ...metadata, finalizers } };
   return [
     {
@@ -230,7 +252,7 @@ function tellNode(state: NodeState, desired: ReturnType<typeof desiredFor>, epoc
   const { session } = state;
   if (!session) return;
   const content = desiredContent(desired);
-  if (!state.told?.content.equals(content)) {
+  if (!state.told?.content?.equals(content)) {
     const counter = (state.told?.generation.counter ?? 0) + 1;
     const bodies = desired.daemonSets.flatMap(({ placementHash, templateHash }) => [
       placementHash,

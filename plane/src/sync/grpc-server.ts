@@ -5,7 +5,7 @@ import {
   type NodeServiceServer,
   NodeServiceService,
   type SyncRequest,
-  type SyncResponse,
+  SyncResponse,
   type TunnelServiceServer,
   TunnelServiceService,
 } from '@fleetset/proto/gen/fleetset/v1/node';
@@ -13,6 +13,7 @@ import { experimental, Server, type ServerDuplexStream, status } from '@grpc/grp
 import type { Session } from '../fleet/fleet.ts';
 import type { Authority, KeyAndCertificate } from '../identity/authority.ts';
 import { type JoinParts, JoinRefused, join } from './join.ts';
+import { createOutbox } from './outbox.ts';
 import { type Peer, peerOf } from './peer-identity.ts';
 import type { SyncSessions } from './sync-sessions.ts';
 import type { Tunnels } from './tunnels.ts';
@@ -35,7 +36,12 @@ export interface GrpcServer {
   readonly close: () => Promise<void>;
 }
 
-type SyncCall = ServerDuplexStream<SyncRequest, SyncResponse>;
+/** Answers are encoded before they are written, so that their size is known while they wait. */
+type SyncCall = ServerDuplexStream<SyncRequest, Buffer>;
+const SERVICE = {
+  ...NodeServiceService,
+  sync: { ...NodeServiceService.sync, responseSerialize: (bytes: Buffer) => bytes },
+};
 
 export function createGrpcServer(parts: GrpcServerParts): GrpcServer {
   const server = new Server({
@@ -44,24 +50,21 @@ export function createGrpcServer(parts: GrpcServerParts): GrpcServer {
     'grpc.keepalive_time_ms': 20_000,
     'grpc.keepalive_timeout_ms': 10_000,
   });
-  const nodeService: NodeServiceServer = {
-    join: (call, callback) => {
-      const { request } = call;
-      join(parts, request).then(
-        (response) => {
-          parts.onJoin(request.nodeName);
-          callback(null, response);
-        },
-        (error: unknown) => {
-          const refused = error instanceof JoinRefused;
-          if (refused) parts.onJoin(request.nodeName, error.message);
-          else parts.onFailure(error, 'join');
-          const message = refused ? error.message : 'the plane could not serve the request: see its log';
-          callback({ code: refused ? error.code : status.INTERNAL, details: message });
-        },
-      );
-    },
-    sync: (call) => serveSync(call, parts),
+  const joinCall: NodeServiceServer['join'] = (call, callback) => {
+    const { request } = call;
+    join(parts, request).then(
+      (response) => {
+        parts.onJoin(request.nodeName);
+        callback(null, response);
+      },
+      (error: unknown) => {
+        const refused = error instanceof JoinRefused;
+        if (refused) parts.onJoin(request.nodeName, error.message);
+        else parts.onFailure(error, 'join');
+        const message = refused ? error.message : 'the plane could not serve the request: see its log';
+        callback({ code: refused ? error.code : status.INTERNAL, details: message });
+      },
+    );
   };
   const tunnelService: TunnelServiceServer = {
     carry: (call) => {
@@ -70,7 +73,7 @@ export function createGrpcServer(parts: GrpcServerParts): GrpcServer {
       else parts.tunnels.accept(call, peer.nodeName);
     },
   };
-  server.addService(NodeServiceService, nodeService);
+  server.addService(SERVICE, { join: joinCall, sync: (call: SyncCall) => serveSync(call, parts) });
   server.addService(TunnelServiceService, tunnelService);
   return {
     listen: (host, port) => listen(server, `${host}:${port}`, parts.authority, parts.identity),
@@ -128,9 +131,11 @@ function serveSync(call: SyncCall, parts: GrpcServerParts): void {
     return;
   }
   let session: Session | undefined;
+  const gone = new AbortController();
   const late = setTimeout(() => endCall(call, status.DEADLINE_EXCEEDED, 'no hello came'), HELLO_TIMEOUT_MS);
   const leave = () => {
     clearTimeout(late);
+    gone.abort();
     if (session) parts.sessions.left(session);
     session = undefined;
   };
@@ -140,7 +145,7 @@ function serveSync(call: SyncCall, parts: GrpcServerParts): void {
       if (session) parts.sessions.receive(session, message);
       else if (message.$case === 'hello') {
         clearTimeout(late);
-        const opened = openSession(call, peer, message.value);
+        const opened = openSession(call, peer, message.value, gone.signal);
         if (parts.sessions.admit(peer, message.value, opened)) session = opened;
       }
     } catch (error) {
@@ -157,25 +162,31 @@ function serveSync(call: SyncCall, parts: GrpcServerParts): void {
   call.on('error', leave);
 }
 
-function openSession(call: SyncCall, peer: Peer, hello: Hello): Session {
+function openSession(call: SyncCall, peer: Peer, hello: Hello, gone: AbortSignal): Session {
   let ended = false;
+  const outbox = createOutbox((bytes, written) => void call.write(bytes, written));
   const end = (code: number, message: string) => {
     if (ended) return;
     ended = true;
     // What was sent before the end is to arrive before it.
-    setImmediate(() => endCall(call, code, message));
+    setImmediate(() => outbox.whenEmpty(() => endCall(call, code, message)));
+  };
+  const cutOff = () => {
+    ended = true;
+    outbox.drop();
+    endCall(call, status.RESOURCE_EXHAUSTED, 'the agent reads too slowly');
   };
   return {
     nodeName: peer.nodeName,
     instanceId: hello.instanceId,
     machineId: hello.machineId,
     agentVersion: hello.agentVersion,
+    gone,
     end,
     send: (message) => {
       if (ended || call.destroyed) return;
-      call.write({ message });
-      if (call.writableLength > UNREAD_LIMIT_BYTES)
-        end(status.RESOURCE_EXHAUSTED, 'the agent reads too slowly');
+      outbox.put(Buffer.from(SyncResponse.encode({ message }).finish()));
+      if (outbox.waitingBytes() > UNREAD_LIMIT_BYTES) cutOff();
     },
   };
 }

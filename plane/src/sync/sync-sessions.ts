@@ -1,7 +1,9 @@
 // What agents say over their streams: who may open one, and where each message goes.
 
 import type {
+  AgentEvent,
   BodiesWanted,
+  Body,
   DesiredRefused,
   Generation,
   Hello,
@@ -82,7 +84,10 @@ export function createSyncSessions(parts: SyncSessionsParts): SyncSessions {
       heard(session.nodeName);
       switch (message.$case) {
         case 'report':
-          return intake.take(session.nodeName, message.value);
+          return intake.take(session.nodeName, {
+            ...message.value,
+            events: newEvents(fleet.state(session.nodeName), session, message.value.events),
+          });
         case 'bodiesWanted':
           return sendBodies(bodies, session, message.value);
         case 'desiredRefused':
@@ -104,7 +109,15 @@ export function createSyncSessions(parts: SyncSessionsParts): SyncSessions {
 /** Generations only grow, also when this plane forgot how far it had counted for the node. */
 function startAfter(state: NodeState, accepted: Generation | undefined, epoch: number): void {
   if (accepted?.epoch !== epoch || accepted.counter <= (state.told?.generation.counter ?? 0)) return;
-  state.told = { generation: accepted, content: Buffer.alloc(0), bodies: [] };
+  state.told = { generation: accepted, content: undefined, bodies: [] };
+}
+
+/** An event that comes again, because the agent cannot know whether it arrived, is counted once. */
+function newEvents(state: NodeState, { instanceId }: Session, events: readonly AgentEvent[]): AgentEvent[] {
+  const seen = state.eventsSeen?.instanceId === instanceId ? state.eventsSeen.sequence : 0;
+  const sequence = Math.max(seen, ...events.map((event) => event.sequence));
+  state.eventsSeen = { instanceId, sequence };
+  return events.filter((event) => event.sequence === 0 || event.sequence > seen);
 }
 
 interface Refusal {
@@ -180,12 +193,26 @@ function recordNode(
   });
 }
 
+/** Well under what one message may hold, the largest body included. */
+const BODIES_BYTES = 4 * 1024 * 1024;
+
+/** In as many messages as it takes; at least one, so that the agent is never without an answer. */
 function sendBodies(bodies: BodyBook, session: Session, { hashes }: BodiesWanted): void {
-  const found = hashes.flatMap((hash) => {
+  let batch: Body[] = [];
+  let bytes = 0;
+  const flush = () => {
+    session.send({ $case: 'bodies', value: { bodies: batch } });
+    batch = [];
+    bytes = 0;
+  };
+  for (const hash of hashes) {
     const content = bodies.content(hash);
-    return content ? [{ hash, content }] : [];
-  });
-  session.send({ $case: 'bodies', value: { bodies: found } });
+    if (!content) continue;
+    if (batch.length > 0 && bytes + content.length > BODIES_BYTES) flush();
+    batch.push({ hash, content });
+    bytes += content.length;
+  }
+  flush();
 }
 
 /** The agent goes on with what it has; people see why on the node. A new content brings a new generation. */

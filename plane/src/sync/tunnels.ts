@@ -1,6 +1,7 @@
 // Bulk from an agent: the plane asks over the sync stream, the agent dials a stream of its own, and the two are
 // joined here by an id that only they know.
 import { randomUUID } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import type { CarryRequest, CarryResponse, OpenTunnel } from '@fleetset/proto/gen/fleetset/v1/node';
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { ApiError, unavailable } from '../api/api-error.ts';
@@ -39,22 +40,10 @@ export function createTunnels(fleet: Fleet): Tunnels {
       const session = fleet.get(nodeName)?.session;
       if (!session) throw unavailable(`the agent of node ${nodeName} is not connected`);
       const tunnelId = randomUUID();
-      const arrival = new Promise<TunnelCall>((resolve, reject) => {
-        const timer = setTimeout(
-          () => reject(unavailable(`node ${nodeName} did not answer in time`)),
-          DIAL_TIMEOUT_MS,
-        );
-        expected.set(tunnelId, {
-          nodeName,
-          arrived: (call) => {
-            clearTimeout(timer);
-            resolve(call);
-          },
-        });
-      });
       try {
         session.send({ $case: 'openTunnel', value: { tunnelId, request } });
-        return await answered(await arrival, signal);
+        const call = await dialled(expected, tunnelId, nodeName, AbortSignal.any([signal, session.gone]));
+        return await answered(call, signal);
       } finally {
         expected.delete(tunnelId);
       }
@@ -72,8 +61,39 @@ export function createTunnels(fleet: Fleet): Tunnels {
   };
 }
 
+/** The stream that the agent dials. `giveUp`: nobody asks any more, or nobody can answer. */
+function dialled(
+  expected: Map<string, Expected>,
+  tunnelId: string,
+  nodeName: string,
+  giveUp: AbortSignal,
+): Promise<TunnelCall> {
+  return new Promise((resolve, reject) => {
+    const settle = (act: () => void) => {
+      clearTimeout(timer);
+      giveUp.removeEventListener('abort', leave);
+      act();
+    };
+    const fail = (why: string) => settle(() => reject(unavailable(why)));
+    const leave = () => fail(`the agent of node ${nodeName} is not connected any more`);
+    const timer = setTimeout(fail, DIAL_TIMEOUT_MS, `node ${nodeName} did not answer in time`);
+    if (giveUp.aborted) return leave();
+    giveUp.addEventListener('abort', leave, { once: true });
+    expected.set(tunnelId, { nodeName, arrived: (call) => settle(() => resolve(call)) });
+  });
+}
+
+/** Of an agent's refusal; what is no such code is its mistake. */
+const REASONS: { readonly [code: number]: string } = {
+  400: 'BadRequest',
+  404: 'NotFound',
+  500: 'InternalError',
+  503: 'ServiceUnavailable',
+};
+
 async function answered(call: TunnelCall, signal: AbortSignal): Promise<Tunnel> {
   const close = () => call.end();
+  if (signal.aborted) close();
   signal.addEventListener('abort', close, { once: true });
   call.once('close', () => signal.removeEventListener('abort', close));
   const frames = call[Symbol.asyncIterator]() as AsyncIterator<CarryRequest>;
@@ -86,19 +106,21 @@ async function answered(call: TunnelCall, signal: AbortSignal): Promise<Tunnel> 
   const { code, message } = frame.value;
   if (code !== 200) {
     close();
-    throw new ApiError(
-      code,
-      code === 404 ? 'NotFound' : code === 400 ? 'BadRequest' : 'InternalError',
-      message,
-    );
+    const reason = REASONS[code];
+    throw new ApiError(reason ? code : 500, reason ?? 'InternalError', message);
   }
-  return { data: dataOf(frames), close };
+  return { data: dataOf(frames, call), close };
 }
 
-async function* dataOf(frames: AsyncIterator<CarryRequest>): AsyncIterable<Uint8Array> {
+async function* dataOf(frames: AsyncIterator<CarryRequest>, call: TunnelCall): AsyncIterable<Uint8Array> {
   for (;;) {
     const next = await frames.next();
-    if (next.done) return;
+    if (next.done) {
+      // A stream that was broken off shows its end first and what it was the moment after.
+      await setImmediate();
+      if (call.cancelled) throw unavailable('the agent broke off');
+      return;
+    }
     if (next.value.frame?.$case === 'data') yield next.value.frame.value;
   }
 }

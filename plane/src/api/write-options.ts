@@ -1,0 +1,58 @@
+// How a write is to be done, read from its query and, for a deletion, its body.
+import { isRecord } from '@fleetset/scheduler-core/schema/decode';
+import { badRequest } from './api-error.ts';
+import type { DeleteOptions, WriteOptions } from './objects.ts';
+
+/** 68 years. */
+export const LONGEST_GRACE_SECONDS = 2 ** 31 - 1;
+
+export function writeOptions(query: URLSearchParams): WriteOptions {
+  const validation = query.get('fieldValidation');
+  if (validation && !['Strict', 'Warn', 'Ignore'].includes(validation))
+    throw badRequest(
+      `fieldValidation: Unsupported value: ${JSON.stringify(validation)}: supported values: "Ignore", "Strict", "Warn"`,
+    );
+  return {
+    dryRun: isDryRun(query.getAll('dryRun')),
+    fieldValidation: (validation as WriteOptions['fieldValidation'] | null) ?? 'Warn',
+  };
+}
+
+function isDryRun(values: readonly unknown[]): boolean {
+  const wrong = values.find((value) => value !== 'All');
+  if (wrong !== undefined && wrong !== '')
+    throw badRequest(`dryRun: Unsupported value: ${JSON.stringify(wrong)}: supported values: "All"`);
+  return values.includes('All');
+}
+
+/** In the body (kubectl) or in the query (curl). */
+export function deleteOptions(query: URLSearchParams, body: unknown): DeleteOptions {
+  if (!isRecord(body)) throw badRequest('DeleteOptions must be an object');
+  const propagation = body.propagationPolicy ?? query.get('propagationPolicy') ?? 'Background';
+  if (propagation !== 'Background' && propagation !== 'Foreground' && propagation !== 'Orphan')
+    throw badRequest(
+      `propagationPolicy: Unsupported value: ${JSON.stringify(propagation)}: supported values: "Background", "Foreground", "Orphan"`,
+    );
+  const graceSeconds = readGrace(body.gracePeriodSeconds ?? query.get('gracePeriodSeconds') ?? undefined);
+  const preconditions = isRecord(body.preconditions) ? body.preconditions : {};
+  return {
+    dryRun: isDryRun(Array.isArray(body.dryRun) ? body.dryRun : query.getAll('dryRun')),
+    propagation,
+    ...(graceSeconds === undefined ? {} : { graceSeconds }),
+    preconditions: {
+      ...(typeof preconditions.uid === 'string' ? { uid: preconditions.uid } : {}),
+      ...(typeof preconditions.resourceVersion === 'string'
+        ? { resourceVersion: preconditions.resourceVersion }
+        : {}),
+    },
+  };
+}
+
+/** Rule 66: a negative grace is one second. One that the wire cannot carry is as long as it can. */
+function readGrace(given: unknown): number | undefined {
+  if (given === undefined) return undefined;
+  const seconds = typeof given === 'string' && /^-?\d+$/.test(given) ? Number(given) : given;
+  if (!Number.isInteger(seconds))
+    throw badRequest(`gracePeriodSeconds: Invalid value: ${JSON.stringify(given)}: must be an integer`);
+  return (seconds as number) < 0 ? 1 : Math.min(seconds as number, LONGEST_GRACE_SECONDS);
+}

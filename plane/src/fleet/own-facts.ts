@@ -1,0 +1,33 @@
+// What a node may say of itself: labels and taints as Kubernetes takes them, and none that only an administrator may
+// give it. The agent checks its configuration too; here nobody's word is taken for it.
+import type { NodeFacts } from '@fleetset/proto/gen/fleetset/v1/node';
+import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
+import { formatTaint } from '@fleetset/scheduler-core/taint-toleration';
+import { validateLabels } from '@fleetset/scheduler-core/validation/metadata';
+import { validateTaints } from '@fleetset/scheduler-core/validation/scheduling';
+import type { NodeRecord } from './node-record.ts';
+
+const RESTRICTED = 'node-restriction.kubernetes.io/';
+
+export interface OwnFacts {
+  readonly own: Pick<NodeRecord, 'ownLabels' | 'ownTaints'>;
+  /** What was left out, for people. */
+  readonly refused: readonly string[];
+}
+
+export function ownFacts(facts: NodeFacts): OwnFacts {
+  const ownLabels: { [key: string]: string } = {};
+  const ownTaints: Taint[] = [];
+  const refused: string[] = [];
+  for (const [key, value] of Object.entries(facts.labels)) {
+    const good = !key.startsWith(RESTRICTED) && validateLabels('labels', { [key]: value }).length === 0;
+    if (good) ownLabels[key] = value;
+    else refused.push(`label ${key}=${value}`);
+  }
+  for (const { key, value, effect } of facts.taints) {
+    const taint = { key, value, effect };
+    if (validateTaints('taints', [...ownTaints, taint]).length === 0) ownTaints.push(taint);
+    else refused.push(`taint ${formatTaint(taint)}`);
+  }
+  return { own: { ownLabels, ownTaints }, refused };
+}

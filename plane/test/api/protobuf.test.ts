@@ -1,0 +1,167 @@
+// Bodies in Kubernetes' protobuf, as kubectl from 1.32 on sends them for `create namespace`, `configmap`, `secret`
+// (contract b.3).
+
+import { request } from 'node:https';
+import { BinaryWriter } from '@bufbuild/protobuf/wire';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Json } from '../support/api-client.ts';
+import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
+
+let plane: TestPlane;
+beforeAll(async () => {
+  plane = await startTestPlane();
+});
+afterAll(async () => {
+  expect(plane.complaints).toEqual([]);
+  await plane.stop();
+});
+
+const TYPE = 'application/vnd.kubernetes.protobuf';
+const MAGIC = Buffer.from('k8s\0');
+type Value = string | boolean | Uint8Array;
+
+/** A message of the fields given, by number; lists repeat. */
+function message(fields: { readonly [number: number]: Value | readonly Value[] }): Uint8Array {
+  const writer = new BinaryWriter();
+  for (const [number, given] of Object.entries(fields))
+    for (const value of Array.isArray(given) ? given : [given])
+      if (typeof value === 'boolean') writer.uint32(Number(number) << 3).bool(value);
+      else if (typeof value === 'string') writer.uint32((Number(number) << 3) | 2).string(value);
+      else writer.uint32((Number(number) << 3) | 2).bytes(value);
+  return writer.finish();
+}
+
+const entry = (key: string, value: Value): Uint8Array => message({ 1: key, 2: value });
+const envelope = (kind: string, raw: Uint8Array, apiVersion = 'v1'): Buffer =>
+  Buffer.concat([MAGIC, message({ 1: message({ 1: apiVersion, 2: kind }), 2: raw, 3: '', 4: '' })]);
+
+const post = (path: string, body: Uint8Array): Promise<{ status: number; json: Json }> =>
+  new Promise((resolve, reject) => {
+    const outgoing = request(
+      {
+        ...plane.admin,
+        host: '127.0.0.1',
+        port: plane.apiPort,
+        method: 'POST',
+        path,
+        headers: { 'Content-Type': TYPE, Accept: `${TYPE},application/json` },
+      },
+      async (response) => {
+        const chunks: Buffer[] = [];
+        for await (const chunk of response) chunks.push(chunk as Buffer);
+        resolve({ status: response.statusCode ?? 0, json: JSON.parse(Buffer.concat(chunks).toString()) });
+      },
+    );
+    outgoing.on('error', reject).end(body);
+  });
+
+const MAPS = '/api/v1/namespaces/default/configmaps';
+
+describe('a protobuf body', () => {
+  it('of a Namespace makes one, answered in JSON', async () => {
+    const { status, json } = await post(
+      '/api/v1/namespaces?fieldManager=kubectl-create&fieldValidation=Strict',
+      envelope(
+        'Namespace',
+        message({ 1: message({ 1: 'from-protobuf', 11: [entry('a', 'b'), entry('c', '')] }) }),
+      ),
+    );
+    expect(status).toBe(201);
+    expect(json).toMatchObject({
+      kind: 'Namespace',
+      metadata: { name: 'from-protobuf', labels: { a: 'b', c: '' } },
+      status: { phase: 'Active' },
+    });
+  });
+
+  it('of a ConfigMap carries text and bytes', async () => {
+    const { status, json } = await post(
+      MAPS,
+      envelope(
+        'ConfigMap',
+        message({
+          1: message({ 1: 'binary', 12: [entry('note', 'ü')] }),
+          2: [entry('key', 'vælue'), entry('__proto__', 'x')],
+          3: [entry('bytes', new Uint8Array([0, 255, 1]))],
+          4: true,
+        }),
+      ),
+    );
+    expect(status).toBe(201);
+    expect(JSON.stringify(json.data)).toBe('{"key":"vælue","__proto__":"x"}');
+    expect(json).toMatchObject({
+      metadata: { annotations: { note: 'ü' } },
+      binaryData: { bytes: 'AP8B' },
+      immutable: true,
+    });
+  });
+
+  it('of a Secret carries its data as bytes', async () => {
+    const { status, json } = await post(
+      '/api/v1/namespaces/default/secrets',
+      envelope(
+        'Secret',
+        message({
+          1: message({ 1: 'secret' }),
+          2: [entry('a', Buffer.from('value'))],
+          3: 'my/type',
+          4: [entry('b', 'text')],
+        }),
+      ),
+    );
+    expect(status).toBe(201);
+    expect(json).toMatchObject({ type: 'my/type', data: { a: 'dmFsdWU=', b: 'dGV4dA==' } });
+  });
+
+  it('is validated like any other', async () => {
+    const { status, json } = await post(
+      MAPS,
+      envelope('ConfigMap', message({ 1: message({ 1: 'Not Good' }) })),
+    );
+    expect([status, json.reason]).toEqual([422, 'Invalid']);
+    const wrong = await post(MAPS, envelope('Secret', message({ 1: message({ 1: 'x' }) })));
+    expect([wrong.status, wrong.json.reason]).toEqual([400, 'BadRequest']);
+  });
+
+  it('of a kind that is not read is told to be sent as JSON', async () => {
+    for (const [kind, version] of [
+      ['DaemonSet', 'apps/v1'],
+      ['Nonsense', 'v1'],
+      ['Namespace', 'v2'],
+      ['toString', 'v1'],
+    ] as const) {
+      const { status, json } = await post(MAPS, envelope(kind, new Uint8Array(), version));
+      expect([status, json.reason]).toEqual([415, 'UnsupportedMediaType']);
+      expect(json.message).toContain('send application/json');
+    }
+  });
+
+  it('without its magic is refused', async () => {
+    expect((await post(MAPS, Buffer.from('{}'))).status).toBe(400);
+    expect((await post(MAPS, new Uint8Array())).status).toBe(400);
+  });
+
+  it('that is broken, anywhere, is the client’s mistake and never the plane’s', async () => {
+    const good = envelope(
+      'ConfigMap',
+      message({ 1: message({ 1: 'fuzzed', 11: [entry('a', 'b')] }), 2: [entry('k', 'v')] }),
+    );
+    await fc.assert(
+      fc.asyncProperty(
+        fc.nat({ max: good.length }),
+        fc.uint8Array({ minLength: 0, maxLength: 12 }),
+        fc.boolean(),
+        async (at, bytes, replace) => {
+          const rest = replace ? good.subarray(at + bytes.length) : good.subarray(at);
+          const { status } = await post(
+            `${MAPS}?dryRun=All`,
+            Buffer.concat([good.subarray(0, at), bytes, rest]),
+          );
+          expect([201, 400, 415, 422]).toContain(status);
+        },
+      ),
+      { numRuns: 150 },
+    );
+  });
+});

@@ -1,0 +1,143 @@
+// Starting and stopping: what is made once and kept, what is told to people, and what a start that fails leaves behind.
+
+import { X509Certificate } from 'node:crypto';
+import { readFileSync, rmSync, statSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { describe, expect, it } from 'vitest';
+import { adminKubeconfig } from '../src/identity/admin-kubeconfig.ts';
+import { openAuthority } from '../src/identity/authority.ts';
+import { type PlaneOptions, startPlane } from '../src/plane.ts';
+import { createApiClient } from './support/api-client.ts';
+import { tempDir } from './support/temp-dir.ts';
+import { startTestPlane } from './support/test-plane.ts';
+
+const options = (dataDir: string, more: Partial<PlaneOptions> = {}): PlaneOptions => ({
+  dataDir,
+  api: { host: '127.0.0.1', port: 0 },
+  agents: { host: '127.0.0.1', port: 0 },
+  advertise: ['127.0.0.1'],
+  nodeMonitorGraceMs: 600_000,
+  version: 'v',
+  logger: pino({ level: 'silent' }),
+  ...more,
+});
+
+/** The file as kubectl would read it: every value is on a line of its own. */
+const valueIn = (kubeconfig: string, key: string): string =>
+  new RegExp(`${key}: (\\S+)`).exec(kubeconfig)?.[1] ?? '';
+const decoded = (text: string): string => Buffer.from(text, 'base64').toString('utf8');
+const file = (dataDir: string, name: string): string => readFileSync(join(dataDir, 'pki', name), 'utf8');
+
+describe('a plane that starts', () => {
+  it('writes a kubeconfig for its administrator alone, with which everything can be done', async () => {
+    const dataDir = tempDir();
+    const kubeconfig = join(dataDir, 'deeper', 'kubeconfig');
+    const plane = await startPlane(options(dataDir, { kubeconfig, advertise: ['localhost', '127.0.0.1'] }));
+    expect(statSync(kubeconfig).mode & 0o777).toBe(0o600);
+    const text = readFileSync(kubeconfig, 'utf8');
+    expect(valueIn(text, 'server')).toBe(`https://localhost:${plane.apiPort}`);
+    expect(await adminKubeconfig(dataDir, undefined)).toBe(text);
+    expect(valueIn(await adminKubeconfig(dataDir, 'https://other:1'), 'server')).toBe('https://other:1');
+    const api = createApiClient(() => plane.apiPort, {
+      ca: decoded(valueIn(text, 'certificate-authority-data')),
+      cert: decoded(valueIn(text, 'client-certificate-data')),
+      key: decoded(valueIn(text, 'client-key-data')),
+    });
+    await api.ok('POST', '/api/v1/namespaces', { metadata: { name: 'mine' } });
+    api.close();
+    await plane.stop();
+  });
+
+  it('keeps its keys to itself, its CA for ever, and its own certificate as long as its names stay', async () => {
+    const dataDir = tempDir();
+    const certificates: string[][] = [];
+    for (const advertise of [['127.0.0.1'], ['127.0.0.1'], ['127.0.0.1', 'plane.example.com']]) {
+      const plane = await startPlane(options(dataDir, { advertise }));
+      await adminKubeconfig(dataDir, undefined);
+      certificates.push(['ca.crt', 'server.crt', 'admin.crt'].map((name) => file(dataDir, name)));
+      await plane.stop();
+    }
+    const [first, second, third] = certificates;
+    expect(second).toEqual(first);
+    expect(third?.[0]).toBe(first?.[0]);
+    expect(third?.[1]).not.toBe(first?.[1]);
+    expect(third?.[2]).toBe(first?.[2]);
+    const server = new X509Certificate(third?.[1] ?? '');
+    for (const name of ['plane.example.com', 'localhost', 'plane.fleetset.internal'])
+      expect(server.checkHost(name)).toBe(name);
+    expect(server.checkIP('127.0.0.1')).toBe('127.0.0.1');
+    for (const key of ['ca.key', 'server.key', 'admin.key'])
+      expect(statSync(join(dataDir, 'pki', key)).mode & 0o777).toBe(0o600);
+    expect(statSync(join(dataDir, 'pki')).mode & 0o777).toBe(0o700);
+  });
+
+  it('refuses to make another CA when only half of its own is there', async () => {
+    const dataDir = tempDir();
+    await openAuthority(join(dataDir, 'pki'));
+    rmSync(join(dataDir, 'pki', 'ca.crt'));
+    await expect(startPlane(options(dataDir))).rejects.toThrow(
+      /ca\.key is there but ca\.crt is not; restore it from a backup/,
+    );
+  });
+
+  it('tells machines that want to join where to go, and keeps that up to date', async () => {
+    const plane = await startTestPlane();
+    const path = '/api/v1/namespaces/kube-public/configmaps/fleetset-info';
+    expect((await plane.api.ok('GET', path)).data).toEqual({
+      agentAddress: plane.agentAddress,
+      caHash: plane.caHash,
+    });
+    const { uid } = (await plane.api.ok('GET', path)).metadata;
+    await plane.restart();
+    expect((await plane.api.ok('GET', path)).metadata.uid).toBe(uid);
+    await plane.stop();
+  });
+
+  it('has the namespaces that Kubernetes has, made once', async () => {
+    const plane = await startTestPlane();
+    const uids = async () =>
+      (await plane.api.ok('GET', '/api/v1/namespaces')).items.map(
+        ({ metadata }: { metadata: { name: string; uid: string } }) => [metadata.name, metadata.uid],
+      );
+    const before = await uids();
+    expect(before.map(([name]: string[]) => name)).toEqual([
+      'default',
+      'kube-node-lease',
+      'kube-public',
+      'kube-system',
+    ]);
+    await plane.restart();
+    expect(await uids()).toEqual(before);
+    await plane.stop();
+  });
+});
+
+describe('a start that fails', () => {
+  it.each(['api', 'agents'] as const)(
+    'for the %s address is taken lets everything go again',
+    async (which) => {
+      const blocker = createServer();
+      await new Promise<void>((resolve) => blocker.listen(0, '127.0.0.1', resolve));
+      const address = blocker.address();
+      const port = typeof address === 'object' && address ? address.port : 0;
+      const dataDir = tempDir();
+      const taken = { [which]: { host: '127.0.0.1', port } };
+      await expect(startPlane(options(dataDir, taken))).rejects.toThrow(/EADDRINUSE|address/i);
+      blocker.close();
+      const plane = await startPlane(options(dataDir));
+      await plane.stop();
+    },
+  );
+});
+
+describe('a plane that stops', () => {
+  it('answers nobody any more, and can be stopped only so far', async () => {
+    const plane = await startTestPlane();
+    await plane.api.ok('GET', '/api/v1/nodes');
+    await plane.stop();
+    await expect(plane.api.call('GET', '/api/v1/nodes')).rejects.toThrow();
+    await plane.stop();
+  });
+});

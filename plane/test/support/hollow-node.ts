@@ -1,0 +1,237 @@
+// A node that behaves: it decides with the rules it is told, replaces its pod when it is granted another revision,
+// obeys deletions, reports, and connects anew when its stream ends. Its containers are thought up; whether a pod
+// becomes ready is a question of its image.
+import { randomUUID } from 'node:crypto';
+import type { NodeDesired, PodReport, SyncResponse } from '@fleetset/proto/gen/fleetset/v1/node';
+import { decidePlacement, type PlacementRules } from '@fleetset/scheduler-core/placement';
+import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
+import type { Json } from './api-client.ts';
+import { type HollowIdentity, type HollowStream, openSync } from './hollow-agent.ts';
+import { facts, podReport, report } from './reports.ts';
+
+export interface HollowNodeOptions {
+  readonly labels?: { readonly [key: string]: string };
+  readonly taints?: readonly Taint[];
+  /** Called after each step, when what runs may have changed. */
+  readonly onChange?: () => void;
+  /** Called for each revision of a DaemonSet that the node hears it may run, the first time. */
+  readonly onGrant?: (node: string, revision: string) => void;
+}
+
+export interface HollowNode {
+  readonly name: string;
+  /** What runs here of a DaemonSet. */
+  readonly podOf: (setUid: string) => PodReport | undefined;
+  /** How many pods of a DaemonSet were ever started here. */
+  readonly births: (setUid: string) => number;
+  /** How much was ever done here, of all DaemonSets: grows with each pod that is started and each grant heard. */
+  readonly deeds: () => number;
+  readonly connected: () => boolean;
+  /** Its process stands still: it hears nothing and says nothing, and its pods run on. */
+  readonly freeze: () => void;
+  readonly thaw: () => void;
+  /** Cuts the stream; it does not come back before `thaw`. */
+  readonly unplug: () => void;
+  /** The pod fails or recovers by itself. */
+  readonly setHealth: (setUid: string, ready: boolean) => void;
+  readonly stop: () => void;
+}
+
+/** Short: a node connects anew as soon as it noticed. */
+const RECONNECT_MS = 15;
+/** What starting a pod takes, so that a node is down for a while that can be seen. */
+const START_MS = 3;
+
+const isBroken = (template: Json): boolean => template.spec.containers[0].image.includes('broken');
+
+/** `address` is asked at each connect: a plane may come back elsewhere. */
+export function startHollowNode(
+  plane: { readonly agentAddress: string },
+  identity: HollowIdentity,
+  options: HollowNodeOptions = {},
+): HollowNode {
+  const name = identity.nodeName;
+  const pods = new Map<string, PodReport>();
+  const templates = new Map<string, Json>();
+  const births = new Map<string, number>();
+  const grants = new Set<string>();
+  const instanceId = randomUUID();
+  let stream: HollowStream | undefined;
+  let desired: NodeDesired | undefined;
+  let pending: NodeDesired | undefined;
+  let frozen = false;
+  let stopped = false;
+  let read = 0;
+  let heartbeat: NodeJS.Timeout | undefined;
+  const timers = new Set<NodeJS.Timeout>();
+
+  const later = (ms: number, what: () => void) => {
+    const timer = setTimeout(() => {
+      timers.delete(timer);
+      what();
+    }, ms);
+    timers.add(timer);
+  };
+
+  const decide = (rules: PlacementRules, told: NodeDesired) =>
+    decidePlacement(rules, {
+      name,
+      labels: { ...told.labels, ...options.labels, 'kubernetes.io/hostname': name },
+      taints: [...told.taints, ...(options.taints ?? [])],
+    });
+
+  const say = () => {
+    if (!stream || stream.ended() || frozen) return;
+    const placements = (desired?.daemonSets ?? []).flatMap((set) => {
+      const rules = templates.get(set.placementHash) as PlacementRules | undefined;
+      if (!rules || !desired) return [];
+      const { decision, reasons } = decide(rules, desired);
+      return [{ daemonSetUid: set.uid, decision, reasons: [...reasons], progress: '' }];
+    });
+    stream.say({
+      $case: 'report',
+      value: report(name, {
+        generation: desired?.generation,
+        facts: facts(name, { labels: options.labels ?? {}, taints: (options.taints ?? []) as never }),
+        placements,
+        pods: [...pods.values()],
+      }),
+    });
+  };
+
+  const changed = () => {
+    options.onChange?.();
+    say();
+  };
+
+  const start = (set: NodeDesired['daemonSets'][number]) => {
+    const template = templates.get(set.templateHash) as Json;
+    const pod = podReport(
+      { metadata: { name: set.name, namespace: set.namespace, uid: set.uid } },
+      set.revision,
+      { ready: false },
+    );
+    pods.set(set.uid, pod);
+    births.set(set.uid, (births.get(set.uid) ?? 0) + 1);
+    if (!isBroken(template))
+      later(START_MS, () => {
+        if (pods.get(set.uid)?.uid !== pod.uid) return;
+        pods.set(
+          set.uid,
+          podReport({ metadata: { ...set } }, set.revision, { uid: pod.uid, name: pod.name }),
+        );
+        changed();
+      });
+  };
+
+  /** One pass over what it is told, as a node's loop would make it. */
+  const act = () => {
+    if (!desired) return;
+    const listed = new Set(desired.daemonSets.map(({ uid }) => uid));
+    for (const uid of pods.keys()) if (!listed.has(uid)) pods.delete(uid);
+    const deleted = new Set(desired.tombstones.map(({ podUid }) => podUid));
+    for (const [uid, pod] of pods) if (deleted.has(pod.uid)) pods.delete(uid);
+    for (const set of desired.daemonSets) {
+      const { decision } = decide(templates.get(set.placementHash) as PlacementRules, desired);
+      const pod = pods.get(set.uid);
+      if (decision === 'Leave') pods.delete(set.uid);
+      else if (decision === 'Run' && set.revision !== '' && pod?.revision !== set.revision) start(set);
+    }
+    changed();
+  };
+
+  const take = (told: NodeDesired) => {
+    for (const { uid, revision } of told.daemonSets) {
+      if (revision === '' || grants.has(`${uid}/${revision}`)) continue;
+      grants.add(`${uid}/${revision}`);
+      options.onGrant?.(name, revision);
+    }
+    const hashes = told.daemonSets.flatMap(({ placementHash, templateHash }) => [
+      placementHash,
+      templateHash,
+    ]);
+    const missing = [...new Set(hashes)].filter((hash) => hash !== '' && !templates.has(hash));
+    pending = missing.length > 0 ? told : undefined;
+    if (missing.length > 0) return stream?.say({ $case: 'bodiesWanted', value: { hashes: missing } });
+    desired = told;
+    act();
+  };
+
+  const hear = (message: NonNullable<SyncResponse['message']>) => {
+    if (message.$case === 'welcome') beatEvery(message.value.heartbeatMs);
+    else if (message.$case === 'desired') take(message.value);
+    else if (message.$case === 'bodies') {
+      for (const { hash, content } of message.value.bodies)
+        templates.set(hash, JSON.parse(Buffer.from(content).toString('utf8')));
+      if (pending) take(pending);
+    }
+  };
+
+  const beatEvery = (ms: number) => {
+    clearInterval(heartbeat);
+    heartbeat = setInterval(() => {
+      if (!frozen && stream) stream.say({ $case: 'heartbeat', value: { generation: desired?.generation } });
+    }, ms);
+  };
+
+  const listen = () => {
+    if (stopped) return;
+    if (stream && !frozen) {
+      for (; read < stream.heard.length; read++) {
+        const message = stream.heard[read];
+        if (message) hear(message);
+      }
+      if (stream.ended()) disconnect();
+    }
+    later(1, listen);
+  };
+
+  const disconnect = () => {
+    stream?.close();
+    stream = undefined;
+    if (!stopped && !frozen) later(RECONNECT_MS, connect);
+  };
+
+  const connect = () => {
+    if (stopped || frozen || stream) return;
+    read = 0;
+    stream = openSync(plane, identity, {
+      instanceId,
+      ...(desired?.generation ? { accepted: desired.generation } : {}),
+    });
+    say();
+  };
+
+  connect();
+  listen();
+  return {
+    name,
+    podOf: (uid) => pods.get(uid),
+    births: (uid) => births.get(uid) ?? 0,
+    deeds: () => grants.size + [...births.values()].reduce((sum, number) => sum + number, 0),
+    connected: () => stream !== undefined && stream.heard.length > 0 && !stream.ended(),
+    freeze: () => {
+      frozen = true;
+    },
+    thaw: () => {
+      frozen = false;
+      if (stream) say();
+      else connect();
+    },
+    unplug: () => {
+      frozen = true;
+      disconnect();
+    },
+    setHealth: (uid, ready) => {
+      const pod = pods.get(uid);
+      if (pod) pods.set(uid, { ...pod, ready, available: ready });
+      changed();
+    },
+    stop: () => {
+      stopped = true;
+      clearInterval(heartbeat);
+      for (const timer of timers) clearTimeout(timer);
+      stream?.close();
+    },
+  };
+}

@@ -109,11 +109,13 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     onFailure: (error) => logger.error({ err: error }, 'the report could not be made'),
   });
 
-  const takeEffect = (told: NodeDesired) => {
+  const takeEffect = async (told: NodeDesired) => {
     agent.setDesired(told);
     reporter.changed();
     const wanted = new Set([...bodiesOf(told), ...pods.all().map(({ record }) => record.templateHash)]);
-    bodies.keepOnly(wanted).catch((error: unknown) => logger.warn({ err: error }, 'old bodies stay on disk'));
+    await bodies
+      .keepOnly(wanted)
+      .catch((error: unknown) => logger.warn({ err: error }, 'old bodies stay on disk'));
   };
   agent.setDesired(desired.current());
 
@@ -134,14 +136,13 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         logger.warn({ err: error }, 'a tunnel failed'),
       );
     },
-    onRemoved: (message) => {
+    onRemoved: async (message) => {
       logger.warn(`${message}: its pods are stopped`);
       const nothing = nothingMore(desired.current());
       agent.setDesired(nothing);
       // On disk too: a reboot must not bring them back.
-      void desired.offer(nothing).then((refusal) => {
-        if (refusal) logger.error(`the removal is not on disk: ${refusal.message}`);
-      });
+      const refusal = await desired.offer(nothing);
+      if (refusal) logger.error(`the removal is not on disk: ${refusal.message}`);
     },
   });
   const asking = new AbortController();

@@ -72,8 +72,8 @@ export interface BuiltReport {
 export function buildReport(input: ReportInput): BuiltReport {
   const view = input.agent.view();
   const waits: number[] = [];
-  const pods = (view?.plan.pods ?? []).flatMap((choice) => {
-    const built = view && buildPod(input, view, choice, waits);
+  const pods = view.plan.pods.flatMap((choice) => {
+    const built = buildPod(input, view, choice, waits);
     return built ? [built] : [];
   });
   input.readiness.keepOnly(new Set(pods.map(({ uid }) => uid)));
@@ -84,7 +84,7 @@ export function buildReport(input: ReportInput): BuiltReport {
       taints: input.taints.map(({ key, value = '', effect }) => ({ key, value, effect })),
       statusJson: JSON.stringify(input.status),
     },
-    placements: (view?.plan.placements ?? []).map(
+    placements: view.plan.placements.map(
       ({ daemonSet, placement }): Placement => ({
         daemonSetUid: daemonSet.uid,
         decision: placement.decision,
@@ -98,8 +98,8 @@ export function buildReport(input: ReportInput): BuiltReport {
   return { report, ...(waits.length > 0 ? { againInMs: Math.min(...waits) } : {}) };
 }
 
-function progressOf(view: NodeView | undefined, daemonSetUid: string): string {
-  const own = (view?.plan.pods ?? []).filter(({ record }) => record.daemonSetUid === daemonSetUid);
+function progressOf(view: NodeView, daemonSetUid: string): string {
+  const own = view.plan.pods.filter(({ record }) => record.daemonSetUid === daemonSetUid);
   return own.map(({ record, bucket, reason }) => `${record.name}: ${bucket}, ${reason}`).join('; ');
 }
 
@@ -112,7 +112,9 @@ function buildPod(
   const { record, bucket } = choice;
   const containers = view.containers.filter(({ identity }) => identity.pod.uid === record.uid);
   const spec = specOf(input, choice, containers);
-  const views = spec.containers.map((container) => containerView(input, choice, container, containers));
+  const views = spec.containers.map((container) =>
+    view.unseen ? unseenView(input, container) : containerView(input, choice, container, containers),
+  );
   if (bucket === 'prepare' && isQuiet(views)) return undefined;
   const podIp = spec.hostNetwork ? input.nodeIp : newestHolder(containers, record.uid)?.ip;
   const before = input.pods.get(record.uid)?.conditions;
@@ -125,7 +127,7 @@ function buildPod(
     ...(before ? { previous: { conditions: before } } : {}),
     nowText: input.nowText,
   });
-  if (JSON.stringify(before) !== JSON.stringify(status.conditions))
+  if (!view.unseen && JSON.stringify(before) !== JSON.stringify(status.conditions))
     input.pods.setConditions(record.uid, status.conditions ?? []);
   const ready = isPodReady(status);
   const terminating = bucket === 'stop';
@@ -185,6 +187,15 @@ function specOf(
   const names = new Set(containers.map(({ identity }) => identity.name).filter((name) => name !== HOLDER));
   return { containers: [...names].map((name) => ({ name })) };
 }
+
+/** Before the first look: nothing is claimed, and what was known stays known. */
+const unseenView = ({ agent }: ReportInput, spec: Container): ContainerView => ({
+  spec,
+  waiting: {
+    reason: 'ContainerStatusUnknown',
+    message: agent.engineTrouble() ?? 'the containers have not been looked at yet',
+  },
+});
 
 function containerView(
   { agent, monotonicNow }: ReportInput,

@@ -5,8 +5,20 @@ import { HOLDER, type NodeDaemonSet, type PodRecord } from '@fleetset/scheduler-
 import type { Container } from '@fleetset/scheduler-core/schema/container';
 import type { PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
 import { SAFE_LETTERS } from '@fleetset/scheduler-core/template-hash';
-import { type ContainerRuntime, isRuntimeError, type RuntimeError } from '../runtime/container-runtime.ts';
-import { containerSettings, holderSettings, type SettingsInput } from '../runtime/container-settings.ts';
+import {
+  type ContainerIdentity,
+  type ContainerRuntime,
+  type ContainerSettings,
+  isRuntimeError,
+  type RuntimeContainer,
+  type RuntimeError,
+} from '../runtime/container-runtime.ts';
+import {
+  containerSettings,
+  holderSettings,
+  type SettingsInput,
+  takesImageUser,
+} from '../runtime/container-settings.ts';
 import { prepareHostPath } from '../runtime/host-path.ts';
 import type { PodBook } from '../state/pod-book.ts';
 import type { AgentEvents } from './agent-events.ts';
@@ -22,6 +34,9 @@ export interface ExecuteParts {
   readonly daemonSet: (uid: string) => NodeDaemonSet | undefined;
   /** The newest holder of a pod, as seen last. */
   readonly holderOf: (podUid: string) => { readonly id: string; readonly attempt: number } | undefined;
+  /** Above that of every holder that a container of the pod was made for: also of one that vanished since, whose
+   *  number must not come back while containers still join its network. */
+  readonly nextHolderAttempt: (podUid: string) => number;
   readonly signal: AbortSignal;
 }
 
@@ -73,27 +88,34 @@ async function create(parts: ExecuteParts, action: CreateAction): Promise<void> 
   const record = parts.pods.get(action.podUid)?.record;
   const template = record && parts.templateOf(record.templateHash);
   if (!record || !template?.spec) return;
+  const { spec } = template;
   const holder = parts.holderOf(action.podUid);
   const input: SettingsInput = {
     pod: record,
-    spec: template.spec,
-    attempt: action.attempt,
+    spec,
+    attempt:
+      action.container === HOLDER
+        ? Math.max(action.attempt, parts.nextHolderAttempt(action.podUid))
+        : action.attempt,
     ...(holder && action.container !== HOLDER ? { holder } : {}),
     nodeMemoryBytes: parts.nodeMemoryBytes,
     minOomScoreAdjust: parts.minOomScoreAdjust,
   };
   if (action.container === HOLDER) {
-    await asCreate(parts, async () => {
-      await parts.runtime.create(holderSettings(input, await parts.runtime.holderImage()));
-    });
+    await asCreate(parts, async () => holderSettings(input, await parts.runtime.holderImage()));
     return;
   }
-  const container = template.spec.containers.find(({ name }) => name === action.container);
+  const container = spec.containers.find(({ name }) => name === action.container);
   if (!container) return;
   await ensureImage(parts, record, container);
   await requireNonRoot(parts, template, container);
   await prepareVolumes(parts, template, container);
-  await asCreate(parts, () => parts.runtime.create(containerSettings(input, container)));
+  await asCreate(parts, async () => {
+    const imageUser = takesImageUser(spec, container)
+      ? await parts.runtime.imageUser(container.image ?? '')
+      : '';
+    return containerSettings({ ...input, imageUser }, container);
+  });
   parts.events.add({
     type: 'Normal',
     reason: 'Created',
@@ -110,18 +132,30 @@ const trouble = (parts: ExecuteParts, kind: Trouble['kind'], reason: string, mes
   failedAt: parts.monotonicNow(),
 });
 
-/** A name that is taken already means that the container is there: the next look shows it. */
-async function asCreate(parts: ExecuteParts, run: () => Promise<unknown>): Promise<void> {
+async function asCreate(parts: ExecuteParts, make: () => Promise<ContainerSettings>): Promise<void> {
+  let identity: ContainerIdentity | undefined;
   try {
-    await run();
+    const settings = await make();
+    identity = settings.identity;
+    await parts.runtime.create(settings);
   } catch (error) {
-    if (isRuntimeError(error, 'conflict')) return;
     if (isRuntimeError(error, 'unreachable') || isRuntimeError(error, 'timeout')) throw error;
+    if (identity && isRuntimeError(error, 'conflict') && (await isThere(parts, identity))) return;
     if (isRuntimeError(error, 'image-missing'))
       throw new ActionFailed(trouble(parts, 'image', 'ErrImagePull', (error as Error).message), error);
     throw new ActionFailed(trouble(parts, 'create', 'CreateContainerError', (error as Error).message), error);
   }
 }
+
+/** A name that is taken means that the container is there already, if it is ours. */
+const isThere = (parts: ExecuteParts, { pod, name, attempt }: ContainerIdentity): Promise<boolean> =>
+  isListed(
+    parts,
+    ({ identity }) => identity.pod.uid === pod.uid && identity.name === name && identity.attempt === attempt,
+  );
+
+const isListed = async ({ runtime }: ExecuteParts, which: (container: RuntimeContainer) => boolean) =>
+  (await runtime.list()).some(which);
 
 async function ensureImage(parts: ExecuteParts, record: PodRecord, container: Container): Promise<void> {
   const { image = '', imagePullPolicy } = container;
@@ -204,7 +238,8 @@ async function start(parts: ExecuteParts, action: StartAction): Promise<void> {
     await parts.runtime.start(action.id);
   } catch (error) {
     if (isRuntimeError(error, 'unreachable') || isRuntimeError(error, 'timeout')) throw error;
-    if (isRuntimeError(error, 'not-found')) return;
+    // What is not found may be the network it was to join.
+    if (isRuntimeError(error, 'not-found') && !(await isListed(parts, ({ id }) => id === action.id))) return;
     const message = (error as RuntimeError).message;
     throw new ActionFailed(trouble(parts, 'start', 'RunContainerError', message), error);
   }

@@ -38,6 +38,8 @@ export interface NodeAgentParts {
 
 /** One look, with what was decided from it. */
 export interface NodeView {
+  /** There has been no look yet: of the pods in the book only that they are there is known. */
+  readonly unseen?: boolean;
   readonly containers: readonly RuntimeContainer[];
   readonly plan: NodePlan;
   readonly desired: ResolvedDesired;
@@ -46,13 +48,13 @@ export interface NodeView {
 export interface NodeAgent {
   readonly setDesired: (desired: NodeDesired | undefined) => void;
   readonly wake: () => void;
-  readonly view: () => NodeView | undefined;
+  readonly view: () => NodeView;
   readonly memoryOf: (podUid: string, container: string) => ContainerMemory | undefined;
   readonly endedAt: (containerId: string) => number | undefined;
   readonly healthOf: ReturnType<typeof createProber>['healthOf'];
   /** Why the engine cannot be used now; undefined when it can. */
   readonly engineTrouble: () => string | undefined;
-  /** The first look is done and what ran before has been asked how it is. */
+  /** The first look is done and what ran before has been asked how it is; or the look failed. */
   readonly settled: () => boolean;
   /** Stops looking; leaves every container as it is. */
   readonly stop: () => Promise<void>;
@@ -70,7 +72,8 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
   const memory = new Map<string, ContainerMemory>();
   const ended = new Map<string, number>();
   let told: NodeDesired | undefined;
-  let view: NodeView | undefined;
+  let view: NodeView = { unseen: true, containers: [], plan: leaveAlone(pods.all()), desired: NOTHING_TOLD };
+  let looked = false;
   let engineTrouble: string | undefined = 'the Docker engine has not been asked yet';
 
   const prober = createProber({
@@ -103,6 +106,8 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
       if (engineTrouble !== message) parts.onChange();
       engineTrouble = message;
       throw error;
+    } finally {
+      looked = true;
     }
   };
 
@@ -238,8 +243,16 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     minOomScoreAdjust: parts.minOomScoreAdjust,
     monotonicNow,
     templateOf: (hash) => templateOf(bodies, hash),
-    daemonSet: (uid) => view?.desired.daemonSets.find((daemonSet) => daemonSet.uid === uid),
-    holderOf: (podUid) => newestHolder(view?.containers ?? [], podUid),
+    daemonSet: (uid) => view.desired.daemonSets.find((daemonSet) => daemonSet.uid === uid),
+    holderOf: (podUid) => newestHolder(view.containers, podUid),
+    nextHolderAttempt: (podUid) =>
+      1 +
+      Math.max(
+        -1,
+        ...view.containers
+          .filter(({ identity }) => identity.pod.uid === podUid)
+          .map(({ identity }) => identity.holderAttempt ?? -1),
+      ),
     signal: stopping.signal,
   };
 
@@ -315,7 +328,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     endedAt: (id) => ended.get(id),
     healthOf: prober.healthOf,
     engineTrouble: () => engineTrouble,
-    settled: () => engineTrouble !== undefined || (before !== undefined && prober.settled()),
+    settled: () => looked && (engineTrouble !== undefined || (before !== undefined && prober.settled())),
     stop: async () => {
       stopping.abort();
       prober.stop();

@@ -1,6 +1,7 @@
 // Sends the report when it is new: changes that come together become one, and what is unchanged is not sent again.
 import type { NodeReport } from '@fleetset/proto/gen/fleetset/v1/node';
 import { NodeReport as NodeReportCodec } from '@fleetset/proto/gen/fleetset/v1/node';
+import { withinTimer } from '../timer-limit.ts';
 import type { AgentEvents } from './agent-events.ts';
 import type { BuiltReport } from './build-report.ts';
 
@@ -43,7 +44,7 @@ export function createReporter(parts: ReporterParts): Reporter {
     try {
       const { report, againInMs } = parts.build();
       clearTimeout(later);
-      if (againInMs !== undefined) later = setTimeout(() => schedule(0), againInMs);
+      if (againInMs !== undefined) later = setTimeout(() => schedule(0), withinTimer(againInMs));
       const content = Buffer.from(NodeReportCodec.encode(report).finish());
       if (sent?.equals(content) && !parts.events.waiting()) return;
       parts.send({ ...report, events: parts.events.take() });
@@ -57,6 +58,7 @@ export function createReporter(parts: ReporterParts): Reporter {
     changed: () => schedule(COALESCE_MS),
     connected: () => {
       sent = undefined;
+      parts.events.repeat();
       schedule(0);
     },
     stop: () => {

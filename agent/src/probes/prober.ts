@@ -8,8 +8,10 @@ import {
   type ProbeKind,
   type ProbeState,
   periodMs,
+  timeoutMs,
 } from '@fleetset/scheduler-core/probe-state';
 import type { Probe } from '@fleetset/scheduler-core/schema/container';
+import { withinTimer } from '../timer-limit.ts';
 import type { ProbeAnswer, ProbeTarget } from './run-probe.ts';
 
 export interface ProbedContainer extends ProbeTarget {
@@ -41,6 +43,8 @@ export interface Prober {
 
 interface Worker {
   target: ProbedContainer;
+  /** Of the container, by the monotonic clock. */
+  readonly startedAt: number;
   readonly states: { [kind in ProbeKind]?: ProbeState };
   readonly asked: Set<ProbeKind>;
   readonly timers: Map<ProbeKind, NodeJS.Timeout>;
@@ -74,10 +78,11 @@ export function createProber(parts: ProberParts): Prober {
       return rest;
     },
     settled: () =>
-      [...workers.values()].every(
-        ({ target, states, asked }) =>
-          !target.readopted || states.readiness === undefined || asked.has('readiness'),
-      ),
+      [...workers.values()].every(({ target, states, asked }) => {
+        if (!target.readopted) return true;
+        const starting = states.startup !== undefined && states.startup.result !== 'success';
+        return starting ? asked.has('startup') : states.readiness === undefined || asked.has('readiness');
+      }),
     stop: () => {
       for (const worker of workers.values()) stopWorker(worker);
       workers.clear();
@@ -95,6 +100,7 @@ const probeOf = ({ container }: ProbedContainer, kind: ProbeKind): Probe | undef
 function startWorker(parts: ProberParts, target: ProbedContainer): Worker {
   const worker: Worker = {
     target,
+    startedAt: performance.now() - target.ranForMs,
     states: {},
     asked: new Set(),
     timers: new Map(),
@@ -103,14 +109,22 @@ function startWorker(parts: ProberParts, target: ProbedContainer): Worker {
   for (const kind of KINDS) {
     const probe = probeOf(target, kind);
     if (!probe) continue;
-    // What ran on before the agent started had started long ago.
     worker.states[kind] =
-      kind === 'startup' && target.readopted ? { result: 'success', inRow: 1 } : initialProbeState(kind);
-    const delay = target.readopted ? 0 : Math.max(0, initialDelayMs(probe) - target.ranForMs);
-    schedule(parts, worker, kind, probe, delay);
+      kind === 'startup' && hasStarted(target, probe)
+        ? { result: 'success', inRow: 1 }
+        : initialProbeState(kind);
+    schedule(parts, worker, kind, probe, target.readopted ? 0 : untilFirst(worker, probe));
   }
   return worker;
 }
+
+/** What still runs when its startup probe would have given up must have passed it, before this agent came. */
+const hasStarted = ({ readopted, ranForMs }: ProbedContainer, probe: Probe): boolean =>
+  readopted &&
+  ranForMs > initialDelayMs(probe) + (probe.failureThreshold ?? 3) * (periodMs(probe) + timeoutMs(probe));
+
+const untilFirst = ({ startedAt }: Worker, probe: Probe): number =>
+  Math.max(0, startedAt + initialDelayMs(probe) - performance.now());
 
 function stopWorker(worker: Worker): void {
   worker.stop.abort();
@@ -119,7 +133,7 @@ function stopWorker(worker: Worker): void {
 
 function schedule(parts: ProberParts, worker: Worker, kind: ProbeKind, probe: Probe, delayMs: number): void {
   if (worker.stop.signal.aborted) return;
-  const timer = setTimeout(() => void ask(parts, worker, kind, probe), delayMs);
+  const timer = setTimeout(() => void ask(parts, worker, kind, probe), withinTimer(delayMs));
   worker.timers.set(kind, timer);
 }
 
@@ -127,9 +141,10 @@ async function ask(parts: ProberParts, worker: Worker, kind: ProbeKind, probe: P
   const { signal } = worker.stop;
   const state = worker.states[kind];
   if (!state) return;
+  if (worker.target.ending && kind !== 'readiness') return passForGood(parts, worker, kind);
   const started = worker.states.startup === undefined || worker.states.startup.result === 'success';
-  // Rule 88: the startup probe first, and never again afterwards; rule 91 for a pod that is ending.
-  if (kind === 'startup' ? started : !started || (worker.target.ending && kind === 'liveness')) {
+  // Rule 88: the startup probe first, and never again afterwards.
+  if (kind === 'startup' ? started : !started) {
     if (kind !== 'startup') schedule(parts, worker, kind, probe, periodMs(probe));
     return;
   }
@@ -151,12 +166,18 @@ async function ask(parts: ProberParts, worker: Worker, kind: ProbeKind, probe: P
   else schedule(parts, worker, kind, probe, periodMs(probe));
 }
 
+/** Rule 91: of a pod that is being ended only readiness is asked on. */
+function passForGood(parts: ProberParts, worker: Worker, kind: ProbeKind): void {
+  worker.states[kind] = { result: 'success', inRow: 1 };
+  if (kind === 'startup') askNow(parts, worker);
+}
+
 function askNow(parts: ProberParts, worker: Worker): void {
   for (const kind of ['liveness', 'readiness'] as const) {
     const probe = probeOf(worker.target, kind);
     if (!probe) continue;
     clearTimeout(worker.timers.get(kind));
-    schedule(parts, worker, kind, probe, Math.max(0, initialDelayMs(probe) - worker.target.ranForMs));
+    schedule(parts, worker, kind, probe, untilFirst(worker, probe));
   }
 }
 

@@ -6,6 +6,7 @@ import { expandEnvironment, expandVariables } from '@fleetset/scheduler-core/nod
 import { type ProbeOutcome, timeoutMs } from '@fleetset/scheduler-core/probe-state';
 import type { Container, Probe } from '@fleetset/scheduler-core/schema/container';
 import { type ContainerRuntime, RuntimeError } from '../runtime/container-runtime.ts';
+import { withinTimer } from '../timer-limit.ts';
 
 export interface ProbeTarget {
   readonly containerId: string;
@@ -30,12 +31,12 @@ export async function runProbe(
   signal: AbortSignal,
 ): Promise<ProbeAnswer> {
   if (probe.exec) return runExec(runtime, target, probe);
-  const host = probe.httpGet?.host ?? probe.tcpSocket?.host ?? target.podIp;
+  const host = probe.httpGet?.host || probe.tcpSocket?.host || target.podIp;
   const port = resolvePort(target.container, probe.httpGet?.port ?? probe.tcpSocket?.port);
   if (host === undefined) return { outcome: 'error', message: 'the pod has no address yet' };
   if (port === undefined)
     return { outcome: 'error', message: 'the port of the probe is not among the container ports' };
-  const deadline = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs(probe))]);
+  const deadline = AbortSignal.any([signal, AbortSignal.timeout(withinTimer(timeoutMs(probe)))]);
   try {
     if (probe.httpGet) return await runHttp(probe.httpGet, host, port, deadline);
     await tryConnect(host, port, deadline);
@@ -107,11 +108,12 @@ async function runHttp(
   for (let hop = 0; ; hop++) {
     const { status, location } = await getStatus(url, headers, signal);
     const next = status >= 300 && status < 400 && location ? new URL(location, url) : undefined;
-    // A redirect to elsewhere, or one too many, counts as an answer.
-    if (!next || next.hostname !== url.hostname || hop === REDIRECT_LIMIT)
+    // A redirect to elsewhere counts as an answer.
+    if (!next || next.hostname !== url.hostname)
       return status >= 200 && status < 400
         ? success
         : { outcome: 'failure', message: `HTTP probe failed with statuscode: ${status}` };
+    if (hop + 1 === REDIRECT_LIMIT) throw new Error(`stopped after ${REDIRECT_LIMIT} redirects`);
     url = next;
   }
 }

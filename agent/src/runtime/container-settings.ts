@@ -12,6 +12,8 @@ export interface SettingsInput {
   readonly pod: PodRecord;
   readonly spec: PodSpec;
   readonly attempt: number;
+  /** The USER of the container's image; needed where `takesImageUser` says so. */
+  readonly imageUser?: string;
   /** Of the pod's network, when it has one of its own. */
   readonly holder?: { readonly id: string; readonly attempt: number };
   readonly nodeMemoryBytes: number;
@@ -58,7 +60,7 @@ export function containerSettings(input: SettingsInput, container: Container): C
   const { pod, spec, attempt, holder } = input;
   const environment = expandEnvironment(container.env ?? []);
   const expand = (texts: readonly string[]) => texts.map((text) => expandVariables(text, environment));
-  const user = userOf(spec, container);
+  const user = userOf(spec, container, input.imageUser);
   return {
     name: engineName(input, container.name),
     identity: { pod, name: container.name, attempt, ...(holder ? { holderAttempt: holder.attempt } : {}) },
@@ -82,12 +84,22 @@ export function containerSettings(input: SettingsInput, container: Container): C
   };
 }
 
-/** The container's setting wins over the pod's; a group without a user belongs to the image's user. */
-function userOf({ securityContext: pod }: PodSpec, { securityContext: own }: Container): string | undefined {
-  const user = own?.runAsUser ?? pod?.runAsUser;
-  const group = own?.runAsGroup ?? pod?.runAsGroup;
-  if (user === undefined) return group === undefined ? undefined : `:${group}`;
-  return group === undefined ? String(user) : `${user}:${group}`;
+/** The container's setting wins over the pod's. */
+const identityAsked = ({ securityContext: pod }: PodSpec, { securityContext: own }: Container) => ({
+  user: own?.runAsUser ?? pod?.runAsUser,
+  group: own?.runAsGroup ?? pod?.runAsGroup,
+});
+
+/** A group without a user goes with the image's user; Docker alone would make it root's. */
+export function takesImageUser(spec: PodSpec, container: Container): boolean {
+  const { user, group } = identityAsked(spec, container);
+  return user === undefined && group !== undefined;
+}
+
+function userOf(spec: PodSpec, container: Container, imageUser = ''): string | undefined {
+  const { user, group } = identityAsked(spec, container);
+  if (group === undefined) return user === undefined ? undefined : String(user);
+  return `${user ?? (imageUser.split(':')[0] || '0')}:${group}`;
 }
 
 function mountOf({ volumes = [] }: PodSpec, mount: VolumeMount): Mount {

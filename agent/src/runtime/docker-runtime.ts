@@ -32,6 +32,13 @@ export function createDockerRuntime({ socketPath, owner }: DockerOptions): Conta
   const filters = JSON.stringify({ label: [`${OWNER_LABEL}=${owner}`] });
   /** What inspecting said, good while the listed state is the same and no event told otherwise. */
   const inspected = new Map<string, { readonly listed: string; readonly container: RuntimeContainer }>();
+  /** Grows with each change: what was asked for before a change and answered after it is not kept. */
+  let changes = 0;
+  const changed = (id?: string) => {
+    changes += 1;
+    if (id === undefined) inspected.clear();
+    else inspected.delete(id);
+  };
 
   /** Several pods may want the holder's image at once. */
   let importing: Promise<void> | undefined;
@@ -47,8 +54,9 @@ export function createDockerRuntime({ socketPath, owner }: DockerOptions): Conta
       summaries.map(async (summary) => {
         const known = inspected.get(summary.Id);
         if (known?.listed === summary.State) return known.container;
+        const asked = changes;
         const container = await inspectOne(docker, summary);
-        if (container) inspected.set(summary.Id, { listed: summary.State, container });
+        if (container && asked === changes) inspected.set(summary.Id, { listed: summary.State, container });
         return container;
       }),
     );
@@ -90,36 +98,31 @@ export function createDockerRuntime({ socketPath, owner }: DockerOptions): Conta
       return container.id;
     },
     start: async (id) => {
-      inspected.delete(id);
       await call(
         'start container',
         (abortSignal) => ignoring(304, docker.getContainer(id).start({ abortSignal })),
         SLOW_CALL_TIMEOUT_MS,
-      );
-      inspected.delete(id);
+      ).finally(() => changed(id));
     },
     stop: async (id, graceSeconds) => {
       await call(
         'stop container',
         (abortSignal) => ignoring(304, docker.getContainer(id).stop({ t: graceSeconds, abortSignal })),
         graceSeconds * 1000 + SLOW_CALL_TIMEOUT_MS,
-      );
-      inspected.delete(id);
+      ).finally(() => changed(id));
     },
     remove: async (id) => {
       await call(
         'remove container',
         (abortSignal) => ignoring(404, docker.getContainer(id).remove({ v: true, force: true, abortSignal })),
         SLOW_CALL_TIMEOUT_MS,
-      );
-      inspected.delete(id);
+      ).finally(() => changed(id));
     },
     exec: (id, command, timeoutMs) => exec(docker, id, command, timeoutMs),
     logs: (id, options, signal) => logs(docker, id, options, signal),
     follow: (onChange, signal) => {
       void followEvents(docker, owner, signal, (id) => {
-        if (id === undefined) inspected.clear();
-        else inspected.delete(id);
+        changed(id);
         onChange();
       });
     },
@@ -343,7 +346,7 @@ function resourceOptions(settings: ContainerSettings): Docker.HostConfig {
 const EXEC_OUTPUT_LIMIT = 10_000;
 
 async function exec(docker: Docker, id: string, command: readonly string[], timeoutMs: number) {
-  const deadline = AbortSignal.timeout(timeoutMs);
+  const deadline = AbortSignal.timeout(withinTimer(timeoutMs));
   try {
     const session = await docker.getContainer(id).exec({
       Cmd: [...command],

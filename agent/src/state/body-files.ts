@@ -21,10 +21,11 @@ export async function openBodyFiles(directory: string): Promise<BodyFiles> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const bodies = new Map<string, object>();
   for (const name of await readdir(directory)) {
-    if (!/^[0-9a-f]{64}$/.test(name)) continue;
-    const content = await readIfThere(join(directory, name));
-    const body = content && parseBody(name, content);
+    const path = join(directory, name);
+    const body = /^[0-9a-f]{64}$/.test(name) ? await readBody(path, name) : undefined;
     if (body) bodies.set(name, body);
+    // Half written, or damaged: asked for again when it is wanted.
+    else await rm(path, { force: true }).catch(() => {});
   }
   return {
     get: (hash) => bodies.get(hash),
@@ -42,6 +43,15 @@ export async function openBodyFiles(directory: string): Promise<BodyFiles> {
       }
     },
   };
+}
+
+async function readBody(path: string, hash: string): Promise<object | undefined> {
+  try {
+    const content = await readIfThere(path);
+    return content && parseBody(hash, content);
+  } catch {
+    return undefined;
+  }
 }
 
 function parseBody(hash: string, content: Uint8Array): object | undefined {

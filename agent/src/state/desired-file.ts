@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { DesiredRefused_Reason, type Generation, NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
 import { readIfThere, writeDurable } from './durable-file.ts';
+import { seal, unseal } from './sealed.ts';
 
 export interface DesiredFile {
   readonly current: () => NodeDesired | undefined;
@@ -22,7 +23,7 @@ export async function openDesiredFile(
   let current: NodeDesired | undefined;
   try {
     const content = await readIfThere(path);
-    if (content) current = NodeDesired.decode(content);
+    if (content) current = NodeDesired.decode(unseal(content));
   } catch (error) {
     onUnreadable(error);
   }
@@ -33,7 +34,7 @@ export async function openDesiredFile(
       if (verdict === 'same') return undefined;
       if (verdict !== 'newer') return verdict;
       try {
-        await writeDurable(path, NodeDesired.encode(desired).finish());
+        await writeDurable(path, seal(NodeDesired.encode(desired).finish()));
       } catch (error) {
         return { reason: DesiredRefused_Reason.REASON_NOT_STORED, message: (error as Error).message };
       }
@@ -52,12 +53,17 @@ function judge(offered: NodeDesired, current: NodeDesired | undefined): 'newer' 
       message:
         'a newer desired state was accepted before (a plane restored from a backup, or a second plane?)',
     };
-  const same = Buffer.from(NodeDesired.encode(offered).finish()).equals(NodeDesired.encode(current).finish());
-  if (same) return 'same';
+  if (contentOf(offered).equals(contentOf(current))) return 'same';
   return {
     reason: DesiredRefused_Reason.REASON_SAME_GENERATION_OTHER_CONTENT,
     message: 'this generation was accepted with other content before',
   };
+}
+
+/** The order of a map means nothing. */
+function contentOf(desired: NodeDesired): Buffer {
+  const labels = Object.fromEntries(Object.entries(desired.labels).sort(([a], [b]) => (a < b ? -1 : 1)));
+  return Buffer.from(NodeDesired.encode({ ...desired, labels }).finish());
 }
 
 /** An absent generation is older than any. */

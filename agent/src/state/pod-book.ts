@@ -67,8 +67,7 @@ export async function openPodBook(directory: string, onFailure: (error: unknown)
       timer ??= setTimeout(() => write().catch(onFailure), LAZY_WRITE_MS);
     },
     flush: async () => {
-      if (timer) await write();
-      else await writing.catch(() => {});
+      await (timer ? write().catch(onFailure) : writing.catch(() => {}));
     },
   };
 }
@@ -76,10 +75,15 @@ export async function openPodBook(directory: string, onFailure: (error: unknown)
 async function readPods(path: string, onUnreadable: (error: unknown) => void): Promise<readonly KnownPod[]> {
   try {
     const content = await readIfThere(path);
-    return content ? (JSON.parse(content.toString('utf8')) as KnownPod[]) : [];
+    const pods: unknown = content ? JSON.parse(content.toString('utf8')) : [];
+    if (!Array.isArray(pods) || !pods.every(isKnownPod)) throw new Error('pods.json does not hold pods');
+    return pods;
   } catch (error) {
     // The containers' labels bring back what runs.
     onUnreadable(error);
     return [];
   }
 }
+
+const isKnownPod = (pod: Partial<KnownPod> | null): pod is KnownPod =>
+  typeof pod?.record?.uid === 'string' && typeof pod.record.daemonSetUid === 'string';

@@ -13,6 +13,7 @@ import type { Logger } from 'pino';
 import { bodiesOf } from '../node/desired-state.ts';
 import { BadBody, type BodyFiles } from '../state/body-files.ts';
 import type { DesiredFile, Refusal } from '../state/desired-file.ts';
+import { withinTimer } from '../timer-limit.ts';
 import { errorOf, isRefusal, type PlaneClient, type SyncStream } from './plane-client.ts';
 
 const PROTOCOL = 1;
@@ -31,10 +32,10 @@ export interface SyncSessionParts {
   readonly machineId: string;
   readonly logger: Logger;
   /** Takes effect: it is on disk, with all its bodies. */
-  readonly onDesired: (desired: NodeDesired) => void;
+  readonly onDesired: (desired: NodeDesired) => Promise<void>;
   readonly onTunnel: (request: OpenTunnel) => void;
   /** An operator took this node out of the fleet. */
-  readonly onRemoved: (message: string) => void;
+  readonly onRemoved: (message: string) => Promise<void>;
   /** The plane listens now: the whole report is wanted. */
   readonly onConnected: () => void;
 }
@@ -79,7 +80,8 @@ export function startSyncSession(parts: SyncSessionParts): SyncSession {
         case 'openTunnel':
           return parts.onTunnel(message.value);
         case 'removed':
-          return parts.onRemoved(message.value.message);
+          pending = undefined;
+          return void inTurn(() => parts.onRemoved(message.value.message));
       }
     });
     opened.on('error', (error) => ended(opened, error));
@@ -103,7 +105,7 @@ export function startSyncSession(parts: SyncSessionParts): SyncSession {
     clearInterval(heartbeat);
     heartbeat = setInterval(
       () => send({ $case: 'heartbeat', value: { generation: generation() } }),
-      heartbeatMs || 10_000,
+      withinTimer(heartbeatMs || 10_000),
     );
     parts.onConnected();
   };
@@ -139,10 +141,13 @@ export function startSyncSession(parts: SyncSessionParts): SyncSession {
 
   /** One at a time: each writes the same file. */
   let settling = Promise.resolve();
-  const settlePending = (): Promise<void> => {
-    settling = settling.then(settleOnce, settleOnce);
+  const inTurn = (run: () => Promise<void>): Promise<void> => {
+    settling = settling.then(run).catch((error: unknown) => {
+      logger.error({ err: error }, 'what the plane told could not be put into effect');
+    });
     return settling;
   };
+  const settlePending = () => inTurn(settleOnce);
 
   const settleOnce = async () => {
     clearTimeout(storeRetry);
@@ -154,12 +159,13 @@ export function startSyncSession(parts: SyncSessionParts): SyncSession {
       return;
     }
     const refusal = await parts.desired.offer(desired);
-    if (pending !== desired) return;
+    const newest = pending === desired;
     if (!refusal) {
-      pending = undefined;
-      parts.onDesired(desired);
-      return;
+      if (newest) pending = undefined;
+      // Accepted is in effect, also when a newer one came meanwhile: that one may be refused.
+      return parts.onDesired(desired);
     }
+    if (!newest) return;
     refuse(desired, refusal);
     if (refusal.reason === DesiredRefused_Reason.REASON_NOT_STORED) retryStoring();
     else pending = undefined;

@@ -1,0 +1,245 @@
+// A node for tests: the real node loop on the fake engine and on real files, by a faked clock. The agent in it can
+// be stopped, killed and started anew over what it left.
+import { join } from 'node:path';
+import type { NodeDesired, NodeReport } from '@fleetset/proto/gen/fleetset/v1/node';
+import type { NodeStatus } from '@fleetset/scheduler-core/schema/node';
+import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
+import { pino } from 'pino';
+import { onTestFinished, vi } from 'vitest';
+import { nodeStatus } from '../src/facts/node-status.ts';
+import { type AgentEvents, createAgentEvents } from '../src/node/agent-events.ts';
+import { buildReport, createReadyBook } from '../src/node/build-report.ts';
+import { type NodeAgent, startNodeAgent } from '../src/node/node-agent.ts';
+import type { ContainerRuntime } from '../src/runtime/container-runtime.ts';
+import { type BodyFiles, openBodyFiles } from '../src/state/body-files.ts';
+import { openPodBook, type PodBook } from '../src/state/pod-book.ts';
+import { bodiesNamed, type DesiredParts, desired } from './desired.ts';
+import { createFakeEngine, type FakeContainer, type FakeEngine } from './fake-runtime.ts';
+import { tempDirectory } from './temp-directory.ts';
+
+export const NODE_NAME = 'node-1';
+const OWNER = `test/${NODE_NAME}`;
+const NODE_IP = '127.0.0.1';
+const STEP_MS = 500;
+const UNTIL_STEP_MS = 100;
+const LIMIT_MS = 400_000;
+
+export interface WorldOptions {
+  readonly labels?: { readonly [key: string]: string };
+  readonly taints?: readonly Taint[];
+  /** Stands between the agent and the engine, or the book. */
+  readonly wrapRuntime?: (runtime: ContainerRuntime) => ContainerRuntime;
+  readonly wrapPods?: (pods: PodBook) => PodBook;
+}
+
+export interface RestartOptions extends WorldOptions {
+  /** Instead of what the old one was told. */
+  readonly told?: NodeDesired | undefined;
+  /** The old one is dead: it cannot be stopped, and what it still does has no effect. */
+  readonly killed?: boolean;
+  /** Done while no agent lives. */
+  readonly meanwhile?: () => Promise<void>;
+}
+
+export interface AgentInstance {
+  readonly agent: NodeAgent;
+  readonly pods: PodBook;
+  readonly bodies: BodyFiles;
+  readonly events: AgentEvents;
+}
+
+export interface NodeWorld {
+  readonly engine: FakeEngine;
+  readonly directory: string;
+  /** The agent that lives now. */
+  readonly now: () => AgentInstance;
+  /** What the plane would say: a new generation each time. */
+  readonly tell: (parts: DesiredParts) => Promise<void>;
+  /** Stops this agent and starts another over the same engine and files, with what the old one was told. */
+  readonly restart: (options?: RestartOptions) => Promise<void>;
+  readonly told: () => NodeDesired | undefined;
+  /** Looks until it holds, and lets the faked clock go on meanwhile. */
+  readonly until: (what: string, holds: () => unknown) => Promise<void>;
+  /** Lets the faked clock go on, and what hangs on it happen. */
+  readonly pass: (seconds: number) => Promise<void>;
+  /** Titles of what runs: `web-1/app#0`. */
+  readonly running: () => readonly string[];
+  readonly container: (title: string) => FakeContainer;
+  readonly report: () => NodeReport;
+}
+
+/** Call it when the clock is faked. */
+export async function openNodeWorld(first: WorldOptions = {}): Promise<NodeWorld> {
+  const directory = await tempDirectory();
+  const engine = createFakeEngine();
+  const readiness = createReadyBook();
+  let counter = 0;
+  let told: NodeDesired | undefined;
+  const disk = watchDisk();
+  let live = await startInstance(engine, directory, disk, first);
+  let options = first;
+  live.agent.setDesired(undefined);
+  // Not waited for: by then the clock it may wait for is gone.
+  onTestFinished(() => void live.agent.stop());
+
+  const advance = async (ms: number) => {
+    await disk.idle();
+    await vi.advanceTimersByTimeAsync(ms);
+    await disk.idle();
+  };
+  const pass = async (seconds: number) => {
+    for (let left = seconds * 1000; left > 0; left -= STEP_MS) await advance(Math.min(STEP_MS, left));
+  };
+
+  return {
+    engine,
+    directory,
+    pass,
+    now: () => live,
+    told: () => told,
+    tell: async (parts) => {
+      counter += 1;
+      for (const { hash, content } of bodiesNamed(parts)) await live.bodies.put(hash, content);
+      told = desired({ counter, ...parts });
+      live.agent.setDesired(told);
+    },
+    restart: async (again = {}) => {
+      if (!again.killed) {
+        const stopped = live.agent.stop();
+        await vi.advanceTimersByTimeAsync(2000);
+        await stopped;
+      }
+      await again.meanwhile?.();
+      options = { ...options, ...again };
+      live = await startInstance(engine, directory, disk, options);
+      live.agent.setDesired('told' in again ? again.told : told);
+    },
+    until: async (what, holds) => {
+      for (let waitedMs = 0; waitedMs < LIMIT_MS; waitedMs += UNTIL_STEP_MS) {
+        await advance(waitedMs === 0 ? 0 : UNTIL_STEP_MS);
+        if (holds()) return;
+      }
+      throw new Error(
+        `never came true in ${LIMIT_MS / 1000} s of the faked clock: ${what}\n${engine.calls.slice(-20).join('\n')}`,
+      );
+    },
+    running: () =>
+      engine
+        .containers()
+        .filter(({ owner, state }) => owner === OWNER && state === 'running')
+        .map(titleOf)
+        .sort(),
+    container: (title) => {
+      const found = engine.containers().find((container) => titleOf(container) === title);
+      if (!found)
+        throw new Error(`no container ${title} among ${engine.containers().map(titleOf).join(', ')}`);
+      return found;
+    },
+    report: () => reportOf(live, readiness, told, options),
+  };
+}
+
+/** The clock stands still while the agent writes: the disk is real and takes real time. */
+interface WatchedDisk {
+  readonly watch: (pods: PodBook) => PodBook;
+  readonly idle: () => Promise<void>;
+}
+
+function watchDisk(): WatchedDisk {
+  let writing = 0;
+  const watched =
+    <A extends unknown[]>(write: (...given: A) => Promise<void>) =>
+    async (...given: A) => {
+      writing += 1;
+      await write(...given).finally(() => {
+        writing -= 1;
+      });
+    };
+  return {
+    watch: (pods) => ({ ...pods, add: watched(pods.add), forget: watched(pods.forget) }),
+    idle: async () => {
+      do await new Promise((resolve) => setImmediate(resolve));
+      while (writing > 0);
+    },
+  };
+}
+
+const titleOf = ({ identity }: FakeContainer): string =>
+  `${identity.pod.revision}/${identity.name === '' ? 'POD' : identity.name}#${identity.attempt}`;
+
+async function startInstance(
+  engine: FakeEngine,
+  directory: string,
+  disk: WatchedDisk,
+  { labels = {}, taints = [], wrapRuntime = (as) => as, wrapPods = (as) => as }: WorldOptions,
+): Promise<AgentInstance> {
+  const bodies = await openBodyFiles(join(directory, 'bodies'));
+  const pods = wrapPods(disk.watch(await openPodBook(directory, () => {})));
+  const events = createAgentEvents();
+  const agent = startNodeAgent({
+    nodeName: NODE_NAME,
+    runtime: wrapRuntime(engine.runtime(OWNER)),
+    pods,
+    bodies,
+    events,
+    ownLabels: () => labels,
+    ownTaints: () => taints,
+    nodeIp: () => NODE_IP,
+    nodeMemoryBytes: 2 ** 34,
+    minOomScoreAdjust: -1000,
+    monotonicNow: () => performance.now(),
+    logger: pino({ enabled: false }),
+    onChange: () => {},
+  });
+  return { agent, pods, bodies, events };
+}
+
+function reportOf(
+  { agent, pods, bodies }: AgentInstance,
+  readiness: ReturnType<typeof createReadyBook>,
+  told: NodeDesired | undefined,
+  { labels = {}, taints = [] }: WorldOptions,
+): NodeReport {
+  return buildReport({
+    agent,
+    pods,
+    bodies,
+    readiness,
+    generation: told?.generation,
+    labels,
+    taints,
+    status: statusOf(agent),
+    nodeIp: NODE_IP,
+    monotonicNow: performance.now(),
+    nowText: new Date().toISOString(),
+  }).report;
+}
+
+const statusOf = (agent: NodeAgent): NodeStatus =>
+  nodeStatus({
+    nodeName: NODE_NAME,
+    facts: {
+      ip: NODE_IP,
+      cpus: 2,
+      memoryBytes: 2 ** 34,
+      diskBytes: 0,
+      osImage: '',
+      kernelVersion: '',
+      architecture: 'amd64',
+      operatingSystem: 'linux',
+      machineId: '',
+      bootId: '',
+      systemUuid: '',
+    },
+    agentVersion: '0',
+    runtimeVersion: undefined,
+    engineTrouble: agent.engineTrouble(),
+  });
+
+/** For tests of the node loop: what waits, waits for the faked clock; what reads the disk does not. */
+export const fakeClock = (): void => {
+  vi.useFakeTimers({
+    now: Date.parse('2024-05-06T07:00:00Z'),
+    toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date', 'performance'],
+  });
+};

@@ -1,0 +1,215 @@
+// When a report is sent: new content soon, together and once; unchanged content never; all of it to a new listener.
+import type { NodeReport } from '@fleetset/proto/gen/fleetset/v1/node';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { type AgentEvents, createAgentEvents } from '../../src/node/agent-events.ts';
+import type { BuiltReport } from '../../src/node/build-report.ts';
+import { createReporter, type Reporter } from '../../src/node/reporter.ts';
+
+let sent: NodeReport[];
+let failures: unknown[];
+let events: AgentEvents;
+let reporter: Reporter;
+let state: {
+  label: string;
+  settled: boolean;
+  listening: boolean;
+  againInMs?: number;
+  built: number;
+  broken: boolean;
+};
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  [sent, failures] = [[], []];
+  events = createAgentEvents();
+  state = { label: 'a', settled: true, listening: true, built: 0, broken: false };
+  reporter = createReporter({
+    build: (): BuiltReport => {
+      state.built += 1;
+      if (state.broken) throw new Error('cannot be built');
+      const report: NodeReport = {
+        generation: undefined,
+        facts: { labels: { label: state.label }, taints: [], statusJson: '' },
+        placements: [],
+        pods: [],
+        events: [],
+      };
+      return { report, ...(state.againInMs === undefined ? {} : { againInMs: state.againInMs }) };
+    },
+    events,
+    settled: () => state.settled,
+    listening: () => state.listening,
+    send: (report) => sent.push(report),
+    onFailure: (error) => failures.push(error),
+  });
+});
+afterEach(() => {
+  reporter.stop();
+  vi.useRealTimers();
+});
+
+const labels = () => sent.map(({ facts }) => facts?.labels.label);
+const change = (label: string) => {
+  state.label = label;
+  reporter.changed();
+};
+const passMs = (ms: number) => vi.advanceTimersByTimeAsync(ms);
+
+describe('a report', () => {
+  it('is one for many changes that come together, and has the last of them', async () => {
+    for (const label of ['b', 'c', 'd']) change(label);
+    await passMs(100);
+    expect(labels()).toEqual(['d']);
+  });
+
+  it('with unchanged content is not sent again, however often something may have changed', async () => {
+    for (let times = 0; times < 50; times++) {
+      reporter.changed();
+      await passMs(1000);
+    }
+    expect(labels()).toEqual(['a']);
+    change('b');
+    await passMs(100);
+    change('a');
+    await passMs(100);
+    expect(labels()).toEqual(['a', 'b', 'a']);
+  });
+
+  it('goes whole to every new listener', async () => {
+    reporter.changed();
+    await passMs(100);
+    reporter.connected();
+    await passMs(100);
+    expect(labels()).toEqual(['a', 'a']);
+  });
+
+  it('is not even made while nobody listens', async () => {
+    state.listening = false;
+    for (let times = 0; times < 50; times++) {
+      change(`label-${times}`);
+      await passMs(1000);
+    }
+    expect([sent, state.built]).toEqual([[], 0]);
+    state.listening = true;
+    reporter.connected();
+    await passMs(100);
+    expect(labels()).toEqual(['label-49']);
+  });
+
+  it('waits until what ran before has been asked how it is, but not for ever', async () => {
+    state.settled = false;
+    reporter.changed();
+    await passMs(1000);
+    expect(sent).toEqual([]);
+    state.settled = true;
+    await passMs(100);
+    expect(labels()).toEqual(['a']);
+    state.settled = false;
+    change('b');
+    await passMs(6000);
+    expect(labels()).toEqual(['a', 'b']);
+  });
+
+  it('is looked at again when the mere passing of time changes it', async () => {
+    state.againInMs = 30_000;
+    reporter.changed();
+    await passMs(29_000);
+    state.label = 'available';
+    delete state.againInMs;
+    await passMs(2000);
+    expect(labels()).toEqual(['a', 'available']);
+  });
+
+  it('that changes by itself only in months is not looked at without end', async () => {
+    state.againInMs = 5_000_000_000;
+    reporter.changed();
+    await passMs(10_000);
+    expect(state.built).toBe(1);
+  });
+
+  it('that cannot be made is told, and the next one is made', async () => {
+    state.broken = true;
+    reporter.changed();
+    await passMs(100);
+    expect(failures).toHaveLength(1);
+    state.broken = false;
+    reporter.changed();
+    await passMs(100);
+    expect(labels()).toEqual(['a']);
+  });
+
+  it('is made no more when the agent stops', async () => {
+    reporter.changed();
+    reporter.stop();
+    reporter.changed();
+    reporter.connected();
+    await passMs(1000);
+    expect(sent).toEqual([]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+describe('events', () => {
+  const say = (message: string) => events.add({ type: 'Normal', reason: 'Test', message });
+  const told = () => sent.map((report) => report.events.map(({ message }) => message));
+
+  it('make a report of their own, each once, numbered', async () => {
+    reporter.changed();
+    await passMs(100);
+    say('one');
+    say('two');
+    reporter.changed();
+    await passMs(100);
+    reporter.changed();
+    await passMs(100);
+    expect(told()).toEqual([[], ['one', 'two']]);
+    expect(sent[1]?.events.map(({ sequence }) => sequence)).toEqual([1, 2]);
+  });
+
+  it('that may have been lost with the connection are told again, under the same number; older ones are not', async () => {
+    say('old');
+    reporter.changed();
+    await passMs(60_000);
+    say('just before');
+    reporter.changed();
+    await passMs(1000);
+    say('while nobody listened');
+    reporter.connected();
+    await passMs(100);
+    expect(told()).toEqual([['old'], ['just before'], ['just before', 'while nobody listened']]);
+    expect(sent[2]?.events.map(({ sequence }) => sequence)).toEqual([2, 3]);
+  });
+
+  it('of a long absence are kept, but not without limit: the oldest go', async () => {
+    state.listening = false;
+    for (let number = 1; number <= 700; number++) say(String(number));
+    state.listening = true;
+    reporter.connected();
+    await passMs(100);
+    expect(sent[0]?.events).toHaveLength(500);
+    expect(told()[0]?.at(-1)).toBe('700');
+  });
+
+  it('name the pod, the set and the container they are about', async () => {
+    events.add({
+      type: 'Warning',
+      reason: 'R',
+      message: 'm',
+      podUid: 'p',
+      daemonSetUid: 'd',
+      container: 'app',
+    });
+    expect(events.take()).toEqual([
+      {
+        sequence: 1,
+        type: 'Warning',
+        reason: 'R',
+        message: 'm',
+        podUid: 'p',
+        daemonSetUid: 'd',
+        fieldPath: 'spec.containers{app}',
+      },
+    ]);
+    expect(events.waiting()).toBe(false);
+  });
+});

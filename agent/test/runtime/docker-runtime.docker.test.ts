@@ -1,0 +1,401 @@
+// What only real Docker can show: networks, mounts, limits, logs as they stream, and an engine that misbehaves.
+import { randomUUID } from 'node:crypto';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { HOLDER } from '@fleetset/scheduler-core/node/pod-record';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { OWNER_LABEL } from '../../src/runtime/container-labels.ts';
+import type { ContainerRuntime, ContainerSettings } from '../../src/runtime/container-runtime.ts';
+import { createDockerRuntime } from '../../src/runtime/docker-runtime.ts';
+import { HOLDER_IMAGE } from '../../src/runtime/holder-image.ts';
+import { containersOf, docker, openProxy, removeContainersOf } from '../docker-engine.ts';
+import type { EngineProxy, Verdict } from '../engine-proxy.ts';
+import { podRecord, settings, TEST_IMAGE, uniqueOwner } from '../pods.ts';
+import { OBEYS, WRITES_AND_STAYS } from '../test-programs.ts';
+import { until } from '../wait-until.ts';
+
+const owner = uniqueOwner();
+const holderImage = `fleetset-test/holder-${randomUUID()}`;
+let proxy: EngineProxy;
+let runtime: ContainerRuntime;
+let directory: string;
+
+beforeAll(async () => {
+  // The holder image of this engine is used by others too: here it has another name.
+  proxy = await openProxy({ from: HOLDER_IMAGE.split(':')[0] ?? '', to: holderImage });
+  runtime = createDockerRuntime({ socketPath: proxy.socketPath, owner });
+  directory = await mkdtemp(join(tmpdir(), 'fleetset-docker-test-'));
+});
+
+afterAll(async () => {
+  await removeContainersOf(owner);
+  await docker
+    .getImage(`${holderImage}:1`)
+    .remove()
+    .catch(() => {});
+  await proxy.close();
+  await rm(directory, { recursive: true, force: true });
+});
+
+const create = (over: Partial<ContainerSettings> = {}) => runtime.create(settings(OBEYS, over));
+const start = async (over: Partial<ContainerSettings> = {}) => {
+  const id = await create(over);
+  await runtime.start(id);
+  return id;
+};
+const inside = async (id: string, ...command: string[]) =>
+  (await runtime.exec(id, command, 30_000)).output.trim();
+const shell = (script: string) => ({ entrypoint: ['sh', '-c', script], args: [] });
+const logOf = async (id: string, follow = false) => {
+  const pieces: Uint8Array[] = [];
+  const log = await runtime.logs(id, { follow, timestamps: false }, new AbortController().signal);
+  for await (const piece of log) pieces.push(piece);
+  return Buffer.concat(pieces).toString('utf8');
+};
+const judged = async <T>(verdictOf: (line: string) => Verdict, run: () => Promise<T>): Promise<T> => {
+  proxy.judge(verdictOf);
+  try {
+    return await run();
+  } finally {
+    proxy.judge(() => 'pass');
+  }
+};
+
+describe('a pod with a network of its own', () => {
+  it('gets a holder whose image is made here, once, also when two want it at the same time', async () => {
+    expect(await runtime.hasImage(HOLDER_IMAGE)).toBe(false);
+    await Promise.all([runtime.holderImage(), runtime.holderImage()]);
+    await runtime.holderImage();
+    expect(await runtime.hasImage(HOLDER_IMAGE)).toBe(true);
+    const imports = proxy.requests.filter(
+      (line) => line.startsWith('POST /images/create') && line.includes('fromSrc'),
+    );
+    expect(imports).toHaveLength(1);
+  });
+
+  it('shares localhost, IPC and published ports, and the holder only sleeps', async () => {
+    const pod = podRecord({ name: 'shared-abcde' });
+    const holder = await runtime.create({
+      name: `fleetset-test_${pod.uid}_holder`,
+      identity: { pod, name: HOLDER, attempt: 0 },
+      image: await runtime.holderImage(),
+      env: [],
+      network: 'own',
+      hostname: pod.name,
+      mounts: [],
+      ports: [{ containerPort: 8080, hostPort: 28472, protocol: 'tcp', hostIp: '127.0.0.1' }],
+    });
+    await runtime.start(holder);
+    const member = (name: string, over: Partial<ContainerSettings>) =>
+      start({
+        network: { holderId: holder },
+        identity: { pod, name, attempt: 0, holderAttempt: 0 },
+        ...over,
+      });
+    await member(
+      'web',
+      shell('mkdir /www; echo "I am $(hostname)" > /www/index.html; httpd -f -p 8080 -h /www'),
+    );
+    const side = await member('side', {});
+    const answer = await until('the neighbour answers', async () => {
+      const text = await inside(side, 'wget', '-q', '-O', '-', 'http://127.0.0.1:8080/').catch(() => '');
+      return text !== '' && text;
+    });
+    expect(answer).toBe('I am shared-abcde');
+    expect(await (await fetch('http://127.0.0.1:28472/')).text()).toBe('I am shared-abcde\n');
+    const { HostConfig } = await docker.getContainer(side).inspect();
+    expect(HostConfig.IpcMode).toBe(`container:${holder}`);
+    const { State } = await docker.getContainer(holder).inspect();
+    expect(State.Running).toBe(true);
+  });
+
+  it('on the host network has the network of the host', async () => {
+    const id = await start({ network: 'host' });
+    const { HostConfig } = await docker.getContainer(id).inspect();
+    expect(HostConfig.NetworkMode).toBe('host');
+    const { Name } = (await docker.info()) as { Name: string };
+    expect(await inside(id, 'hostname')).toBe(Name);
+  });
+});
+
+describe('mounts', () => {
+  it('show what the host has, take writes when they may, and refuse them when they may not', async () => {
+    const [writable, protectedOne] = [join(directory, 'writable'), join(directory, 'protected')];
+    await mkdir(writable);
+    await mkdir(protectedOne);
+    await writeFile(join(protectedOne, 'file'), 'from the host');
+    const id = await start({
+      mounts: [
+        { source: writable, target: '/writable', readOnly: false, propagation: 'rprivate' },
+        { source: protectedOne, target: '/protected', readOnly: true, propagation: 'rprivate' },
+        { source: join(protectedOne, 'file'), target: '/etc/one', readOnly: true, propagation: 'rprivate' },
+      ],
+    });
+    expect(await inside(id, 'cat', '/protected/file')).toBe('from the host');
+    expect(await inside(id, 'cat', '/etc/one')).toBe('from the host');
+    await inside(id, 'sh', '-c', 'echo from the pod > /writable/file');
+    expect(await readFile(join(writable, 'file'), 'utf8')).toBe('from the pod\n');
+    expect(await inside(id, 'touch', '/protected/new')).toContain('Read-only file system');
+  });
+
+  it.each(['rprivate', 'rslave', 'rshared'] as const)(
+    'reach the engine with propagation %s',
+    async (propagation) => {
+      const id = await create({
+        mounts: [{ source: directory, target: '/m', readOnly: false, propagation }],
+      });
+      const { HostConfig } = await docker.getContainer(id).inspect();
+      expect(HostConfig.Mounts?.[0]).toMatchObject({
+        Type: 'bind',
+        BindOptions: { Propagation: propagation },
+      });
+    },
+  );
+
+  it('of what is not there are refused', async () => {
+    const mounts = [
+      { source: '/no/such/path', target: '/m', readOnly: true, propagation: 'rprivate' as const },
+    ];
+    await expect(create({ mounts })).rejects.toMatchObject({ kind: 'invalid' });
+  });
+});
+
+describe('settings', () => {
+  it('that this machine cannot start arrive at the engine as they were asked for', async () => {
+    const id = await create({
+      cpuShares: 256,
+      cpuQuota: 50_000,
+      cpuPeriod: 100_000,
+      memoryBytes: 64 << 20,
+      oomScoreAdjust: -997,
+      privileged: true,
+      capAdd: ['SYS_TIME', 'NET_ADMIN'],
+      capDrop: ['ALL'],
+      readOnlyRoot: true,
+      noNewPrivileges: true,
+      user: '1000:2000',
+      workingDir: '/tmp',
+      tty: true,
+      stdin: true,
+      stdinOnce: true,
+      hostPid: true,
+      hostIpc: true,
+      env: ['A=1', 'B=two words'],
+      entrypoint: ['/bin/prog', '--flag'],
+      args: ['x', 'y z'],
+    });
+    const { HostConfig, Config } = await docker.getContainer(id).inspect();
+    expect(HostConfig).toMatchObject({
+      CpuShares: 256,
+      CpuQuota: 50_000,
+      CpuPeriod: 100_000,
+      Memory: 64 << 20,
+      MemorySwap: 64 << 20,
+      OomScoreAdj: -997,
+      Privileged: true,
+      CapAdd: expect.arrayContaining([expect.stringContaining('SYS_TIME')]),
+      CapDrop: ['ALL'],
+      ReadonlyRootfs: true,
+      SecurityOpt: expect.arrayContaining(['no-new-privileges']),
+      PidMode: 'host',
+      IpcMode: 'host',
+      NetworkMode: 'host',
+      RestartPolicy: { Name: 'no' },
+      LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '5' } },
+    });
+    expect(Config).toMatchObject({
+      User: '1000:2000',
+      WorkingDir: '/tmp',
+      Tty: true,
+      OpenStdin: true,
+      StdinOnce: true,
+      Entrypoint: ['/bin/prog', '--flag'],
+      Cmd: ['x', 'y z'],
+    });
+    expect(Config.Env).toEqual(expect.arrayContaining(['A=1', 'B=two words']));
+  });
+
+  it('are those of the image when nothing is asked for', async () => {
+    const image = await docker.getImage(TEST_IMAGE).inspect();
+    const { entrypoint: _none, args: _no, ...plain } = settings();
+    const { Config, HostConfig } = await docker.getContainer(await runtime.create(plain)).inspect();
+    expect([Config.Entrypoint, Config.Cmd]).toEqual([image.Config.Entrypoint, image.Config.Cmd]);
+    expect(HostConfig).toMatchObject({ Memory: 0, CpuQuota: 0, Privileged: false, ReadonlyRootfs: false });
+  });
+
+  it('hold in the process that runs', async () => {
+    const id = await start({
+      user: '1000:2000',
+      readOnlyRoot: true,
+      noNewPrivileges: true,
+      capDrop: ['ALL'],
+      oomScoreAdjust: 500,
+      workingDir: '/bin',
+      env: ['GREETING=hello'],
+    });
+    const status = await inside(id, 'cat', '/proc/1/status');
+    expect(status).toMatch(/^Uid:\t1000\t1000/m);
+    expect(status).toMatch(/^Gid:\t2000\t2000/m);
+    expect(status).toMatch(/^CapBnd:\t0+$/m);
+    expect(status).toMatch(/^NoNewPrivs:\t1$/m);
+    expect(await inside(id, 'cat', '/proc/1/oom_score_adj')).toBe('500');
+    expect(await inside(id, 'touch', '/file')).toContain('Read-only file system');
+    expect(await inside(id, 'sh', '-c', 'echo $GREETING from $PWD')).toBe('hello from /bin');
+  });
+});
+
+describe('logs', () => {
+  const LINES = 20_000;
+  let big: string;
+  beforeAll(async () => {
+    const script = `awk 'BEGIN { for (i = 0; i < ${LINES}; i++) printf "%06d %0993d\\n", i, 0 }'`;
+    big = await start(shell(script));
+    await until(
+      '20 MB are written',
+      async () => (await docker.getContainer(big).inspect()).State.Status === 'exited',
+      60_000,
+    );
+  });
+
+  it('of 20 MB come whole and in order', async () => {
+    const lines = (await logOf(big)).split('\n');
+    expect(lines.length - 1).toBe(LINES);
+    expect(lines.every((line, index) => line === '' || Number(line.slice(0, 6)) === index)).toBe(true);
+  });
+
+  it('come at the pace of their reader, and end with it', async () => {
+    const before = proxy.passedBytes();
+    const log = await runtime.logs(big, { follow: false, timestamps: false }, new AbortController().signal);
+    for await (const piece of log) {
+      expect(piece.length).toBeGreaterThan(0);
+      break;
+    }
+    expect(proxy.passedBytes() - before).toBeLessThan(5_000_000);
+  });
+
+  it('of a terminal are plain bytes', async () => {
+    const id = await start({ ...shell('echo to a terminal; echo and its errors >&2'), tty: true });
+    expect(await logOf(id, true)).toBe('to a terminal\r\nand its errors\r\n');
+  });
+
+  it('of an attempt that was replaced are still there', async () => {
+    const pod = podRecord();
+    const attempt = (number: number, text: string) =>
+      start({ ...shell(`echo ${text}`), identity: { pod, name: 'app', attempt: number } });
+    const [first, second] = [await attempt(0, 'first'), await attempt(1, 'second')];
+    expect(await logOf(second, true)).toBe('second\n');
+    expect(await logOf(first, true)).toBe('first\n');
+  });
+});
+
+describe('an engine that misbehaves', () => {
+  const away = createDockerRuntime({ socketPath: '/no/such/docker.sock', owner });
+
+  it.each<[string, () => Promise<unknown>]>([
+    ['info', () => away.info()],
+    ['list', () => away.list()],
+    ['create', () => away.create(settings())],
+    ['start', () => away.start('id')],
+    ['stop', () => away.stop('id', 1)],
+    ['remove', () => away.remove('id')],
+    ['exec', () => away.exec('id', ['true'], 1000)],
+    ['hasImage', () => away.hasImage(TEST_IMAGE)],
+    ['holderImage', () => away.holderImage()],
+    ['pull', () => away.pull('127.0.0.1:1/x', new AbortController().signal)],
+    ['logs', () => away.logs('id', { follow: false, timestamps: false }, new AbortController().signal)],
+  ])('is unreachable for %s when there is none', async (_call, run) => {
+    await expect(run()).rejects.toMatchObject({ kind: 'unreachable' });
+  });
+
+  it('that created the container and then said it could not has created it', async () => {
+    const wanted = settings();
+    await expect(
+      judged(
+        (line) =>
+          line.startsWith('POST /containers/create')
+            ? { afterwards: { status: 500, body: '{"message":"oops"}' } }
+            : 'pass',
+        () => runtime.create(wanted),
+      ),
+    ).rejects.toMatchObject({ kind: 'failed', message: 'oops' });
+    await expect(runtime.create(wanted)).rejects.toMatchObject({ kind: 'conflict' });
+    expect((await runtime.list()).map(({ identity }) => identity)).toContainEqual(wanted.identity);
+  });
+
+  it.each([
+    ['that answers nonsense', { status: 200, body: 'this is not JSON' }],
+    ['that answers a page of a proxy', { status: 502, body: '<html>bad gateway</html>' }],
+    ['that is out of memory', { status: 500, body: '{"message":"cannot allocate memory"}' }],
+  ])('%s fails the look, and nothing else', async (_case, instead) => {
+    await expect(
+      judged(
+        () => ({ instead }),
+        () => runtime.list(),
+      ),
+    ).rejects.toThrow();
+    await runtime.list();
+  });
+
+  it('whose container vanishes between two calls of one look shows the others', async () => {
+    const [gone, there] = [await create(), await create()];
+    const look = await judged(
+      (line) =>
+        line === `GET /containers/${gone}/json?` || line === `GET /containers/${gone}/json`
+          ? { instead: { status: 404, body: '{"message":"no such container"}' } }
+          : 'pass',
+      () => runtime.list(),
+    );
+    const ids = look.map(({ id }) => id);
+    expect(ids).toContain(there);
+    expect(ids).not.toContain(gone);
+  });
+});
+
+describe('what is ours', () => {
+  it('is not what carries our label without an identity', async () => {
+    const { id } = await docker.createContainer({ Image: TEST_IMAGE, Labels: { [OWNER_LABEL]: owner } });
+    expect((await runtime.list()).map((container) => container.id)).not.toContain(id);
+    expect((await containersOf(owner)).map(({ Id }) => Id)).toContain(id);
+  });
+
+  it('is asked about in detail only once while nothing changes', async () => {
+    await start();
+    await runtime.list();
+    const before = proxy.requests.length;
+    await runtime.list();
+    expect(proxy.requests.slice(before).filter((line) => !line.startsWith('GET /containers/json'))).toEqual(
+      [],
+    );
+  });
+
+  it('is on the engine that was named, whatever DOCKER_HOST says', async () => {
+    process.env.DOCKER_HOST = 'tcp://127.0.0.1:1';
+    try {
+      const named = createDockerRuntime({ socketPath: proxy.socketPath, owner });
+      expect((await named.list()).length).toBeGreaterThan(0);
+    } finally {
+      delete process.env.DOCKER_HOST;
+    }
+  });
+});
+
+describe('limits of time', () => {
+  it.each([3_000_000, 2 ** 31 - 1])('a grace of %i s is no reason to give up', async (graceSeconds) => {
+    const id = await runtime.create(settings(WRITES_AND_STAYS));
+    await runtime.start(id);
+    await until('it hears SIGTERM', async () => (await logOf(id)) === 'ready\n');
+    await runtime.stop(id, graceSeconds);
+    expect((await runtime.list()).find((container) => container.id === id)).toMatchObject({ exitCode: 7 });
+  });
+
+  it('an image without a tag is the one tagged latest, not every tag', async () => {
+    await expect(runtime.pull('127.0.0.1:1/team/app', new AbortController().signal)).rejects.toMatchObject({
+      kind: 'pull-failed',
+    });
+    const asked = decodeURIComponent(
+      proxy.requests.findLast((line) => line.startsWith('POST /images/create?fromImage')) ?? '',
+    );
+    expect(asked).toContain('latest');
+  });
+});

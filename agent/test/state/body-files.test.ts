@@ -1,0 +1,96 @@
+// Bodies by the hash of their content: only what fits its name is believed.
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { BadBody, openBodyFiles } from '../../src/state/body-files.ts';
+import { body } from '../desired.ts';
+import { smallDisk, smallDisksWork } from '../small-disk.ts';
+import { tempDirectory } from '../temp-directory.ts';
+
+const [one, two, three] = [body({ one: 1 }), body({ two: 2 }), body({ three: 3 })];
+
+describe('bodies', () => {
+  it('that were put are there, also for the next who opens them', async () => {
+    const directory = join(await tempDirectory(), 'bodies');
+    const files = await openBodyFiles(directory);
+    await files.put(one.hash, one.content);
+    for (const opened of [files, await openBodyFiles(directory)]) {
+      expect(opened.get(one.hash)).toEqual({ one: 1 });
+      expect(opened.get(two.hash)).toBeUndefined();
+    }
+  });
+
+  it.each<[string, string, Buffer]>([
+    ['whose content is another', one.hash, two.content],
+    ['whose content was cut short', one.hash, one.content.subarray(0, -1)],
+    ['that is not JSON', body([]).hash, Buffer.from('[')],
+    ['whose name is a path', '../../etc/passwd', one.content],
+    ['whose hash is written in capitals', one.hash.toUpperCase(), one.content],
+  ])('a body %s is refused and not written', async (_name, hash, content) => {
+    const directory = await tempDirectory();
+    const files = await openBodyFiles(directory);
+    await expect(files.put(hash, content)).rejects.toBeInstanceOf(BadBody);
+    expect(files.get(hash)).toBeUndefined();
+    expect(await readdir(directory)).toEqual([]);
+  });
+
+  it.each(['null', '3', '"text"', 'true'])('%s is JSON but no body', async (text) => {
+    const { createHash } = await import('node:crypto');
+    const hash = createHash('sha256').update(text).digest('hex');
+    await expect(
+      (await openBodyFiles(await tempDirectory())).put(hash, Buffer.from(text)),
+    ).rejects.toBeInstanceOf(BadBody);
+  });
+
+  it('keep only what is wanted, on disk too', async () => {
+    const directory = await tempDirectory();
+    const files = await openBodyFiles(directory);
+    for (const { hash, content } of [one, two, three]) await files.put(hash, content);
+    await files.keepOnly(new Set([two.hash, 'f'.repeat(64)]));
+    expect([one, two, three].map(({ hash }) => files.get(hash))).toEqual([undefined, { two: 2 }, undefined]);
+    expect(await readdir(directory)).toEqual([two.hash]);
+  });
+
+  it('any beginning of a body, or any changed byte of it, is as if it were not there; the others are', async () => {
+    const directory = await tempDirectory();
+    const path = join(directory, one.hash);
+    await (await openBodyFiles(directory)).put(two.hash, two.content);
+    const damaged = [
+      ...Array.from(one.content.keys(), (length) => one.content.subarray(0, length)),
+      ...Array.from(one.content.keys(), (at) =>
+        Buffer.from(one.content).fill((one.content[at] ?? 0) ^ 1, at, at + 1),
+      ),
+    ];
+    for (const content of damaged) {
+      await writeFile(path, content);
+      const files = await openBodyFiles(directory);
+      expect(files.get(one.hash)).toBeUndefined();
+      expect(files.get(two.hash)).toEqual({ two: 2 });
+    }
+    const files = await openBodyFiles(directory);
+    await files.put(one.hash, one.content);
+    expect(await readFile(path)).toEqual(one.content);
+  });
+
+  it('what kills left beside them is cleared away, what is somebody else’s is not in the way', async () => {
+    const directory = await tempDirectory();
+    await (await openBodyFiles(directory)).put(one.hash, one.content);
+    await writeFile(join(directory, `${two.hash}.new`), 'half of a bo');
+    await mkdir(join(directory, three.hash));
+    const files = await openBodyFiles(directory);
+    expect(files.get(one.hash)).toEqual({ one: 1 });
+    expect((await readdir(directory)).sort()).toEqual([one.hash, three.hash].sort());
+  });
+
+  it.skipIf(!smallDisksWork)('that a full disk cannot take are not there, and can be put later', async () => {
+    const disk = smallDisk();
+    const files = await openBodyFiles(join(disk.directory, 'bodies'));
+    await disk.fill();
+    const big = body({ text: 'x'.repeat(9000) });
+    await expect(files.put(big.hash, big.content)).rejects.toMatchObject({ code: 'ENOSPC' });
+    expect(files.get(big.hash)).toBeUndefined();
+    await disk.free();
+    await files.put(big.hash, big.content);
+    expect(files.get(big.hash)).toBeDefined();
+  });
+});

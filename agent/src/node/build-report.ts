@@ -89,7 +89,7 @@ export function buildReport(input: ReportInput): BuiltReport {
         daemonSetUid: daemonSet.uid,
         decision: placement.decision,
         reasons: placement.reasons.map(({ code, message }) => ({ code, message })),
-        progress: progressOf(view, daemonSet.uid),
+        progress: progressOf(input, view, daemonSet.uid),
       }),
     ),
     pods: pods.sort((a, b) => (a.uid < b.uid ? -1 : 1)),
@@ -98,9 +98,19 @@ export function buildReport(input: ReportInput): BuiltReport {
   return { report, ...(waits.length > 0 ? { againInMs: Math.min(...waits) } : {}) };
 }
 
-function progressOf(view: NodeView, daemonSetUid: string): string {
+/** What happens to the DaemonSet's pods here, and what keeps their containers from running. */
+function progressOf(input: ReportInput, view: NodeView, daemonSetUid: string): string {
   const own = view.plan.pods.filter(({ record }) => record.daemonSetUid === daemonSetUid);
-  return own.map(({ record, bucket, reason }) => `${record.name}: ${bucket}, ${reason}`).join('; ');
+  return own
+    .map((choice) => {
+      const { name, uid } = choice.record;
+      const troubles = specOf(input, choice, view.containers).containers.flatMap((container) => {
+        const trouble = input.agent.memoryOf(uid, container.name)?.trouble;
+        return trouble ? [`${container.name}: ${trouble.reason}: ${trouble.message}`] : [];
+      });
+      return [`${name}: ${choice.bucket}, ${choice.reason}`, ...troubles].join('; ');
+    })
+    .join('; ');
 }
 
 function buildPod(

@@ -106,7 +106,8 @@ async function create(parts: ExecuteParts, action: CreateAction): Promise<void> 
     return;
   }
   const container = spec.containers.find(({ name }) => name === action.container);
-  if (!container) return;
+  // Without its holder it would land in the host's network. A holder that is gone is made again first.
+  if (!container || (!spec.hostNetwork && !holder)) return;
   await ensureImage(parts, record, container);
   await requireNonRoot(parts, template, container);
   await prepareVolumes(parts, template, container);

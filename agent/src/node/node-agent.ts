@@ -112,7 +112,10 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
   };
 
   const pass = async () => {
+    // What ends while the engine is asked may be missing in its answer: it counts as under way until the next look.
+    const underWay = new Map(busy);
     const containers = await look();
+    for (const [key, kind] of busy) underWay.set(key, kind);
     adopt(containers);
     const desired = told ? resolveDesired(told, bodies) : undefined;
     if (!told || !desired) {
@@ -130,7 +133,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
       tombstones: desired.tombstones,
       pods: plannedPods(untouched),
       containers: containers.map(toSeen),
-      busy,
+      busy: underWay,
       memory,
       unhealthy: unhealthyContainers(containers),
     });

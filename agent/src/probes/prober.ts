@@ -47,6 +47,8 @@ interface Worker {
   readonly startedAt: number;
   readonly states: { [kind in ProbeKind]?: ProbeState };
   readonly asked: Set<ProbeKind>;
+  /** Of a container that has just started and never was ready: when readiness was asked first, and how often. */
+  early: { readonly since: number; readonly tries: number } | undefined;
   readonly timers: Map<ProbeKind, NodeJS.Timeout>;
   readonly stop: AbortController;
 }
@@ -103,6 +105,7 @@ function startWorker(parts: ProberParts, target: ProbedContainer): Worker {
     startedAt: performance.now() - target.ranForMs,
     states: {},
     asked: new Set(),
+    early: target.readopted ? undefined : { since: Number.POSITIVE_INFINITY, tries: 0 },
     timers: new Map(),
     stop: new AbortController(),
   };
@@ -148,13 +151,15 @@ async function ask(parts: ProberParts, worker: Worker, kind: ProbeKind, probe: P
     if (kind !== 'startup') schedule(parts, worker, kind, probe, periodMs(probe));
     return;
   }
+  const soon = kind === 'readiness' ? nextEarly(worker, probe) : undefined;
   const answer = await parts.run(worker.target, probe, signal);
   if (signal.aborted) return;
   const before = containerHealth(worker.states);
   worker.states[kind] = outcome(worker, kind, probe, state, answer);
   const firstAnswer = !worker.asked.has(kind);
   worker.asked.add(kind);
-  if (answer.outcome !== 'success') parts.onFailed(worker.target, kind, answer.message);
+  if (kind === 'readiness' && answer.outcome === 'success') worker.early = undefined;
+  if (answer.outcome !== 'success' && soon === undefined) parts.onFailed(worker.target, kind, answer.message);
   const after = containerHealth(worker.states);
   const changed =
     before.ready !== after.ready || before.started !== after.started || before.unhealthy !== after.unhealthy;
@@ -163,7 +168,24 @@ async function ask(parts: ProberParts, worker: Worker, kind: ProbeKind, probe: P
   if (after.unhealthy && kind !== 'readiness') return;
   // Rule 92: once started, readiness is asked at once.
   if (kind === 'startup' && after.started) askNow(parts, worker);
-  else schedule(parts, worker, kind, probe, periodMs(probe));
+  else schedule(parts, worker, kind, probe, (worker.early && soon) ?? periodMs(probe));
+}
+
+const FIRST_TRY_AGAIN_MS = 100;
+
+/**
+ * What has just started is asked again sooner than its period, less and less often, so that a program that needs
+ * half a second to listen is not taken for one that needs ten. Undefined when a period has passed since the first
+ * time: then it is asked as it says itself, and its failures are told.
+ */
+function nextEarly(worker: Worker, probe: Probe): number | undefined {
+  if (!worker.early) return undefined;
+  const now = performance.now();
+  const { tries } = worker.early;
+  const since = Math.min(worker.early.since, now);
+  worker.early = { since, tries: tries + 1 };
+  const left = since + periodMs(probe) - now;
+  return left > 0 ? Math.min(left, FIRST_TRY_AGAIN_MS * 2 ** tries) : undefined;
 }
 
 /** Rule 91: of a pod that is being ended only readiness is asked on. */

@@ -141,11 +141,35 @@ describe('readiness', () => {
     expect(health()?.ready).toBe(true);
   });
 
-  it('failures are told with their reason', async () => {
+  it('failures are told with their reason, from the second period on', async () => {
     answerOf = () => BAD;
     prober.sync([target({ readinessProbe: probe('readiness') })]);
-    await passSeconds(0);
+    await passSeconds(9.9);
+    expect(failed).toEqual([]);
+    await passSeconds(0.2);
     expect(failed).toEqual(['readiness: refused']);
+  });
+
+  it('what has just started is asked sooner than each period, until it is ready or a period is over', async () => {
+    answerOf = () => BAD;
+    prober.sync([target({ readinessProbe: probe('readiness') })]);
+    await passSeconds(31);
+    expect(asked.map((text) => text.split('@')[1])).toEqual('0 0 0 1 2 3 6 10 20 30'.split(' '));
+  });
+
+  it('what was ready is asked by its period, also when it is not ready any more', async () => {
+    answerOf = (_kind, turn) => (turn <= 2 ? [BAD, GOOD][turn - 1] : BAD) as ProbeAnswer;
+    prober.sync([target({ readinessProbe: probe('readiness', { failureThreshold: 1 }) })]);
+    await passSeconds(31);
+    expect(asked.map((text) => text.split('@')[1])).toEqual('0 0 10 20 30'.split(' '));
+    expect(failed).toHaveLength(3);
+  });
+
+  it('what ran before the agent did is asked by its period', async () => {
+    answerOf = () => BAD;
+    prober.sync([target({ readinessProbe: probe('readiness') }, { readopted: true, ranForMs: 60_000 })]);
+    await passSeconds(11);
+    expect(asked).toEqual(['readiness@0', 'readiness@10']);
   });
 });
 

@@ -245,7 +245,10 @@ export interface PodReport {
   readonly createdAt: string;
 }
 
-/** Something worth an Event on the plane. Sent with the next report, at least once. */
+/**
+ * Something worth an Event on the plane. Sent with the next report, and again over the next stream when it may have
+ * been lost. Only the newest few hundred wait while the plane is away.
+ */
 export interface AgentEvent {
   /** Unique for this agent instance, so that a repeated one is counted once. */
   readonly sequence: number;

@@ -5,7 +5,6 @@ import { daemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
 import { decode } from '@fleetset/scheduler-core/schema/decode';
 import { validateDaemonSet } from '@fleetset/scheduler-core/validation/daemon-set';
 import { describe, expect, test } from 'vitest';
-// biome-ignore lint/correctness/noUndeclaredDependencies: declared by cli; only this test reads YAML here
 import { parseAllDocuments } from 'yaml';
 import { edited, readDaemonSet } from '../manifest.ts';
 

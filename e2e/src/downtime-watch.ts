@@ -3,6 +3,8 @@
 export interface DowntimeWatch {
   readonly worst: () => number;
   readonly rounds: () => number;
+  /** In how many rounds each did not answer. */
+  readonly failedOf: (url: string) => number;
   readonly stop: () => Promise<void>;
 }
 
@@ -23,17 +25,21 @@ export function watchDowntime(urls: readonly string[]): DowntimeWatch {
   let worst = 0;
   let rounds = 0;
   let stopped = false;
+  const failed = new Map<string, number>();
   const ended = (async () => {
     while (!stopped) {
       const states = await Promise.all(urls.map(isUp));
       rounds += 1;
-      worst = Math.max(worst, states.filter((up) => !up).length);
+      const down = urls.filter((_, index) => !states[index]);
+      worst = Math.max(worst, down.length);
+      for (const url of down) failed.set(url, (failed.get(url) ?? 0) + 1);
       await new Promise((resolve) => setTimeout(resolve, PERIOD_MS));
     }
   })();
   return {
     worst: () => worst,
     rounds: () => rounds,
+    failedOf: (url) => failed.get(url) ?? 0,
     stop: async () => {
       stopped = true;
       await ended;

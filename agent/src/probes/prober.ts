@@ -36,7 +36,7 @@ export interface Prober {
   readonly sync: (running: readonly ProbedContainer[]) => void;
   /** Undefined for a container that is not probed. */
   readonly healthOf: (containerId: string) => ContainerHealth | undefined;
-  /** Every container that ran before the agent did has been asked once. */
+  /** Every container that ran before the agent did has been asked once, or is not to be asked yet. */
   readonly settled: () => boolean;
   readonly stop: () => void;
 }
@@ -80,10 +80,14 @@ export function createProber(parts: ProberParts): Prober {
       return rest;
     },
     settled: () =>
-      [...workers.values()].every(({ target, states, asked }) => {
+      [...workers.values()].every((worker) => {
+        const { target, states, asked } = worker;
         if (!target.readopted) return true;
-        const starting = states.startup !== undefined && states.startup.result !== 'success';
-        return starting ? asked.has('startup') : states.readiness === undefined || asked.has('readiness');
+        const startup = probeOf(target, 'startup');
+        const starting = startup !== undefined && states.startup?.result !== 'success';
+        return starting
+          ? asked.has('startup') || untilFirst(worker, startup) > 0
+          : states.readiness === undefined || asked.has('readiness');
       }),
     stop: () => {
       for (const worker of workers.values()) stopWorker(worker);
@@ -116,7 +120,10 @@ function startWorker(parts: ProberParts, target: ProbedContainer): Worker {
       kind === 'startup' && hasStarted(target, probe)
         ? { result: 'success', inRow: 1 }
         : initialProbeState(kind);
-    schedule(parts, worker, kind, probe, target.readopted ? 0 : untilFirst(worker, probe));
+    // Whether it is ready is wanted at once by those who saw it ready. Liveness and startup may end it: they wait
+    // for their first delay (rule 90), whoever asks.
+    const soon = target.readopted && kind === 'readiness';
+    schedule(parts, worker, kind, probe, soon ? 0 : untilFirst(worker, probe));
   }
   return worker;
 }

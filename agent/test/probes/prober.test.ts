@@ -321,6 +321,21 @@ describe('a container that ran before the agent did', () => {
     expect(asked).toEqual(['startup@0', 'startup@10', 'startup@20', 'liveness@20', 'readiness@20']);
   });
 
+  it.each(['startup', 'liveness'] as const)(
+    'is not asked for its %s before its first delay is over, and is not ended for it (rule 90)',
+    async (kind) => {
+      answerOf = () => (performance.now() - begin < 50_000 ? BAD : GOOD);
+      const begin = performance.now();
+      const delayed = probe(kind, { initialDelaySeconds: 120, failureThreshold: 1 });
+      prober.sync([target({ [`${kind}Probe`]: delayed }, { readopted: true, ranForMs: 60_000 })]);
+      expect(prober.settled()).toBe(true);
+      await passSeconds(59);
+      expect([asked, health()?.unhealthy]).toEqual([[], undefined]);
+      await passSeconds(2);
+      expect([asked, health()?.unhealthy]).toEqual([[`${kind}@60`], undefined]);
+    },
+  );
+
   it('without a readiness probe is settled from the beginning', () => {
     prober.sync([target({ livenessProbe: probe('liveness') }, { readopted: true })]);
     expect(prober.settled()).toBe(true);

@@ -11,6 +11,7 @@ import {
   RuntimeError,
   type RuntimeFailure,
 } from './container-runtime.ts';
+import { followProgress, linesOf, plainBytes, withoutFrames } from './engine-stream.ts';
 import { HOLDER_ENTRYPOINT, HOLDER_IMAGE, holderArchive, holderProgram } from './holder-image.ts';
 
 const CALL_TIMEOUT_MS = 15_000;
@@ -243,10 +244,7 @@ const withTag = (image: string): string =>
 
 async function pull(docker: Docker, image: string, signal: AbortSignal): Promise<void> {
   try {
-    const progress = await docker.pull(withTag(image), { abortSignal: signal });
-    await new Promise<void>((resolve, reject) => {
-      docker.modem.followProgress(progress, (error) => (error ? reject(error) : resolve()));
-    });
+    await followProgress(await docker.pull(withTag(image), { abortSignal: signal }));
   } catch (error) {
     const failure = asRuntimeError('pull image', error);
     if (failure.kind === 'unreachable') throw failure;
@@ -264,10 +262,9 @@ async function importHolder(docker: Docker): Promise<void> {
     );
   const [repo, tag] = HOLDER_IMAGE.split(':');
   const archive = Readable.from([holderArchive(program)]);
-  const progress = await call('import the holder', () => docker.importImage(archive, { repo, tag }));
-  await new Promise<void>((resolve, reject) => {
-    docker.modem.followProgress(progress, (error) => (error ? reject(error) : resolve()));
-  });
+  await call('import the holder', async (abortSignal) =>
+    followProgress(await docker.importImage(archive, { repo, tag, abortSignal })),
+  );
 }
 
 function createOptions(settings: ContainerSettings, owner: string): Docker.ContainerCreateOptions {
@@ -431,36 +428,6 @@ function logStream(
   });
 }
 
-async function* plainBytes(source: NodeJS.ReadableStream): AsyncIterable<Uint8Array> {
-  for await (const chunk of source) yield chunk as Buffer;
-}
-
-const FRAME_HEADER = 8;
-
-/** Docker puts eight bytes before each piece: the stream's number and the length. */
-async function* withoutFrames(source: NodeJS.ReadableStream): AsyncIterable<Uint8Array> {
-  let header = Buffer.alloc(0);
-  let left = 0;
-  for await (const piece of source) {
-    let chunk = piece as Buffer;
-    while (chunk.length > 0) {
-      if (left === 0) {
-        const wanted = FRAME_HEADER - header.length;
-        header = Buffer.concat([header, chunk.subarray(0, wanted)]);
-        chunk = chunk.subarray(wanted);
-        if (header.length < FRAME_HEADER) break;
-        left = header.readUInt32BE(4);
-        header = Buffer.alloc(0);
-        continue;
-      }
-      const payload = chunk.subarray(0, left);
-      left -= payload.length;
-      chunk = chunk.subarray(payload.length);
-      yield payload;
-    }
-  }
-}
-
 /** Reports ids that changed; undefined when the stream began anew and anything may have been missed. */
 async function followEvents(
   docker: Docker,
@@ -487,14 +454,5 @@ async function followEvents(
     if (signal.aborted) return;
     onChange(undefined);
     await new Promise((resolve) => setTimeout(resolve, EVENTS_RETRY_MS));
-  }
-}
-
-async function* linesOf(stream: NodeJS.ReadableStream): AsyncIterable<string> {
-  let rest = '';
-  for await (const chunk of stream) {
-    const lines = (rest + String(chunk)).split('\n');
-    rest = lines.pop() ?? '';
-    for (const line of lines) if (line.trim() !== '') yield line;
   }
 }

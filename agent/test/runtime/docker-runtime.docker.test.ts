@@ -289,6 +289,40 @@ describe('logs', () => {
   });
 });
 
+describe('what goes wrong after the engine said 200', () => {
+  const broken = (line: string) => (): Verdict => ({ instead: { status: 200, body: line } });
+  const begun = '{"status":"Pulling from team/app","id":"1"}\r\n{"status":"Downloading","id":"f00"}\r\n';
+
+  it.each([
+    ['with its detail', '{"errorDetail":{"message":"unexpected EOF"},"error":"unexpected EOF"}\r\n'],
+    ['without a detail', '{"error":"unexpected EOF"}\r\n'],
+    ['in a last line without an end', '{"error":"unexpected EOF"}'],
+  ])('fails a pull: a line that tells the error %s', async (_case, line) => {
+    await expect(
+      judged(broken(begun + line), () => runtime.pull(TEST_IMAGE, new AbortController().signal)),
+    ).rejects.toMatchObject({ kind: 'pull-failed', message: 'unexpected EOF' });
+  });
+
+  it('fails a pull, and not the agent: half a line', async () => {
+    await expect(
+      judged(broken(`${begun}{"status":\r\n`), () => runtime.pull(TEST_IMAGE, new AbortController().signal)),
+    ).rejects.toMatchObject({ kind: 'pull-failed' });
+  });
+
+  it('fails the import of the holder', async () => {
+    const told = '{"errorDetail":{"message":"no space left on device"},"error":"no space left on device"}';
+    const verdict = (line: string): Verdict => {
+      if (line.startsWith('GET /images/'))
+        return { instead: { status: 404, body: '{"message":"No such image"}' } };
+      return line.startsWith('POST /images/create') ? { instead: { status: 200, body: told } } : 'pass';
+    };
+    await expect(judged(verdict, () => runtime.holderImage())).rejects.toMatchObject({
+      kind: 'failed',
+      message: 'no space left on device',
+    });
+  });
+});
+
 describe('an engine that misbehaves', () => {
   const away = createDockerRuntime({ socketPath: '/no/such/docker.sock', owner });
 

@@ -34,6 +34,12 @@ describe('labels and taints of a node', () => {
       /labels\[node-restriction\.kubernetes\.io\/team\]: Forbidden/,
     ],
     [
+      'one below that domain',
+      ['--node-labels', 'pci.node-restriction.kubernetes.io/team=a'],
+      {},
+      /labels\[pci\.node-restriction\.kubernetes\.io\/team\]: Forbidden/,
+    ],
+    [
       'a taint without an effect',
       ['--register-with-taints', 'a=b'],
       {},

@@ -1,7 +1,7 @@
 // An agent's settings, from agent.yaml and flags: for `fleetset agent` and `fleetset up` alike.
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
-import { type FieldError, forbidden } from '@fleetset/scheduler-core/validation/field-error';
-import { validateLabels } from '@fleetset/scheduler-core/validation/metadata';
+import type { FieldError } from '@fleetset/scheduler-core/validation/field-error';
+import { validateOwnLabels } from '@fleetset/scheduler-core/validation/own-labels';
 import { validateTaints } from '@fleetset/scheduler-core/validation/scheduling';
 import { type Config, type Parsed, textFlag, textKey } from '../options.ts';
 import { UsageError } from '../usage-error.ts';
@@ -18,9 +18,6 @@ export const AGENT_FLAGS = {
   'log-level': { type: 'string' },
 } as const;
 
-/** Only an administrator may say these of a node. */
-const RESTRICTED = 'node-restriction.kubernetes.io/';
-
 export interface OwnSettings {
   readonly labels: { readonly [key: string]: string };
   readonly taints: readonly Taint[];
@@ -34,13 +31,7 @@ export function ownSettings(parsed: Parsed, config: Config): OwnSettings {
     ...taintsOfConfig(config.taints),
     ...parseTaints(textFlag(parsed, 'register-with-taints') ?? ''),
   ];
-  refuse([
-    ...validateLabels('labels', labels),
-    ...Object.keys(labels)
-      .filter((key) => key.startsWith(RESTRICTED))
-      .map((key) => forbidden(`labels[${key}]`, `a node may not give itself labels under ${RESTRICTED}`)),
-    ...validateTaints('taints', taints),
-  ]);
+  refuse([...validateOwnLabels('labels', labels), ...validateTaints('taints', taints)]);
   return {
     labels,
     taints,

@@ -3,11 +3,9 @@
 import type { NodeFacts } from '@fleetset/proto/gen/fleetset/v1/node';
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
 import { formatTaint } from '@fleetset/scheduler-core/taint-toleration';
-import { validateLabels } from '@fleetset/scheduler-core/validation/metadata';
+import { validateOwnLabels } from '@fleetset/scheduler-core/validation/own-labels';
 import { validateTaints } from '@fleetset/scheduler-core/validation/scheduling';
 import type { NodeRecord } from './node-record.ts';
-
-const RESTRICTED = 'node-restriction.kubernetes.io/';
 
 export interface OwnFacts {
   readonly own: Pick<NodeRecord, 'ownLabels' | 'ownTaints'>;
@@ -20,8 +18,7 @@ export function ownFacts(facts: NodeFacts): OwnFacts {
   const ownTaints: Taint[] = [];
   const refused: string[] = [];
   for (const [key, value] of Object.entries(facts.labels)) {
-    const good = !key.startsWith(RESTRICTED) && validateLabels('labels', { [key]: value }).length === 0;
-    if (good) ownLabels[key] = value;
+    if (validateOwnLabels('labels', { [key]: value }).length === 0) ownLabels[key] = value;
     else refused.push(`label ${key}=${value}`);
   }
   for (const { key, value, effect } of facts.taints) {

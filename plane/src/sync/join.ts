@@ -3,7 +3,7 @@ import { createPublicKey, randomUUID, verify } from 'node:crypto';
 import type { JoinRequest, JoinResponse } from '@fleetset/proto/gen/fleetset/v1/node';
 import { dnsSubdomainProblem, isLabelValue } from '@fleetset/scheduler-core/validation/names';
 import { status } from '@grpc/grpc-js';
-import { keyHashOf, NODE_RECORDS, type NodeRecord, nodeRecord } from '../fleet/node-record.ts';
+import { keyHashOf, NODE_RECORDS, type NodeRecord, nodeRecord, REMOVED_KEYS } from '../fleet/node-record.ts';
 import type { Authority } from '../identity/authority.ts';
 import { judgeToken } from '../identity/bootstrap-token.ts';
 import type { KubeObject } from '../kinds/kind.ts';
@@ -33,7 +33,7 @@ export async function join(parts: JoinParts, request: JoinRequest): Promise<Join
   requireName(request.nodeName);
   requireProof(request, token.id);
   const keyHash = keyHashOf(request.publicKey);
-  if (store.get('fleetset/removed-node-keys', keyHash))
+  if (store.get(REMOVED_KEYS, keyHash))
     throw new JoinRefused(
       status.PERMISSION_DENIED,
       'this key was removed from the fleet: join with a new one',

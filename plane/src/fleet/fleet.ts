@@ -69,13 +69,10 @@ export function createFleet(monotonicNow: () => number): Fleet {
 /** Its agent's stream is open and has said what runs there. */
 export const isConnected = ({ session, reported }: NodeState): boolean => session !== undefined && reported;
 
-/** It was told something after its last report was made. */
+/** It was told something after its last report was made, or nothing yet by this plane. */
 export function isBehind({ told, report }: NodeState): boolean {
   const reported = report?.generation;
-  return (
-    told !== undefined &&
-    (reported?.epoch !== told.generation.epoch || reported.counter !== told.generation.counter)
-  );
+  return reported?.epoch !== told?.generation.epoch || reported?.counter !== told?.generation.counter;
 }
 
 export function indexPods(pods: readonly PodReport[]): ReadonlyMap<string, readonly PodReport[]> {

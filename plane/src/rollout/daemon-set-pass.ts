@@ -2,7 +2,6 @@
 // scheduler-core, answers with writes.
 import { randomUUID } from 'node:crypto';
 import { sameJson } from '@fleetset/scheduler-core/canonical-json';
-import { scaledCount } from '@fleetset/scheduler-core/int-or-percent';
 import {
   decidePlacement,
   type PlacementDecision,
@@ -55,7 +54,7 @@ export function passDaemonSet(
   const plan = planRollout({
     strategy: {
       type: type === 'OnDelete' ? 'OnDelete' : 'RollingUpdate',
-      maxUnavailable: scaledCount(rollingUpdate?.maxUnavailable ?? 1, counted(views, history.hash)),
+      maxUnavailable: rollingUpdate?.maxUnavailable ?? 1,
     },
     target: history.hash,
     nodes: views.map(({ rollout }) => rollout),
@@ -82,12 +81,6 @@ function revisionsInUse(fleet: Fleet, uid: string, grants: ReadonlyMap<string, s
     for (const { revision } of podsBySet.get(uid) ?? []) used.add(revision);
   return used;
 }
-
-/** Of how many nodes a percentage is taken: those that are set aside for their silence are not among them. */
-const counted = (views: readonly NodeView[], target: string): number =>
-  views.filter(
-    ({ rollout: { decision, lost, granted } }) => decision === 'Run' && (!lost || granted === target),
-  ).length;
 
 interface NodeView {
   readonly rollout: RolloutNode;
@@ -130,6 +123,7 @@ function viewOf(
     ready: pod.ready && !lost,
     available: pod.available && !lost,
     deleted: isDeleted(store, name, pod.uid),
+    ...(pod.unknown ? { unknown: true } : {}),
   }));
   const counting = pods.find((_, index) => !all[index]?.terminating) ?? pods[0];
   return {

@@ -13,6 +13,7 @@ import type { BodyBook } from './body-book.ts';
 import { passDaemonSet, type StoredRevision } from './daemon-set-pass.ts';
 import { desiredContent, desiredFor } from './desired-state.ts';
 import { dropGrant, type GrantBook } from './grants.ts';
+import { createTouchedSets } from './touched-sets.ts';
 
 export interface RolloutLoopParts {
   readonly store: Store;
@@ -40,6 +41,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
   const dirtySets = new Set<string>();
   const dirtyNodes = new Set<string>();
   const plans = new Map<string, RolloutPlan>();
+  const touched = createTouchedSets();
 
   const allSets = () => [...store.list('apps/daemonsets')].map(({ value }) => value as unknown as StoredSet);
   const touchAllSets = () => {
@@ -103,8 +105,12 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
 
   const loop = startLevelLoop({
     pass: async () => {
-      while (dirtySets.size > 0) await passSets();
-      tellNodes();
+      // Told between one look and the next: a node that is granted something and has not heard of it yet would
+      // pass for one that is where it should be.
+      do {
+        await passSets();
+        tellNodes();
+      } while (dirtySets.size > 0);
       forgetBodies(bodies, fleet);
       return {};
     },
@@ -154,11 +160,11 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
     touchNode: (name, daemonSetUids = []) => {
       dirtyNodes.add(name);
       for (const uid of daemonSetUids) dirtySets.add(uid);
-      // What is being deleted is no longer told, so no placement speaks of it.
-      for (const { metadata } of allSets()) if (metadata.deletionTimestamp) dirtySets.add(metadata.uid ?? '');
-      const state = fleet.get(name);
-      for (const { daemonSetUid } of state?.report?.placements ?? []) dirtySets.add(daemonSetUid);
-      for (const uid of state?.podsBySet.keys() ?? []) dirtySets.add(uid);
+      for (const uid of touched.by(fleet.get(name) ?? { name })) dirtySets.add(uid);
+      // What is being deleted is no longer told, so no placement speaks of it. A rollout waits for any word.
+      for (const { metadata } of allSets())
+        if (metadata.deletionTimestamp || plans.get(metadata.uid ?? '')?.waits.length)
+          dirtySets.add(metadata.uid ?? '');
       loop.wake();
     },
     planOf: (uid) => plans.get(uid),

@@ -66,6 +66,7 @@ export function podReport(set: Json, revision: string, more: Partial<PodReport> 
     terminating: false,
     graceSeconds: 0,
     statusJson: JSON.stringify(podStatus(ready)),
+    unknown: false,
     createdAt: '2030-01-02T03:04:05Z',
     ...more,
   };

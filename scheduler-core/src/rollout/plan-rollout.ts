@@ -20,6 +20,8 @@ export interface RolloutNode {
     readonly available: boolean;
     /** Somebody deleted it. */
     readonly deleted: boolean;
+    /** The agent has not been able to look at it since it started: what it says is what it knew before. */
+    readonly unknown?: boolean;
   };
 }
 
@@ -53,7 +55,7 @@ export interface RolloutPlan {
 
 export function planRollout(input: RolloutInput): RolloutPlan {
   const nodes = [...input.nodes].filter(({ decision }) => decision === 'Run').sort(byName);
-  const maxUnavailable = budget(input, nodes.length);
+  const maxUnavailable = budget(input, nodes.filter((node) => !isSetAside(node, input.target)).length);
   const unavailable = nodes.filter((node) => spendsBudget(node, input.target)).length;
   let left = maxUnavailable - unavailable;
   const grants: Grant[] = [];
@@ -85,6 +87,7 @@ function judge(node: RolloutNode, input: RolloutInput, left: number, maxUnavaila
     return pod.deleted
       ? { granted: true, reason: 'its pod was deleted' }
       : { granted: false, reason: 'updateStrategy OnDelete: waits until its pod is deleted' };
+  if (pod.unknown) return { granted: false, reason: 'the agent does not know yet how its pod is' };
   if (!isUp(node)) return { granted: true, reason: 'its pod is not available: nothing to lose' };
   if (node.behind)
     return { granted: false, reason: 'the agent has not yet answered to what it was told last' };
@@ -105,11 +108,14 @@ const isUp = (node: RolloutNode): boolean =>
   !node.pod.deleted &&
   node.pod.revision === effectiveRevision(node);
 
-/** Rule 35. A silent node that never got the newest revision is set aside; one that got it counts against it. */
-const spendsBudget = (node: RolloutNode, target: string): boolean =>
-  node.lost ? node.granted === target : node.behind === true || !isUp(node);
+/** A silent node that never got the newest revision; one that got it counts against it. */
+const isSetAside = ({ lost, granted }: RolloutNode, target: string): boolean => lost && granted !== target;
 
-/** Rule 31 and 32: percentages of the desired count, rounded up, and never nothing at all. */
+/** Rule 35. What is not known is not counted as up. */
+const spendsBudget = (node: RolloutNode, target: string): boolean =>
+  !isSetAside(node, target) && (node.behind === true || node.pod?.unknown === true || !isUp(node));
+
+/** Rule 31 and 32: percentages of the desired count, those set aside left out, rounded up; never nothing at all. */
 const budget = ({ strategy }: RolloutInput, desired: number): number =>
   Math.max(scaledCount(strategy.maxUnavailable, desired), desired > 0 ? 1 : 0);
 

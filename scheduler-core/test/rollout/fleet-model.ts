@@ -29,6 +29,8 @@ export interface ModelNode {
   report: { readonly generation: number; readonly pod: Pod | undefined } | undefined;
   reported: boolean;
   lost: boolean;
+  /** Its agent has restarted and not yet been able to look at what runs. */
+  blind: boolean;
   /** It was up when it was granted another revision, and has not been up on its grant since. */
   moving: boolean;
 }
@@ -55,7 +57,7 @@ const KINDS = [
     'lose report',
   ] as const),
   ...(['crash', 'break off', 'connect', 'fall silent', 'die', 'return', 'return', 'restart plane'] as const),
-  ...(['delete pod', 'leave', 'come', 'come'] as const),
+  ...(['delete pod', 'leave', 'come', 'come', 'go blind', 'go blind', 'see'] as const),
 ] as const;
 
 export const someEvents = fc.array(
@@ -91,6 +93,7 @@ export function newFleet({
       report: { generation: 1, pod },
       reported: true,
       lost: false,
+      blind: false,
       moving: false,
     };
   });
@@ -155,7 +158,7 @@ function deliver(node: ModelNode): void {
 
 /** What the agent does next, from what it was told. */
 function work(node: ModelNode): void {
-  if (!node.alive) return;
+  if (!node.alive || node.blind) return;
   const wanted = node.decision === 'Run' ? node.told?.revision : undefined;
   if (node.pod?.deleted || (node.decision === 'Leave' && node.pod)) node.pod = undefined;
   else if (wanted && !node.pod) node.pod = { revision: wanted, available: false, deleted: false };
@@ -180,7 +183,8 @@ function connect(node: ModelNode): void {
 }
 
 function send(node: ModelNode): void {
-  if (node.connected) node.toPlane.push({ generation: node.told?.generation ?? 0, pod: node.pod });
+  const pod = node.pod && node.blind ? { ...node.pod, available: false, unknown: true } : node.pod;
+  if (node.connected) node.toPlane.push({ generation: node.told?.generation ?? 0, pod });
 }
 
 function take(node: ModelNode, at: number, keep = false): void {
@@ -257,6 +261,12 @@ export function happen(fleet: FleetModel, [kind, which, how]: FleetEvent): void 
         one.generation += 100;
       }
       break;
+    case 'go blind':
+      if (node.alive) node.blind = true;
+      break;
+    case 'see':
+      node.blind = false;
+      break;
     case 'delete pod':
       if (node.pod) node.pod = { ...node.pod, deleted: true };
       break;
@@ -282,6 +292,7 @@ export function settle(
     for (const [which, node] of fleet.nodes.entries()) {
       if (except(node)) continue;
       node.alive = true;
+      node.blind = false;
       for (let step = 0; step < 4; step++) happen(fleet, ['exchange', which, 0]);
     }
     planPass(fleet, plan);

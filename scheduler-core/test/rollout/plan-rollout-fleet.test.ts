@@ -33,6 +33,9 @@ const takesGrantsForArrivals = changed((one) =>
   one.pod && one.granted !== undefined ? { ...one, pod: { ...one.pod, revision: one.granted } } : one,
 );
 const trustsStaleReports = changed(({ behind: _ignored, ...one }) => one);
+const takesGuessesForFacts = changed((one) =>
+  one.pod ? { ...one, pod: { ...one.pod, unknown: false } } : one,
+);
 
 /** Live, expected to run, and moved by the rollout without having arrived. Silent nodes are set aside. */
 const movedByRollout = ({ nodes }: FleetModel) =>
@@ -55,7 +58,7 @@ describe('the budget, of what is really so', () => {
     });
   /** A node that the plane believes to be down already: granting it costs nothing. */
   const spendsNothing = ({ pod, granted }: RolloutNode) =>
-    !pod?.available || pod.deleted || pod.revision !== (granted ?? pod.revision);
+    !pod || (!pod.available && !pod.unknown) || pod.deleted || pod.revision !== (granted ?? pod.revision);
 
   /** node-1 is told b and then a again; before it answers, b comes back and node-0 may have it, too. */
   const changedMind: [{ size: number; maxUnavailable: number }, FleetEvent[]] = [
@@ -77,6 +80,7 @@ describe('the budget, of what is really so', () => {
   test.each([
     ['that takes a grant for an arrival', takesGrantsForArrivals],
     ['that trusts reports older than what it told', trustsStaleReports],
+    ['that takes what an agent does not know for a pod that is down', takesGuessesForFacts],
   ])('a mutant %s is caught', (_what, mutant) => {
     isCaught(kept(mutant), 1000, [changedMind]);
   });

@@ -243,6 +243,11 @@ export interface PodReport {
   readonly statusJson: string;
   /** For metadata.creationTimestamp, RFC 3339, by the node's clock; shown, never compared. */
   readonly createdAt: string;
+  /**
+   * The agent has not been able to look at the pod since it started: ready, available and the status are what it
+   * knew before. Such a pod is never a reason to replace, and spends budget.
+   */
+  readonly unknown: boolean;
 }
 
 /**
@@ -2202,6 +2207,7 @@ function createBasePodReport(): PodReport {
     graceSeconds: 0,
     statusJson: "",
     createdAt: "",
+    unknown: false,
   };
 }
 
@@ -2242,6 +2248,9 @@ export const PodReport: MessageFns<PodReport> = {
     }
     if (message.createdAt !== "") {
       writer.uint32(98).string(message.createdAt);
+    }
+    if (message.unknown !== false) {
+      writer.uint32(104).bool(message.unknown);
     }
     return writer;
   },
@@ -2355,6 +2364,14 @@ export const PodReport: MessageFns<PodReport> = {
             message.createdAt = reader.string();
             continue;
           }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.unknown = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2384,6 +2401,7 @@ export const PodReport: MessageFns<PodReport> = {
     message.graceSeconds = object.graceSeconds ?? 0;
     message.statusJson = object.statusJson ?? "";
     message.createdAt = object.createdAt ?? "";
+    message.unknown = object.unknown ?? false;
     return message;
   },
 };

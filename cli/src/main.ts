@@ -96,10 +96,13 @@ async function main(): Promise<number> {
   }
 }
 
+/** By name, because a command brings its own modules along. */
+const SPEAK_FOR_THEMSELVES = new Set(['StoreFailure', 'BadAuthority', 'CannotListen']);
+
 /** Failures of the machine that speak for themselves: a port in use, a directory that cannot be written. */
 const isExpected = (error: unknown): boolean =>
   error instanceof Error &&
-  (typeof (error as NodeJS.ErrnoException).code === 'string' || error.name === 'StoreFailure');
+  (typeof (error as NodeJS.ErrnoException).code === 'string' || SPEAK_FOR_THEMSELVES.has(error.name));
 
 process.exitCode = await main().catch((error: unknown) => {
   complain(error instanceof Error ? (error.stack ?? error.message) : String(error));

@@ -1,7 +1,7 @@
 // Starting and stopping: what is made once and kept, what is told to people, and what a start that fails leaves behind.
 
 import { X509Certificate } from 'node:crypto';
-import { readFileSync, rmSync, statSync } from 'node:fs';
+import { copyFileSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -11,7 +11,7 @@ import { openAuthority } from '../src/identity/authority.ts';
 import { type PlaneOptions, startPlane } from '../src/plane.ts';
 import { createApiClient } from './support/api-client.ts';
 import { tempDir } from './support/temp-dir.ts';
-import { startTestPlane } from './support/test-plane.ts';
+import { adminCredentials, startTestPlane } from './support/test-plane.ts';
 
 const options = (dataDir: string, more: Partial<PlaneOptions> = {}): PlaneOptions => ({
   dataDir,
@@ -29,6 +29,12 @@ const valueIn = (kubeconfig: string, key: string): string =>
   new RegExp(`${key}: (\\S+)`).exec(kubeconfig)?.[1] ?? '';
 const decoded = (text: string): string => Buffer.from(text, 'base64').toString('utf8');
 const file = (dataDir: string, name: string): string => readFileSync(join(dataDir, 'pki', name), 'utf8');
+
+const startAndStop = async (dataDir: string) => {
+  const plane = await startPlane(options(dataDir));
+  await adminKubeconfig(dataDir, undefined);
+  await plane.stop();
+};
 
 describe('a plane that starts', () => {
   it('writes a kubeconfig for its administrator alone, with which everything can be done', async () => {
@@ -80,6 +86,43 @@ describe('a plane that starts', () => {
     await expect(startPlane(options(dataDir))).rejects.toThrow(
       /ca\.key is there but ca\.crt is not; restore it from a backup/,
     );
+  });
+
+  it('refuses a CA whose key and certificate do not fit together, and names both files', async () => {
+    const [dataDir, other] = [tempDir(), tempDir()];
+    for (const each of [dataDir, other]) await openAuthority(join(each, 'pki'));
+    copyFileSync(join(other, 'pki', 'ca.crt'), join(dataDir, 'pki', 'ca.crt'));
+    await expect(startPlane(options(dataDir))).rejects.toThrow(/ca\.key and ca\.crt do not fit together/);
+  });
+
+  // The bug this found: a plane that was cut off between the two renames of a renewal never started again.
+  it.each<[string, (dataDir: string) => Promise<void> | void]>([
+    [
+      'a renewal left a new one with the old key',
+      async (dataDir) => {
+        const oldKey = file(dataDir, 'server.key');
+        rmSync(join(dataDir, 'pki', 'server.key'));
+        await startAndStop(dataDir);
+        writeFileSync(join(dataDir, 'pki', 'server.key'), oldKey);
+      },
+    ],
+    ['the key is empty', (dataDir) => writeFileSync(join(dataDir, 'pki', 'server.key'), '')],
+    ['it is empty', (dataDir) => writeFileSync(join(dataDir, 'pki', 'server.crt'), '')],
+    [
+      'the CA is another one',
+      (dataDir) => {
+        for (const name of ['ca.crt', 'ca.key']) rmSync(join(dataDir, 'pki', name));
+      },
+    ],
+  ])('makes its certificate anew when %s', async (_what, damage) => {
+    const dataDir = tempDir();
+    await startAndStop(dataDir);
+    await damage(dataDir);
+    const plane = await startPlane(options(dataDir));
+    const api = createApiClient(() => plane.apiPort, await adminCredentials(dataDir));
+    expect((await api.ok('GET', '/api/v1/nodes')).items).toEqual([]);
+    api.close();
+    await plane.stop();
   });
 
   it('tells machines that want to join where to go, and keeps that up to date', async () => {

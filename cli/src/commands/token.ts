@@ -1,5 +1,6 @@
 // fleetset token create | list | delete
-import { createHash, randomInt, X509Certificate } from 'node:crypto';
+import { randomInt } from 'node:crypto';
+import { caHashOf } from '@fleetset/plane/identity/authority';
 import { type ApiClient, ApiFailure, findKubeconfig, openApiClient } from '../api-client.ts';
 import { type Parsed, parseDuration, parseFlags, textFlag } from '../options.ts';
 import { CommandFailed, UsageError } from '../usage-error.ts';
@@ -70,11 +71,6 @@ export async function createToken(client: ApiClient, ttlMs: number): Promise<str
   });
   return `${id}.${secret}`;
 }
-
-export const caHashOf = (caCertificate: string): string =>
-  `sha256:${createHash('sha256')
-    .update(new X509Certificate(caCertificate).publicKey.export({ type: 'spki', format: 'der' }))
-    .digest('hex')}`;
 
 async function joinLine(client: ApiClient, token: string): Promise<string> {
   const info = (await client.call('GET', INFO)) as { readonly data?: { readonly [key: string]: string } };

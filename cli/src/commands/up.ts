@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { startAgent } from '@fleetset/agent/agent';
 import { identityDirectory, readIdentity } from '@fleetset/agent/identity/identity-files';
 import { joinPlane } from '@fleetset/agent/identity/join-plane';
+import { caHashOf } from '@fleetset/plane/identity/authority';
 import { type Plane, startPlane } from '@fleetset/plane/plane';
 import type { Logger } from 'pino';
 import { type ApiClient, openApiClient } from '../api-client.ts';
@@ -15,7 +16,7 @@ import { runUntilSignal } from '../run-until-signal.ts';
 import { CommandFailed } from '../usage-error.ts';
 import { AGENT_FLAGS, AGENT_KEYS, ownSettings } from './agent-settings.ts';
 import type { Command } from './command.ts';
-import { caHashOf, createToken } from './token.ts';
+import { createToken } from './token.ts';
 
 export const upCommand: Command = {
   help: `Usage: fleetset up [flags]

@@ -1,7 +1,8 @@
 // The administrator's kubeconfig: one cluster, one user, one context, everything inside the file.
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ADMIN_USER, type KeyAndCertificate, openAuthority } from './authority.ts';
+import { writeDurable } from './durable-file.ts';
 
 /** Made from the plane's data directory; `server` defaults to the address the plane served under last. */
 export async function adminKubeconfig(dataDir: string, server: string | undefined): Promise<string> {
@@ -12,7 +13,7 @@ export async function adminKubeconfig(dataDir: string, server: string | undefine
 }
 
 export const rememberServer = (dataDir: string, server: string): void =>
-  writeFileSync(join(dataDir, 'server'), `${server}\n`);
+  writeDurable(join(dataDir, 'server'), `${server}\n`, 0o644);
 
 /** As kubectl writes it. Every value is base64, a URL or a name of ours: nothing needs quoting. */
 function formatKubeconfig(server: string, caCertificate: string, admin: KeyAndCertificate): string {
@@ -40,6 +41,5 @@ current-context: fleetset
 
 export function writeKubeconfig(path: string, text: string): void {
   mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(`${path}.new`, text, { mode: 0o600 });
-  renameSync(`${path}.new`, path);
+  writeDurable(path, text, 0o600);
 }

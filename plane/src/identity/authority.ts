@@ -1,9 +1,10 @@
 // The plane's certificate authority: made on the first start, kept in the data directory; signs the plane's own
 // certificate, the administrator's and one for each node.
-import { createHash, randomBytes, webcrypto, X509Certificate } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { createHash, createPrivateKey, randomBytes, webcrypto, X509Certificate } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
+import { writeDurable } from './durable-file.ts';
 
 /** Agents ask for the plane under this name, whatever address they dial: an address may change, this cannot. */
 export const PLANE_SERVER_NAME = 'plane.fleetset.internal';
@@ -25,7 +26,6 @@ export interface KeyAndCertificate {
 
 export interface Authority {
   readonly caCertificate: string;
-  /** As kubeadm writes it: sha256 of the CA's public key. */
   readonly caHash: string;
   /** The plane's own certificate for these names and addresses; kept until it is old or the names change. */
   readonly serverIdentity: (names: readonly string[]) => Promise<KeyAndCertificate>;
@@ -36,26 +36,35 @@ export interface Authority {
   readonly hasSigned: (certificate: X509Certificate) => boolean;
 }
 
+/** What is in the directory cannot be used; the message says what to do. */
+export class BadAuthority extends Error {
+  override readonly name = 'BadAuthority';
+}
+
 export async function openAuthority(directory: string): Promise<Authority> {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   if (!existsSync(join(directory, 'ca.key'))) save(directory, 'ca', await makeCa());
   const ca = load(directory, 'ca');
-  if (!ca) throw new Error(`${directory}: ca.key is there but ca.crt is not; restore it from a backup`);
-  const caX509 = new X509Certificate(ca.certificate);
+  if (!ca)
+    throw new BadAuthority(`${directory}: ca.key is there but ca.crt is not; restore it from a backup`);
+  const caX509 = fittingCertificate(ca);
+  if (!caX509)
+    throw new BadAuthority(`${directory}: ca.key and ca.crt do not fit together; restore both from a backup`);
   return {
     caCertificate: ca.certificate,
-    caHash: publicKeyHash(caX509),
+    caHash: caHashOf(ca.certificate),
     hasSigned: (certificate) =>
       certificate.checkIssued(caX509) && certificate.verify(caX509.publicKey) && isValidNow(certificate),
-    serverIdentity: (names) => keptOrMade(directory, 'server', names, () => makeServer(ca, names)),
-    adminIdentity: () => keptOrMade(directory, 'admin', [], () => makeAdmin(ca)),
+    serverIdentity: (names) => keptOrMade(directory, 'server', caX509, names, () => makeServer(ca, names)),
+    adminIdentity: () => keptOrMade(directory, 'admin', caX509, [], () => makeAdmin(ca)),
     signNode: (nodeName, publicKey) => signNode(ca, nodeName, publicKey),
   };
 }
 
-export const publicKeyHash = (certificate: X509Certificate): string =>
+/** As kubeadm writes it: sha256 of the CA's public key. */
+export const caHashOf = (caCertificate: string): string =>
   `sha256:${createHash('sha256')
-    .update(certificate.publicKey.export({ type: 'spki', format: 'der' }))
+    .update(new X509Certificate(caCertificate).publicKey.export({ type: 'spki', format: 'der' }))
     .digest('hex')}`;
 
 const isValidNow = (certificate: X509Certificate): boolean => {
@@ -72,33 +81,41 @@ function load(directory: string, name: string): KeyAndCertificate | undefined {
 
 /** The key last: a pair is there when its key is. */
 function save(directory: string, name: string, { key, certificate }: KeyAndCertificate): void {
-  for (const [suffix, text, mode] of [
-    ['crt', certificate, 0o644],
-    ['key', key, 0o600],
-  ] as const) {
-    const path = join(directory, `${name}.${suffix}`);
-    writeFileSync(`${path}.new`, text, { mode });
-    renameSync(`${path}.new`, path);
+  writeDurable(join(directory, `${name}.crt`), certificate, 0o644);
+  writeDurable(join(directory, `${name}.key`), key, 0o600);
+}
+
+/** The certificate, if the key is its own: a renewal that was cut short leaves a new one with the old key. */
+function fittingCertificate({ key, certificate }: KeyAndCertificate): X509Certificate | undefined {
+  try {
+    const parsed = new X509Certificate(certificate);
+    return parsed.checkPrivateKey(createPrivateKey(key)) ? parsed : undefined;
+  } catch {
+    return undefined;
   }
 }
 
 async function keptOrMade(
   directory: string,
   name: string,
+  ca: X509Certificate,
   names: readonly string[],
   make: () => Promise<KeyAndCertificate>,
 ): Promise<KeyAndCertificate> {
   const kept = load(directory, name);
-  if (kept && isStillGood(new X509Certificate(kept.certificate), names)) return kept;
+  const certificate = kept && fittingCertificate(kept);
+  if (kept && certificate && isStillGood(certificate, ca, names)) return kept;
   const made = await make();
   save(directory, name, made);
   return made;
 }
 
-function isStillGood(certificate: X509Certificate, names: readonly string[]): boolean {
+function isStillGood(certificate: X509Certificate, ca: X509Certificate, names: readonly string[]): boolean {
   const fresh = certificate.validToDate.getTime() - Date.now() > RENEW_BEFORE_DAYS * DAY_MS;
   return (
-    fresh && names.every((name) => (isIP(name) ? certificate.checkIP(name) : certificate.checkHost(name)))
+    fresh &&
+    certificate.verify(ca.publicKey) &&
+    names.every((name) => (isIP(name) ? certificate.checkIP(name) : certificate.checkHost(name)))
   );
 }
 

@@ -2,19 +2,21 @@
 import { PassThrough, Readable } from 'node:stream';
 import Docker from 'dockerode';
 import { withinTimer } from '../timer-limit.ts';
-import { identityOf, labelsOf, OWNER_LABEL } from './container-labels.ts';
+import { labelsOf, OWNER_LABEL } from './container-labels.ts';
 import {
   type ContainerRuntime,
   type ContainerSettings,
   type LogOptions,
-  type RuntimeContainer,
   RuntimeError,
   type RuntimeFailure,
 } from './container-runtime.ts';
+import { createLook } from './engine-look.ts';
 import { followProgress, linesOf, plainBytes, withoutFrames } from './engine-stream.ts';
 import { HOLDER_ENTRYPOINT, HOLDER_IMAGE, holderArchive, holderProgram } from './holder-image.ts';
 
 const CALL_TIMEOUT_MS = 15_000;
+/** Every look waits for it. */
+const INSPECT_TIMEOUT_MS = 3000;
 /** Creating and starting wait for the disk and for other containers. */
 const SLOW_CALL_TIMEOUT_MS = 120_000;
 const EVENTS_RETRY_MS = 1000;
@@ -31,38 +33,24 @@ export function createDockerRuntime({ socketPath, owner }: DockerOptions): Conta
   // The others are said so that no DOCKER_HOST of the environment leads to another engine.
   const docker = new Docker({ socketPath, host: '', protocol: 'http' });
   const filters = JSON.stringify({ label: [`${OWNER_LABEL}=${owner}`] });
-  /** What inspecting said, good while the listed state is the same and no event told otherwise. */
-  const inspected = new Map<string, { readonly listed: string; readonly container: RuntimeContainer }>();
-  /** Grows with each change: what was asked for before a change and answered after it is not kept. */
-  let changes = 0;
-  const changed = (id?: string) => {
-    changes += 1;
-    if (id === undefined) inspected.clear();
-    else inspected.delete(id);
-  };
+  const { list, changed } = createLook({
+    rows: async () => {
+      const rows = await call('list containers', (abortSignal) =>
+        docker.listContainers({ all: true, filters, abortSignal }),
+      );
+      if (!Array.isArray(rows)) throw new RuntimeError('failed', 'the Docker engine answers nonsense');
+      return rows;
+    },
+    inspect: (id) =>
+      call(
+        'inspect container',
+        (abortSignal) => docker.getContainer(id).inspect({ abortSignal }),
+        INSPECT_TIMEOUT_MS,
+      ),
+  });
 
   /** Several pods may want the holder's image at once. */
   let importing: Promise<void> | undefined;
-
-  const list = async (): Promise<readonly RuntimeContainer[]> => {
-    const summaries = await call('list containers', (abortSignal) =>
-      docker.listContainers({ all: true, filters, abortSignal }),
-    );
-    if (!Array.isArray(summaries)) throw new RuntimeError('failed', 'the Docker engine answers nonsense');
-    const present = new Set(summaries.map(({ Id }) => Id));
-    for (const id of inspected.keys()) if (!present.has(id)) inspected.delete(id);
-    const containers = await Promise.all(
-      summaries.map(async (summary) => {
-        const known = inspected.get(summary.Id);
-        if (known?.listed === summary.State) return known.container;
-        const asked = changes;
-        const container = await inspectOne(docker, summary);
-        if (container && asked === changes) inspected.set(summary.Id, { listed: summary.State, container });
-        return container;
-      }),
-    );
-    return containers.filter((container) => container !== undefined);
-  };
 
   return {
     list,
@@ -182,50 +170,6 @@ async function ignoring(statusCode: number, promise: Promise<unknown>): Promise<
   } catch (error) {
     if ((error as DockerFailure).statusCode !== statusCode) throw error;
   }
-}
-
-/** Undefined when it vanished meanwhile, or is not one of ours. */
-async function inspectOne(
-  docker: Docker,
-  summary: Docker.ContainerInfo,
-): Promise<RuntimeContainer | undefined> {
-  const identity = identityOf(summary.Labels);
-  if (!identity) return undefined;
-  try {
-    const details = await call('inspect container', (abortSignal) =>
-      docker.getContainer(summary.Id).inspect({ abortSignal }),
-    );
-    return { identity, ...shape(details) };
-  } catch (error) {
-    if (error instanceof RuntimeError && error.kind === 'not-found') return undefined;
-    throw error;
-  }
-}
-
-const ZERO_TIME = '0001-01-01T00:00:00Z';
-
-function shape(details: Docker.ContainerInspectInfo): Omit<RuntimeContainer, 'identity'> {
-  const { State, Config, Image, Id } = details;
-  const startedAt = State.StartedAt === ZERO_TIME ? undefined : State.StartedAt;
-  const finishedAt = State.FinishedAt === ZERO_TIME ? undefined : State.FinishedAt;
-  const ip = Object.values(details.NetworkSettings.Networks).find(({ IPAddress }) => IPAddress)?.IPAddress;
-  return {
-    id: Id,
-    state: stateOf(State.Status, startedAt),
-    image: Config.Image,
-    imageId: Image,
-    ...(startedAt ? { startedAt } : {}),
-    ...(finishedAt ? { finishedAt } : {}),
-    ...(State.Running ? {} : { exitCode: State.ExitCode }),
-    ...(State.OOMKilled ? { oomKilled: true } : {}),
-    ...(State.Error ? { error: State.Error } : {}),
-    ...(ip ? { ip } : {}),
-  };
-}
-
-function stateOf(status: string, startedAt: string | undefined): RuntimeContainer['state'] {
-  if (status === 'running' || status === 'paused' || status === 'restarting') return 'running';
-  return status === 'created' || startedAt === undefined ? 'created' : 'exited';
 }
 
 async function inspectImage(docker: Docker, image: string): Promise<Docker.ImageInspectInfo | undefined> {

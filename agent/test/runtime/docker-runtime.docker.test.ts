@@ -371,6 +371,73 @@ describe('an engine that misbehaves', () => {
     await runtime.list();
   });
 
+  describe.each<[string, Verdict]>([
+    ['does not answer about one container', 'hang-before'],
+    ['fails for one container', { instead: { status: 500, body: '{"message":"input/output error"}' } }],
+    ['says nonsense of one container', { instead: { status: 200, body: '{}' } }],
+  ])('that %s', (_case, verdict) => {
+    const about = (id: string) => (line: string) =>
+      line.startsWith(`GET /containers/${id}/json`) ? verdict : 'pass';
+    const seen = async (by: ContainerRuntime, id: string) =>
+      (await by.list()).find((container) => container.id === id);
+    const kill = async (id: string) => {
+      await docker.getContainer(id).kill();
+      await docker.getContainer(id).wait();
+    };
+    const fresh = () => createDockerRuntime({ socketPath: proxy.socketPath, owner });
+
+    it('shows the others as they are, and this one as it was while it is listed so', async () => {
+      const [silent, other] = [await start({ network: 'own' }), await start()];
+      const eyes = fresh();
+      const before = await seen(eyes, silent);
+      expect(before).toMatchObject({ state: 'running', startedAt: expect.any(String) });
+      await kill(other);
+      const restless = new AbortController();
+      // The stream of events begins: all that is known may be old.
+      await new Promise<void>((resolve) => eyes.follow(resolve, restless.signal));
+      restless.abort();
+      await judged(about(silent), async () => {
+        expect(await seen(eyes, silent)).toEqual(before);
+        expect(await seen(eyes, other)).toMatchObject({ state: 'exited', exitCode: 137 });
+        // Its end is believed by the list: it is to be started again.
+        await kill(silent);
+        expect(await seen(eyes, silent)).toMatchObject({
+          identity: before?.identity,
+          state: 'exited',
+          exitCode: 137,
+          error: expect.stringContaining('does not say more'),
+        });
+      });
+    });
+
+    it('shows by the list alone what was never inspected: what runs as running, with its address', async () => {
+      const id = await start({ network: 'own' });
+      const created = await create();
+      const whole = await seen(runtime, id);
+      await judged(
+        (line) => (about(id)(line) === 'pass' ? about(created)(line) : verdict),
+        async () => {
+          const eyes = fresh();
+          const { startedAt: _unknown, ...rest } = whole ?? {};
+          expect(await seen(eyes, id)).toEqual(rest);
+          expect(await seen(eyes, created)).toMatchObject({ state: 'created' });
+        },
+      );
+    });
+  });
+
+  it('whose inspection hangs is not waited for at every look', async () => {
+    const id = await start();
+    const eyes = createDockerRuntime({ socketPath: proxy.socketPath, owner });
+    await judged(
+      (line) => (line.startsWith(`GET /containers/${id}/json`) ? 'hang-before' : 'pass'),
+      async () => {
+        for (let look = 0; look < 20; look++) await eyes.list();
+      },
+    );
+    expect(proxy.requests.filter((line) => line.startsWith(`GET /containers/${id}/json`))).toHaveLength(1);
+  });
+
   it('whose container vanishes between two calls of one look shows the others', async () => {
     const [gone, there] = [await create(), await create()];
     const look = await judged(

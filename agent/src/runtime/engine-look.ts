@@ -1,0 +1,77 @@
+// Every container of this agent at a glance: the engine's list, and an inspection of what is new in it.
+import { identityOf } from './container-labels.ts';
+import { type ContainerIdentity, isRuntimeError, type RuntimeContainer } from './container-runtime.ts';
+import { type EngineDetails, type EngineRow, fromDetails, fromRow } from './engine-container.ts';
+
+export interface LookParts {
+  readonly rows: () => Promise<readonly ListedRow[]>;
+  /** Must fail when no answer comes: every look waits for it. */
+  readonly inspect: (id: string) => Promise<EngineDetails>;
+}
+
+type ListedRow = EngineRow & { readonly Labels: { readonly [name: string]: string } };
+
+export interface Look {
+  readonly list: () => Promise<readonly RuntimeContainer[]>;
+  /** Something happened to this container, or to any. */
+  readonly changed: (id?: string) => void;
+}
+
+interface Inspected {
+  readonly listed: string;
+  readonly container: RuntimeContainer;
+  /** Nothing happened to it since. */
+  fresh: boolean;
+}
+
+/** For so long nothing more is asked about what did not answer. */
+const SILENT_MS = 15_000;
+
+export function createLook(parts: LookParts): Look {
+  /** What inspecting said last; good while it is fresh and the listed state is the same. */
+  const inspected = new Map<string, Inspected>();
+  const silentUntil = new Map<string, number>();
+  /** Grows with each change: what was asked for before a change and answered after it is not fresh. */
+  let changes = 0;
+
+  const inspect = async (row: ListedRow, identity: ContainerIdentity): Promise<RuntimeContainer> => {
+    const asked = changes;
+    const container = { identity, ...fromDetails(await parts.inspect(row.Id)) };
+    inspected.set(row.Id, { listed: row.State, container, fresh: asked === changes });
+    return container;
+  };
+
+  /** Undefined when it vanished meanwhile, or is not one of ours. */
+  const see = async (row: ListedRow): Promise<RuntimeContainer | undefined> => {
+    const identity = identityOf(row.Labels);
+    if (!identity) return undefined;
+    const before = inspected.get(row.Id);
+    const known = before?.listed === row.State ? before : undefined;
+    if (known?.fresh) return known.container;
+    const guess = (why: string) => known?.container ?? { identity, ...fromRow(row, why) };
+    if ((silentUntil.get(row.Id) ?? 0) > performance.now()) return guess('it did not answer a moment ago');
+    try {
+      return await inspect(row, identity);
+    } catch (error) {
+      if (isRuntimeError(error, 'not-found')) return undefined;
+      if (isRuntimeError(error, 'timeout')) silentUntil.set(row.Id, performance.now() + SILENT_MS);
+      // One that cannot be inspected is no reason to see none: the others must be started when they end.
+      return guess((error as Error).message);
+    }
+  };
+
+  return {
+    list: async () => {
+      const rows = await parts.rows();
+      const present = new Set(rows.map(({ Id }) => Id));
+      for (const book of [inspected, silentUntil])
+        for (const id of book.keys()) if (!present.has(id)) book.delete(id);
+      const containers = await Promise.all(rows.map(see));
+      return containers.filter((container) => container !== undefined);
+    },
+    changed: (id) => {
+      changes += 1;
+      for (const [key, known] of inspected) if (id === undefined || key === id) known.fresh = false;
+    },
+  };
+}

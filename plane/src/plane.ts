@@ -13,6 +13,7 @@ import { podSubresources } from './api/pod-subresources.ts';
 import { createEventRecorder } from './events/event-recorder.ts';
 import { createFleet, isConnected } from './fleet/fleet.ts';
 import { createReportIntake } from './fleet/report-intake.ts';
+import { hostPort } from './host-port.ts';
 import { adminKubeconfig, rememberServer, writeKubeconfig } from './identity/admin-kubeconfig.ts';
 import { openAuthority, PLANE_SERVER_NAME } from './identity/authority.ts';
 import type { KubeObject } from './kinds/kind.ts';
@@ -39,8 +40,10 @@ export interface PlaneOptions {
   readonly dataDir: string;
   readonly api: Address;
   readonly agents: Address;
-  /** Names and addresses the plane is reached under; the first goes into the kubeconfig. */
+  /** Names and addresses the plane is reached under, for its certificate; the first goes into the kubeconfig. */
   readonly advertise: readonly string[];
+  /** Under which of them agents reach it, for the join command; absent: the first. */
+  readonly agentHost?: string;
   /** Where to write the administrator's kubeconfig; absent: only on request. */
   readonly kubeconfig?: string;
   readonly nodeMonitorGraceMs: number;
@@ -194,11 +197,11 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
   try {
     const apiPort = await api.listen(options.api.host, options.api.port);
     const agentPort = await grpc.listen(options.agents.host, options.agents.port);
-    const host = bracketed(options.advertise[0] ?? '127.0.0.1');
-    rememberServer(options.dataDir, `https://${host}:${apiPort}`);
+    const host = options.advertise[0] ?? '127.0.0.1';
+    rememberServer(options.dataDir, `https://${hostPort(host, apiPort)}`);
     if (options.kubeconfig)
       writeKubeconfig(options.kubeconfig, await adminKubeconfig(options.dataDir, undefined));
-    await publishInfo(store, `${host}:${agentPort}`, authority.caHash);
+    await publishInfo(store, hostPort(options.agentHost ?? host, agentPort), authority.caHash);
     ready = true;
     return {
       apiPort,
@@ -221,8 +224,6 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     throw error;
   }
 }
-
-const bracketed = (host: string): string => (host.includes(':') ? `[${host}]` : host);
 
 async function createSystemNamespaces(store: Store): Promise<void> {
   const missing = SYSTEM_NAMESPACES.filter((name) => !store.get('core/namespaces', name));

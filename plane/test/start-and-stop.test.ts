@@ -3,12 +3,13 @@
 import { X509Certificate } from 'node:crypto';
 import { copyFileSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { adminKubeconfig } from '../src/identity/admin-kubeconfig.ts';
 import { openAuthority } from '../src/identity/authority.ts';
-import { type PlaneOptions, startPlane } from '../src/plane.ts';
+import { type Plane, type PlaneOptions, startPlane } from '../src/plane.ts';
 import { createApiClient } from './support/api-client.ts';
 import { tempDir } from './support/temp-dir.ts';
 import { adminCredentials, startTestPlane } from './support/test-plane.ts';
@@ -29,6 +30,13 @@ const valueIn = (kubeconfig: string, key: string): string =>
   new RegExp(`${key}: (\\S+)`).exec(kubeconfig)?.[1] ?? '';
 const decoded = (text: string): string => Buffer.from(text, 'base64').toString('utf8');
 const file = (dataDir: string, name: string): string => readFileSync(join(dataDir, 'pki', name), 'utf8');
+
+const joinAddress = async ({ apiPort }: Plane, dataDir: string): Promise<string> => {
+  const api = createApiClient(() => apiPort, await adminCredentials(dataDir));
+  const { data } = await api.ok('GET', '/api/v1/namespaces/kube-public/configmaps/fleetset-info');
+  api.close();
+  return data.agentAddress;
+};
 
 const startAndStop = async (dataDir: string) => {
   const plane = await startPlane(options(dataDir));
@@ -154,6 +162,42 @@ describe('a plane that starts', () => {
     await plane.restart();
     expect(await uids()).toEqual(before);
     await plane.stop();
+  });
+});
+
+const loopback6 = Object.values(networkInterfaces())
+  .flat()
+  .some((own) => own?.address === '::1');
+
+describe('addresses', () => {
+  it.runIf(loopback6)('may be IPv6, for people and agents alike', async () => {
+    const dataDir = tempDir();
+    const kubeconfig = join(dataDir, 'kubeconfig');
+    const api = { host: '::', port: 0 };
+    const agents = { host: '::1', port: 0 };
+    const plane = await startPlane(options(dataDir, { api, agents, advertise: ['::1'], kubeconfig }));
+    expect(valueIn(readFileSync(kubeconfig, 'utf8'), 'server')).toBe(`https://[::1]:${plane.apiPort}`);
+    expect(await joinAddress(plane, dataDir)).toBe(`[::1]:${plane.agentPort}`);
+    await plane.stop();
+  });
+
+  it('of the API and of agents may differ, and each is told to whom it concerns', async () => {
+    const dataDir = tempDir();
+    const kubeconfig = join(dataDir, 'kubeconfig');
+    const agents = { host: '127.0.0.2', port: 0 };
+    const plane = await startPlane(
+      options(dataDir, { agents, advertise: ['127.0.0.1', '127.0.0.2'], agentHost: '127.0.0.2', kubeconfig }),
+    );
+    expect(valueIn(readFileSync(kubeconfig, 'utf8'), 'server')).toBe(`https://127.0.0.1:${plane.apiPort}`);
+    expect(await joinAddress(plane, dataDir)).toBe(`127.0.0.2:${plane.agentPort}`);
+    await plane.stop();
+  });
+
+  it('that are not this machine’s are named', async () => {
+    const agents = { host: '192.0.2.1', port: 0 };
+    await expect(startPlane(options(tempDir(), { agents }))).rejects.toThrow(
+      /^agents cannot be listened for at 192\.0\.2\.1:0: listen EADDRNOTAVAIL/,
+    );
   });
 });
 

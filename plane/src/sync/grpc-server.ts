@@ -11,6 +11,7 @@ import {
 } from '@fleetset/proto/gen/fleetset/v1/node';
 import { experimental, Server, type ServerDuplexStream, status } from '@grpc/grpc-js';
 import type { Session } from '../fleet/fleet.ts';
+import { hostPort } from '../host-port.ts';
 import type { Authority, KeyAndCertificate } from '../identity/authority.ts';
 import { type JoinParts, JoinRefused, join } from './join.ts';
 import { createOutbox } from './outbox.ts';
@@ -76,7 +77,7 @@ export function createGrpcServer(parts: GrpcServerParts): GrpcServer {
   server.addService(SERVICE, { join: joinCall, sync: (call: SyncCall) => serveSync(call, parts) });
   server.addService(TunnelServiceService, tunnelService);
   return {
-    listen: (host, port) => listen(server, `${host}:${port}`, parts.authority, parts.identity),
+    listen: (host, port) => listen(server, hostPort(host, port), parts.authority, parts.identity),
     close: () =>
       new Promise((resolve) => {
         const force = setTimeout(() => server.forceShutdown(), 1000);
@@ -86,6 +87,11 @@ export function createGrpcServer(parts: GrpcServerParts): GrpcServer {
         });
       }),
   };
+}
+
+/** The address that agents are to dial is in use, or is not this machine's. */
+export class CannotListen extends Error {
+  override readonly name = 'CannotListen';
 }
 
 function listen(
@@ -113,7 +119,11 @@ function listen(
     false,
   );
   return new Promise((resolve, reject) => {
-    server.bindAsync(address, credentials, (error, port) => (error ? reject(error) : resolve(port)));
+    server.bindAsync(address, credentials, (error, port) => {
+      if (!error) return resolve(port);
+      const why = /errors: \[(.*)\]$/.exec(error.message)?.[1] ?? error.message;
+      reject(new CannotListen(`agents cannot be listened for at ${address}: ${why}`, { cause: error }));
+    });
   });
 }
 

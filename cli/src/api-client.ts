@@ -34,7 +34,8 @@ interface KubeconfigEntry {
   readonly [field: string]: string | undefined;
 }
 
-export function openApiClient(kubeconfigPath: string): ApiClient {
+/** `dialled`: the API's address from here, where it is another than the kubeconfig names. */
+export function openApiClient(kubeconfigPath: string, dialled?: string): ApiClient {
   const config = readKubeconfig(kubeconfigPath);
   const context = pick(config.contexts, config['current-context'])?.context as KubeconfigEntry | undefined;
   const cluster = pick(config.clusters, context?.cluster)?.cluster as KubeconfigEntry | undefined;
@@ -55,7 +56,7 @@ export function openApiClient(kubeconfigPath: string): ApiClient {
   return {
     server,
     caCertificate: tls.ca ?? '',
-    call: (method, path, body) => send(server, tls, method, path, body),
+    call: (method, path, body) => send(dialled ?? server, tls, method, path, body),
   };
 }
 

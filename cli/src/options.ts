@@ -1,5 +1,6 @@
 // Command line and config file together: flags win over the file, the file over defaults. Unknown keys are errors.
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { parse } from 'yaml';
 import { UsageError } from './usage-error.ts';
@@ -74,6 +75,23 @@ export function parseHostPort(name: string, text: string): HostPort {
   if (!match || port > 65535) throw new UsageError(`${name}: ${JSON.stringify(text)} is not HOST:PORT`);
   return { host: match[1] ?? (match[2] || '0.0.0.0'), port };
 }
+
+/** NAME[,NAME...], names or addresses of machines. */
+export const parseNames = (name: string, text: string | undefined): readonly string[] | undefined =>
+  checkedNames(name, text?.split(','));
+
+export function checkedNames(
+  name: string,
+  values: readonly string[] | undefined,
+): readonly string[] | undefined {
+  if (values?.length === 0) throw new UsageError(`${name}: must hold at least one name or address`);
+  for (const value of values ?? [])
+    if (isIP(value) === 0 && !MACHINE_NAME.test(value))
+      throw new UsageError(`${name}: ${JSON.stringify(value)} is not a name or an address (without a port)`);
+  return values;
+}
+
+const MACHINE_NAME = /^[a-z0-9_]([-a-z0-9_]*[a-z0-9_])?(\.[a-z0-9_]([-a-z0-9_]*[a-z0-9_])?)*$/i;
 
 const DURATION_UNITS: { readonly [unit: string]: number } = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 

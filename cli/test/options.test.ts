@@ -4,10 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
+  checkedNames,
   listKey,
   parseDuration,
   parseFlags,
   parseHostPort,
+  parseNames,
   readConfig,
   textFlag,
   textKey,
@@ -82,4 +84,18 @@ describe('config files', () => {
     expect(() => textKey({ dataDir: 7 }, 'dataDir')).toThrow('dataDir: must be a text, is 7');
     expect(() => listKey({ advertise: 'a' }, 'advertise')).toThrow('advertise: must be a list of texts');
   });
+});
+
+describe('names to advertise', () => {
+  it.each([
+    ['plane.example.com,10.0.0.1,::1', ['plane.example.com', '10.0.0.1', '::1']],
+    ['My_Host', ['My_Host']],
+  ])('%s', (text, expected) => expect(parseNames('--advertise', text)).toEqual(expected));
+
+  it.each(['a b', 'plane:6443', '[::1]', 'a,', 'a,,b', 'https://a', '-a'])('%j is none', (text) =>
+    expect(() => parseNames('--advertise', text)).toThrow('is not a name or an address (without a port)'),
+  );
+
+  it('are more than none', () =>
+    expect(() => checkedNames('advertise', [])).toThrow('advertise: must hold at least one'));
 });

@@ -96,6 +96,30 @@ describe('fleetset up', () => {
   });
 });
 
+describe('another machine', () => {
+  it('can join by the line that is printed, also when agents have an address of their own', async () => {
+    const other = startUp(join(folder, 'other'), [
+      '--api-address',
+      '127.0.0.1:0',
+      '--agent-address',
+      '127.0.0.2:0',
+    ]);
+    await other.ready();
+    const line = await run('hack/fleetset', [
+      'token',
+      'create',
+      '--print-join-command',
+      '--kubeconfig',
+      other.kubeconfig,
+    ]);
+    expect(line).toMatch(/^fleetset join 127\.0\.0\.2:/);
+    const [, ...words] = line.trim().split(' ');
+    await run('hack/fleetset', [...words, '--node-name', 'guest', '--data-dir', join(folder, 'guest')]);
+    expect(await other.kubectl(['get', 'nodes', '-o', 'name'])).toBe('node/guest\nnode/solo\n');
+    expect(await other.stop('SIGTERM')).toBe(0);
+  });
+});
+
 describe('a full disk', () => {
   const limited = () => join(folder, 'limited');
   let small: Embedded;

@@ -6,17 +6,20 @@ import { createLogger } from '../logger.ts';
 import { notifyReady } from '../notify-systemd.ts';
 import {
   type Config,
+  checkedNames,
   listKey,
   type Parsed,
   parseDuration,
   parseFlags,
   parseHostPort,
+  parseNames,
   readConfig,
   textFlag,
   textKey,
 } from '../options.ts';
 import { runUntilSignal } from '../run-until-signal.ts';
 import type { Command } from './command.ts';
+import { reachedAt } from './reached-at.ts';
 
 const KEYS = [
   'dataDir',
@@ -50,7 +53,8 @@ Runs the control plane: the Kubernetes-shaped API for people and tools, and the 
   --api-address HOST:PORT          the API (default 0.0.0.0:6443)
   --agent-address HOST:PORT        what agents dial (default 0.0.0.0:6444)
   --advertise NAME[,NAME...]       names and addresses people and agents reach it under; the first goes into the
-                                   kubeconfig and the join command (default: this machine's host name)
+                                   kubeconfig and the join command (default: the address each listens on; for
+                                   0.0.0.0 this machine's host name)
   --kubeconfig FILE                where to write the administrator's kubeconfig (default DIR/admin.kubeconfig)
   --node-monitor-grace-period 40s  how long a node may be silent before it is Unknown
   --log-level LEVEL                trace, debug, info, warn or error (default info)`,
@@ -72,11 +76,18 @@ function planeSettings(parsed: Parsed, config: Config) {
     textFlag(parsed, flag) ?? textKey(config, key) ?? otherwise;
   const dataDir = text('data-dir', 'dataDir', '/var/lib/fleetset/plane');
   const grace = text('node-monitor-grace-period', 'nodeMonitorGracePeriod', '40s');
+  const api = parseHostPort('--api-address', text('api-address', 'apiAddress', '0.0.0.0:6443'));
+  const agents = parseHostPort('--agent-address', text('agent-address', 'agentAddress', '0.0.0.0:6444'));
+  const advertise =
+    parseNames('--advertise', textFlag(parsed, 'advertise')) ??
+    checkedNames('advertise', listKey(config, 'advertise'));
+  const agentHost = advertise?.[0] ?? reachedAt(agents, undefined, hostname());
   return {
     dataDir,
-    api: parseHostPort('--api-address', text('api-address', 'apiAddress', '0.0.0.0:6443')),
-    agents: parseHostPort('--agent-address', text('agent-address', 'agentAddress', '0.0.0.0:6444')),
-    advertise: textFlag(parsed, 'advertise')?.split(',') ?? listKey(config, 'advertise') ?? [hostname()],
+    api,
+    agents,
+    advertise: advertise ?? [reachedAt(api, undefined, hostname()), agentHost, hostname()],
+    agentHost,
     kubeconfig: text('kubeconfig', 'kubeconfig', join(dataDir, 'admin.kubeconfig')),
     nodeMonitorGraceMs: parseDuration('--node-monitor-grace-period', grace),
     logLevel: text('log-level', 'logLevel', 'info'),

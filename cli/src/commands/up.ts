@@ -5,17 +5,19 @@ import { join } from 'node:path';
 import { startAgent } from '@fleetset/agent/agent';
 import { identityDirectory, readIdentity } from '@fleetset/agent/identity/identity-files';
 import { joinPlane } from '@fleetset/agent/identity/join-plane';
+import { hostPort } from '@fleetset/plane/host-port';
 import { caHashOf } from '@fleetset/plane/identity/authority';
 import { type Plane, startPlane } from '@fleetset/plane/plane';
 import type { Logger } from 'pino';
 import { type ApiClient, openApiClient } from '../api-client.ts';
 import { createLogger } from '../logger.ts';
 import { notifyReady } from '../notify-systemd.ts';
-import { type HostPort, parseFlags, parseHostPort, readConfig, textFlag, textKey } from '../options.ts';
+import { parseFlags, parseHostPort, parseNames, readConfig, textFlag, textKey } from '../options.ts';
 import { runUntilSignal } from '../run-until-signal.ts';
 import { CommandFailed } from '../usage-error.ts';
 import { AGENT_FLAGS, AGENT_KEYS, ownSettings } from './agent-settings.ts';
 import type { Command } from './command.ts';
+import { reachedAt, reachedHere } from './reached-at.ts';
 import { createToken } from './token.ts';
 
 export const upCommand: Command = {
@@ -27,7 +29,11 @@ kubectl works and the node is Ready. ^C or SIGTERM ends it and leaves the pods r
   --data-dir DIR             where everything lives (default /var/lib/fleetset)
   --kubeconfig FILE          where to write the kubeconfig (default DIR/kubeconfig)
   --api-address HOST:PORT    the API (default 127.0.0.1:6443)
-  --agent-address HOST:PORT  what agents dial (default 127.0.0.1:6444)
+  --agent-address HOST:PORT  what agents dial (default 127.0.0.1:6444: this machine alone; 0.0.0.0:6444 lets others
+                             join)
+  --advertise NAME[,NAME...] names and addresses other machines reach this one under; the first goes into the join
+                             command and the kubeconfig, for what listens on more than loopback (default: the address
+                             listened on; of 0.0.0.0 the host name for agents, 127.0.0.1 for the kubeconfig)
   --node-name NAME           this machine's name in the fleet (default: the host name)
   --node-labels, --register-with-taints, --docker-socket, --config, --log-level
                              as for 'fleetset agent'`,
@@ -37,6 +43,7 @@ kubectl works and the node is Ready. ^C or SIGTERM ends it and leaves the pods r
       kubeconfig: { type: 'string' },
       'api-address': { type: 'string' },
       'agent-address': { type: 'string' },
+      advertise: { type: 'string' },
     });
     const config = readConfig(textFlag(parsed, 'config'), AGENT_KEYS);
     const settings = ownSettings(parsed, config);
@@ -45,21 +52,31 @@ kubectl works and the node is Ready. ^C or SIGTERM ends it and leaves the pods r
     const api = parseHostPort('--api-address', textFlag(parsed, 'api-address') ?? '127.0.0.1:6443');
     const agents = parseHostPort('--agent-address', textFlag(parsed, 'agent-address') ?? '127.0.0.1:6444');
     const nodeName = textFlag(parsed, 'node-name') ?? textKey(config, 'nodeName') ?? hostname().toLowerCase();
+    const advertise = parseNames('--advertise', textFlag(parsed, 'advertise')) ?? [];
+    const agentHost = reachedAt(agents, advertise[0], hostname());
     const logger = createLogger(settings.logLevel);
     const plane = await startPlane({
       dataDir: join(dataDir, 'plane'),
       api,
       agents,
-      advertise: [reachable(api), reachable(agents)],
+      advertise: [
+        reachedAt(api, advertise[0], reachedHere(api)),
+        agentHost,
+        reachedHere(api),
+        reachedHere(agents),
+        ...advertise,
+      ],
+      agentHost,
       kubeconfig,
       nodeMonitorGraceMs: 40_000,
       version,
       logger: logger.child({ component: 'plane' }),
     });
     try {
-      const client = openApiClient(kubeconfig);
+      // Not by the advertised name, which this machine itself may not reach.
+      const client = openApiClient(kubeconfig, `https://${hostPort(reachedHere(api), plane.apiPort)}`);
       const agentDir = join(dataDir, 'agent');
-      await joinOnce(client, agentDir, `${bracketed(reachable(agents))}:${plane.agentPort}`, nodeName);
+      await joinOnce(client, agentDir, hostPort(reachedHere(agents), plane.agentPort), nodeName);
       const agentLogger = logger.child({ component: 'agent' });
       const agent = await startAgent({ ...settings, dataDir: agentDir, version, logger: agentLogger });
       const stop = async () => {
@@ -79,11 +96,6 @@ kubectl works and the node is Ready. ^C or SIGTERM ends it and leaves the pods r
     }
   },
 };
-
-/** An address to dial for one to listen on. */
-const reachable = ({ host }: HostPort): string =>
-  host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
-const bracketed = (host: string): string => (host.includes(':') ? `[${host}]` : host);
 
 /** By the same way as any other machine; a token of one minute, taken back at once. */
 async function joinOnce(

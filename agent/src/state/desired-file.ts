@@ -6,8 +6,11 @@ import { seal, unseal } from './sealed.ts';
 
 export interface DesiredFile {
   readonly current: () => NodeDesired | undefined;
-  /** Undefined when it was accepted (or is what is accepted already). */
-  readonly offer: (desired: NodeDesired) => Promise<Refusal | undefined>;
+  /**
+   * Undefined when it was accepted (or is what is accepted already). `received` is what the plane sent: it may say
+   * more than this agent knows to read, and is kept whole for the one that comes after it.
+   */
+  readonly offer: (desired: NodeDesired, received?: Uint8Array) => Promise<Refusal | undefined>;
 }
 
 export interface Refusal {
@@ -21,39 +24,42 @@ export async function openDesiredFile(
 ): Promise<DesiredFile> {
   const path = join(directory, 'desired.pb');
   let current: NodeDesired | undefined;
+  let stored: Buffer | undefined;
   try {
     const content = await readIfThere(path);
-    if (content) current = NodeDesired.decode(unseal(content));
+    stored = content && unseal(content);
+    current = stored && NodeDesired.decode(stored);
   } catch (error) {
     onUnreadable(error);
   }
   return {
     current: () => current,
-    offer: async (desired) => {
-      const verdict = judge(desired, current);
-      if (verdict === 'same') return undefined;
-      if (verdict !== 'newer') return verdict;
+    offer: async (desired, received = NodeDesired.encode(desired).finish()) => {
+      const refusal = judge(desired, current);
+      if (refusal) return refusal;
+      if (current && stored?.equals(received)) return undefined;
       try {
-        await writeDurable(path, seal(NodeDesired.encode(desired).finish()));
+        await writeDurable(path, seal(received));
       } catch (error) {
         return { reason: DesiredRefused_Reason.REASON_NOT_STORED, message: (error as Error).message };
       }
       current = desired;
+      stored = Buffer.from(received);
       return undefined;
     },
   };
 }
 
-function judge(offered: NodeDesired, current: NodeDesired | undefined): 'newer' | 'same' | Refusal {
+function judge(offered: NodeDesired, current: NodeDesired | undefined): Refusal | undefined {
   const order = compareGenerations(offered.generation, current?.generation);
-  if (!current || order > 0) return 'newer';
+  if (!current || order > 0) return undefined;
   if (order < 0)
     return {
       reason: DesiredRefused_Reason.REASON_OLDER_GENERATION,
       message:
         'a newer desired state was accepted before (a plane restored from a backup, or a second plane?)',
     };
-  if (contentOf(offered).equals(contentOf(current))) return 'same';
+  if (contentOf(offered).equals(contentOf(current))) return undefined;
   return {
     reason: DesiredRefused_Reason.REASON_SAME_GENERATION_OTHER_CONTENT,
     message: 'this generation was accepted with other content before',

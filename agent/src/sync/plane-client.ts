@@ -1,4 +1,5 @@
 // The agent's end of the wire: the only file that dials the plane.
+import { desiredBytesOf } from '@fleetset/proto/desired-bytes';
 import {
   type CarryRequest,
   type CarryResponse,
@@ -6,7 +7,7 @@ import {
   type JoinResponse,
   NodeServiceClient,
   type SyncRequest,
-  type SyncResponse,
+  SyncResponse,
   TunnelServiceClient,
 } from '@fleetset/proto/gen/fleetset/v1/node';
 import { type ClientDuplexStream, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
@@ -56,13 +57,25 @@ export function callJoin(
   }).finally(() => client.close());
 }
 
-export type SyncStream = ClientDuplexStream<SyncRequest, SyncResponse>;
+/** What the plane said; of a desired state the bytes too, which may say more than this version reads. */
+export interface Heard extends SyncResponse {
+  readonly desiredBytes?: Uint8Array;
+}
+export type SyncStream = ClientDuplexStream<SyncRequest, Heard>;
 export type CarryStream = ClientDuplexStream<CarryRequest, CarryResponse>;
 
 export interface PlaneClient {
   readonly sync: () => SyncStream;
   readonly carry: () => CarryStream;
   readonly close: () => void;
+}
+
+const { path, requestSerialize } = NodeServiceClient.service.sync;
+
+function hear(bytes: Buffer): Heard {
+  const response = SyncResponse.decode(bytes);
+  const desiredBytes = response.message?.$case === 'desired' ? desiredBytesOf(bytes) : undefined;
+  return desiredBytes ? { ...response, desiredBytes } : response;
 }
 
 export function createPlaneClient({
@@ -79,7 +92,7 @@ export function createPlaneClient({
   const node = new NodeServiceClient(planeAddress, secure, CHANNEL_OPTIONS);
   let tunnels: TunnelServiceClient | undefined;
   return {
-    sync: () => node.sync(),
+    sync: () => node.makeBidiStreamRequest(path, requestSerialize, hear),
     carry: () => {
       tunnels ??= new TunnelServiceClient(planeAddress, secure, {
         ...CHANNEL_OPTIONS,

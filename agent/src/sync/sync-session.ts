@@ -47,6 +47,11 @@ export interface SyncSession {
   readonly stop: () => void;
 }
 
+interface Told {
+  readonly desired: NodeDesired;
+  readonly received: Uint8Array | undefined;
+}
+
 export function startSyncSession(parts: SyncSessionParts): SyncSession {
   const { client, logger } = parts;
   let stream: SyncStream | undefined;
@@ -56,7 +61,7 @@ export function startSyncSession(parts: SyncSessionParts): SyncSession {
   let retry: NodeJS.Timeout | undefined;
   let heartbeat: NodeJS.Timeout | undefined;
   /** Told, but not yet in effect: bodies are missing, or the disk is full. */
-  let pending: NodeDesired | undefined;
+  let pending: Told | undefined;
   let storeRetry: NodeJS.Timeout | undefined;
 
   const send = (message: Parameters<SyncStream['write']>[0]['message']) => void stream?.write({ message });
@@ -67,13 +72,13 @@ export function startSyncSession(parts: SyncSessionParts): SyncSession {
     const opened = client.sync();
     stream = opened;
     welcomed = false;
-    opened.on('data', ({ message }) => {
+    opened.on('data', ({ message, desiredBytes }) => {
       if (!message || stream !== opened) return;
       switch (message.$case) {
         case 'welcome':
           return welcome(message.value.heartbeatMs, message.value.planeVersion);
         case 'desired':
-          pending = message.value;
+          pending = { desired: message.value, received: desiredBytes };
           return void settlePending();
         case 'bodies':
           return void takeBodies(message.value);
@@ -151,15 +156,16 @@ export function startSyncSession(parts: SyncSessionParts): SyncSession {
 
   const settleOnce = async () => {
     clearTimeout(storeRetry);
-    const desired = pending;
-    if (!desired) return;
+    const told = pending;
+    if (!told) return;
+    const { desired, received } = told;
     const missing = [...bodiesOf(desired)].filter((hash) => !parts.bodies.get(hash));
     if (missing.length > 0) {
       send({ $case: 'bodiesWanted', value: { hashes: missing } });
       return;
     }
-    const refusal = await parts.desired.offer(desired);
-    const newest = pending === desired;
+    const refusal = await parts.desired.offer(desired, received);
+    const newest = pending === told;
     if (!refusal) {
       if (newest) pending = undefined;
       // Accepted is in effect, also when a newer one came meanwhile: that one may be refused.
@@ -177,7 +183,7 @@ export function startSyncSession(parts: SyncSessionParts): SyncSession {
   };
 
   const takeBodies = async ({ bodies }: Bodies) => {
-    const desired = pending;
+    const desired = pending?.desired;
     try {
       for (const { hash, content } of bodies) await parts.bodies.put(hash, content);
     } catch (error) {

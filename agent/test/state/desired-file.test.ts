@@ -1,7 +1,7 @@
 // What a node was told last: which of two it believes, and what it believes of a damaged disk.
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DesiredRefused_Reason as Reason } from '@fleetset/proto/gen/fleetset/v1/node';
+import { NodeDesired, DesiredRefused_Reason as Reason } from '@fleetset/proto/gen/fleetset/v1/node';
 import { describe, expect, it } from 'vitest';
 import { compareGenerations, openDesiredFile } from '../../src/state/desired-file.ts';
 import { desired } from '../desired.ts';
@@ -73,6 +73,32 @@ describe('generations', () => {
     for (const [index, generation] of order.entries())
       for (const [other, another] of order.entries())
         expect(Math.sign(compareGenerations(generation, another))).toBe(Math.sign(index - other));
+  });
+});
+
+describe('what a newer plane says', () => {
+  const whole = desired({ counter: 7, labels: { a: '1' }, tombstones: [{ podUid: 'pod', graceSeconds: 9 }] });
+  // As an agent reads it that does not know of tombstones.
+  const { tombstones: _unknown, ...known } = whole;
+  const asRead: NodeDesired = { ...known, tombstones: [] };
+  const received = NodeDesired.encode(whole).finish();
+
+  it('is whole for a newer agent that starts on the same disk, and the same for it when it is told again', async () => {
+    const directory = await tempDirectory();
+    const old = await open(directory);
+    expect(await old.offer(asRead, received)).toBeUndefined();
+    expect(old.current()).toEqual(asRead);
+    const upgraded = await open(directory);
+    expect(upgraded.current()).toEqual(whole);
+    expect(await upgraded.offer(whole, received)).toBeUndefined();
+  });
+
+  it('is kept too when the plane learned to say it after the rest was accepted', async () => {
+    const directory = await tempDirectory();
+    const old = await open(directory);
+    expect(await old.offer(asRead, NodeDesired.encode(asRead).finish())).toBeUndefined();
+    expect(await old.offer(asRead, received)).toBeUndefined();
+    expect((await open(directory)).current()).toEqual(whole);
   });
 });
 

@@ -1,8 +1,10 @@
 // The agent's side of the stream, against a plane that a test scripts: what it says, believes and survives.
-
-import type { NodeDesired, OpenTunnel } from '@fleetset/proto/gen/fleetset/v1/node';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import {
+  NodeDesired,
   type NodeReport,
+  type OpenTunnel,
   DesiredRefused_Reason as Reason,
   SyncResponse,
 } from '@fleetset/proto/gen/fleetset/v1/node';
@@ -11,6 +13,7 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { openBodyFiles } from '../../src/state/body-files.ts';
 import { openDesiredFile } from '../../src/state/desired-file.ts';
+import { unseal } from '../../src/state/sealed.ts';
 import { createPlaneClient } from '../../src/sync/plane-client.ts';
 import { startSyncSession } from '../../src/sync/sync-session.ts';
 import { bodiesNamed, body, type DesiredParts, desired, toldSet } from '../desired.ts';
@@ -320,6 +323,16 @@ describe('messages of a newer plane', () => {
     await until('it is in effect', () => agent.inEffect.length === 1);
     expect(agent.inEffect).toEqual([told]);
     expect(session.ended()).toBe(false);
+  });
+
+  it('are on disk as they came, for a newer agent that starts there', async () => {
+    const { agent, session } = await connect();
+    const told = NodeDesired.encode(desired({ counter: 1, labels: { a: 'b' } })).finish();
+    const unknownField = Buffer.from([0xfa, 0x3e, 3, 1, 2, 3]);
+    const received = Buffer.concat([told, unknownField]);
+    session.sendRaw(Buffer.concat([unknownField, Buffer.from([(2 << 3) | 2, received.length]), received]));
+    await until('it is in effect', () => agent.inEffect.length === 1);
+    expect(unseal(await readFile(join(agent.home, 'desired.pb')))).toEqual(received);
   });
 
   it('that ask for a tunnel are handed on', async () => {

@@ -98,12 +98,12 @@ function* objectsOf({ parts, kind, path }: Call): Iterable<KubeObject> {
   else for (const { value } of parts.store.list(collectionOf(kind))) yield value as unknown as KubeObject;
 }
 
-function watchMany(call: Call): void {
+function watchMany(call: Call): Promise<void> {
   const { parts, kind, path, query, form, response } = call;
   allow(call, 'watch');
   requireVerb(kind, 'watch');
   const selection = readSelection(kind, path.namespace, query);
-  serveWatch({ store: parts.store, kind, selection, query, form, response, signal: parts.signal });
+  return serveWatch({ store: parts.store, kind, selection, query, form, response, signal: parts.signal });
 }
 
 async function createOne(call: Call): Promise<void> {

@@ -1,6 +1,8 @@
 // The agent, put together by hand: identity, state on disk, engine, node loop, and the stream to the plane.
+
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
+import { uptime } from 'node:os';
 import { join } from 'node:path';
 import type { NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
@@ -9,7 +11,7 @@ import { type MachineFacts, readMachineFacts } from './facts/machine-facts.ts';
 import { automaticLabels, nodeStatus } from './facts/node-status.ts';
 import { ownerOf, readIdentity } from './identity/identity-files.ts';
 import { createAgentEvents } from './node/agent-events.ts';
-import { buildReport, createReadyBook } from './node/build-report.ts';
+import { buildReport } from './node/build-report.ts';
 import { bodiesOf } from './node/desired-state.ts';
 import { type NodeAgent, startNodeAgent } from './node/node-agent.ts';
 import { createReporter } from './node/reporter.ts';
@@ -59,7 +61,6 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const desired = await openDesiredFile(dataDir, unreadable('desired.pb'));
   const pods = await openPodBook(dataDir, unreadable('pods.json'));
   const events = createAgentEvents();
-  const readiness = createReadyBook();
   const runtime = createDockerRuntime({ socketPath: options.dockerSocket, owner: ownerOf(identity) });
   let facts = await readMachineFacts();
   let engineVersion: string | undefined;
@@ -87,8 +88,6 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         agent,
         pods,
         bodies,
-        readiness,
-        generation: desired.current()?.generation,
         labels: ownLabels(),
         taints: options.taints,
         status: nodeStatus({
@@ -100,6 +99,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         }),
         nodeIp: facts.ip,
         monotonicNow: monotonicNow(),
+        machineTime: { bootId: facts.bootId, upMs: uptime() * 1000 },
         nowText: new Date().toISOString().replace(/\.\d+Z$/, 'Z'),
       }),
     events,

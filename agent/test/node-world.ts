@@ -8,7 +8,7 @@ import { pino } from 'pino';
 import { onTestFinished, vi } from 'vitest';
 import { nodeStatus } from '../src/facts/node-status.ts';
 import { type AgentEvents, createAgentEvents } from '../src/node/agent-events.ts';
-import { buildReport, createReadyBook } from '../src/node/build-report.ts';
+import { buildReport } from '../src/node/build-report.ts';
 import { type NodeAgent, startNodeAgent } from '../src/node/node-agent.ts';
 import type { ContainerRuntime } from '../src/runtime/container-runtime.ts';
 import { type BodyFiles, openBodyFiles } from '../src/state/body-files.ts';
@@ -27,6 +27,8 @@ const LIMIT_MS = 400_000;
 export interface WorldOptions {
   readonly labels?: { readonly [key: string]: string };
   readonly taints?: readonly Taint[];
+  /** Another one: the machine has started anew. */
+  readonly bootId?: string;
   /** Stands between the agent and the engine, or the book. */
   readonly wrapRuntime?: (runtime: ContainerRuntime) => ContainerRuntime;
   readonly wrapPods?: (pods: PodBook) => PodBook;
@@ -72,7 +74,6 @@ export interface NodeWorld {
 export async function openNodeWorld(first: WorldOptions = {}): Promise<NodeWorld> {
   const directory = await tempDirectory();
   const engine = createFakeEngine();
-  const readiness = createReadyBook();
   let counter = 0;
   let told: NodeDesired | undefined;
   const disk = watchDisk();
@@ -135,7 +136,7 @@ export async function openNodeWorld(first: WorldOptions = {}): Promise<NodeWorld
         throw new Error(`no container ${title} among ${engine.containers().map(titleOf).join(', ')}`);
       return found;
     },
-    report: () => reportOf(live, readiness, told, options),
+    report: () => reportOf(live, options),
   };
 }
 
@@ -156,7 +157,12 @@ function watchDisk(): WatchedDisk {
       });
     };
   return {
-    watch: (pods) => ({ ...pods, add: watched(pods.add), forget: watched(pods.forget) }),
+    watch: (pods) => ({
+      ...pods,
+      add: watched(pods.add),
+      setEnding: watched(pods.setEnding),
+      forget: watched(pods.forget),
+    }),
     idle: async () => {
       do await new Promise((resolve) => setImmediate(resolve));
       while (writing > 0);
@@ -171,8 +177,9 @@ async function startInstance(
   engine: FakeEngine,
   directory: string,
   disk: WatchedDisk,
-  { labels = {}, taints = [], wrapRuntime = (as) => as, wrapPods = (as) => as }: WorldOptions,
+  options: WorldOptions,
 ): Promise<AgentInstance> {
+  const { labels = {}, taints = [], wrapRuntime = (as) => as, wrapPods = (as) => as } = options;
   const bodies = await openBodyFiles(join(directory, 'bodies'));
   const pods = wrapPods(disk.watch(await openPodBook(directory, () => {})));
   const events = createAgentEvents();
@@ -189,28 +196,29 @@ async function startInstance(
     minOomScoreAdjust: -1000,
     monotonicNow: () => performance.now(),
     logger: pino({ enabled: false }),
-    onChange: () => {},
+    // As the reporter does it: also while nobody listens, a report is made.
+    onChange: () => {
+      setTimeout(() => reportOf(instance, options), 5);
+    },
   });
-  return { agent, pods, bodies, events };
+  const instance: AgentInstance = { agent, pods, bodies, events };
+  return instance;
 }
 
 function reportOf(
   { agent, pods, bodies }: AgentInstance,
-  readiness: ReturnType<typeof createReadyBook>,
-  told: NodeDesired | undefined,
-  { labels = {}, taints = [] }: WorldOptions,
+  { labels = {}, taints = [], bootId = 'boot-1' }: WorldOptions,
 ): NodeReport {
   return buildReport({
     agent,
     pods,
     bodies,
-    readiness,
-    generation: told?.generation,
     labels,
     taints,
     status: statusOf(agent),
     nodeIp: NODE_IP,
     monotonicNow: performance.now(),
+    machineTime: { bootId, upMs: performance.now() },
     nowText: new Date().toISOString(),
   }).report;
 }

@@ -1,6 +1,7 @@
 // What the node says of itself: its facts, its decisions, its pods. Made anew each time from the last look.
 
-import type { Generation, NodeReport, Placement, PodReport } from '@fleetset/proto/gen/fleetset/v1/node';
+import type { NodeReport, Placement, PodReport } from '@fleetset/proto/gen/fleetset/v1/node';
+import { sameJson } from '@fleetset/scheduler-core/canonical-json';
 import type { PodChoice } from '@fleetset/scheduler-core/node/choose-pods';
 import { HOLDER } from '@fleetset/scheduler-core/node/pod-record';
 import {
@@ -9,6 +10,7 @@ import {
   podStatus,
   type ShownContainer,
 } from '@fleetset/scheduler-core/node/pod-status';
+import { availableInMs, type MachineTime, markReady } from '@fleetset/scheduler-core/node/ready-since';
 import { waitingReason } from '@fleetset/scheduler-core/node/waiting-reason';
 import type { Container } from '@fleetset/scheduler-core/schema/container';
 import type { NodeStatus } from '@fleetset/scheduler-core/schema/node';
@@ -16,51 +18,22 @@ import type { PodSpec } from '@fleetset/scheduler-core/schema/pod';
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
 import type { RuntimeContainer } from '../runtime/container-runtime.ts';
 import type { BodyFiles } from '../state/body-files.ts';
-import type { PodBook } from '../state/pod-book.ts';
+import type { PodBook, SeenPod } from '../state/pod-book.ts';
 import { templateOf } from './desired-state.ts';
-import { type NodeAgent, type NodeView, newestHolder } from './node-agent.ts';
+import type { NodeAgent } from './node-agent.ts';
+import { type NodeView, newestHolder } from './node-view.ts';
 
 export interface ReportInput {
   readonly agent: NodeAgent;
   readonly pods: PodBook;
   readonly bodies: BodyFiles;
-  readonly readiness: ReadyBook;
-  readonly generation: Generation | undefined;
   readonly labels: { readonly [key: string]: string };
   readonly taints: readonly Taint[];
   readonly status: NodeStatus;
   readonly nodeIp: string | undefined;
   readonly monotonicNow: number;
+  readonly machineTime: MachineTime;
   readonly nowText: string;
-}
-
-/** Since when each pod is ready, by the agent's monotonic clock. */
-export interface ReadyBook {
-  readonly note: (
-    uid: string,
-    ready: boolean,
-    now: number,
-    readySinceText: string | undefined,
-  ) => number | undefined;
-  readonly keepOnly: (uids: ReadonlySet<string>) => void;
-}
-
-export function createReadyBook(): ReadyBook {
-  const since = new Map<string, number>();
-  return {
-    note: (uid, ready, now, readySinceText) => {
-      if (!ready) since.delete(uid);
-      else if (!since.has(uid)) {
-        // A pod that was ready before this agent started goes on from there.
-        const before = readySinceText === undefined ? 0 : Date.now() - Date.parse(readySinceText);
-        since.set(uid, now - Math.max(0, before || 0));
-      }
-      return since.get(uid);
-    },
-    keepOnly: (uids) => {
-      for (const uid of since.keys()) if (!uids.has(uid)) since.delete(uid);
-    },
-  };
 }
 
 export interface BuiltReport {
@@ -76,9 +49,8 @@ export function buildReport(input: ReportInput): BuiltReport {
     const built = buildPod(input, view, choice, waits);
     return built ? [built] : [];
   });
-  input.readiness.keepOnly(new Set(pods.map(({ uid }) => uid)));
   const report: NodeReport = {
-    generation: input.generation,
+    generation: view.generation,
     facts: {
       labels: { ...input.labels },
       taints: input.taints.map(({ key, value = '', effect }) => ({ key, value, effect })),
@@ -127,20 +99,32 @@ function buildPod(
   );
   if (bucket === 'prepare' && isQuiet(views)) return undefined;
   const podIp = spec.hostNetwork ? input.nodeIp : newestHolder(containers, record.uid)?.ip;
-  const before = input.pods.get(record.uid)?.conditions;
+  const before = input.pods.get(record.uid)?.seen;
+  const unknown = view.unseen === true || !isKnown(input, choice, containers);
   const status = podStatus({
     spec,
     containers: views,
     createdAt: record.createdAt,
     ...(input.nodeIp ? { nodeIp: input.nodeIp } : {}),
     ...(podIp ? { podIp } : {}),
-    ...(before ? { previous: { conditions: before } } : {}),
+    ...(before ? { previous: { ...before } } : {}),
+    unknown,
     nowText: input.nowText,
   });
-  if (!view.unseen && JSON.stringify(before) !== JSON.stringify(status.conditions))
-    input.pods.setConditions(record.uid, status.conditions ?? []);
   const ready = isPodReady(status);
-  const terminating = bucket === 'stop';
+  const mark = unknown
+    ? before?.ready
+    : markReady(before?.ready, ready, idsOf(containers), input.machineTime);
+  const { phase, conditions = [] } = status;
+  const seen: SeenPod = { ...(phase ? { phase } : {}), conditions, ...(mark ? { ready: mark } : {}) };
+  if (!unknown && !sameJson(before, seen)) input.pods.setSeen(record.uid, seen);
+  const leftMs = availableInMs(
+    mark,
+    view.desired.minReadyMs.get(record.daemonSetUid) ?? 0,
+    input.machineTime,
+  );
+  if (leftMs !== undefined && leftMs > 0) waits.push(leftMs + 1);
+  const terminating = bucket === 'stop' || input.pods.get(record.uid)?.ending === true;
   return {
     uid: record.uid,
     namespace: record.namespace,
@@ -149,7 +133,8 @@ function buildPod(
     daemonSetName: record.daemonSetName,
     revision: record.revision,
     ready,
-    available: isAvailable(input, view, choice, ready, before, waits),
+    available: ready && leftMs === 0,
+    unknown,
     terminating,
     graceSeconds: terminating
       ? (view.desired.tombstones.get(record.uid) ?? spec.terminationGracePeriodSeconds ?? 30)
@@ -159,24 +144,23 @@ function buildPod(
   };
 }
 
-/** Rule 26: ready for at least minReadySeconds. */
-function isAvailable(
-  { readiness, monotonicNow }: ReportInput,
-  { desired }: NodeView,
+/** What is missing to say how it is: its template, or the first answer of a probe to this agent. */
+const isKnown = (
+  { agent, bodies }: ReportInput,
   { record }: PodChoice,
-  ready: boolean,
-  before:
-    | readonly { readonly type: string; readonly status: string; readonly lastTransitionTime?: string }[]
-    | undefined,
-  waits: number[],
-): boolean {
-  const condition = before?.find(({ type, status }) => type === 'Ready' && status === 'True');
-  const since = readiness.note(record.uid, ready, monotonicNow, condition?.lastTransitionTime);
-  if (since === undefined) return false;
-  const leftMs = since + (desired.minReadyMs.get(record.daemonSetUid) ?? 0) - monotonicNow;
-  if (leftMs > 0) waits.push(leftMs + 1);
-  return leftMs <= 0;
-}
+  containers: readonly RuntimeContainer[],
+): boolean =>
+  templateOf(bodies, record.templateHash) !== undefined &&
+  containers.every(
+    ({ id, identity, state }) => state !== 'running' || identity.name === HOLDER || agent.isKnown(id),
+  );
+
+const idsOf = (containers: readonly RuntimeContainer[]): string =>
+  containers
+    .filter(({ state }) => state === 'running')
+    .map(({ id }) => id.slice(0, 12))
+    .sort()
+    .join(' ');
 
 /** A pod that only waits beside the one it replaces is no news, as long as nothing is wrong with it. */
 function isQuiet(views: readonly ContainerView[]): boolean {

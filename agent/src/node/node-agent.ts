@@ -12,10 +12,11 @@ import { createProber, type ProbedContainer } from '../probes/prober.ts';
 import { runProbe } from '../probes/run-probe.ts';
 import { type ContainerRuntime, type RuntimeContainer, RuntimeError } from '../runtime/container-runtime.ts';
 import type { BodyFiles } from '../state/body-files.ts';
-import type { KnownPod, PodBook } from '../state/pod-book.ts';
+import type { PodBook } from '../state/pod-book.ts';
 import type { AgentEvents } from './agent-events.ts';
 import { type ResolvedDesired, resolveDesired, templateOf, unresolvedSets } from './desired-state.ts';
 import { ActionFailed, type ExecuteParts, executeAction } from './execute-action.ts';
+import { generationOf, leaveAlone, NOTHING_TOLD, type NodeView, newestHolder } from './node-view.ts';
 
 export interface NodeAgentParts {
   readonly nodeName: string;
@@ -36,15 +37,6 @@ export interface NodeAgentParts {
   readonly onChange: () => void;
 }
 
-/** One look, with what was decided from it. */
-export interface NodeView {
-  /** There has been no look yet: of the pods in the book only that they are there is known. */
-  readonly unseen?: boolean;
-  readonly containers: readonly RuntimeContainer[];
-  readonly plan: NodePlan;
-  readonly desired: ResolvedDesired;
-}
-
 export interface NodeAgent {
   readonly setDesired: (desired: NodeDesired | undefined) => void;
   readonly wake: () => void;
@@ -52,6 +44,8 @@ export interface NodeAgent {
   readonly memoryOf: (podUid: string, container: string) => ContainerMemory | undefined;
   readonly endedAt: (containerId: string) => number | undefined;
   readonly healthOf: ReturnType<typeof createProber>['healthOf'];
+  /** It has been asked how it is since this agent started, or need not be. */
+  readonly isKnown: (containerId: string) => boolean;
   /** Why the engine cannot be used now; undefined when it can. */
   readonly engineTrouble: () => string | undefined;
   /** The first look is done and what ran before has been asked how it is; or the look failed. */
@@ -115,12 +109,11 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     // What ends while the engine is asked may be missing in its answer: it counts as under way until the next look.
     const underWay = new Map(busy);
     const containers = await look();
-    for (const [key, kind] of busy) underWay.set(key, kind);
     adopt(containers);
     const desired = told ? resolveDesired(told, bodies) : undefined;
     if (!told || !desired) {
       // Nothing is known of what should run here: what runs is left alone, and shown.
-      view = { containers, plan: leaveAlone(pods.all()), desired: NOTHING_TOLD };
+      view = { containers, plan: leaveAlone(pods.all()), desired: NOTHING_TOLD, ...generationOf(told) };
       syncProber(containers, view.plan);
       parts.onChange();
       return { againInMs: RESYNC_MS };
@@ -138,13 +131,25 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
       unhealthy: unhealthyContainers(containers),
     });
     const alone = leaveAlone(pods.all().filter(({ record }) => untouched.has(record.daemonSetUid)));
-    view = { containers, plan: { ...plan, pods: [...plan.pods, ...alone.pods] }, desired };
+    view = {
+      containers,
+      plan: { ...plan, pods: [...plan.pods, ...alone.pods] },
+      desired,
+      ...generationOf(told),
+    };
+    for (const { record, bucket } of plan.pods) if (bucket === 'stop') announceEnd(record.uid);
     for (const action of plan.actions) launch(action);
     syncProber(containers, plan);
     forgetEnded(containers);
     parts.onChange();
     const untilNext = plan.nextAt === undefined ? RESYNC_MS : Math.max(0, plan.nextAt - monotonicNow()) + 1;
     return { againInMs: Math.min(untilNext, RESYNC_MS) };
+  };
+
+  const announceEnd = (podUid: string) => {
+    pods.setEnding(podUid).catch((error: unknown) => {
+      logger.warn({ err: error, pod: podUid }, 'that the pod ends is not on disk');
+    });
   };
 
   const loop = startLevelLoop({
@@ -168,9 +173,9 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     pods
       .all()
       .filter(({ record }) => !untouched.has(record.daemonSetUid))
-      .map(({ record }) => {
+      .map(({ record, ending }) => {
         const template = templateOf(bodies, record.templateHash);
-        return { record, ...(template ? { template } : {}) };
+        return { record, ...(template ? { template } : {}), ...(ending ? { ending } : {}) };
       });
 
   const toSeen = ({ id, identity, state }: RuntimeContainer): SeenContainer => {
@@ -330,6 +335,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     memoryOf: (podUid, container) => memory.get(containerKey(podUid, container)),
     endedAt: (id) => ended.get(id),
     healthOf: prober.healthOf,
+    isKnown: prober.isKnown,
     engineTrouble: () => engineTrouble,
     settled: () => looked && (engineTrouble !== undefined || (before !== undefined && prober.settled())),
     stop: async () => {
@@ -342,32 +348,17 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
   };
 }
 
-const NOTHING_TOLD: ResolvedDesired = {
-  daemonSets: [],
-  minReadyMs: new Map(),
-  labels: {},
-  taints: [],
-  tombstones: new Map(),
-};
-
-const leaveAlone = (known: readonly KnownPod[]): NodePlan => ({
-  actions: [],
-  placements: [],
-  pods: known.map(({ record }) => ({ record, bucket: 'run', reason: 'not told what to do with it' })),
-});
-
+/** Over when the signal says so, too. */
 const pause = (ms: number, signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener(
-      'abort',
-      () => {
-        clearTimeout(timer);
-        resolve();
-      },
-      { once: true },
-    );
+    const over = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', over);
+      resolve();
+    };
+    const timer = setTimeout(over, ms);
+    signal.addEventListener('abort', over);
+    if (signal.aborted) over();
   });
 
 function placementNode(parts: NodeAgentParts, desired: ResolvedDesired): PlacementNode {
@@ -380,11 +371,4 @@ function placementNode(parts: NodeAgentParts, desired: ResolvedDesired): Placeme
     labels: { ...desired.labels, ...parts.ownLabels() },
     taints: [...own, ...operators],
   };
-}
-
-export function newestHolder(containers: readonly RuntimeContainer[], podUid: string) {
-  return containers
-    .filter(({ identity }) => identity.pod.uid === podUid && identity.name === HOLDER)
-    .map(({ id, identity, ip }) => ({ id, attempt: identity.attempt, ...(ip ? { ip } : {}) }))
-    .sort((a, b) => b.attempt - a.attempt)[0];
 }

@@ -39,12 +39,13 @@ export function createReporter(parts: ReporterParts): Reporter {
 
   const run = () => {
     timer = undefined;
-    if (!parts.listening()) return;
     if (!parts.settled() && performance.now() - startedAt < SETTLE_LIMIT_MS) return schedule(SETTLE_POLL_MS);
     try {
       const { report, againInMs } = parts.build();
       clearTimeout(later);
       if (againInMs !== undefined) later = setTimeout(() => schedule(0), withinTimer(againInMs));
+      // Made all the same: it notes since when each pod is ready.
+      if (!parts.listening()) return;
       const content = Buffer.from(NodeReportCodec.encode(report).finish());
       if (sent?.equals(content) && !parts.events.waiting()) return;
       parts.send({ ...report, events: parts.events.take() });

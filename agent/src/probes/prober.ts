@@ -38,6 +38,8 @@ export interface Prober {
   readonly healthOf: (containerId: string) => ContainerHealth | undefined;
   /** Every container that ran before the agent did has been asked once, or is not to be asked yet. */
   readonly settled: () => boolean;
+  /** It runs, and has been asked since this agent started or need not be. */
+  readonly isKnown: (containerId: string) => boolean;
   readonly stop: () => void;
 }
 
@@ -79,21 +81,26 @@ export function createProber(parts: ProberParts): Prober {
       const { unhealthy: _ignored, ...rest } = health;
       return rest;
     },
-    settled: () =>
-      [...workers.values()].every((worker) => {
-        const { target, states, asked } = worker;
-        if (!target.readopted) return true;
-        const startup = probeOf(target, 'startup');
-        const starting = startup !== undefined && states.startup?.result !== 'success';
-        return starting
-          ? asked.has('startup') || untilFirst(worker, startup) > 0
-          : states.readiness === undefined || asked.has('readiness');
-      }),
+    isKnown: (id) => {
+      const worker = workers.get(id);
+      return worker !== undefined && isAsked(worker);
+    },
+    settled: () => [...workers.values()].every(isAsked),
     stop: () => {
       for (const worker of workers.values()) stopWorker(worker);
       workers.clear();
     },
   };
+}
+
+function isAsked(worker: Worker): boolean {
+  const { target, states, asked } = worker;
+  if (!target.readopted) return true;
+  const startup = probeOf(target, 'startup');
+  const starting = startup !== undefined && states.startup?.result !== 'success';
+  return starting
+    ? asked.has('startup') || untilFirst(worker, startup) > 0
+    : states.readiness === undefined || asked.has('readiness');
 }
 
 const probeOf = ({ container }: ProbedContainer, kind: ProbeKind): Probe | undefined =>

@@ -2,13 +2,22 @@
 // carry the same in their labels; a pod found only there is taken in again.
 import { join } from 'node:path';
 import type { PodRecord } from '@fleetset/scheduler-core/node/pod-record';
+import type { ReadyMark } from '@fleetset/scheduler-core/node/ready-since';
 import type { PodCondition } from '@fleetset/scheduler-core/schema/pod';
 import { readIfThere, writeDurable } from './durable-file.ts';
 
 export interface KnownPod {
   readonly record: PodRecord;
-  /** As reported last, so that transition times survive a restart of the agent. */
-  readonly conditions?: readonly PodCondition[];
+  /** As it was when it was looked at last: what is known of it after a restart of the agent. */
+  readonly seen?: SeenPod;
+  /** Its end was announced: it does not come back, whatever is told later. */
+  readonly ending?: boolean;
+}
+
+export interface SeenPod {
+  readonly phase?: string;
+  readonly conditions: readonly PodCondition[];
+  readonly ready?: ReadyMark;
 }
 
 export interface PodBook {
@@ -20,7 +29,9 @@ export interface PodBook {
   readonly adopt: (record: PodRecord) => void;
   readonly forget: (uid: string) => Promise<void>;
   /** Written soon, not at once: worth little. */
-  readonly setConditions: (uid: string, conditions: readonly PodCondition[]) => void;
+  readonly setSeen: (uid: string, seen: SeenPod) => void;
+  /** Known at once; on disk when it resolves. */
+  readonly setEnding: (uid: string) => Promise<void>;
   readonly flush: () => Promise<void>;
 }
 
@@ -60,11 +71,17 @@ export async function openPodBook(directory: string, onFailure: (error: unknown)
       pods.delete(uid);
       await write();
     },
-    setConditions: (uid, conditions) => {
+    setSeen: (uid, seen) => {
       const pod = pods.get(uid);
       if (!pod) return;
-      pods.set(uid, { ...pod, conditions });
+      pods.set(uid, { ...pod, seen });
       timer ??= setTimeout(() => write().catch(onFailure), LAZY_WRITE_MS);
+    },
+    setEnding: async (uid) => {
+      const pod = pods.get(uid);
+      if (!pod || pod.ending) return;
+      pods.set(uid, { ...pod, ending: true });
+      await write();
     },
     flush: async () => {
       await (timer ? write().catch(onFailure) : writing.catch(() => {}));

@@ -46,11 +46,14 @@ describe('the pod book', () => {
     const book = await open(directory);
     book.adopt(first);
     const conditions = [{ type: 'Ready', status: 'True', lastTransitionTime: '2024-01-01T00:00:00Z' }];
-    book.setConditions(first.uid, conditions);
-    book.setConditions('unknown', conditions);
-    expect(book.get(first.uid)).toEqual({ record: first, conditions });
+    book.setSeen(first.uid, { conditions });
+    book.setSeen('unknown', { conditions });
+    expect(book.get(first.uid)).toEqual({ record: first, seen: { conditions } });
     await book.add(second);
-    expect((await open(directory)).all()).toEqual([{ record: first, conditions }, { record: second }]);
+    expect((await open(directory)).all()).toEqual([
+      { record: first, seen: { conditions } },
+      { record: second },
+    ]);
   });
 
   it('writes them by itself a little later, or when the agent stops', async () => {

@@ -27,20 +27,22 @@ export interface Choice {
   readonly bear?: string;
 }
 
-/** `daemonSet` is absent when the node was told of it no more. `deleted`: uids that somebody deleted. */
+/** `daemonSet` is absent when the node was told of it no more. `ended`: uids whose end is decided for good, with why. */
 export function choosePods(
   daemonSet: NodeDaemonSet | undefined,
   decision: PlacementDecision,
   records: readonly PodRecord[],
   progressOf: (uid: string) => PodProgress,
-  deleted: ReadonlySet<string>,
+  ended: ReadonlyMap<string, string>,
 ): Choice {
   const sorted = [...records].sort(oldestFirst);
   if (!daemonSet) return stopAll(sorted, 'its DaemonSet was deleted');
   if (decision === 'Leave') return stopAll(sorted, 'the DaemonSet does not belong on this node');
-  const gone = sorted.filter(({ uid }) => deleted.has(uid));
-  const live = sorted.filter(({ uid }) => !deleted.has(uid));
-  const stopping = gone.map((record): PodChoice => ({ record, bucket: 'stop', reason: 'it was deleted' }));
+  const live = sorted.filter(({ uid }) => !ended.has(uid));
+  const stopping = sorted.flatMap((record): PodChoice[] => {
+    const reason = ended.get(record.uid);
+    return reason === undefined ? [] : [{ record, bucket: 'stop', reason }];
+  });
   const rest =
     decision === 'Keep'
       ? keepOne(live, progressOf, 'no new pod is wanted here, it may stay')

@@ -41,7 +41,12 @@ export function planNode(input: NodeInput): NodePlan {
   const progress = new Map(input.pods.map((pod) => [pod.record.uid, podProgress(pod, input)]));
   const progressOf = (uid: string): PodProgress =>
     progress.get(uid) ?? { started: false, running: false, prepared: false };
-  const deleted = new Set(input.tombstones.keys());
+  const ended = new Map([
+    ...input.pods
+      .filter(({ ending }) => ending)
+      .map(({ record }) => [record.uid, 'it is being stopped'] as const),
+    ...[...input.tombstones.keys()].map((uid) => [uid, 'it was deleted'] as const),
+  ]);
   const placements = input.daemonSets.map((daemonSet) => ({
     daemonSet,
     placement: decidePlacement(daemonSet.rules, input.node),
@@ -50,7 +55,7 @@ export function planNode(input: NodeInput): NodePlan {
   const choices: PodChoice[] = [];
   for (const { daemonSet, placement } of placements) {
     const records = recordsOf(input, (uid) => uid === daemonSet.uid);
-    const choice = choosePods(daemonSet, placement.decision, records, progressOf, deleted);
+    const choice = choosePods(daemonSet, placement.decision, records, progressOf, ended);
     choices.push(...choice.pods);
     if (choice.bear && !input.busy.has(daemonSet.uid))
       actions.push({ kind: 'bear', daemonSetUid: daemonSet.uid, reason: choice.bear });
@@ -62,7 +67,7 @@ export function planNode(input: NodeInput): NodePlan {
       'Leave',
       recordsOf(input, (uid) => !known.has(uid)),
       progressOf,
-      deleted,
+      ended,
     ).pods,
   );
   const steps = planAllContainers(input, choices);

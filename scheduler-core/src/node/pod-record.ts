@@ -50,6 +50,8 @@ export interface PlannedPod {
   readonly record: PodRecord;
   /** Absent while the agent lacks the template's body: then nothing is done to the pod but stopping it. */
   readonly template?: PodTemplateSpec;
+  /** Its end was announced: it is stopped, whatever is wanted now. */
+  readonly ending?: boolean;
 }
 
 export const needsHolder = (template: PodTemplateSpec): boolean => !template.spec?.hostNetwork;

@@ -38,12 +38,14 @@ export interface PodView {
   readonly podIp?: string;
   /** The status reported last: conditions that stay keep their transition time. */
   readonly previous?: PodStatus;
+  /** Nothing can be said of it now: what was known stays. */
+  readonly unknown?: boolean;
   /** RFC 3339; for the transition time of conditions that change. */
   readonly nowText: string;
 }
 
 export function podStatus(view: PodView): PodStatus {
-  const statuses = view.containers.map(containerStatus);
+  const statuses = view.containers.map((container) => containerStatus(container, view));
   const unready = statuses.filter(({ ready }) => !ready).map(({ name }) => name);
   const started = statuses.every(({ state, lastState }) => !state?.waiting || lastState?.terminated);
   const allReady = unready.length === 0 && statuses.length > 0;
@@ -52,7 +54,8 @@ export function podStatus(view: PodView): PodStatus {
     message: `containers with unready status: [${unready.join(' ')}]`,
   };
   const hasNetwork = view.podIp !== undefined;
-  const conditions = [
+  const known = view.unknown ? view.previous : undefined;
+  const conditions = known?.conditions ?? [
     condition(view, 'PodReadyToStartContainers', hasNetwork),
     condition(view, 'Initialized', true),
     condition(view, 'Ready', allReady, notReady),
@@ -61,7 +64,7 @@ export function podStatus(view: PodView): PodStatus {
   ];
   return {
     // Rule 99: Running once every container has begun, however it fares since.
-    phase: started && statuses.length > 0 ? 'Running' : 'Pending',
+    phase: known?.phase ?? (started && statuses.length > 0 ? 'Running' : 'Pending'),
     conditions,
     ...(view.nodeIp ? { hostIP: view.nodeIp, hostIPs: [{ ip: view.nodeIp }] } : {}),
     ...(view.podIp ? { podIP: view.podIp, podIPs: [{ ip: view.podIp }] } : {}),
@@ -91,20 +94,21 @@ function condition(
 export const isPodReady = (status: PodStatus | undefined): boolean =>
   status?.conditions?.some(({ type, status: value }) => type === 'Ready' && value === 'True') ?? false;
 
-function containerStatus(view: ContainerView): ContainerStatus {
+function containerStatus(view: ContainerView, { unknown, previous }: PodView): ContainerStatus {
   const { spec, current, health } = view;
+  const wasReady = unknown === true && isPodReady(previous);
   const running = current?.state === 'running';
   const lastState = lastStateOf(view);
   return {
     name: spec.name,
     state: stateOf(view),
     lastState: lastState ?? {},
-    ready: running && (health?.ready ?? false),
+    ready: wasReady || (running && (health?.ready ?? false)),
     restartCount: current?.attempt ?? 0,
     image: current?.image ?? spec.image ?? '',
     imageID: current?.imageId ?? '',
     ...(current ? { containerID: containerId(current) } : {}),
-    started: running && (health?.started ?? false),
+    started: wasReady || (running && (health?.started ?? false)),
   };
 }
 

@@ -21,7 +21,11 @@ interface Statements {
   readonly setNumber: StatementSync;
 }
 
-export function openSqliteStore(path: string): Store {
+/** `onFollowerFailure`: somebody who follows changes threw; the write and the others were not touched by it. */
+export function openSqliteStore(
+  path: string,
+  onFollowerFailure: (error: unknown) => void = warnOfFollower,
+): Store {
   const database = openDatabase(path);
   const statements: Statements = {
     put: database.prepare(
@@ -35,7 +39,7 @@ export function openSqliteStore(path: string): Store {
   let ceiling = version + VERSION_BLOCK;
   statements.setNumber.run('epoch', epoch);
   statements.setNumber.run('version_ceiling', ceiling);
-  const mirror = createMirror(version);
+  const mirror = createMirror(version, onFollowerFailure);
   const onDisk = loadAll(database, mirror);
   /** Objects whose newest value is only in memory. */
   const volatile = new Map<string, { readonly collection: string; readonly id: string }>();
@@ -105,6 +109,9 @@ export function openSqliteStore(path: string): Store {
     },
   };
 }
+
+const warnOfFollower = (error: unknown): void =>
+  process.emitWarning(error instanceof Error ? error : String(error));
 
 function openDatabase(path: string): DatabaseSync {
   let database: DatabaseSync | undefined;

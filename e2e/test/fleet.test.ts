@@ -15,6 +15,7 @@ import {
   NODES,
 } from '../src/fleet.ts';
 import { web } from '../src/manifests.ts';
+import { seeWitness } from '../src/witness.ts';
 
 const namespace = 'main-job';
 const PORT = 8101;
@@ -108,6 +109,7 @@ describe('a fleet of three nodes', () => {
     const killed = Number(await pid());
     await inNode('node1', 'node-ctl', 'agent', 'kill');
     await eventually('another agent runs on node1', async () => ![0, killed].includes(Number(await pid())));
+    await seeWitness();
     await rolledOut();
     expect(await fingerprint(namespace)).toBe(before);
     expect(await nodesWithPods()).toEqual([...NODES]);
@@ -159,7 +161,9 @@ describe('taints and labels', () => {
     expect(await fingerprint(namespace)).toBe(before);
     const pod = (await pods()).find(({ spec }) => spec.nodeName === 'node2');
     await kubectl('delete', 'pod', pod?.metadata.name ?? '', '-n', namespace);
+    await seeWitness();
     expect(await nodesWithPods()).toEqual(['node1', 'node3']);
+    expect((await containersOn('node2', namespace)).size).toBe(0);
   });
 
   it('a nodeSelector follows labels set with kubectl, and why says which one is missing', async () => {
@@ -212,6 +216,7 @@ describe('the plane away', () => {
     const before = await fingerprint(namespace);
     const uids = (await pods()).map(({ metadata }) => metadata.uid).sort();
     await fleet('reboot', 'plane');
+    await eventually('the plane answers again', seeWitness);
     await eventually('kubectl sees the same pods', async () => {
       const now = (await pods()).map(({ metadata }) => metadata.uid).sort();
       return now.join() === uids.join();
@@ -224,6 +229,7 @@ describe('the plane away', () => {
     const before = await fingerprint(namespace);
     await fleet('reboot', 'plane', '--hard');
     await eventually('kubectl answers', async () => (await nodesWithPods()).join() === NODES.join());
+    await seeWitness();
     await rolledOut();
     expect(await fingerprint(namespace)).toBe(before);
   });
@@ -239,6 +245,13 @@ describe('the engine away', () => {
     await eventually('it answers again', async () => (await textOf(urls.node3 ?? '')) === 'two');
     await rolledOut();
     expect((await containersOn('node3', namespace)).get('web/web')).toHaveLength(1);
+  });
+});
+
+describe('what a node can see', () => {
+  it('of the plane is the join line, and not the key to everything', async () => {
+    expect(await inNode('node1', 'ls', '-A', '/join')).toBe('command\n');
+    expect(await inNode('plane', 'cat', '/var/lib/fleetset/kubeconfig')).toContain('client-key-data');
   });
 });
 

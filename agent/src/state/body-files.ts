@@ -8,7 +8,7 @@ import { readIfThere, writeDurable } from './durable-file.ts';
 export interface BodyFiles {
   /** The parsed body, or undefined when it is not here or not what its name says. */
   readonly get: (hash: string) => object | undefined;
-  /** Throws when the content is not what the hash says, or cannot be written. */
+  /** Throws when the content is not what the hash says, or cannot be written. One at a time. */
   readonly put: (hash: string, content: Uint8Array) => Promise<void>;
   readonly keepOnly: (hashes: ReadonlySet<string>) => Promise<void>;
 }
@@ -22,14 +22,15 @@ export async function openBodyFiles(directory: string): Promise<BodyFiles> {
   const bodies = new Map<string, object>();
   for (const name of await readdir(directory)) {
     const path = join(directory, name);
-    const body = /^[0-9a-f]{64}$/.test(name) ? await readBody(path, name) : undefined;
-    if (body) bodies.set(name, body);
-    // Half written, or damaged: asked for again when it is wanted.
-    else await rm(path, { force: true }).catch(() => {});
+    const body = /^[0-9a-f]{64}$/.test(name) ? await readBody(path, name) : 'damaged';
+    // Half written, or not what its name says: asked for again when it is wanted.
+    if (body === 'damaged') await rm(path, { force: true }).catch(() => {});
+    else if (body) bodies.set(name, body);
   }
   return {
     get: (hash) => bodies.get(hash),
     put: async (hash, content) => {
+      if (bodies.has(hash)) return;
       const body = parseBody(hash, content);
       if (!body) throw new BadBody(`body ${hash.slice(0, 12)} is not what its hash says, or not JSON`);
       await writeDurable(join(directory, hash), content);
@@ -45,10 +46,11 @@ export async function openBodyFiles(directory: string): Promise<BodyFiles> {
   };
 }
 
-async function readBody(path: string, hash: string): Promise<object | undefined> {
+/** Undefined when it cannot be read now: no reason to remove it. */
+async function readBody(path: string, hash: string): Promise<object | 'damaged' | undefined> {
   try {
     const content = await readIfThere(path);
-    return content && parseBody(hash, content);
+    return content && (parseBody(hash, content) ?? 'damaged');
   } catch {
     return undefined;
   }

@@ -81,7 +81,7 @@ export function startSyncSession(parts: SyncSessionParts): SyncSession {
           pending = { desired: message.value, received: desiredBytes };
           return void settlePending();
         case 'bodies':
-          return void takeBodies(message.value);
+          return takeInTurn(message.value);
         case 'openTunnel':
           return parts.onTunnel(message.value);
         case 'removed':
@@ -182,21 +182,27 @@ export function startSyncSession(parts: SyncSessionParts): SyncSession {
     storeRetry = setTimeout(() => void settlePending(), STORE_RETRY_MS);
   };
 
-  const takeBodies = async ({ bodies }: Bodies) => {
-    const desired = pending?.desired;
+  /** In turn with what takes effect, which clears bodies away; and never one body twice at once. */
+  const takeInTurn = (bodies: Bodies) => {
+    const wantedBy = pending;
+    void inTurn(() => takeBodies(bodies, wantedBy));
+  };
+
+  const takeBodies = async ({ bodies }: Bodies, wantedBy: Told | undefined) => {
+    const desired = wantedBy?.desired;
     try {
       for (const { hash, content } of bodies) await parts.bodies.put(hash, content);
     } catch (error) {
       const bad = error instanceof BadBody;
       const reason = bad ? DesiredRefused_Reason.REASON_BAD_BODY : DesiredRefused_Reason.REASON_NOT_STORED;
       if (desired) refuse(desired, { reason, message: (error as Error).message });
-      if (bad) pending = undefined;
-      else retryStoring();
+      if (!bad) retryStoring();
+      else if (pending === wantedBy) pending = undefined;
       return;
     }
     const lacks = desired && [...bodiesOf(desired)].some((hash) => !parts.bodies.get(hash));
     // What the plane no longer has it will not send: a newer desired state is on its way.
-    if (!lacks) await settlePending();
+    if (!lacks) await settleOnce();
   };
 
   open();

@@ -1,5 +1,5 @@
 // Bodies by the hash of their content: only what fits its name is believed.
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { BadBody, openBodyFiles } from '../../src/state/body-files.ts';
@@ -70,6 +70,19 @@ describe('bodies', () => {
     const files = await openBodyFiles(directory);
     await files.put(one.hash, one.content);
     expect(await readFile(path)).toEqual(one.content);
+  });
+
+  it('that cannot be read for a while are not thrown away', async () => {
+    const directory = join(await tempDirectory(), 'bodies');
+    await mkdir(directory);
+    const path = join(directory, one.hash);
+    // Two links in a circle: an error that is not about the content.
+    await symlink(join(directory, '..', 'elsewhere'), path);
+    await symlink(path, join(directory, '..', 'elsewhere'));
+    expect((await openBodyFiles(directory)).get(one.hash)).toBeUndefined();
+    await rm(join(directory, '..', 'elsewhere'));
+    await writeFile(join(directory, '..', 'elsewhere'), one.content);
+    expect((await openBodyFiles(directory)).get(one.hash)).toEqual({ one: 1 });
   });
 
   it('what kills left beside them is cleared away, what is somebody else’s is not in the way', async () => {

@@ -16,7 +16,7 @@ import { openDesiredFile } from '../../src/state/desired-file.ts';
 import { unseal } from '../../src/state/sealed.ts';
 import { createPlaneClient } from '../../src/sync/plane-client.ts';
 import { startSyncSession } from '../../src/sync/sync-session.ts';
-import { bodiesNamed, body, type DesiredParts, desired, toldSet } from '../desired.ts';
+import { bodiesNamed, body, type DesiredParts, desired, template, toldSet } from '../desired.ts';
 import { openScriptedPlane, type PlaneSession, type ScriptedPlane } from '../scripted-plane.ts';
 import { smallDisk, smallDisksWork } from '../small-disk.ts';
 import { tempDirectory } from '../temp-directory.ts';
@@ -182,6 +182,27 @@ describe('desired state', () => {
     await until('it is in effect', () => agent.inEffect.length === 1);
   });
 
+  it('whose bodies come twice at once is taken all the same', async () => {
+    const { agent, session } = await connect();
+    for (let counter = 1; counter <= 10; counter++) {
+      const parts = {
+        counter,
+        daemonSets: [
+          toldSet('web', {
+            revision: `web-${counter}`,
+            template: template({ priorityClassName: `p-${counter}` }),
+          }),
+        ],
+      };
+      tell(session, parts);
+      await session.next('bodiesWanted');
+      sendBodies(session, parts);
+      sendBodies(session, parts);
+      await until('it is in effect', () => agent.inEffect.length === counter);
+    }
+    expect(session.all('desiredRefused')).toEqual([]);
+  });
+
   it('with a body that is not what its hash says is refused, and the next one is taken', async () => {
     const { agent, session } = await connect();
     const parts = { counter: 1, daemonSets: [toldSet('web')] };
@@ -307,6 +328,39 @@ describe('desired state', () => {
         return agent.inEffect.length === 2;
       });
       expect((await openDesiredFile(disk.directory, () => {})).current()).toEqual(agent.inEffect[1]);
+    },
+  );
+});
+
+describe('bodies', () => {
+  it.skipIf(!smallDisksWork)(
+    'that the disk cannot take are refused, and asked for again when there is room',
+    async () => {
+      const plane = await openPlane();
+      const disk = smallDisk();
+      const agent = await startAgentSide(plane, disk.directory);
+      const session = await plane.nextSession();
+      session.welcome();
+      const big = toldSet('web', { template: template({ priorityClassName: 'x'.repeat(9000) }) });
+      const parts = { counter: 1, daemonSets: [big] };
+      tell(session, parts);
+      await session.next('bodiesWanted');
+      await disk.fill();
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+      sendBodies(session, parts);
+      expect(await session.next('desiredRefused')).toMatchObject({
+        reason: Reason.REASON_NOT_STORED,
+        refused: { counter: 1 },
+        accepted: undefined,
+        message: expect.stringContaining('ENOSPC'),
+      });
+      await disk.free();
+      await until('it asks again', async () => {
+        await vi.advanceTimersByTimeAsync(500);
+        return session.all('bodiesWanted').length === 2;
+      });
+      sendBodies(session, parts);
+      await until('it is in effect', () => agent.inEffect.length === 1);
     },
   );
 });
@@ -515,7 +569,6 @@ describe('a plane that says no', () => {
 describe('removal from the fleet', () => {
   it('is handed on, after what was told before it, and drops what was still waiting', async () => {
     const { agent, session } = await connect();
-    const order: string[] = [];
     const waiting = { counter: 1, daemonSets: [toldSet('web')] };
     tell(session, waiting);
     await session.next('bodiesWanted');
@@ -525,14 +578,28 @@ describe('removal from the fleet', () => {
     await until('it takes effect', () => agent.inEffect.length === 1);
     session.send({ $case: 'removed', value: { message: 'node deleted' } });
     sendBodies(session, waiting);
+    session.send({ $case: 'openTunnel', value: { tunnelId: 'last', request: undefined } });
+    await until('all of it has come', () => agent.tunnels.length === 1);
+    expect(agent.removals).toEqual([]);
+    release();
+    await until('it is handed on', () => agent.removals.length === 1);
     await until('the bodies are there', () =>
       bodiesNamed(waiting).every(({ hash }) => agent.bodies.get(hash)),
     );
-    expect(agent.removals).toEqual([]);
-    order.push('released');
-    release();
-    await until('it is handed on', () => agent.removals.length === 1);
     expect(agent.removals).toEqual(['node deleted']);
     expect(counters(agent.inEffect)).toEqual([2]);
+  });
+
+  it('is not undone by the bodies of what was told before, however new that was', async () => {
+    const { agent, session } = await connect();
+    const waiting = { epoch: 9, counter: 1, daemonSets: [toldSet('web')] };
+    tell(session, waiting);
+    await session.next('bodiesWanted');
+    session.send({ $case: 'removed', value: { message: 'node deleted' } });
+    sendBodies(session, waiting);
+    // Said after all that, and done after all that.
+    session.send({ $case: 'removed', value: { message: 'still deleted' } });
+    await until('all of it is done', () => agent.removals.length === 2);
+    expect([agent.inEffect, agent.desiredFile.current()]).toEqual([[], undefined]);
   });
 });

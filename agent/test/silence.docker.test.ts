@@ -64,7 +64,7 @@ describe('given up', () => {
     const runtime = createDockerRuntime({ socketPath, owner: uniqueOwner() });
     const leaving = new AbortController();
     const pulling = runtime.pull(settings().image, leaving.signal);
-    leaving.abort();
-    await expect(pulling).rejects.toMatchObject({ kind: 'pull-failed' });
+    leaving.abort(new Error('no progress'));
+    await expect(pulling).rejects.toMatchObject({ kind: 'pull-failed', message: 'no progress' });
   });
 });

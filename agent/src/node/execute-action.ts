@@ -49,6 +49,7 @@ export class ActionFailed extends Error {
   }
 }
 
+/** However long a pull takes, it goes on while the engine tells of progress. */
 const PULL_IDLE_LIMIT_MS = 30 * 60_000;
 
 export async function executeAction(parts: ExecuteParts, action: NodeAction): Promise<void> {
@@ -178,8 +179,7 @@ async function ensureImage(parts: ExecuteParts, record: PodRecord, container: Co
     ...about,
   });
   try {
-    const deadline = AbortSignal.timeout(PULL_IDLE_LIMIT_MS);
-    await parts.runtime.pull(image, AbortSignal.any([parts.signal, deadline]));
+    await pullWhileItMoves(parts, image);
   } catch (error) {
     if (isRuntimeError(error, 'unreachable')) throw error;
     const why = `Failed to pull image ${JSON.stringify(image)}: ${(error as Error).message}`;
@@ -192,6 +192,17 @@ async function ensureImage(parts: ExecuteParts, record: PodRecord, container: Co
     message: `Successfully pulled image ${JSON.stringify(image)}`,
     ...about,
   });
+}
+
+async function pullWhileItMoves({ runtime, signal }: ExecuteParts, image: string): Promise<void> {
+  const idle = new AbortController();
+  const giveUp = () => idle.abort(new Error(`no progress in ${PULL_IDLE_LIMIT_MS / 60_000} minutes`));
+  const timer = setTimeout(giveUp, PULL_IDLE_LIMIT_MS).unref();
+  try {
+    await runtime.pull(image, AbortSignal.any([signal, idle.signal]), () => timer.refresh());
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** runAsNonRoot is checked against the user the container would really have. */

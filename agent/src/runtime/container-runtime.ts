@@ -93,7 +93,8 @@ export interface ContainerRuntime {
   /** Every container of this agent, whatever its state. */
   readonly list: () => Promise<readonly RuntimeContainer[]>;
   readonly hasImage: (image: string) => Promise<boolean>;
-  readonly pull: (image: string, signal: AbortSignal) => Promise<void>;
+  /** Calls back at each sign of progress; ends with the signal's reason when that is aborted. */
+  readonly pull: (image: string, signal: AbortSignal, onProgress?: () => void) => Promise<void>;
   /** The image's own user: '' is root. */
   readonly imageUser: (image: string) => Promise<string>;
   /** Makes the image of the holder when it is not there; answers its name. */

@@ -68,7 +68,7 @@ export function createDockerRuntime({ socketPath, owner }: DockerOptions): Conta
     },
     hasImage: async (image) => (await inspectImage(docker, image)) !== undefined,
     imageUser: async (image) => (await inspectImage(docker, image))?.Config?.User ?? '',
-    pull: (image, signal) => pull(docker, image, signal),
+    pull: (image, signal, onProgress) => pull(docker, image, signal, onProgress),
     holderImage: async () => {
       if (!(await inspectImage(docker, HOLDER_IMAGE))) {
         importing ??= importHolder(docker).finally(() => {
@@ -186,11 +186,16 @@ async function inspectImage(docker: Docker, image: string): Promise<Docker.Image
 const withTag = (image: string): string =>
   image.includes('@') || /:[^/]+$/.test(image) ? image : `${image}:latest`;
 
-async function pull(docker: Docker, image: string, signal: AbortSignal): Promise<void> {
+async function pull(
+  docker: Docker,
+  image: string,
+  signal: AbortSignal,
+  onProgress?: () => void,
+): Promise<void> {
   try {
-    await followProgress(await docker.pull(withTag(image), { abortSignal: signal }));
+    await followProgress(await docker.pull(withTag(image), { abortSignal: signal }), onProgress);
   } catch (error) {
-    const failure = asRuntimeError('pull image', error);
+    const failure = asRuntimeError('pull image', signal.aborted ? signal.reason : error);
     if (failure.kind === 'unreachable') throw failure;
     throw new RuntimeError('pull-failed', failure.message, error);
   }

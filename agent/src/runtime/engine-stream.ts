@@ -18,8 +18,12 @@ interface ProgressLine {
 }
 
 /** Resolves when it is done. What goes wrong on the way is told in a line of it, after the status that says 200. */
-export async function followProgress(stream: NodeJS.ReadableStream): Promise<void> {
+export async function followProgress(
+  stream: NodeJS.ReadableStream,
+  onProgress: () => void = () => {},
+): Promise<void> {
   for await (const line of linesOf(stream)) {
+    onProgress();
     const { error, errorDetail } = JSON.parse(line) as ProgressLine;
     const failure = errorDetail?.message ?? error;
     if (failure !== undefined) throw new Error(failure);

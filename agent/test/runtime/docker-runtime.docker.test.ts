@@ -303,6 +303,16 @@ describe('what goes wrong after the engine said 200', () => {
     ).rejects.toMatchObject({ kind: 'pull-failed', message: 'unexpected EOF' });
   });
 
+  it('comes after signs of progress, each of which is told', async () => {
+    let signs = 0;
+    const pulling = () =>
+      runtime.pull(TEST_IMAGE, new AbortController().signal, () => {
+        signs += 1;
+      });
+    await expect(judged(broken(`${begun}{"error":"unexpected EOF"}`), pulling)).rejects.toThrow();
+    expect(signs).toBe(3);
+  });
+
   it('fails a pull, and not the agent: half a line', async () => {
     await expect(
       judged(broken(`${begun}{"status":\r\n`), () => runtime.pull(TEST_IMAGE, new AbortController().signal)),

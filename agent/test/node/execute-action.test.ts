@@ -1,0 +1,155 @@
+// One action against the engine: what counts as done, what becomes a container's trouble, and what is nobody's fault.
+import type { CreateAction, NodeAction } from '@fleetset/scheduler-core/node/node-action';
+import type { Container } from '@fleetset/scheduler-core/schema/container';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { createAgentEvents } from '../../src/node/agent-events.ts';
+import { ActionFailed, executeAction } from '../../src/node/execute-action.ts';
+import { type ContainerRuntime, RuntimeError } from '../../src/runtime/container-runtime.ts';
+import { openPodBook } from '../../src/state/pod-book.ts';
+import { template } from '../desired.ts';
+import { createFakeEngine, type FakeEngine } from '../fake-runtime.ts';
+import { podRecord, settings, TEST_IMAGE } from '../pods.ts';
+import { tempDirectory } from '../temp-directory.ts';
+import { OBEYS } from '../test-programs.ts';
+
+const OWNER = 'test/node-1';
+const MINUTES = 60_000;
+const IMAGE = 'registry/large:1';
+
+let engine: FakeEngine;
+beforeEach(() => {
+  engine = createFakeEngine();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const record = podRecord();
+
+/** The node's end: one pod of one container, and how its actions are done. */
+async function openPod(over: Partial<Container> = {}, wrap: Partial<ContainerRuntime> = {}) {
+  const pods = await openPodBook(await tempDirectory(), () => {});
+  await pods.add(record);
+  const events = createAgentEvents();
+  const runtime = { ...engine.runtime(OWNER), ...wrap };
+  const container = { name: 'app', image: TEST_IMAGE, command: [...OBEYS.command], ...over };
+  const act = (action: NodeAction) =>
+    executeAction(
+      {
+        runtime,
+        pods,
+        events,
+        nodeMemoryBytes: 2 ** 34,
+        minOomScoreAdjust: -1000,
+        monotonicNow: () => performance.now(),
+        templateOf: () => template({ containers: [container] }),
+        daemonSet: () => undefined,
+        holderOf: () => undefined,
+        nextHolderAttempt: () => 0,
+        signal: new AbortController().signal,
+      },
+      action,
+    );
+  return { runtime, events, act, reasons: () => events.take().map(({ reason }) => reason) };
+}
+
+const about = { podUid: record.uid, container: 'app', reason: 'a test' };
+const CREATE: CreateAction = { ...about, kind: 'create', attempt: 0 };
+const startOf = (id: string): NodeAction => ({ ...about, kind: 'start', id });
+const failureOf = (run: Promise<void>) =>
+  run.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+
+describe('an image', () => {
+  it.each<[string, string | undefined, readonly string[]]>([
+    ['that is there is not asked of the registry', 'IfNotPresent', []],
+    ['that is there is asked of the registry all the same', 'Always', [`pull ${TEST_IMAGE}`]],
+    ['that is there is used as it is', 'Never', []],
+  ])('%s with policy %s', async (_case, imagePullPolicy, pulls) => {
+    engine.addImage(TEST_IMAGE, { pullable: true });
+    const { act } = await openPod(imagePullPolicy === undefined ? {} : { imagePullPolicy });
+    await act(CREATE);
+    expect(engine.calls.filter((call) => call.startsWith('pull'))).toEqual(pulls);
+    expect(engine.containers()).toHaveLength(1);
+  });
+
+  it('that takes hours is pulled to its end while there is progress', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const { act } = await openPod(
+      { image: IMAGE },
+      {
+        pull: async (image, signal, onProgress) => {
+          for (let turn = 0; turn < 20; turn++) {
+            await new Promise((resolve) => setTimeout(resolve, 20 * MINUTES));
+            signal.throwIfAborted();
+            onProgress?.();
+          }
+          engine.addImage(image);
+        },
+      },
+    );
+    const done = failureOf(act(CREATE));
+    await vi.advanceTimersByTimeAsync(500 * MINUTES);
+    expect(await done).toBeUndefined();
+    expect(engine.containers()).toHaveLength(1);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('that does not come on is given up, with the reason', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const { act, reasons } = await openPod(
+      { image: IMAGE },
+      {
+        pull: (_image, signal, onProgress) =>
+          new Promise((_resolve, reject) => {
+            setTimeout(() => onProgress?.(), 20 * MINUTES);
+            signal.addEventListener('abort', () => reject(signal.reason));
+          }),
+      },
+    );
+    const done = failureOf(act(CREATE));
+    await vi.advanceTimersByTimeAsync(49 * MINUTES);
+    expect(reasons()).toEqual(['Pulling']);
+    await vi.advanceTimersByTimeAsync(2 * MINUTES);
+    expect(await done).toMatchObject({
+      trouble: { kind: 'image', reason: 'ErrImagePull', message: 'no progress in 30 minutes' },
+    });
+  });
+});
+
+describe('what the engine did not answer in time', () => {
+  const late = new RuntimeError('timeout', 'no answer in 120 s');
+
+  it('is not held against the container: creating', async () => {
+    engine.fail({ call: 'create', how: 'before', error: late });
+    const { act } = await openPod();
+    expect(await failureOf(act(CREATE))).toBe(late);
+  });
+
+  it('is not held against the container: starting', async () => {
+    const { act, runtime } = await openPod();
+    const id = await runtime.create(settings());
+    engine.fail({ call: 'start', how: 'before', error: late });
+    expect(await failureOf(act(startOf(id)))).toBe(late);
+  });
+});
+
+describe('starting what is not found', () => {
+  it('is done when the container is gone', async () => {
+    const { act, reasons } = await openPod();
+    expect(await failureOf(act(startOf('gone')))).toBeUndefined();
+    expect(reasons()).toEqual([]);
+  });
+
+  it('is a trouble of the container when that is there, and something it needs is gone', async () => {
+    const { act, runtime } = await openPod();
+    const holder = await runtime.create(settings(OBEYS, { network: 'own' }));
+    const id = await runtime.create(settings(OBEYS, { network: { holderId: holder } }));
+    await runtime.remove(holder);
+    const error = await failureOf(act(startOf(id)));
+    expect(error).toBeInstanceOf(ActionFailed);
+    expect(error).toMatchObject({ trouble: { kind: 'start', reason: 'RunContainerError' } });
+  });
+});

@@ -2,9 +2,11 @@
 
 import type { Stats } from 'node:fs';
 import { mkdir, open, stat } from 'node:fs/promises';
+import { isAbsolute } from 'node:path';
 
 /** Throws an Error whose message is Kubernetes' ("hostPath type check failed: ..."). */
 export async function prepareHostPath(path: string, type: string): Promise<void> {
+  if (!isAbsolute(path)) throw new Error(`hostPath ${path} is not an absolute path`);
   const found = await statOf(path);
   switch (type) {
     case '':

@@ -89,3 +89,11 @@ describe('what is made', () => {
     await expect(prepareHostPath(at('file/below'), 'DirectoryOrCreate')).rejects.toThrow(/ENOTDIR/);
   });
 });
+
+it('of a relative path is refused, and nothing is made', async () => {
+  const name = 'fleetset-relative-path';
+  await expect(prepareHostPath(name, 'DirectoryOrCreate')).rejects.toThrow(
+    'hostPath fleetset-relative-path is not an absolute path',
+  );
+  await expect(stat(name)).rejects.toThrow('ENOENT');
+});

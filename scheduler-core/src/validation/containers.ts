@@ -109,11 +109,19 @@ function validatePorts(field: string, ports: readonly ContainerPort[], hostNetwo
       errors.push(
         invalid(`${at}.hostPort`, port.hostPort, 'must match `containerPort` when `hostNetwork` is true'),
       );
+    // Docker would publish on every address what is not one.
+    if (port.hostIP && !isIpAddress(port.hostIP))
+      errors.push(invalid(`${at}.hostIP`, port.hostIP, 'must be a valid IP address'));
     if (!['TCP', 'UDP', 'SCTP'].includes(port.protocol ?? 'TCP'))
       errors.push(notSupported(`${at}.protocol`, port.protocol, ['TCP', 'UDP', 'SCTP']));
     return errors;
   });
 }
+
+const isIpAddress = (text: string): boolean =>
+  /^(\d{1,3}\.){3}\d{1,3}$/.test(text)
+    ? text.split('.').every((part) => Number(part) <= 255)
+    : /^[\da-f]{0,4}(:[\da-f]{0,4}){2,7}$/i.test(text);
 
 /** Rule 78: compared as text, over all containers of the pod. */
 function repeatedHostPorts(field: string, containers: readonly Container[]): FieldError[] {

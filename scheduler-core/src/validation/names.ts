@@ -19,6 +19,10 @@ export function dnsSubdomainProblem(value: string): string | undefined {
   return "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 }
 
+/** A node's: Kubernetes' rule, and short enough for the label kubernetes.io/hostname. */
+export const nodeNameProblem = (value: string): string | undefined =>
+  dnsSubdomainProblem(value) ?? (isLabelValue(value) ? undefined : 'must be no more than 63 characters');
+
 /** A label or annotation key: an optional DNS prefix and a name. */
 export function qualifiedNameProblem(value: string): string | undefined {
   const parts = value.split('/');

@@ -48,6 +48,12 @@ test.each<[string, SeenContainer | undefined, ContainerMemory | undefined, objec
     { reason: 'CrashLoopBackOff', message: backOff('10s') },
   ],
   [
+    'it has ended for the first time, and its successor is being made',
+    container('exited', NOW - 3000),
+    { restart: { waitMs: 10_000, updatedAt: NOW - 2990 } },
+    undefined,
+  ],
+  [
     'and says for how long',
     container('exited', NOW - 3000),
     waits(80),

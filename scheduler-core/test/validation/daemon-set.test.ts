@@ -473,6 +473,18 @@ describe('containers', () => {
         ),
       ],
     ],
+    [
+      'a host address is one',
+      [
+        ports(
+          { containerPort: 1, hostPort: 80, hostIP: 'abc' },
+          { containerPort: 1, hostPort: 81, hostIP: '::1' },
+          { containerPort: 1, hostPort: 82, hostIP: '10.0.0.256' },
+        ),
+      ],
+      'main.ports[0].hostIP: Invalid value: "abc": must be a valid IP address',
+      'main.ports[2].hostIP: Invalid value: "10.0.0.256": must be a valid IP address',
+    ],
     ['a variable needs a name', [['main.env', [{ value: 'x' }]]], 'main.env[0].name: Required value'],
     ['rule 80: a name is anything printable without "="', [['main.env', [{ name: '1 (x)/y', value: 'x' }]]]],
     [

@@ -4,6 +4,7 @@ import { request } from 'node:https';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { parse } from 'yaml';
+import { requireServer } from './options.ts';
 import { CommandFailed, UsageError } from './usage-error.ts';
 
 export interface ApiClient {
@@ -42,6 +43,7 @@ export function openApiClient(kubeconfigPath: string, dialled?: string): ApiClie
   const user = pick(config.users, context?.user)?.user as KubeconfigEntry | undefined;
   const server = cluster?.server;
   if (!server) throw new UsageError(`${kubeconfigPath}: the current context names no server`);
+  requireServer(`${kubeconfigPath}: server`, String(server));
   const pem = (entry: KubeconfigEntry | undefined, field: string): string | undefined => {
     const data = entry?.[`${field}-data`];
     if (data) return Buffer.from(data, 'base64').toString('utf8');

@@ -11,16 +11,23 @@ export interface Parsed {
   readonly positionals: readonly string[];
 }
 
-export function parseFlags(args: readonly string[], flags: Flags): Parsed {
+/** `operands`: how many words there may be beside flags. */
+export function parseFlags(args: readonly string[], flags: Flags, operands = 0): Parsed {
+  const { values, positionals } = readArguments(args, flags);
+  const unexpected = positionals[operands];
+  if (unexpected !== undefined) throw new UsageError(`unexpected ${JSON.stringify(unexpected)}`);
+  return { values: values as Parsed['values'], positionals };
+}
+
+function readArguments(args: readonly string[], flags: Flags) {
   try {
-    const { values, positionals } = parseArgs({
+    return parseArgs({
       args: [...args],
       options: { ...flags, help: { type: 'boolean', short: 'h' } },
       allowPositionals: true,
     });
-    return { values: values as Parsed['values'], positionals };
   } catch (error) {
-    throw new UsageError((error as Error).message);
+    throw new UsageError((error as Error).message.replaceAll('\n', ' '));
   }
 }
 
@@ -93,7 +100,22 @@ export function checkedNames(
 
 const MACHINE_NAME = /^[a-z0-9_]([-a-z0-9_]*[a-z0-9_])?(\.[a-z0-9_]([-a-z0-9_]*[a-z0-9_])?)*$/i;
 
+/** The API's address, as a kubeconfig holds it. */
+export function requireServer(name: string, text: string): void {
+  if (/\s/.test(text) || !URL.canParse(text) || new URL(text).protocol !== 'https:')
+    throw new UsageError(`${name}: ${JSON.stringify(text)} is not https://HOST:PORT`);
+}
+
 const DURATION_UNITS: { readonly [unit: string]: number } = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/** As Go writes durations: 90s, 1h30m; `range` likewise. Milliseconds. */
+export function parseDurationWithin(name: string, text: string, range: readonly [string, string]): number {
+  const duration = parseDuration(name, text);
+  const [least, most] = range.map((limit) => parseDuration(name, limit));
+  if (duration < (least ?? 0) || duration > (most ?? 0))
+    throw new UsageError(`${name}: ${JSON.stringify(text)} must be from ${range[0]} to ${range[1]}`);
+  return duration;
+}
 
 /** As Go writes durations: 90s, 1h30m. Milliseconds. */
 export function parseDuration(name: string, text: string): number {

@@ -13,7 +13,8 @@ const options = (dist: string) =>
 
 afterAll(() => rmSync(folder, { recursive: true }));
 
-describe('hack/install --stage', () => {
+// The limit is for a script on a busy machine.
+describe('hack/install --stage', { timeout: 60_000 }, () => {
   it('takes the bundle from the folder that FLEETSET_DIST names, whatever its name', () => {
     const dist = join(folder, 'a-bundle');
     const stage = join(folder, 'stage');

@@ -1,6 +1,8 @@
 // An agent's settings, from agent.yaml and flags: for `fleetset agent` and `fleetset up` alike.
+import { hostname } from 'node:os';
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
 import type { FieldError } from '@fleetset/scheduler-core/validation/field-error';
+import { nodeNameProblem } from '@fleetset/scheduler-core/validation/names';
 import { validateOwnLabels } from '@fleetset/scheduler-core/validation/own-labels';
 import { validateTaints } from '@fleetset/scheduler-core/validation/scheduling';
 import { type Config, type Parsed, textFlag, textKey } from '../options.ts';
@@ -39,6 +41,15 @@ export function ownSettings(parsed: Parsed, config: Config): OwnSettings {
       textFlag(parsed, 'docker-socket') ?? textKey(config, 'dockerSocket') ?? '/var/run/docker.sock',
     logLevel: textFlag(parsed, 'log-level') ?? textKey(config, 'logLevel') ?? 'info',
   };
+}
+
+/** What the machine is to be called when it joins: as configured, else as its host is. */
+export function nodeNameOf(parsed: Parsed, config: Config): string {
+  const name = textFlag(parsed, 'node-name') ?? textKey(config, 'nodeName') ?? hostname().toLowerCase();
+  const problem = nodeNameProblem(name);
+  if (problem)
+    throw new UsageError(`node name ${JSON.stringify(name)}: ${problem}; choose one with --node-name`);
+  return name;
 }
 
 function refuse(errors: readonly FieldError[]): void {

@@ -1,14 +1,13 @@
 // fleetset join
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { promisify } from 'node:util';
 import { JoinFailed, joinPlane } from '@fleetset/agent/identity/join-plane';
 import { PlaneError } from '@fleetset/agent/sync/plane-client';
 import { parseFlags, readConfig, textFlag, textKey } from '../options.ts';
 import { CommandFailed, UsageError } from '../usage-error.ts';
 import { DEFAULT_AGENT_DIR } from './agent.ts';
-import { AGENT_KEYS } from './agent-settings.ts';
+import { AGENT_KEYS, nodeNameOf } from './agent-settings.ts';
 import type { Command } from './command.ts';
 
 const SYSTEM_CONFIG = '/etc/fleetset/agent.yaml';
@@ -26,19 +25,23 @@ Where the systemd unit fleetset-agent is installed, the agent is started afterwa
   --node-name NAME   the node's name (default: nodeName of ${SYSTEM_CONFIG}, else the host name)
   --data-dir DIR     the agent's directory (default ${DEFAULT_AGENT_DIR})`,
   run: async ({ args, print }) => {
-    const parsed = parseFlags(args, {
-      token: { type: 'string' },
-      'ca-hash': { type: 'string' },
-      'node-name': { type: 'string' },
-      'data-dir': { type: 'string' },
-    });
-    const [planeAddress, ...more] = parsed.positionals;
+    const parsed = parseFlags(
+      args,
+      {
+        token: { type: 'string' },
+        'ca-hash': { type: 'string' },
+        'node-name': { type: 'string' },
+        'data-dir': { type: 'string' },
+      },
+      1,
+    );
+    const [planeAddress] = parsed.positionals;
     const token = textFlag(parsed, 'token');
     const caHash = textFlag(parsed, 'ca-hash');
-    if (!planeAddress || more.length > 0 || !token || !caHash)
+    if (!planeAddress || !token || !caHash)
       throw new UsageError('give HOST:PORT of the plane, --token and --ca-hash');
     const config = readConfig(existsSync(SYSTEM_CONFIG) ? SYSTEM_CONFIG : undefined, AGENT_KEYS);
-    const nodeName = textFlag(parsed, 'node-name') ?? textKey(config, 'nodeName') ?? hostname().toLowerCase();
+    const nodeName = nodeNameOf(parsed, config);
     const dataDir = textFlag(parsed, 'data-dir') ?? textKey(config, 'dataDir') ?? DEFAULT_AGENT_DIR;
     try {
       await joinPlane({ planeAddress, token, caHash, nodeName, dataDir });

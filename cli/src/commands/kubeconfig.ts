@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { adminKubeconfig } from '@fleetset/plane/identity/admin-kubeconfig';
-import { parseFlags, textFlag } from '../options.ts';
+import { parseFlags, requireServer, textFlag } from '../options.ts';
 import { CommandFailed } from '../usage-error.ts';
 import type { Command } from './command.ts';
 
@@ -16,11 +16,13 @@ Prints a kubeconfig with full rights, from the plane's data directory; its certi
   run: async ({ args, print }) => {
     const parsed = parseFlags(args, { 'data-dir': { type: 'string' }, server: { type: 'string' } });
     const dataDir = textFlag(parsed, 'data-dir') ?? '/var/lib/fleetset/plane';
+    const server = textFlag(parsed, 'server');
+    if (server !== undefined) requireServer('--server', server);
     if (!existsSync(join(dataDir, 'pki', 'ca.key')))
       throw new CommandFailed(
         `${dataDir} is not the directory of a plane: it has no pki/ca.key. Give --data-dir`,
       );
-    print((await adminKubeconfig(dataDir, textFlag(parsed, 'server'))).trimEnd());
+    print((await adminKubeconfig(dataDir, server)).trimEnd());
     return 0;
   },
 };

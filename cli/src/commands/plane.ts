@@ -9,7 +9,7 @@ import {
   checkedNames,
   listKey,
   type Parsed,
-  parseDuration,
+  parseDurationWithin,
   parseFlags,
   parseHostPort,
   parseNames,
@@ -30,6 +30,9 @@ const KEYS = [
   'nodeMonitorGracePeriod',
   'logLevel',
 ];
+
+/** Less, and a node that is well would be called silent; more, and a timer would not hold it. */
+const GRACE_RANGE = ['1s', '576h'] as const;
 
 const FLAGS = {
   config: { type: 'string' },
@@ -56,7 +59,7 @@ Runs the control plane: the Kubernetes-shaped API for people and tools, and the 
                                    kubeconfig and the join command (default: the address each listens on; for
                                    0.0.0.0 this machine's host name)
   --kubeconfig FILE                where to write the administrator's kubeconfig (default DIR/admin.kubeconfig)
-  --node-monitor-grace-period 40s  how long a node may be silent before it is Unknown
+  --node-monitor-grace-period 40s  how long a node may be silent before it is Unknown (1s to 576h)
   --log-level LEVEL                trace, debug, info, warn or error (default info)`,
   run: async ({ args, environment, version, print }) => {
     const parsed = parseFlags(args, FLAGS);
@@ -75,6 +78,10 @@ function planeSettings(parsed: Parsed, config: Config) {
   const text = (flag: string, key: string, otherwise: string): string =>
     textFlag(parsed, flag) ?? textKey(config, key) ?? otherwise;
   const dataDir = text('data-dir', 'dataDir', '/var/lib/fleetset/plane');
+  const graceName =
+    textFlag(parsed, 'node-monitor-grace-period') === undefined
+      ? 'nodeMonitorGracePeriod'
+      : '--node-monitor-grace-period';
   const grace = text('node-monitor-grace-period', 'nodeMonitorGracePeriod', '40s');
   const api = parseHostPort('--api-address', text('api-address', 'apiAddress', '0.0.0.0:6443'));
   const agents = parseHostPort('--agent-address', text('agent-address', 'agentAddress', '0.0.0.0:6444'));
@@ -89,7 +96,7 @@ function planeSettings(parsed: Parsed, config: Config) {
     advertise: advertise ?? [reachedAt(api, undefined, hostname()), agentHost, hostname()],
     agentHost,
     kubeconfig: text('kubeconfig', 'kubeconfig', join(dataDir, 'admin.kubeconfig')),
-    nodeMonitorGraceMs: parseDuration('--node-monitor-grace-period', grace),
+    nodeMonitorGraceMs: parseDurationWithin(graceName, grace, GRACE_RANGE),
     logLevel: text('log-level', 'logLevel', 'info'),
   };
 }

@@ -2,7 +2,7 @@
 import { randomInt } from 'node:crypto';
 import { caHashOf } from '@fleetset/plane/identity/authority';
 import { type ApiClient, ApiFailure, findKubeconfig, openApiClient } from '../api-client.ts';
-import { type Parsed, parseDuration, parseFlags, textFlag } from '../options.ts';
+import { parseDurationWithin, parseFlags, textFlag } from '../options.ts';
 import { CommandFailed, UsageError } from '../usage-error.ts';
 import type { Command } from './command.ts';
 
@@ -11,44 +11,54 @@ const INFO = '/api/v1/namespaces/kube-public/configmaps/fleetset-info';
 const TYPE = 'bootstrap.kubernetes.io/token';
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz0123456789';
 
+/** 0 is for ever; a date of more than four digits a year is none to Kubernetes. */
+const TTL_RANGE = ['0', '876000h'] as const;
+
+const FLAGS = {
+  ttl: { type: 'string' },
+  'print-join-command': { type: 'boolean' },
+  kubeconfig: { type: 'string' },
+} as const;
+
 export const tokenCommand: Command = {
   help: `Usage: fleetset token create [--ttl 24h] [--print-join-command] | list | delete ID
 
   create                 makes a token and prints it
-    --ttl DURATION       how long it is good for (default 24h; 0: for ever)
+    --ttl DURATION       how long it is good for (default 24h, at most 876000h; 0: for ever)
     --print-join-command prints the whole line to run on a machine instead
   list                   shows the tokens there are
   delete ID              takes one back; machines that joined with it stay
 
   --kubeconfig FILE      how to reach the plane (default: $KUBECONFIG, then ~/.kube/config)`,
   run: async ({ args, environment, print }) => {
-    const parsed = parseFlags(args, {
-      ttl: { type: 'string' },
-      'print-join-command': { type: 'boolean' },
-      kubeconfig: { type: 'string' },
-    });
-    const client = openApiClient(findKubeconfig(textFlag(parsed, 'kubeconfig'), environment));
-    const [verb, id, ...more] = parsed.positionals;
-    if (more.length > 0) throw new UsageError(`unexpected ${JSON.stringify(more[0])}`);
+    const parsed = parseFlags(args, FLAGS, 2);
+    const [verb, operand] = parsed.positionals;
+    if (operand !== undefined && verb !== 'delete')
+      throw new UsageError(`unexpected ${JSON.stringify(operand)}`);
+    for (const flag of ['ttl', 'print-join-command'])
+      if (parsed.values[flag] !== undefined && verb !== 'create')
+        throw new UsageError(`--${flag} is for token create`);
+    const connect = () => openApiClient(findKubeconfig(textFlag(parsed, 'kubeconfig'), environment));
     switch (verb) {
-      case 'create':
-        return create(client, parsed, print);
+      case 'create': {
+        const ttlMs = parseDurationWithin('--ttl', textFlag(parsed, 'ttl') ?? '24h', TTL_RANGE);
+        const client = connect();
+        const token = await createToken(client, ttlMs);
+        print(parsed.values['print-join-command'] ? await joinLine(client, token) : token);
+        return 0;
+      }
       case 'list':
-        return list(client, print);
-      case 'delete':
-        return remove(client, id, print);
+        return list(connect(), print);
+      case 'delete': {
+        const id = /^([a-z0-9]{6})(\.[a-z0-9]{16})?$/.exec(operand ?? '')?.[1];
+        if (!id) throw new UsageError('give the ID of the token: six letters and digits');
+        return remove(connect(), id, print);
+      }
       default:
         throw new UsageError('say what to do: token create, token list or token delete ID');
     }
   },
 };
-
-async function create(client: ApiClient, parsed: Parsed, print: (line: string) => void): Promise<number> {
-  const ttlMs = parseDuration('--ttl', textFlag(parsed, 'ttl') ?? '24h');
-  const token = await createToken(client, ttlMs);
-  print(parsed.values['print-join-command'] ? await joinLine(client, token) : token);
-  return 0;
-}
 
 /** `ttlMs` 0: for ever. */
 export async function createToken(client: ApiClient, ttlMs: number): Promise<string> {
@@ -100,13 +110,7 @@ async function list(client: ApiClient, print: (line: string) => void): Promise<n
   return 0;
 }
 
-async function remove(
-  client: ApiClient,
-  given: string | undefined,
-  print: (line: string) => void,
-): Promise<number> {
-  const id = /^([a-z0-9]{6})(\.[a-z0-9]{16})?$/.exec(given ?? '')?.[1];
-  if (!id) throw new UsageError('give the ID of the token: six letters and digits');
+async function remove(client: ApiClient, id: string, print: (line: string) => void): Promise<number> {
   try {
     await client.call('DELETE', `${SECRETS}/bootstrap-token-${id}`);
   } catch (error) {

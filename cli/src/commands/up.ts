@@ -2,9 +2,10 @@
 import { writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { startAgent } from '@fleetset/agent/agent';
+import { AgentNotReady, startAgent } from '@fleetset/agent/agent';
 import { identityDirectory, readIdentity } from '@fleetset/agent/identity/identity-files';
-import { joinPlane } from '@fleetset/agent/identity/join-plane';
+import { JoinFailed, joinPlane } from '@fleetset/agent/identity/join-plane';
+import { PlaneError } from '@fleetset/agent/sync/plane-client';
 import { hostPort } from '@fleetset/plane/host-port';
 import { caHashOf } from '@fleetset/plane/identity/authority';
 import { type Plane, startPlane } from '@fleetset/plane/plane';
@@ -15,7 +16,7 @@ import { notifyReady } from '../notify-systemd.ts';
 import { parseFlags, parseHostPort, parseNames, readConfig, textFlag, textKey } from '../options.ts';
 import { runUntilSignal } from '../run-until-signal.ts';
 import { CommandFailed } from '../usage-error.ts';
-import { AGENT_FLAGS, AGENT_KEYS, ownSettings } from './agent-settings.ts';
+import { AGENT_FLAGS, AGENT_KEYS, nodeNameOf, ownSettings } from './agent-settings.ts';
 import type { Command } from './command.ts';
 import { reachedAt, reachedHere } from './reached-at.ts';
 import { createToken } from './token.ts';
@@ -51,7 +52,7 @@ kubectl works and the node is Ready. ^C or SIGTERM ends it and leaves the pods r
     const kubeconfig = textFlag(parsed, 'kubeconfig') ?? join(dataDir, 'kubeconfig');
     const api = parseHostPort('--api-address', textFlag(parsed, 'api-address') ?? '127.0.0.1:6443');
     const agents = parseHostPort('--agent-address', textFlag(parsed, 'agent-address') ?? '127.0.0.1:6444');
-    const nodeName = textFlag(parsed, 'node-name') ?? textKey(config, 'nodeName') ?? hostname().toLowerCase();
+    const nodeName = nodeNameOf(parsed, config);
     const advertise = parseNames('--advertise', textFlag(parsed, 'advertise')) ?? [];
     const agentHost = reachedAt(agents, advertise[0], hostname());
     const logger = createLogger(settings.logLevel);
@@ -79,6 +80,10 @@ kubectl works and the node is Ready. ^C or SIGTERM ends it and leaves the pods r
       await joinOnce(client, agentDir, hostPort(reachedHere(agents), plane.agentPort), nodeName);
       const agentLogger = logger.child({ component: 'agent' });
       const agent = await startAgent({ ...settings, dataDir: agentDir, version, logger: agentLogger });
+      if (agent.nodeName !== nodeName)
+        logger.warn(
+          `node name ${nodeName} is ignored: this machine is part of the fleet as ${agent.nodeName}`,
+        );
       const stop = async () => {
         await agent.stop();
         await plane.stop();
@@ -92,7 +97,8 @@ kubectl works and the node is Ready. ^C or SIGTERM ends it and leaves the pods r
       return await ended;
     } catch (error) {
       await plane.stop();
-      throw error;
+      const known = [AgentNotReady, JoinFailed, PlaneError].some((kind) => error instanceof kind);
+      throw known ? new CommandFailed((error as Error).message) : error;
     }
   },
 };

@@ -31,13 +31,16 @@ Exit code 0 when a pod belongs on the node, 3 when not.
   -n, --namespace NAMESPACE  of the DaemonSet (default: default)
   --kubeconfig FILE          how to reach the plane (default: $KUBECONFIG, then ~/.kube/config)`,
   run: async ({ args, environment, print }) => {
-    const parsed = parseFlags(args, {
-      namespace: { type: 'string', short: 'n' },
-      kubeconfig: { type: 'string' },
-    });
-    const [node, given, ...more] = parsed.positionals;
-    if (!node || !given || more.length > 0)
-      throw new UsageError('give a node and a DaemonSet: fleetset why NODE DAEMONSET');
+    const parsed = parseFlags(
+      args,
+      {
+        namespace: { type: 'string', short: 'n' },
+        kubeconfig: { type: 'string' },
+      },
+      2,
+    );
+    const [node, given] = parsed.positionals;
+    if (!node || !given) throw new UsageError('give a node and a DaemonSet: fleetset why NODE DAEMONSET');
     const daemonSet = given.replace(/^(ds|daemonset|daemonsets)(\.apps)?\//, '');
     const namespace = textFlag(parsed, 'namespace') ?? 'default';
     const client = openApiClient(findKubeconfig(textFlag(parsed, 'kubeconfig'), environment));

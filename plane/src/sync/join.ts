@@ -1,7 +1,7 @@
 // A machine joins: its token is judged, its name is free or its own, and its key is signed and remembered.
 import { createPublicKey, randomUUID, verify } from 'node:crypto';
 import type { JoinRequest, JoinResponse } from '@fleetset/proto/gen/fleetset/v1/node';
-import { dnsSubdomainProblem, isLabelValue } from '@fleetset/scheduler-core/validation/names';
+import { nodeNameProblem } from '@fleetset/scheduler-core/validation/names';
 import { status } from '@grpc/grpc-js';
 import { keyHashOf, NODE_RECORDS, type NodeRecord, nodeRecord, REMOVED_KEYS } from '../fleet/node-record.ts';
 import type { Authority } from '../identity/authority.ts';
@@ -53,8 +53,7 @@ const taken = (name: string): JoinRefused =>
   );
 
 function requireName(name: string): void {
-  const problem =
-    dnsSubdomainProblem(name) ?? (isLabelValue(name) ? undefined : 'must be no more than 63 characters');
+  const problem = nodeNameProblem(name);
   if (problem)
     throw new JoinRefused(status.INVALID_ARGUMENT, `node name ${JSON.stringify(name)}: ${problem}`);
 }

@@ -216,7 +216,8 @@ describe('the plane away', () => {
     const before = await fingerprint(namespace);
     const uids = (await pods()).map(({ metadata }) => metadata.uid).sort();
     await fleet('reboot', 'plane');
-    await eventually('the plane answers again', seeWitness);
+    await eventually('the plane answers again', () => kubectl('get', '--raw', '/readyz'));
+    await seeWitness();
     await eventually('kubectl sees the same pods', async () => {
       const now = (await pods()).map(({ metadata }) => metadata.uid).sort();
       return now.join() === uids.join();

@@ -7,7 +7,9 @@ import { join } from 'node:path';
 import type { NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
 import type { Logger } from 'pino';
-import { type MachineFacts, readMachineFacts } from './facts/machine-facts.ts';
+import { every } from './every.ts';
+import { createFacts } from './facts/kept-facts.ts';
+import type { MachineFacts } from './facts/machine-facts.ts';
 import { automaticLabels, nodeStatus } from './facts/node-status.ts';
 import { ownerOf, readIdentity } from './identity/identity-files.ts';
 import { createAgentEvents } from './node/agent-events.ts';
@@ -15,7 +17,6 @@ import { buildReport } from './node/build-report.ts';
 import { bodiesOf } from './node/desired-state.ts';
 import { type NodeAgent, startNodeAgent } from './node/node-agent.ts';
 import { createReporter } from './node/reporter.ts';
-import type { ContainerRuntime } from './runtime/container-runtime.ts';
 import { createDockerRuntime } from './runtime/docker-runtime.ts';
 import { openBodyFiles } from './state/body-files.ts';
 import { openDesiredFile } from './state/desired-file.ts';
@@ -43,8 +44,7 @@ export interface Agent {
 /** The agent cannot be started as it is; the message says what to do. */
 export class AgentNotReady extends Error {}
 
-const FACTS_EVERY_MS = 3_600_000;
-const ENGINE_VERSION_EVERY_MS = 600_000;
+const ENGINE_VERSION = { periodMs: 600_000, retryMs: 10_000 };
 
 export async function startAgent(options: AgentOptions): Promise<Agent> {
   const { dataDir, logger, version } = options;
@@ -62,10 +62,10 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const pods = await openPodBook(dataDir, unreadable('pods.json'));
   const events = createAgentEvents();
   const runtime = createDockerRuntime({ socketPath: options.dockerSocket, owner: ownerOf(identity) });
-  let facts = await readMachineFacts();
+  const facts = createFacts();
   let engineVersion: string | undefined;
   const monotonicNow = () => performance.now();
-  const ownLabels = () => ({ ...options.labels, ...automaticLabels(nodeName, facts) });
+  const ownLabels = () => ({ ...options.labels, ...automaticLabels(nodeName, facts.now()) });
 
   const agent: NodeAgent = startNodeAgent({
     nodeName,
@@ -75,8 +75,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     events,
     ownLabels,
     ownTaints: () => options.taints,
-    nodeIp: () => facts.ip,
-    nodeMemoryBytes: facts.memoryBytes,
+    nodeIp: () => facts.now().ip,
+    nodeMemoryBytes: facts.now().memoryBytes,
     minOomScoreAdjust: lowestOomScore(),
     monotonicNow,
     logger,
@@ -92,14 +92,14 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         taints: options.taints,
         status: nodeStatus({
           nodeName,
-          facts,
+          facts: facts.now(),
           agentVersion: version,
           runtimeVersion: engineVersion,
           engineTrouble: agent.engineTrouble(),
         }),
-        nodeIp: facts.ip,
+        nodeIp: facts.now().ip,
         monotonicNow: monotonicNow(),
-        machineTime: { bootId: facts.bootId, upMs: uptime() * 1000 },
+        machineTime: { bootId: facts.now().bootId, upMs: uptime() * 1000 },
         nowText: new Date().toISOString().replace(/\.\d+Z$/, 'Z'),
       }),
     events,
@@ -127,7 +127,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     bodies,
     agentVersion: version,
     instanceId: randomUUID(),
-    machineId: machineKey(identity.certificate, dataDir, facts),
+    machineId: machineKey(identity.certificate, dataDir, facts.now()),
     logger,
     onDesired: takeEffect,
     onConnected: () => reporter.connected(),
@@ -146,12 +146,13 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     },
   });
   const asking = new AbortController();
-  void every(ENGINE_VERSION_EVERY_MS, asking.signal, async () => {
-    engineVersion = await askEngine(runtime);
+  void every(ENGINE_VERSION, asking.signal, async () => {
+    engineVersion = (await runtime.info()).version;
     reporter.changed();
   });
-  void every(FACTS_EVERY_MS, asking.signal, async () => {
-    facts = await readMachineFacts().catch(() => facts);
+  // The probes ask where the node is now.
+  facts.keep(asking.signal, () => {
+    agent.wake();
     reporter.changed();
   });
   return {
@@ -164,27 +165,6 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       await agent.stop();
     },
   };
-}
-
-/** Undefined while the engine does not answer. */
-async function askEngine(runtime: ContainerRuntime): Promise<string | undefined> {
-  try {
-    return (await runtime.info()).version;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Runs the first time at once; until it succeeds, more often. */
-async function every(periodMs: number, signal: AbortSignal, run: () => Promise<void>): Promise<void> {
-  while (!signal.aborted) {
-    await run().catch(() => {});
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, periodMs);
-      timer.unref();
-      signal.addEventListener('abort', () => resolve(), { once: true });
-    });
-  }
 }
 
 /** Nothing of the fleet is to run here any more. */

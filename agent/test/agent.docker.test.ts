@@ -1,5 +1,6 @@
 // The whole agent on real Docker, against a plane that a test scripts: from its first hello to its removal.
 import type { NodeReport, PodReport } from '@fleetset/proto/gen/fleetset/v1/node';
+import type { NodeStatus } from '@fleetset/scheduler-core/schema/node';
 import { status } from '@grpc/grpc-js';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -8,6 +9,7 @@ import { ownerOf, writeIdentity } from '../src/identity/identity-files.ts';
 import { bodiesNamed, type DesiredParts, desired, template, toldSet } from './desired.ts';
 import { containersOf, docker, openProxy, removeContainersOf } from './docker-engine.ts';
 import type { EngineProxy } from './engine-proxy.ts';
+import { letHang } from './hanging-programs.ts';
 import { TEST_IMAGE } from './pods.ts';
 import { openScriptedPlane, type PlaneSession, type ScriptedPlane } from './scripted-plane.ts';
 import { tempDirectory } from './temp-directory.ts';
@@ -79,6 +81,8 @@ const reported = (session: PlaneSession, what: string, holds: (report: NodeRepor
     },
     30_000,
   );
+const nodeInfo = (session: PlaneSession): NonNullable<NodeStatus['nodeInfo']> | undefined =>
+  JSON.parse(lastReport(session)?.facts?.statusJson ?? '{}').nodeInfo;
 const readyPod = (revision: string) => (report: NodeReport) =>
   report.pods.length === 1 && report.pods[0]?.ready && report.pods[0].revision === revision;
 const only = <T>(list: readonly T[]): T => {
@@ -92,6 +96,23 @@ describe('an agent', () => {
   it('without an identity says which line to run', async () => {
     await expect(start(await tempDirectory())).rejects.toThrow(AgentNotReady);
     await expect(start(await tempDirectory())).rejects.toThrow(/fleetset token create/);
+  });
+
+  it('starts on a machine whose programs hang, and on an engine that answers later', async () => {
+    await letHang('cat', 'df');
+    const dataDir = await tempDirectory();
+    await writeIdentity(dataDir, plane.identity(NODE));
+    proxy.judge((line) =>
+      line.includes('/info') ? { instead: { status: 500, body: '{"message":"starting"}' } } : 'pass',
+    );
+    const agent = await start(dataDir);
+    const session = await plane.nextSession();
+    session.welcome();
+    await reported(session, 'a report', () => nodeInfo(session)?.kernelVersion);
+    expect(nodeInfo(session)).toMatchObject({ osImage: '', containerRuntimeVersion: '' });
+    proxy.judge(() => 'pass');
+    await until('the engine is known', () => nodeInfo(session)?.containerRuntimeVersion, 30_000);
+    await agent.stop();
   });
 
   it('goes through its whole life', { timeout: 100_000 }, async () => {
@@ -120,9 +141,8 @@ describe('an agent', () => {
     expect(reasons).toEqual(expect.arrayContaining(['Created', 'Started']));
 
     // Nothing new: heartbeats only.
-    await until('a version of the engine is reported', () =>
-      lastReport(session)?.facts?.statusJson.includes('docker://'),
-    );
+    await until('a version of the engine is reported', () => nodeInfo(session)?.containerRuntimeVersion);
+    await until('the rest of the machine is known', () => nodeInfo(session)?.osImage);
     const [reports, beats] = [session.all('report').length, session.all('heartbeat').length];
     await until('many heartbeats', () => session.all('heartbeat').length > beats + 20);
     expect(session.all('report').length).toBe(reports);

@@ -1,33 +1,75 @@
-// What the machine is: asked of systeminformation in a process of its own, whose memory is gone when it has answered.
+// What the machine is: what the kernel tells at once, and what takes programs that may hang. Those are asked by
+// systeminformation in a process of its own, whose memory is gone when it has answered.
 import { execFile } from 'node:child_process';
+import { readFileSync, statfsSync } from 'node:fs';
+import { arch, cpus, release, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { nodeAddress } from './node-address.ts';
 
 export interface MachineFacts {
   readonly ip: string | undefined;
   readonly cpus: number;
   readonly memoryBytes: number;
   readonly diskBytes: number;
+  /** Empty until it is known. */
   readonly osImage: string;
   readonly kernelVersion: string;
   readonly architecture: string;
   readonly operatingSystem: string;
   readonly machineId: string;
   readonly bootId: string;
+  /** Empty until it is known. */
   readonly systemUuid: string;
 }
 
+const ARCHITECTURES: { readonly [name: string]: string } = { x64: 'amd64', arm64: 'arm64', arm: 'arm' };
+
+export const knownAtOnce = (): MachineFacts => ({
+  ip: nodeAddress(),
+  cpus: cpus().length || 1,
+  memoryBytes: totalmem(),
+  diskBytes: rootBytes(),
+  osImage: '',
+  kernelVersion: release(),
+  architecture: ARCHITECTURES[arch()] ?? arch(),
+  operatingSystem: process.platform,
+  machineId: firstLine('/etc/machine-id'),
+  bootId: firstLine('/proc/sys/kernel/random/boot_id'),
+  systemUuid: '',
+});
+
+function firstLine(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch {
+    return '';
+  }
+}
+
+/** Of the root filesystem alone: a network filesystem that is gone would never answer. */
+function rootBytes(): number {
+  try {
+    const { blocks, bsize } = statfsSync('/');
+    return blocks * bsize;
+  } catch {
+    return 0;
+  }
+}
+
+/** What was not answered in time is absent. */
+export type AskedFacts = Partial<Pick<MachineFacts, 'osImage' | 'systemUuid'>>;
+
+/** The process gives each of its questions less. */
 const TIMEOUT_MS = 20_000;
 
-export async function readMachineFacts(): Promise<MachineFacts> {
+export async function askMachine(): Promise<AskedFacts> {
   // Bundled, the process's code is a file beside this one.
   const file = import.meta.url.endsWith('.ts') ? './facts-process.ts' : './facts-process.js';
   const { stdout } = await promisify(execFile)(
     process.execPath,
     [fileURLToPath(new URL(file, import.meta.url))],
-    {
-      timeout: TIMEOUT_MS,
-    },
+    { timeout: TIMEOUT_MS, killSignal: 'SIGKILL' },
   );
-  return JSON.parse(stdout) as MachineFacts;
+  return JSON.parse(stdout) as AskedFacts;
 }

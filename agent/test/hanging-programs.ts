@@ -1,0 +1,20 @@
+// A machine on which some programs never answer, as `df` and `cat` do not over a network filesystem that is gone.
+import { chmod, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { tempDirectory } from './temp-directory.ts';
+
+/** Until the test is over they hang for whoever looks for them in the PATH. */
+export async function letHang(...programs: readonly string[]): Promise<void> {
+  const directory = await tempDirectory();
+  for (const program of programs) {
+    const path = join(directory, program);
+    await writeFile(path, '#!/bin/sh\nexec sleep 40\n');
+    await chmod(path, 0o755);
+  }
+  const before = process.env.PATH;
+  process.env.PATH = `${directory}:${before}`;
+  onTestFinished(() => {
+    process.env.PATH = before;
+  });
+}

@@ -1,7 +1,7 @@
 // Starting and stopping: what is made once and kept, what is told to people, and what a start that fails leaves behind.
 
 import { X509Certificate } from 'node:crypto';
-import { copyFileSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
@@ -217,6 +217,14 @@ describe('a start that fails', () => {
       await plane.stop();
     },
   );
+});
+
+it('a kubeconfig that cannot be written where it should be is left nowhere else', async () => {
+  const dataDir = tempDir();
+  const kubeconfig = join(dataDir, 'directory');
+  mkdirSync(kubeconfig);
+  await expect(startPlane(options(dataDir, { kubeconfig }))).rejects.toThrow(/EISDIR/);
+  expect(existsSync(`${kubeconfig}.new`)).toBe(false);
 });
 
 describe('a plane that stops', () => {

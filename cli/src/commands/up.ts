@@ -1,10 +1,10 @@
 // fleetset up: plane and agent in one process, for one machine.
-import { writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { AgentNotReady, startAgent } from '@fleetset/agent/agent';
 import { identityDirectory, readIdentity } from '@fleetset/agent/identity/identity-files';
 import { JoinFailed, joinPlane } from '@fleetset/agent/identity/join-plane';
+import { writeDurable } from '@fleetset/agent/state/durable-file';
 import { PlaneError } from '@fleetset/agent/sync/plane-client';
 import { hostPort } from '@fleetset/plane/host-port';
 import { caHashOf } from '@fleetset/plane/identity/authority';
@@ -25,7 +25,8 @@ export const upCommand: Command = {
   help: `Usage: fleetset up [flags]
 
 A whole fleet of one: plane and agent in one process, state in one directory. Prints a line with the word ready when
-kubectl works and the node is Ready. ^C or SIGTERM ends it and leaves the pods running; other machines can join.
+kubectl works and the node is Ready. ^C or SIGTERM ends it and leaves the pods running. Other machines can join where
+--agent-address lets them.
 
   --data-dir DIR             where everything lives (default /var/lib/fleetset)
   --kubeconfig FILE          where to write the kubeconfig (default DIR/kubeconfig)
@@ -117,7 +118,7 @@ async function joinOnce(
         `${dataDir} belongs to a machine that joined another plane: give another --data-dir`,
       );
     if (identity.planeAddress !== planeAddress)
-      await writeFile(join(identityDirectory(dataDir), 'plane'), `${planeAddress}\n`);
+      await writeDurable(join(identityDirectory(dataDir), 'plane'), `${planeAddress}\n`, 0o644);
     return;
   }
   const token = await createToken(client, 60_000);

@@ -8,16 +8,21 @@ import type { PodSpec, PodStatus } from '@fleetset/scheduler-core/schema/pod';
 import { daemonTolerations } from '@fleetset/scheduler-core/taint-toleration';
 import type { KubeObject } from '../kinds/kind.ts';
 
-/** `before`: the Pod as it was mirrored last. `revision` is absent when it is no longer known. */
+/**
+ * `before`: the Pod as it was mirrored last. `revision` is absent when it is no longer known; what came from its
+ * template stays as it was then.
+ */
 export function composePod(
   report: PodReport,
   nodeName: string,
   revision: ControllerRevision | undefined,
   before: KubeObject | undefined,
+  status: PodStatus,
   nowText: string,
 ): KubeObject {
   const template = revision && revisionTemplate(revision);
   const spec = template?.spec ? podSpecOnNode(template.spec, nodeName) : before?.spec;
+  const { labels, annotations } = template ? (template.metadata ?? {}) : (before?.metadata ?? {});
   const deletion = deletionOf(report, before, nowText);
   return {
     apiVersion: 'v1',
@@ -28,8 +33,8 @@ export function composePod(
       namespace: report.namespace,
       uid: report.uid,
       creationTimestamp: report.createdAt,
-      labels: { ...template?.metadata?.labels, [REVISION_LABEL]: report.revision },
-      ...(template?.metadata?.annotations ? { annotations: template.metadata.annotations } : {}),
+      labels: { ...labels, [REVISION_LABEL]: report.revision },
+      ...(annotations ? { annotations } : {}),
       ...deletion,
       ownerReferences: [
         {
@@ -43,7 +48,7 @@ export function composePod(
       ],
     },
     spec: spec ?? { containers: [], nodeName },
-    status: JSON.parse(report.statusJson || '{}') as PodStatus,
+    status,
   };
 }
 

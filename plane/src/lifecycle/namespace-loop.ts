@@ -5,6 +5,7 @@ import { ApiError } from '../api/api-error.ts';
 import type { Objects } from '../api/objects.ts';
 import { collectionOf, type Kind, type KubeObject } from '../kinds/kind.ts';
 import type { Store, Watch } from '../store/store.ts';
+import { schedule } from '../timer.ts';
 
 const NAMESPACES = 'core/namespaces';
 
@@ -33,10 +34,7 @@ export function startNamespaceLoop(parts: NamespaceLoopParts): NamespaceLoop {
       }
       return {};
     },
-    schedule: (delayMs, callback) => {
-      const timer = setTimeout(callback, delayMs);
-      return () => clearTimeout(timer);
-    },
+    schedule,
     onFailure: parts.onFailure,
   });
   const isTerminating = (namespace: string): boolean =>

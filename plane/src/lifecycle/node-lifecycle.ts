@@ -9,6 +9,7 @@ import { type Liveness, lifecycleTaints, readyCondition, unknownConditions } fro
 import type { Fleet } from '../fleet/fleet.ts';
 import type { KubeObject } from '../kinds/kind.ts';
 import type { Store, Stored, Write } from '../store/store.ts';
+import { schedule } from '../timer.ts';
 
 const NODES = 'core/nodes';
 
@@ -34,18 +35,13 @@ export function startNodeLifecycle(parts: NodeLifecycleParts): NodeLifecycle {
   const loop = startLevelLoop({
     pass: async () => {
       const waits: number[] = [];
-      for (const stored of store.list(NODES)) {
-        const silentForMs = parts.monotonicNow() - parts.fleet.state(stored.id).heardAt;
-        const lost = silentForMs >= parts.graceMs;
-        if (!lost) waits.push(parts.graceMs - silentForMs);
-        await passNode(parts, stored, lost);
+      for (const { id } of [...store.list(NODES)]) {
+        const waitMs = await passNode(parts, id);
+        if (waitMs !== undefined) waits.push(waitMs);
       }
       return waits.length > 0 ? { againInMs: Math.max(10, Math.min(...waits)) } : {};
     },
-    schedule: (delayMs, callback) => {
-      const timer = setTimeout(callback, delayMs);
-      return () => clearTimeout(timer);
-    },
+    schedule,
     onFailure: parts.onFailure,
   });
   const watch = store.watch(NODES, store.version(), () => loop.wake());
@@ -58,7 +54,19 @@ export function startNodeLifecycle(parts: NodeLifecycleParts): NodeLifecycle {
   };
 }
 
-async function passNode(parts: NodeLifecycleParts, stored: Stored, lost: boolean): Promise<void> {
+/** Looks again when somebody else wrote the node or one of its pods meanwhile. Answers how long it may yet be silent. */
+async function passNode(parts: NodeLifecycleParts, name: string): Promise<number | undefined> {
+  for (;;) {
+    const stored = parts.store.get(NODES, name);
+    if (!stored) return undefined;
+    const silentForMs = parts.monotonicNow() - parts.fleet.state(name).heardAt;
+    const lost = silentForMs >= parts.graceMs;
+    if (await settleNode(parts, stored, lost)) return lost ? undefined : parts.graceMs - silentForMs;
+  }
+}
+
+/** False when something of it had changed meanwhile, and nothing was written. */
+async function settleNode(parts: NodeLifecycleParts, stored: Stored, lost: boolean): Promise<boolean> {
   const { store, nowText } = parts;
   const node = stored.value as unknown as StoredNode;
   const before = readyCondition(node.status)?.status;
@@ -68,14 +76,14 @@ async function passNode(parts: NodeLifecycleParts, stored: Stored, lost: boolean
   const liveness: Liveness = ready === 'True' ? 'ready' : ready === 'False' ? 'not-ready' : 'unknown';
   const taintsBefore = node.spec?.taints ?? [];
   const taints = lifecycleTaints(taintsBefore, liveness, nowText());
-  if (next === conditions && taints === taintsBefore) return;
+  if (next === conditions && taints === taintsBefore) return true;
   const { taints: _taints, ...spec } = node.spec ?? {};
   const value = {
     ...node,
     ...(taints === taintsBefore ? {} : { spec: { ...spec, ...(taints.length > 0 ? { taints } : {}) } }),
     status: { ...node.status, conditions: next },
   };
-  if (sameJson(value, node)) return;
+  if (sameJson(value, node)) return true;
   const nodeWrite: Write = {
     collection: NODES,
     id: stored.id,
@@ -84,13 +92,11 @@ async function passNode(parts: NodeLifecycleParts, stored: Stored, lost: boolean
     durable: false,
   };
   const nowUnknown = lost && before !== 'Unknown';
-  const result = await store.commit([
-    nodeWrite,
-    ...(nowUnknown ? unreadyPods(store, stored.id, nowText()) : []),
-  ]);
-  if (!result.committed) return;
+  const pods = nowUnknown ? unreadyPods(store, stored.id, nowText()) : [];
+  if (!(await store.commit([nodeWrite, ...pods])).committed) return false;
   if (nowUnknown)
     record(parts, node, 'NodeNotReady', `Node ${stored.id} stopped reporting: status is now Unknown`);
+  return true;
 }
 
 function record(
@@ -111,16 +117,20 @@ function record(
 /** As Kubernetes' node controller does: not heard of is not ready. */
 function unreadyPods(store: Store, nodeName: string, nowText: string): Write[] {
   const writes: Write[] = [];
-  for (const { id, value } of store.list('core/pods')) {
+  for (const { id, version, value } of store.list('core/pods')) {
     const pod = value as unknown as KubeObject & { spec?: { nodeName?: string }; status?: PodStatus };
-    if (pod.spec?.nodeName !== nodeName) continue;
-    const conditions = (pod.status?.conditions ?? []).map((condition) =>
-      condition.type === 'Ready' && condition.status === 'True'
+    const before = pod.status?.conditions ?? [];
+    if (pod.spec?.nodeName !== nodeName || !before.some(isReady)) continue;
+    const conditions = before.map((condition) =>
+      isReady(condition)
         ? { ...condition, status: 'False', reason: 'NodeNotReady', lastTransitionTime: nowText }
         : condition,
     );
     const changed = { ...pod, status: { ...pod.status, conditions } } as unknown as KubeObject;
-    writes.push({ collection: 'core/pods', id, value: changed, durable: false });
+    writes.push({ collection: 'core/pods', id, value: changed, expect: version, durable: false });
   }
   return writes;
 }
+
+const isReady = ({ type, status }: { readonly type: string; readonly status: string }): boolean =>
+  type === 'Ready' && status === 'True';

@@ -133,8 +133,15 @@ describe('a mirrored pod', () => {
     member.leave();
   });
 
-  it('of a revision that is no longer known keeps the spec it had', async () => {
-    const set = await newSet();
+  // The bug this found: its labels and annotations were gone, and with them every selector that had found it.
+  it('of a revision that is no longer known keeps the spec, the labels and the annotations it had', async () => {
+    const name = `m${count + 1}`;
+    const containers = [{ name: 'main', image: 'i' }];
+    const template = {
+      metadata: { labels: { app: name }, annotations: { a: 'kept' } },
+      spec: { containers },
+    };
+    const set = await newSet({ spec: { template } });
     const { member, report, pod } = await running(set);
     await plane.api.ok('DELETE', `${SETS}/${set.metadata.name}`);
     await until('the history is gone', async () => {
@@ -150,6 +157,9 @@ describe('a mirrored pod', () => {
       ),
     );
     expect(terminating.spec).toEqual(pod.spec);
+    expect(terminating.metadata.labels).toEqual(pod.metadata.labels);
+    expect(terminating.metadata.labels.app).toBe(name);
+    expect(terminating.metadata.annotations).toEqual({ a: 'kept' });
     expect(terminating.metadata.deletionGracePeriodSeconds).toBe(20);
     member.report({ pods: [] });
     await until('gone', async () => (await podsOf(set)).length === 0);

@@ -1,0 +1,33 @@
+// Reads the status that an agent sends of its node or of a pod. Fields that this plane does not know are left out: an
+// agent may be newer. What has the wrong type is refused as a whole, with the names of the fields.
+import { decode } from '@fleetset/scheduler-core/schema/decode';
+import { type Node, type NodeStatus, node } from '@fleetset/scheduler-core/schema/node';
+import { type Pod, type PodStatus, pod } from '@fleetset/scheduler-core/schema/pod';
+
+export type ReportedStatus<T> = { readonly status: T } | { readonly problem: string };
+
+export const readNodeStatus = (json: string): ReportedStatus<NodeStatus> =>
+  read(json, (parsed) => {
+    const { value, errors } = decode(node, { status: parsed });
+    return { status: (value as Node).status ?? {}, errors };
+  });
+
+export const readPodStatus = (json: string): ReportedStatus<PodStatus> =>
+  read(json, (parsed) => {
+    const { value, errors } = decode(pod, { status: parsed });
+    return { status: (value as Pod).status ?? {}, errors };
+  });
+
+function read<T>(
+  json: string,
+  decoded: (parsed: unknown) => { readonly status: T; readonly errors: readonly string[] },
+): ReportedStatus<T> {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(json || '{}');
+  } catch {
+    return { problem: 'status: it is not JSON' };
+  }
+  const { status, errors } = decoded(parsed);
+  return errors.length > 0 ? { problem: errors.join(', ') } : { status };
+}

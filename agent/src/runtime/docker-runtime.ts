@@ -10,6 +10,7 @@ import {
   RuntimeError,
   type RuntimeFailure,
 } from './container-runtime.ts';
+import { createExecs, type ExecParts } from './engine-exec.ts';
 import { createLook } from './engine-look.ts';
 import { followProgress, linesOf, plainBytes, withoutFrames } from './engine-stream.ts';
 import { HOLDER_ENTRYPOINT, HOLDER_IMAGE, holderArchive, holderProgram } from './holder-image.ts';
@@ -33,12 +34,14 @@ export function createDockerRuntime({ socketPath, owner }: DockerOptions): Conta
   // The others are said so that no DOCKER_HOST of the environment leads to another engine.
   const docker = new Docker({ socketPath, host: '', protocol: 'http' });
   const filters = JSON.stringify({ label: [`${OWNER_LABEL}=${owner}`] });
+  const execs = createExecs(execParts(docker));
   const { list, changed } = createLook({
     rows: async () => {
       const rows = await call('list containers', (abortSignal) =>
         docker.listContainers({ all: true, filters, abortSignal }),
       );
       if (!Array.isArray(rows)) throw new RuntimeError('failed', 'the Docker engine answers nonsense');
+      execs.keepOnly(new Set(rows.map(({ Id }) => Id)));
       return rows;
     },
     inspect: (id) =>
@@ -107,7 +110,13 @@ export function createDockerRuntime({ socketPath, owner }: DockerOptions): Conta
         SLOW_CALL_TIMEOUT_MS,
       ).finally(() => changed(id));
     },
-    exec: (id, command, timeoutMs) => exec(docker, id, command, timeoutMs),
+    exec: async (id, command, timeoutMs) => {
+      try {
+        return await execs.exec(id, command, timeoutMs);
+      } catch (error) {
+        throw asRuntimeError('exec', error);
+      }
+    },
     logs: (id, options, signal) => logs(docker, id, options, signal),
     follow: (onChange, signal) => {
       void followEvents(docker, owner, signal, (id) => {
@@ -291,33 +300,30 @@ function resourceOptions(settings: ContainerSettings): Docker.HostConfig {
 
 const EXEC_OUTPUT_LIMIT = 10_000;
 
-async function exec(docker: Docker, id: string, command: readonly string[], timeoutMs: number) {
-  const deadline = AbortSignal.timeout(withinTimer(timeoutMs));
-  try {
-    const session = await docker.getContainer(id).exec({
+const execParts = (docker: Docker): ExecParts => ({
+  create: async (containerId, command, abortSignal) => {
+    const { id } = await docker.getContainer(containerId).exec({
       Cmd: [...command],
       AttachStdout: true,
       AttachStderr: true,
-      abortSignal: deadline,
+      abortSignal,
     });
-    const stream = await session.start({ hijack: true, stdin: false, abortSignal: deadline });
-    deadline.addEventListener('abort', () => stream.destroy(new Error('timed out')), { once: true });
-    const output = await collect(docker, stream);
-    const { ExitCode } = await session.inspect({ abortSignal: deadline });
-    // Docker writes into the output that there was nothing to run, and answers as a shell would.
-    if ((ExitCode === 126 || ExitCode === 127) && output.startsWith('OCI runtime exec failed'))
-      throw new RuntimeError('failed', output.trim());
-    return { exitCode: ExitCode ?? -1, output };
-  } catch (error) {
-    if (deadline.aborted)
-      throw new RuntimeError(
-        'timeout',
-        `command timed out: ${JSON.stringify(command.join(' '))} timed out after ${timeoutMs / 1000}s`,
-        error,
-      );
-    throw asRuntimeError('exec', error);
-  }
-}
+    return id;
+  },
+  run: async (execId, abortSignal) => {
+    const stream = await docker.getExec(execId).start({ hijack: true, stdin: false, abortSignal });
+    abortSignal.addEventListener('abort', () => stream.destroy(new Error('timed out')), { once: true });
+    return collect(docker, stream);
+  },
+  inspect: async (execId, abortSignal) => {
+    try {
+      return await docker.getExec(execId).inspect({ abortSignal });
+    } catch (error) {
+      if ((error as DockerFailure).statusCode === 404) return undefined;
+      throw error;
+    }
+  },
+});
 
 /** Both streams in the order they came; only the beginning is kept. */
 async function collect(docker: Docker, stream: NodeJS.ReadWriteStream): Promise<string> {

@@ -491,6 +491,45 @@ describe('what is ours', () => {
   });
 });
 
+describe('a command that runs out of time', () => {
+  const HANGS = ['sleep', '4711'];
+  const hanging = async (id: string) =>
+    (await inside(id, 'ps', '-o', 'args')).split('\n').filter((line) => line === HANGS.join(' ')).length;
+  const runsOut = async (id: string) =>
+    expect(runtime.exec(id, HANGS, 500)).rejects.toMatchObject({ kind: 'timeout' });
+  const begun = (id: string) =>
+    proxy.requests.filter((line) => line.startsWith(`POST /containers/${id}/exec`)).length;
+
+  it('is ended, and begun anew the next time', async () => {
+    const id = await start({ network: 'own' });
+    for (let time = 0; time < 2; time++) {
+      const before = begun(id);
+      await runsOut(id);
+      expect(begun(id)).toBe(before + 1);
+      await until('nothing of it is left', async () => (await hanging(id)) === 0);
+    }
+  });
+
+  it('and cannot be ended from here is not begun a second time while it runs', async () => {
+    const id = await start({ network: 'own' });
+    const hidden: Verdict = { instead: { status: 200, body: '{"Running":true,"ExitCode":null,"Pid":0}' } };
+    await judged(
+      (line) => (line.startsWith('GET /exec/') ? hidden : 'pass'),
+      async () => {
+        for (let period = 0; period < 3; period++) await runsOut(id);
+      },
+    );
+    expect(begun(id)).toBe(1);
+    expect(await hanging(id)).toBe(1);
+    await inside(id, 'sh', '-c', `kill -9 $(ps -o pid,args | awk '/[s]leep 4711/ { print $1 }')`);
+    const before = begun(id);
+    await until('it is begun again when the engine has seen its end', async () => {
+      await runsOut(id);
+      return begun(id) > before;
+    });
+  });
+});
+
 describe('limits of time', () => {
   it.each([3_000_000, 2 ** 31 - 1])('a grace of %i s is no reason to give up', async (graceSeconds) => {
     const id = await runtime.create(settings(WRITES_AND_STAYS));

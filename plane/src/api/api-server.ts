@@ -48,7 +48,7 @@ export function createApiServer(parts: ApiServerParts): ApiServer {
   const resourceParts: ResourceParts = { ...parts, signal: stop.signal };
 
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const url = new URL(request.url ?? '/', 'https://plane');
+    const url = urlOf(request.url ?? '/');
     if (servePublic(url.pathname, response, parts)) return;
     const user = userOf(request.socket as TLSSocket);
     if (!user) throw unauthorized();
@@ -119,6 +119,13 @@ function listen(server: Server, host: string, port: number): Promise<number> {
       resolve(typeof address === 'object' && address ? address.port : port);
     });
   });
+}
+
+/** A path that begins with two slashes is one all the same, and not a host. */
+function urlOf(target: string): URL {
+  const text = target.startsWith('/') ? `https://plane${target}` : target;
+  if (!URL.canParse(text)) throw notFoundPath();
+  return new URL(text);
 }
 
 /** What needs no identity: health and version, as in Kubernetes. */

@@ -2,7 +2,7 @@
 import { collectionOf, idOfObject, type Kind, type KubeObject } from '../kinds/kind.ts';
 import type { Store } from '../store/store.ts';
 import { ApiError, badRequest, expired } from './api-error.ts';
-import { countParameter, type ReplyForm } from './request.ts';
+import { integerParameter, type ReplyForm, versionParameter } from './request.ts';
 import type { Selection } from './selection.ts';
 import { includeObject, listOf, partialListOf, partialObject, table, tableRow } from './table.ts';
 
@@ -27,7 +27,9 @@ export function listPage(
   selection: Selection,
   query: URLSearchParams,
 ): Page {
-  const asked = countParameter(query, 'resourceVersion') ?? 0;
+  const asked = versionParameter(query);
+  /** 0 and less are none, as in Kubernetes. */
+  const limit = integerParameter(query, 'limit') ?? 0;
   if (asked > store.version())
     throw new ApiError(504, 'Timeout', `Too large resource version: ${asked}, current: ${store.version()}`, {
       retryAfterSeconds: 1,
@@ -40,8 +42,7 @@ export function listPage(
     .filter(({ id }) => from === undefined || id > from.after)
     .sort((a, b) => (a.id < b.id ? -1 : 1));
   const version = from?.version ?? store.version();
-  const limit = countParameter(query, 'limit') || Number.POSITIVE_INFINITY;
-  const page = matching.slice(0, limit);
+  const page = limit > 0 ? matching.slice(0, limit) : matching;
   const rest = matching.length - page.length;
   const last = page.at(-1);
   return {

@@ -1,4 +1,5 @@
 // What a request asks for, read from its method, path and query. No decisions.
+import { badRequest } from './api-error.ts';
 
 export interface RequestPath {
   readonly group: string;
@@ -69,6 +70,22 @@ export function countParameter(query: URLSearchParams, name: string): number | u
   const text = query.get(name);
   const count = text !== null && /^\d+$/.test(text) ? Number(text) : undefined;
   return Number.isSafeInteger(count) ? count : undefined;
+}
+
+/** A query parameter that is an int64; undefined when absent. Anything else is a bad request. */
+export function integerParameter(query: URLSearchParams, name: string): number | undefined {
+  const text = query.get(name);
+  if (text === null) return undefined;
+  if (!/^-?\d+$/.test(text) || BigInt.asIntN(64, BigInt(text)) !== BigInt(text))
+    throw badRequest(`${name}: Invalid value: ${JSON.stringify(text)}: must be an integer`);
+  return Number(text);
+}
+
+/** The version asked for; 0 is any. */
+export function versionParameter(query: URLSearchParams): number {
+  const text = query.get('resourceVersion') || '0';
+  if (!/^\d+$/.test(text)) throw badRequest(`invalid resource version: ${JSON.stringify(text)}`);
+  return Number(text);
 }
 
 export const flagParameter = (query: URLSearchParams, name: string): boolean => {

@@ -2,7 +2,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { collectionOf, type Kind, type KubeObject } from '../kinds/kind.ts';
 import type { Store } from '../store/store.ts';
-import { badRequest, methodNotAllowed, notFoundObject, notFoundPath } from './api-error.ts';
+import {
+  ApiError,
+  badRequest,
+  methodNotAllowed,
+  notFoundObject,
+  notFoundPath,
+  notImplemented,
+} from './api-error.ts';
 import { requireAllowed, type User } from './authenticate.ts';
 import { contentTypeOf, parseJson, readBody, readObject, readOptionalJson } from './body.ts';
 import { formatOne, formatPage, listPage, requireKnownPast } from './list.ts';
@@ -15,7 +22,12 @@ import { serveWatch } from './watch.ts';
 import { deleteOptions, writeOptions } from './write-options.ts';
 
 /** Objects that are made when they are asked for, and never written by a client. */
-export type VirtualObjects = (namespace: string | undefined) => Iterable<KubeObject>;
+export type VirtualObjects = (namespace: string | undefined) => VirtualCollection;
+
+export interface VirtualCollection extends Iterable<KubeObject> {
+  /** Makes only this one. */
+  readonly find: (name: string) => KubeObject | undefined;
+}
 
 export type ServedSubresource = (call: SubresourceCall) => Promise<void> | void;
 
@@ -127,7 +139,12 @@ async function deleteMany(call: Call): Promise<void> {
   const selection = readSelection(kind, path.namespace, query);
   const matching = [...objectsOf(call)].filter(selection.matches);
   for (const { metadata } of matching)
-    await parts.objects.remove(kind, metadata.namespace, metadata.name ?? '', options);
+    try {
+      await parts.objects.remove(kind, metadata.namespace, metadata.name ?? '', options);
+    } catch (error) {
+      // It went by itself meanwhile, or by somebody else: that is what was asked for.
+      if (!(error instanceof ApiError && error.code === 404)) throw error;
+    }
   sendJson(response, 200, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' });
 }
 
@@ -155,9 +172,11 @@ function getOne(call: Call, name: string): void {
 
 function findOne(call: Call, name: string): KubeObject {
   const { parts, kind, path } = call;
-  if (!parts.virtual.has(kind)) return parts.objects.get(kind, path.namespace, name);
-  for (const object of objectsOf(call)) if (object.metadata.name === name) return object;
-  throw notFoundObject(kind, name);
+  const virtual = parts.virtual.get(kind);
+  if (!virtual) return parts.objects.get(kind, path.namespace, name);
+  const found = virtual(path.namespace).find(name);
+  if (!found) throw notFoundObject(kind, name);
+  return found;
 }
 
 async function replaceOne(call: Call, name: string): Promise<void> {
@@ -201,6 +220,13 @@ function sendRemoved({ kind, response }: Call, { object, gone }: Removed): void 
 async function serveSubresource(call: Call): Promise<void> {
   const { parts, kind, path, query, request, response } = call;
   const { subresource = '', name = '' } = path;
+  if (kind.unserved && Object.hasOwn(kind.unserved, subresource)) {
+    allow(call, 'create');
+    findOne(call, name);
+    throw notImplemented(
+      `${kind.unserved[subresource]} (${kind.plural}/${subresource}) is not served by fleetset yet`,
+    );
+  }
   if (!kind.subresources?.some((served) => served.name === subresource)) throw notFoundPath();
   allow(call, request.method === 'GET' ? 'get' : 'create');
   const serve = parts.subresources.get(`${request.method} ${kind.plural}/${subresource}`);

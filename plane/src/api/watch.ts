@@ -2,9 +2,9 @@
 // as fast as it is read; changes that come meanwhile wait in the store's history, which is bounded.
 import { collectionOf, type KubeObject } from '../kinds/kind.ts';
 import type { Change, Store, Watch } from '../store/store.ts';
-import { badRequest, expired } from './api-error.ts';
+import { expired } from './api-error.ts';
 import { createEventWriter, type EventForm, type EventWriter } from './event-writer.ts';
-import { countParameter, flagParameter } from './request.ts';
+import { flagParameter, integerParameter, versionParameter } from './request.ts';
 
 const BOOKMARK_EVERY_MS = 60_000;
 const DEFAULT_LIFETIME_S = 3600;
@@ -21,6 +21,8 @@ export interface WatchRequest extends EventForm {
 export async function serveWatch(request: WatchRequest): Promise<void> {
   const { store, query, response } = request;
   const start = startOf(request);
+  const askedS = integerParameter(query, 'timeoutSeconds') ?? 0;
+  const lifetimeS = askedS > 0 ? askedS : DEFAULT_LIFETIME_S;
   // Known now, so that it can still be told as the answer's code.
   const known = store.watch(collectionOf(request.kind), start.version, () => {});
   if (known === 'expired') throw expired(`too old resource version: ${start.version} (${store.version()})`);
@@ -40,7 +42,7 @@ export async function serveWatch(request: WatchRequest): Promise<void> {
     over.abort();
     done.resolve();
   });
-  endInTime(request, over, writer);
+  endInTime(request, lifetimeS, over, writer);
   follow(request, start, writer, over.signal, fail)
     .then((live) => {
       if (!live) over.abort();
@@ -57,20 +59,22 @@ interface Start {
 }
 
 function startOf({ store, query }: WatchRequest): Start {
-  const asked = query.get('resourceVersion') ?? '';
-  if (asked !== '' && !/^\d+$/.test(asked))
-    throw badRequest(`invalid resource version: ${JSON.stringify(asked)}`);
-  const withExisting = asked === '' || asked === '0' || flagParameter(query, 'sendInitialEvents');
-  return { version: withExisting ? store.version() : Number(asked), withExisting };
+  const asked = versionParameter(query);
+  const withExisting = asked === 0 || flagParameter(query, 'sendInitialEvents');
+  return { version: withExisting ? store.version() : asked, withExisting };
 }
 
 /** After its lifetime, or when the plane stops. Nothing is written once the answer has ended. */
-function endInTime({ query, signal }: WatchRequest, over: AbortController, writer: EventWriter): void {
+function endInTime(
+  { signal }: WatchRequest,
+  lifetimeS: number,
+  over: AbortController,
+  writer: EventWriter,
+): void {
   const end = () => {
     over.abort();
     writer.end();
   };
-  const lifetimeS = countParameter(query, 'timeoutSeconds') || DEFAULT_LIFETIME_S;
   const lifetime = setTimeout(end, Math.min(lifetimeS, LONGEST_LIFETIME_S) * 1000);
   signal.addEventListener('abort', end, { once: true });
   over.signal.addEventListener('abort', () => {

@@ -34,7 +34,7 @@ const ALL_VERBS = [
   'watch',
 ] as const;
 const DATA_KEY = /^[-._a-zA-Z0-9]+$/;
-const DATA_LIMIT = 1024 * 1024;
+const DATA_LIMIT_BYTES = 1024 * 1024;
 
 export const namespaceKind: Kind = {
   group: '',
@@ -89,6 +89,7 @@ export const configMapKind: Kind = {
         ...validateMetadata(object.metadata, true),
         ...validateKeys('data', data),
         ...validateKeys('binaryData', binaryData),
+        ...validateSize('data', textBytes(data) + decodedBytes(binaryData)),
         ...validateBase64('binaryData', binaryData),
         ...validateImmutable(object, old, ['data', 'binaryData']),
       ];
@@ -128,6 +129,7 @@ export const secretKind: Kind = {
       return [
         ...validateMetadata(object.metadata, true),
         ...validateKeys('data', data),
+        ...validateSize('data', decodedBytes(data)),
         ...validateBase64('data', data),
         ...(before && before.type !== type ? [invalid('type', type ?? '', 'field is immutable')] : []),
         ...validateImmutable(object, old, ['data']),
@@ -136,9 +138,28 @@ export const secretKind: Kind = {
   },
 };
 
-function validateKeys(field: string, data: { readonly [key: string]: string }): FieldError[] {
-  const size = Object.values(data).reduce((sum, value) => sum + value.length, 0);
-  const keys = Object.keys(data)
+type Entries = { readonly [key: string]: string };
+
+const textBytes = (data: Entries): number =>
+  Object.values(data).reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+/** Of what the base64 stands for. */
+const decodedBytes = (data: Entries): number =>
+  Object.values(data).reduce((sum, text) => sum + Buffer.byteLength(text.replace(/\s/g, ''), 'base64'), 0);
+
+/** As Kubernetes: all entries of an object together. */
+const validateSize = (field: string, bytes: number): FieldError[] =>
+  bytes > DATA_LIMIT_BYTES
+    ? [
+        {
+          reason: 'FieldValueTooLong',
+          field,
+          message: `Too long: may not be more than ${DATA_LIMIT_BYTES} bytes`,
+        },
+      ]
+    : [];
+
+function validateKeys(field: string, data: Entries): FieldError[] {
+  return Object.keys(data)
     .filter((key) => !DATA_KEY.test(key) || key.length > 253 || key === '.' || key.startsWith('..'))
     .map((key) =>
       invalid(
@@ -147,12 +168,6 @@ function validateKeys(field: string, data: { readonly [key: string]: string }): 
         "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')",
       ),
     );
-  return size > DATA_LIMIT * 1.4
-    ? [
-        ...keys,
-        { reason: 'FieldValueTooLong', field, message: `Too long: may not be more than ${DATA_LIMIT} bytes` },
-      ]
-    : keys;
 }
 
 const validateBase64 = (field: string, data: { readonly [key: string]: string }): FieldError[] =>

@@ -21,6 +21,11 @@ export const podKind: Kind = {
     { name: 'eviction', kind: 'Eviction', group: 'policy', verbs: ['create'] },
     { name: 'log', kind: 'Pod', verbs: ['get'] },
   ],
+  unserved: {
+    attach: 'attaching to a container',
+    exec: 'running a command in a container',
+    portforward: 'forwarding ports to a pod',
+  },
   columns: [
     NAME,
     column('Ready', 'Containers that are ready, of all.', (object) => readyCell(asPod(object))),

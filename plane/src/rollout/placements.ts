@@ -19,40 +19,72 @@ export interface PlacementSources {
   readonly newestOf: (daemonSet: StoredSet) => string | undefined;
 }
 
-export function* placements(sources: PlacementSources, namespace: string | undefined): Iterable<KubeObject> {
+export interface Placements extends Iterable<KubeObject> {
+  /** By `DAEMONSET.NODE`; only this one is made. */
+  readonly find: (name: string) => KubeObject | undefined;
+}
+
+/** `namespace`: undefined for all. */
+export const placements = (sources: PlacementSources, namespace: string | undefined): Placements => ({
+  [Symbol.iterator]: () => allOf(sources, namespace),
+  find: (name) => findByName(sources, namespace ?? '', name),
+});
+
+function* allOf(sources: PlacementSources, namespace: string | undefined): Iterator<KubeObject> {
   for (const { value } of sources.store.list('apps/daemonsets')) {
     const daemonSet = value as unknown as StoredSet;
     if (namespace !== undefined && daemonSet.metadata.namespace !== namespace) continue;
-    for (const stored of sources.store.list('core/nodes'))
-      yield placementOf(sources, daemonSet, stored.value as unknown as Node) as unknown as KubeObject;
+    const make = placementsOf(sources, daemonSet);
+    for (const stored of sources.store.list('core/nodes')) yield make(stored.value as unknown as Node);
   }
 }
 
-function placementOf(sources: PlacementSources, daemonSet: StoredSet, node: Node): Placement {
+/** Both names may have dots. */
+function findByName({ store, ...rest }: PlacementSources, namespace: string, name: string) {
+  for (let dot = name.indexOf('.'); dot >= 0; dot = name.indexOf('.', dot + 1)) {
+    const set = store.get('apps/daemonsets', `${namespace}/${name.slice(0, dot)}`);
+    const node = set && store.get('core/nodes', name.slice(dot + 1));
+    if (node)
+      return placementsOf(
+        { store, ...rest },
+        set.value as unknown as StoredSet,
+      )(node.value as unknown as Node);
+  }
+  return undefined;
+}
+
+/** What is the same for all nodes is looked up once. */
+function placementsOf(sources: PlacementSources, daemonSet: StoredSet): (node: Node) => KubeObject {
   const { name = '', namespace = '', uid = '' } = daemonSet.metadata;
-  const nodeName = node.metadata?.name ?? '';
-  const told = sources.fleet.get(nodeName)?.report?.placements.find((one) => one.daemonSetUid === uid);
-  const computed = decidePlacement(placementRules(daemonSet.spec?.template?.spec ?? { containers: [] }), {
-    name: nodeName,
-    labels: node.metadata?.labels ?? {},
-    taints: node.spec?.taints ?? [],
-  });
-  const granted = sources.grants.of(uid).get(nodeName);
+  const rules = placementRules(daemonSet.spec?.template?.spec ?? { containers: [] });
   const newest = sources.newestOf(daemonSet);
-  const wait = sources.planOf(uid)?.waits.find((one) => one.node === nodeName);
-  return {
-    apiVersion: 'fleetset.dev/v1',
-    kind: 'Placement',
-    metadata: { name: `${name}.${nodeName}`, namespace, uid: `${uid}.${nodeName}` },
-    spec: { nodeName, daemonSetName: name },
-    status: {
-      decision: told?.decision || computed.decision,
-      decidedBy: told ? 'Agent' : 'Plane',
-      reasons: (told?.reasons ?? computed.reasons).map(({ code, message }) => ({ code, message })),
-      ...(granted === undefined ? {} : { grantedRevision: granted }),
-      ...(newest === undefined ? {} : { newestRevision: newest }),
-      ...(wait ? { waiting: wait.reason } : {}),
-      ...(told?.progress ? { progress: told.progress } : {}),
-    },
+  const grants = sources.grants.of(uid);
+  const waits = new Map(sources.planOf(uid)?.waits.map(({ node, reason }) => [node, reason]));
+  return (node) => {
+    const nodeName = node.metadata?.name ?? '';
+    const told = sources.fleet.get(nodeName)?.report?.placements.find((one) => one.daemonSetUid === uid);
+    const computed = decidePlacement(rules, {
+      name: nodeName,
+      labels: node.metadata?.labels ?? {},
+      taints: node.spec?.taints ?? [],
+    });
+    const granted = grants.get(nodeName);
+    const waiting = waits.get(nodeName);
+    const placement: Placement = {
+      apiVersion: 'fleetset.dev/v1',
+      kind: 'Placement',
+      metadata: { name: `${name}.${nodeName}`, namespace, uid: `${uid}.${nodeName}` },
+      spec: { nodeName, daemonSetName: name },
+      status: {
+        decision: told?.decision || computed.decision,
+        decidedBy: told ? 'Agent' : 'Plane',
+        reasons: (told?.reasons ?? computed.reasons).map(({ code, message }) => ({ code, message })),
+        ...(granted === undefined ? {} : { grantedRevision: granted }),
+        ...(newest === undefined ? {} : { newestRevision: newest }),
+        ...(waiting === undefined ? {} : { waiting }),
+        ...(told?.progress ? { progress: told.progress } : {}),
+      },
+    };
+    return placement as unknown as KubeObject;
   };
 }

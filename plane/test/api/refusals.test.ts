@@ -1,0 +1,140 @@
+// Requests that are refused with words: bad parameters, odd paths, what is too large, what is not served yet.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Json } from '../support/api-client.ts';
+import { joinMember } from '../support/hollow-member.ts';
+import { configMap, daemonSet, NODES, PODS, SETS } from '../support/manifests.ts';
+import { placement, podReport } from '../support/reports.ts';
+import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
+import { until } from '../support/until.ts';
+
+let plane: TestPlane;
+beforeAll(async () => {
+  plane = await startTestPlane();
+});
+afterAll(async () => {
+  // What a client asked for wrongly is no complaint, and 501 is no failure of the plane.
+  expect(plane.complaints).toEqual([]);
+  await plane.stop();
+});
+
+const MAPS = '/api/v1/namespaces/default/configmaps';
+
+describe('a parameter of a list or a watch that is no number', () => {
+  // The bug this found: it was taken for none at all.
+  it.each([
+    ['limit=abc', 'limit: Invalid value: "abc": must be an integer'],
+    ['limit=', 'limit: Invalid value: "": must be an integer'],
+    ['limit=1.5', 'limit: Invalid value: "1.5": must be an integer'],
+    ['limit=9223372036854775808', 'limit: Invalid value: "9223372036854775808": must be an integer'],
+    ['resourceVersion=abc', 'invalid resource version: "abc"'],
+    ['resourceVersion=-1', 'invalid resource version: "-1"'],
+    ['watch=true&resourceVersion=abc', 'invalid resource version: "abc"'],
+    ['watch=true&timeoutSeconds=soon', 'timeoutSeconds: Invalid value: "soon": must be an integer'],
+  ])('%s is refused', async (query, message) => {
+    const reply = await plane.api.call('GET', `${NODES}?${query}`);
+    expect([reply.status, reply.json.reason, reply.json.message]).toEqual([400, 'BadRequest', message]);
+  });
+
+  it.each(['limit=0', 'limit=-1', 'limit=9223372036854775807', 'resourceVersion='])(
+    '%s is one, and lists everything',
+    async (query) => {
+      const { items } = await plane.api.ok('GET', `/api/v1/namespaces?${query}`);
+      expect(items.length).toBeGreaterThanOrEqual(4);
+    },
+  );
+});
+
+describe('a path of slashes', () => {
+  // The bug this found: it was taken for a host without a name, and failed.
+  it.each(['//', '///', '//?watch=true', '//nowhere'])('%s is one that is not served', async (path) => {
+    const reply = await plane.api.call('GET', path);
+    expect([reply.status, reply.json.reason]).toEqual([404, 'NotFound']);
+  });
+});
+
+describe('the data of a ConfigMap or Secret', () => {
+  const MB = 1024 * 1024;
+  const tooLong = 'data: Too long: may not be more than 1048576 bytes';
+  const base64 = (bytes: number) => Buffer.alloc(bytes, 1).toString('base64');
+  const secret = (bytes: number) => ({ metadata: { name: 'large' }, data: { a: base64(bytes) } });
+
+  // The bug this found: four tenths more than the message says were taken.
+  it.each<[string, string, Json, number]>([
+    ['as much text as may be', 'configmaps', configMap('large', { a: 'x'.repeat(MB) }), 201],
+    ['one letter more', 'configmaps', configMap('large', { a: 'x'.repeat(MB), b: 'x' }), 422],
+    ['letters that are two bytes each', 'configmaps', configMap('large', { a: 'ü'.repeat(MB / 2 + 1) }), 422],
+    [
+      'text and bytes together',
+      'configmaps',
+      { ...configMap('large', { a: 'x'.repeat(MB / 2) }), binaryData: { b: base64(MB / 2 + 1) } },
+      422,
+    ],
+    ['as many bytes of a Secret as may be', 'secrets', secret(MB), 201],
+    ['one byte more of a Secret', 'secrets', secret(MB + 1), 422],
+  ])('%s', async (_, plural, object, status) => {
+    const reply = await plane.api.call('POST', `/api/v1/namespaces/default/${plural}?dryRun=All`, object);
+    expect(reply.status).toBe(status);
+    if (status === 422) {
+      expect(reply.json.message).toContain(tooLong);
+      expect(reply.json.details.causes[0]).toMatchObject({ reason: 'FieldValueTooLong', field: 'data' });
+    }
+  });
+});
+
+describe('what kubectl can do with a pod and fleetset cannot yet', () => {
+  const served = async () => {
+    const set = await plane.api.ok('POST', SETS, daemonSet('unserved'));
+    const member = await joinMember(plane);
+    member.report({ placements: [placement(set, 'Run')] });
+    const pod = podReport(set, await member.granted(set));
+    member.report({ placements: [placement(set, 'Run')], pods: [pod] });
+    await until('mirrored', async () => (await plane.api.call('GET', `${PODS}/${pod.name}`)).status === 200);
+    return { member, path: `${PODS}/${pod.name}` };
+  };
+
+  // The bug this found: "the server could not find the requested resource".
+  it('is said to be not served yet, upgraded or not', async () => {
+    const { member, path } = await served();
+    const upgrades = [
+      {},
+      { Connection: 'Upgrade', Upgrade: 'SPDY/3.1' },
+      {
+        Connection: 'Upgrade',
+        Upgrade: 'websocket',
+        'Sec-WebSocket-Version': '13',
+        'Sec-WebSocket-Key': 'AAAAAAAAAAAAAAAAAAAAAA==',
+      },
+    ];
+    for (const subresource of ['exec', 'attach', 'portforward'])
+      for (const headers of upgrades)
+        for (const method of ['GET', 'POST']) {
+          const url = `${path}/${subresource}?command=ls&container=main&stdout=true`;
+          const reply = await plane.api.call(method, url, undefined, { headers });
+          expect([reply.status, reply.json.kind, reply.json.reason]).toEqual([
+            501,
+            'Status',
+            'NotImplemented',
+          ]);
+          expect(reply.json.message).toMatch(
+            new RegExp(`\\(pods/${subresource}\\) is not served by fleetset yet$`),
+          );
+        }
+    const missing = await plane.api.call('POST', `${PODS}/nope/exec?command=ls`);
+    expect([missing.status, missing.json.message]).toEqual([404, 'pods "nope" not found']);
+    const { resources } = await plane.api.ok('GET', '/api/v1');
+    expect(resources.map(({ name }: Json) => name)).not.toContain('pods/exec');
+    member.leave();
+  });
+});
+
+describe('deleting many', () => {
+  // The bug this found: the first that was gone already ended it with 404, and the rest stayed.
+  it('twice at once succeeds twice', async () => {
+    for (let n = 0; n < 40; n++)
+      await plane.api.ok('POST', MAPS, configMap(`many-${n}`, {}, { labels: { many: 'yes' } }));
+    const selected = `${MAPS}?labelSelector=many%3Dyes`;
+    const replies = await Promise.all([1, 2, 3].map(() => plane.api.call('DELETE', selected)));
+    expect(replies.map(({ status }) => status)).toEqual([200, 200, 200]);
+    expect((await plane.api.ok('GET', selected)).items).toEqual([]);
+  });
+});

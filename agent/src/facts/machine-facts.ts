@@ -60,16 +60,17 @@ function rootBytes(): number {
 /** What was not answered in time is absent. */
 export type AskedFacts = Partial<Pick<MachineFacts, 'osImage' | 'systemUuid'>>;
 
-/** The process gives each of its questions less. */
-const TIMEOUT_MS = 20_000;
+/** Nothing waits for it. */
+const TIMEOUT_MS = 60_000;
 
-export async function askMachine(): Promise<AskedFacts> {
+export async function askMachine(timeoutMs = TIMEOUT_MS): Promise<AskedFacts> {
   // Bundled, the process's code is a file beside this one.
   const file = import.meta.url.endsWith('.ts') ? './facts-process.ts' : './facts-process.js';
   const { stdout } = await promisify(execFile)(
     process.execPath,
     [fileURLToPath(new URL(file, import.meta.url))],
-    { timeout: TIMEOUT_MS, killSignal: 'SIGKILL' },
-  );
-  return JSON.parse(stdout) as AskedFacts;
+    { timeout: timeoutMs, killSignal: 'SIGKILL' },
+  ).catch((error: { readonly stdout?: string }) => ({ stdout: error.stdout ?? '' }));
+  const lines = stdout.split('\n').filter((line) => line !== '');
+  return Object.assign({}, ...lines.map((line) => JSON.parse(line)));
 }

@@ -72,6 +72,8 @@ export function createLook(parts: LookParts): Look {
     changed: (id) => {
       changes += 1;
       for (const [key, known] of inspected) if (id === undefined || key === id) known.fresh = false;
+      // The engine is done with what kept it from answering.
+      if (id !== undefined) silentUntil.delete(id);
     },
   };
 }

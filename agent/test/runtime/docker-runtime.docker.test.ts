@@ -436,6 +436,17 @@ describe('an engine that misbehaves', () => {
     });
   });
 
+  it('whose inspection hung is asked again when something happened to the container', async () => {
+    const id = await create();
+    await judged(
+      (line) => (line.startsWith(`GET /containers/${id}/json`) ? 'hang-before' : 'pass'),
+      () => runtime.list(),
+    );
+    await runtime.start(id);
+    const seen = (await runtime.list()).find((container) => container.id === id);
+    expect(seen).toMatchObject({ state: 'running', startedAt: expect.any(String) });
+  });
+
   it('whose inspection hangs is not waited for at every look', async () => {
     const id = await start();
     const eyes = createDockerRuntime({ socketPath: proxy.socketPath, owner });

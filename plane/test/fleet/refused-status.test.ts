@@ -7,10 +7,9 @@ import { facts, nodeStatus, placement, podReport, podStatus } from '../support/r
 import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
 import { until } from '../support/until.ts';
 
-const GRACE_MS = 1000;
 let plane: TestPlane;
 beforeAll(async () => {
-  plane = await startTestPlane({ graceMs: GRACE_MS });
+  plane = await startTestPlane();
 });
 afterAll(async () => {
   expect(plane.complaints).toEqual([]);
@@ -110,6 +109,8 @@ describe('the status of a pod', () => {
 
   // The bug this found: the loop that notices silence failed over such a pod, for every node and for ever.
   it('of the wrong shape hides no silence, of its node or of others', async () => {
+    await plane.stop();
+    plane = await startTestPlane({ graceMs: 1000 });
     const { member, pod, show } = await running('silent-pod');
     const other = await joinMember(plane);
     other.report();

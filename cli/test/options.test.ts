@@ -1,8 +1,8 @@
 // Flags, config files, addresses and durations: what is read, and what is said when it cannot be.
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import {
   checkedNames,
   listKey,
@@ -16,7 +16,9 @@ import {
 } from '../src/options.ts';
 
 const fileOf = (text: string): string => {
-  const path = join(mkdtempSync(join(tmpdir(), 'fleetset-config-')), 'config.yaml');
+  const directory = mkdtempSync(join(tmpdir(), 'fleetset-config-'));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const path = join(directory, 'config.yaml');
   writeFileSync(path, text);
   return path;
 };

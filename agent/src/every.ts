@@ -1,5 +1,7 @@
 // Does something again and again, for as long as the agent lives.
 
+import { pause } from './pause.ts';
+
 export interface Rhythm {
   readonly periodMs: number;
   /** After a failure. */
@@ -19,17 +21,4 @@ export async function every(
     );
     await pause(waitMs, signal);
   }
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const over = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', over);
-      resolve();
-    };
-    const timer = setTimeout(over, ms).unref();
-    if (signal.aborted) over();
-    else signal.addEventListener('abort', over);
-  });
 }

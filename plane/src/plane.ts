@@ -71,7 +71,9 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
   const authority = await openAuthority(join(options.dataDir, 'pki'));
   const names = [...new Set([...options.advertise, 'localhost', '127.0.0.1', '::1', PLANE_SERVER_NAME])];
   const identity = await authority.serverIdentity(names);
-  const store = openSqliteStore(join(options.dataDir, 'plane.db'));
+  const store = openSqliteStore(join(options.dataDir, 'plane.db'), (error) =>
+    logger.error({ err: error }, 'what follows the store failed over a change; the others go on'),
+  );
   await createSystemNamespaces(store);
 
   const monotonicNow = () => performance.now();

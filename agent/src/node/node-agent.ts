@@ -8,6 +8,7 @@ import { containerKey, HOLDER, type SeenContainer } from '@fleetset/scheduler-co
 import type { PlacementNode } from '@fleetset/scheduler-core/placement';
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
 import type { Logger } from 'pino';
+import { pause } from '../pause.ts';
 import { createProber, type ProbedContainer } from '../probes/prober.ts';
 import { runProbe } from '../probes/run-probe.ts';
 import { type ContainerRuntime, type RuntimeContainer, RuntimeError } from '../runtime/container-runtime.ts';
@@ -291,7 +292,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
   const remember = (action: NodeAction) => {
     if (action.kind !== 'create' || !action.backOff) return;
     const key = containerKey(action.podUid, action.container);
-    memory.set(key, { ...memory.get(key), ...action.backOff });
+    memory.set(key, { ...memory.get(key), ...action.backOff, making: action.attempt });
   };
 
   /** Answers how long the key stays busy after a failure that has no back-off of its own. */
@@ -347,19 +348,6 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     },
   };
 }
-
-/** Over when the signal says so, too. */
-const pause = (ms: number, signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    const over = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', over);
-      resolve();
-    };
-    const timer = setTimeout(over, ms);
-    signal.addEventListener('abort', over);
-    if (signal.aborted) over();
-  });
 
 function placementNode(parts: NodeAgentParts, desired: ResolvedDesired): PlacementNode {
   const own = parts.ownTaints();

@@ -18,7 +18,7 @@ import { errorOf, isRefusal, type PlaneClient, type SyncStream } from './plane-c
 
 const PROTOCOL = 1;
 const FIRST_RETRY_MS = 500;
-const LAST_RETRY_MS = 15_000;
+const LAST_RETRY_MS = 4_000;
 /** A plane that says no is asked again, rarely: an operator may mend it there. */
 const REFUSED_RETRY_MS = 30_000;
 const STORE_RETRY_MS = 5000;

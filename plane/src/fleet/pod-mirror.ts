@@ -20,6 +20,8 @@ export interface MirrorPlan {
   readonly writes: readonly Write[];
   /** To be recorded once the writes are in. */
   readonly events: readonly EventInput[];
+  /** Of pods that were not shown before: new ones, or such as this plane has not known yet. */
+  readonly created: readonly EventInput[];
 }
 
 /** Ids of the mirrored pods of each node. */
@@ -57,6 +59,7 @@ export function planMirror(
 ): MirrorPlan {
   const writes: Write[] = [];
   const events: EventInput[] = [];
+  const created: EventInput[] = [];
   const ids = chooseIds(store, mirrored, nodeName, reports);
   for (const [report, id] of ids) {
     const stored = store.get(PODS, id);
@@ -75,7 +78,7 @@ export function planMirror(
       expect: stored?.version ?? 'absent',
       durable: false,
     });
-    if (!before) events.push(createdPod(report, id));
+    if (!before) created.push(createdPod(report, id));
   }
   const kept = new Set(ids.values());
   for (const id of mirrored) {
@@ -84,7 +87,7 @@ export function planMirror(
     writes.push({ collection: PODS, id, durable: false });
     events.push(...deletedPod(gone.value as unknown as KubeObject));
   }
-  return { writes, events };
+  return { writes, events, created };
 }
 
 /** Ids of the node's pods by their uids. */

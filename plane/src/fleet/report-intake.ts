@@ -4,7 +4,7 @@
 import type { NodeFacts, NodeReport } from '@fleetset/proto/gen/fleetset/v1/node';
 import { sameJson } from '@fleetset/scheduler-core/canonical-json';
 import type { Node, NodeStatus } from '@fleetset/scheduler-core/schema/node';
-import type { EventInput, EventRecorder } from '../events/event-recorder.ts';
+import type { EventRecorder } from '../events/event-recorder.ts';
 import type { KubeObject } from '../kinds/kind.ts';
 import { type Store, StoreFailure, type Write } from '../store/store.ts';
 import { nodeSubject, recordAgentEvent } from './agent-events.ts';
@@ -12,7 +12,7 @@ import { mergedConditions, withOwn } from './compose-node.ts';
 import { type Fleet, indexPods, isBehind, type NodeState } from './fleet.ts';
 import { NODE_RECORDS, type NodeRecord, nodeRecord } from './node-record.ts';
 import { ownFacts } from './own-facts.ts';
-import { dropPods, followPodsByNode, idsByUid, planMirror } from './pod-mirror.ts';
+import { dropPods, followPodsByNode, idsByUid, type MirrorPlan, planMirror } from './pod-mirror.ts';
 import { readNodeStatus } from './reported-status.ts';
 import { dropTombstone, tombstonesOf } from './tombstones.ts';
 
@@ -104,14 +104,16 @@ async function takeReport(
   const { store, fleet } = parts;
   if (!nodeRecord(store, nodeName)) return;
   const state = fleet.state(nodeName);
+  // What a node shows first was there before this plane was: it is news to nobody else.
+  const isFirst = state.report === undefined;
   state.report = report;
   state.podsBySet = indexPods(report.pods);
   state.reported = true;
   if (report.facts) await takeFacts(parts, nodeName, report.facts);
-  const events = await takePods(parts, mirrored, state, report);
+  const { events, created } = await takePods(parts, mirrored, state, report);
   // Removed while this was under way: what was just put there must not stay.
   if (!nodeRecord(store, nodeName)) return dropPods(store, mirrored());
-  for (const event of events) parts.recorder.record(event);
+  for (const event of [...events, ...(isFirst ? [] : created)]) parts.recorder.record(event);
   const shown = idsByUid(store, mirrored());
   for (const event of report.events) recordAgentEvent(parts, nodeName, event, shown);
 }
@@ -122,11 +124,11 @@ async function takePods(
   mirrored: () => ReadonlySet<string>,
   state: NodeState,
   report: NodeReport,
-): Promise<readonly EventInput[]> {
+): Promise<MirrorPlan> {
   for (;;) {
-    const { writes, events } = planMirror(store, mirrored(), state.name, report.pods, nowText());
-    const all = [...writes, ...finishedTombstones(store, state, report)];
-    if (all.length === 0 || (await store.commit(all)).committed) return events;
+    const plan = planMirror(store, mirrored(), state.name, report.pods, nowText());
+    const all = [...plan.writes, ...finishedTombstones(store, state, report)];
+    if (all.length === 0 || (await store.commit(all)).committed) return plan;
   }
 }
 

@@ -9,6 +9,7 @@ import type { Fleet, NodeState } from '../fleet/fleet.ts';
 import { TOMBSTONES } from '../fleet/tombstones.ts';
 import type { KubeObject } from '../kinds/kind.ts';
 import type { Change, Store, Write } from '../store/store.ts';
+import { schedule } from '../timer.ts';
 import type { BodyBook } from './body-book.ts';
 import { passDaemonSet, type StoredRevision } from './daemon-set-pass.ts';
 import { desiredContent, desiredFor } from './desired-state.ts';
@@ -114,10 +115,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       forgetBodies(bodies, fleet);
       return {};
     },
-    schedule: (delayMs, callback) => {
-      const timer = setTimeout(callback, delayMs);
-      return () => clearTimeout(timer);
-    },
+    schedule,
     onFailure: (error, retryInMs) => {
       // What the failed pass had taken is looked at again.
       touchAllSets();

@@ -8,7 +8,7 @@ import {
   untilRolledOut,
   untilStatus,
 } from '../support/hollow-fleet.ts';
-import { daemonSet, SETS } from '../support/manifests.ts';
+import { daemonSet, EVENTS, SETS } from '../support/manifests.ts';
 import { type MortalPlane, startMortalPlane } from '../support/mortal-plane.ts';
 import { until } from '../support/until.ts';
 
@@ -34,6 +34,11 @@ const setImage = (image: string) =>
 const grantsOnPlane = async (): Promise<Map<string, string>> => {
   const { items } = await plane.api.ok('GET', '/apis/fleetset.dev/v1/namespaces/default/placements');
   return new Map(items.map(({ spec, status }: Json) => [spec.nodeName, status.grantedRevision]));
+};
+
+const createdCount = async (): Promise<number> => {
+  const { items } = await plane.api.ok('GET', `${EVENTS}?fieldSelector=reason%3DSuccessfulCreate`);
+  return items.reduce((sum: number, { count = 1 }: Json) => sum + count, 0);
 };
 
 describe('a plane that is killed', () => {
@@ -79,12 +84,15 @@ describe('a plane that is killed', () => {
   it('restarts nothing when it comes back', async () => {
     const set = await plane.api.ok('GET', `${SETS}/web`);
     const births = fleet.births(set);
+    const created = await createdCount();
     plane.kill();
     await plane.untilDead();
     await plane.start();
     await untilRolledOut(plane, 'web', NODES);
     await untilQuiet(fleet);
     expect(fleet.births(set)).toEqual(births);
+    // What ran is taken in again, and not called created.
+    expect(await createdCount()).toBe(created);
   });
 
   it('serves the same objects again, with versions beyond every one it gave before', async () => {

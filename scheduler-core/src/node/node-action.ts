@@ -29,6 +29,8 @@ export interface CreateAction extends OnContainer {
 
 /** What an agent remembers of one container between looks. */
 export interface ContainerMemory {
+  /** The attempt that was decided on last. */
+  readonly making?: number;
   readonly restart?: BackOff;
   readonly pull?: BackOff;
   /** The last action on it failed; gone with the next that succeeds. */

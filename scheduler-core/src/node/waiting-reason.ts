@@ -21,11 +21,11 @@ export function waitingReason(
   if (trouble?.kind === 'image') return imageTrouble(image, trouble, memory?.pull !== undefined);
   if (trouble) return { reason: trouble.reason, message: trouble.message };
   if (container?.state !== 'exited') return { reason: 'ContainerCreating' };
-  const { waitMs, updatedAt } = memory?.restart ?? { updatedAt: 0 };
+  const waitMs = memory?.restart?.waitMs;
   if (waitMs === undefined || container.endedAt === undefined || now >= container.endedAt + waitMs)
     return undefined;
   // It is being restarted: the wait is that of the next end.
-  if (updatedAt >= container.endedAt) return undefined;
+  if (memory?.making !== undefined && memory.making > container.attempt) return undefined;
   return {
     reason: 'CrashLoopBackOff',
     message: `back-off ${formatSeconds(waitMs)} restarting failed container=${name} pod=${record.name}_${record.namespace}(${record.uid})`,

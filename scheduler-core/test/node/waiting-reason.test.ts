@@ -50,7 +50,7 @@ test.each<[string, SeenContainer | undefined, ContainerMemory | undefined, objec
   [
     'it has ended for the first time, and its successor is being made',
     container('exited', NOW - 3000),
-    { restart: { waitMs: 10_000, updatedAt: NOW - 2990 } },
+    { ...waits(10), making: 2 },
     undefined,
   ],
   [

@@ -101,3 +101,19 @@ export function mergedConditions(
     } as NodeCondition;
   });
 }
+
+/** As often as a kubelet writes it when nothing changes. */
+const HEARTBEAT_SHOWN_EVERY_MS = 300_000;
+
+/** Of a node that is heard: the time that people see is never much older than the last word. */
+export function freshHeartbeats(
+  conditions: readonly NodeCondition[],
+  nowText: string,
+): readonly NodeCondition[] {
+  const now = Date.parse(nowText);
+  const isStale = ({ lastHeartbeatTime }: NodeCondition) =>
+    !lastHeartbeatTime || Math.abs(now - Date.parse(lastHeartbeatTime)) >= HEARTBEAT_SHOWN_EVERY_MS;
+  return conditions.some(isStale)
+    ? conditions.map((condition) => ({ ...condition, lastHeartbeatTime: nowText }))
+    : conditions;
+}

@@ -5,8 +5,14 @@ import { startLevelLoop } from '@fleetset/scheduler-core/level-loop';
 import type { Node } from '@fleetset/scheduler-core/schema/node';
 import type { PodStatus } from '@fleetset/scheduler-core/schema/pod';
 import type { EventRecorder } from '../events/event-recorder.ts';
-import { type Liveness, lifecycleTaints, readyCondition, unknownConditions } from '../fleet/compose-node.ts';
-import type { Fleet } from '../fleet/fleet.ts';
+import {
+  freshHeartbeats,
+  type Liveness,
+  lifecycleTaints,
+  readyCondition,
+  unknownConditions,
+} from '../fleet/compose-node.ts';
+import { type Fleet, isConnected } from '../fleet/fleet.ts';
 import type { KubeObject } from '../kinds/kind.ts';
 import type { Store, Stored, Write } from '../store/store.ts';
 import { schedule } from '../timer.ts';
@@ -71,7 +77,11 @@ async function settleNode(parts: NodeLifecycleParts, stored: Stored, lost: boole
   const node = stored.value as unknown as StoredNode;
   const before = readyCondition(node.status)?.status;
   const conditions = node.status?.conditions ?? [];
-  const next = lost ? unknownConditions(conditions, nowText()) : conditions;
+  const next = lost
+    ? unknownConditions(conditions, nowText())
+    : isConnected(parts.fleet.state(stored.id))
+      ? freshHeartbeats(conditions, nowText())
+      : conditions;
   const ready = next.find(({ type }) => type === 'Ready')?.status;
   const liveness: Liveness = ready === 'True' ? 'ready' : ready === 'False' ? 'not-ready' : 'unknown';
   const taintsBefore = node.spec?.taints ?? [];

@@ -2,9 +2,12 @@
 // strict: a node counts as down from the moment it is granted a revision until it reports that revision available.
 import { scaledCount } from '../int-or-percent.ts';
 import type { PlacementDecision } from '../placement.ts';
+import type { GroupBudget } from './pacing.ts';
 
 export interface RolloutNode {
   readonly name: string;
+  /** For waves and for budgets by a label. */
+  readonly labels?: { readonly [label: string]: string };
   readonly decision: PlacementDecision;
   /** Its agent's stream is open and has reported, so that `pod` is what runs there. */
   readonly connected: boolean;
@@ -14,6 +17,8 @@ export interface RolloutNode {
   readonly behind?: boolean;
   /** The revision it was granted last. */
   readonly granted?: string;
+  /** Why its pod cannot be expected to become available: it crashes again and again. */
+  readonly failing?: string;
   /** The pod that counts, from its last report. */
   readonly pod?: {
     readonly revision: string;
@@ -30,9 +35,17 @@ export interface RolloutInput {
     readonly type: 'RollingUpdate' | 'OnDelete';
     readonly maxUnavailable: number | string;
   };
-  /** The hash of the newest revision. */
+  /** The hash of the revision that nodes should have. */
   readonly target: string;
   readonly nodes: readonly RolloutNode[];
+  /** Nodes that may not move now, with why. */
+  readonly holds?: ReadonlyMap<string, string>;
+  /** What a node without a pod gets while it may not have the target. */
+  readonly fallback?: string;
+  /** Silent nodes that were so before the rollout: set aside even if they have the target. */
+  readonly aside?: ReadonlySet<string>;
+  /** Of the nodes that share a value of a label no more than so many are unavailable. */
+  readonly groupBudgets?: readonly GroupBudget[];
 }
 
 export interface Grant {
@@ -55,21 +68,36 @@ export interface RolloutPlan {
 
 export function planRollout(input: RolloutInput): RolloutPlan {
   const nodes = [...input.nodes].filter(({ decision }) => decision === 'Run').sort(byName);
-  const maxUnavailable = budget(input, nodes.filter((node) => !isSetAside(node, input.target)).length);
-  const unavailable = nodes.filter((node) => spendsBudget(node, input.target)).length;
-  let left = maxUnavailable - unavailable;
+  const maxUnavailable = budget(input, nodes.filter((node) => !isSetAside(node, input)).length);
+  const down = nodes.filter((node) => spendsBudget(node, input));
+  const groups = groupsOf(input.groupBudgets ?? [], down);
+  let left = maxUnavailable - down.length;
   const grants: Grant[] = [];
   const waits: Wait[] = [];
   const outdated = nodes.filter((node) => effectiveRevision(node) !== input.target);
   for (const node of [...outdated].sort((a, b) => Number(isUp(a)) - Number(isUp(b)))) {
-    const verdict = judge(node, input, left, maxUnavailable);
-    if (!verdict.granted) waits.push({ node: node.name, reason: verdict.reason });
-    else {
+    const verdict = judge(node, input, left, maxUnavailable, groups);
+    if (!verdict.granted) {
+      waits.push({ node: node.name, reason: verdict.reason });
+      const spare = spareOf(node, input, verdict.reason);
+      if (spare) grants.push(spare);
+    } else {
       grants.push({ node: node.name, revision: input.target, reason: verdict.reason });
-      if (verdict.spends) left -= 1;
+      if (verdict.spends) {
+        left -= 1;
+        groups.spend(node);
+      }
     }
   }
-  return { grants, waits, maxUnavailable, unavailable };
+  return { grants, waits, maxUnavailable, unavailable: down.length };
+}
+
+/** A node that runs no pod and may not have the target is not left without one. */
+function spareOf(node: RolloutNode, { holds, fallback }: RolloutInput, reason: string): Grant | undefined {
+  const bare = !node.pod && node.connected && !node.lost;
+  return bare && fallback !== undefined && node.granted !== fallback && holds?.has(node.name)
+    ? { node: node.name, revision: fallback, reason: `meanwhile: ${reason}` }
+    : undefined;
 }
 
 interface Verdict {
@@ -78,10 +106,18 @@ interface Verdict {
   readonly reason: string;
 }
 
-function judge(node: RolloutNode, input: RolloutInput, left: number, maxUnavailable: number): Verdict {
+function judge(
+  node: RolloutNode,
+  input: RolloutInput,
+  left: number,
+  maxUnavailable: number,
+  groups: Groups,
+): Verdict {
   const { pod } = node;
   if (node.lost) return { granted: false, reason: 'the node is silent: set aside until it returns' };
   if (!node.connected) return { granted: false, reason: 'the agent is not connected' };
+  const hold = input.holds?.get(node.name);
+  if (hold !== undefined) return { granted: false, reason: hold };
   if (!pod) return { granted: true, reason: 'the node runs no pod now' };
   if (input.strategy.type === 'OnDelete')
     return pod.deleted
@@ -91,6 +127,8 @@ function judge(node: RolloutNode, input: RolloutInput, left: number, maxUnavaila
   if (!isUp(node)) return { granted: true, reason: 'its pod is not available: nothing to lose' };
   if (node.behind)
     return { granted: false, reason: 'the agent has not yet answered to what it was told last' };
+  const full = left > 0 ? groups.full(node) : undefined;
+  if (full !== undefined) return { granted: false, reason: full };
   if (left > 0) return { granted: true, spends: true, reason: `within maxUnavailable ${maxUnavailable}` };
   return {
     granted: false,
@@ -99,21 +137,50 @@ function judge(node: RolloutNode, input: RolloutInput, left: number, maxUnavaila
 }
 
 /** A plane that lost its grants goes by what runs. */
-const effectiveRevision = ({ granted, pod }: RolloutNode): string | undefined => granted ?? pod?.revision;
+export const effectiveRevision = ({ granted, pod }: RolloutNode): string | undefined =>
+  granted ?? pod?.revision;
 
 /** Available, on the revision it was told to run. */
-const isUp = (node: RolloutNode): boolean =>
+export const isUp = (node: RolloutNode): boolean =>
   !node.lost &&
   node.pod?.available === true &&
   !node.pod.deleted &&
   node.pod.revision === effectiveRevision(node);
 
-/** A silent node that never got the newest revision; one that got it counts against it. */
-const isSetAside = ({ lost, granted }: RolloutNode, target: string): boolean => lost && granted !== target;
+/** A silent node that never got the target, or was silent before; one that got it and fell silent counts. */
+const isSetAside = ({ name, lost, granted }: RolloutNode, { target, aside }: RolloutInput): boolean =>
+  lost && (granted !== target || (aside?.has(name) ?? false));
 
 /** Rule 35. What is not known is not counted as up. */
-const spendsBudget = (node: RolloutNode, target: string): boolean =>
-  !isSetAside(node, target) && (node.behind === true || node.pod?.unknown === true || !isUp(node));
+const spendsBudget = (node: RolloutNode, input: RolloutInput): boolean =>
+  !isSetAside(node, input) && (node.behind === true || node.pod?.unknown === true || !isUp(node));
+
+interface Groups {
+  /** Why no more of the node's group may go down. */
+  readonly full: (node: RolloutNode) => string | undefined;
+  readonly spend: (node: RolloutNode) => void;
+}
+
+/** `down`: nodes that spend budget already. */
+function groupsOf(budgets: readonly GroupBudget[], down: readonly RolloutNode[]): Groups {
+  const spent = new Map<string, number>();
+  const key = ({ topologyKey }: GroupBudget, { labels = {} }: RolloutNode) =>
+    `${topologyKey}=${labels[topologyKey] ?? ''}`;
+  const spend = (node: RolloutNode) => {
+    for (const one of budgets) spent.set(key(one, node), (spent.get(key(one, node)) ?? 0) + 1);
+  };
+  for (const node of down) spend(node);
+  return {
+    spend,
+    full: (node) => {
+      const found = budgets.find((one) => (spent.get(key(one, node)) ?? 0) >= one.maxUnavailable);
+      return (
+        found &&
+        `waits for its turn: ${spent.get(key(found, node))} of the nodes with ${key(found, node)} are unavailable`
+      );
+    },
+  };
+}
 
 /** Rule 31 and 32: percentages of the desired count, those set aside left out, rounded up; never nothing at all. */
 const budget = ({ strategy }: RolloutInput, desired: number): number =>

@@ -1,0 +1,170 @@
+// What a rollout has come to: which revision nodes should have now, who may not move yet and why, and whether it
+// has failed. Times come in, nothing is measured here.
+import { canonicalJson } from '../canonical-json.ts';
+import { scaledCount } from '../int-or-percent.ts';
+import type { Pacing } from './pacing.ts';
+import { effectiveRevision, type RolloutNode } from './plan-rollout.ts';
+import { findFailures, tooManyFailures } from './rollout-failures.ts';
+import type { RolloutRecord, RolloutTimes } from './rollout-record.ts';
+import { hasAvailable, observeTimes } from './rollout-times.ts';
+import { assignWaves, holdsOf, waveUnderWay } from './waves.ts';
+
+export interface RolloutView {
+  /** The revision of the DaemonSet's template. */
+  readonly newest: string;
+  readonly pacing: Pacing;
+  /** Those that should run a pod. */
+  readonly nodes: readonly RolloutNode[];
+  /** Nodes that may not be touched now (a closed window, a hold), with why. */
+  readonly closed: ReadonlyMap<string, string>;
+  /** How many waves somebody approved, from the first. */
+  readonly approvedWaves: number;
+  /** Somebody wants the newest revision tried again. */
+  readonly retry: boolean;
+  /** By a steady clock. */
+  readonly now: number;
+}
+
+export interface Advance {
+  readonly record: RolloutRecord;
+  readonly times: RolloutTimes;
+  /** What nodes should have now. */
+  readonly target: string;
+  /** What a node without a pod gets while it may not have the target. */
+  readonly fallback?: string;
+  /** Nodes that may not move, with why. */
+  readonly holds: ReadonlyMap<string, string>;
+  /** Instead of the DaemonSet's own maxUnavailable. */
+  readonly maxUnavailable?: number;
+  /** Time alone changes something at this instant. */
+  readonly nextAt?: number;
+}
+
+export function advanceRollout(
+  before: RolloutRecord | undefined,
+  timesBefore: RolloutTimes | undefined,
+  view: RolloutView,
+): Advance {
+  const begun = begin(before, view);
+  const first = look(begun, timesBefore, view);
+  // A verdict changes who may move, and to what.
+  return first.record.phase === begun.phase ? first : look(first.record, first.times, view);
+}
+
+/** A new template, or one that is tried again, starts over. What was stable stays the place to go back to. */
+function begin(
+  before: RolloutRecord | undefined,
+  { newest, nodes, retry, pacing }: RolloutView,
+): RolloutRecord {
+  const silent = nodes.filter(({ lost }) => lost).map(({ name }) => name);
+  if (before?.newest === newest && !(retry && hasFailed(before))) {
+    const aside = before.aside.filter((name) => silent.includes(name));
+    return aside.length === before.aside.length ? before : { ...before, aside };
+  }
+  return {
+    newest,
+    ...(before?.stable === undefined ? {} : { stable: before.stable }),
+    phase: 'Progressing',
+    message: '',
+    // The first revision comes to all nodes at once: waves are for changes.
+    wave: before || nodes.some((node) => isOther(node, newest)) ? 0 : pacing.waves.length,
+    failures: {},
+    aside: silent.sort(),
+  };
+}
+
+const isOther = (node: RolloutNode, newest: string): boolean =>
+  effectiveRevision(node) !== undefined && effectiveRevision(node) !== newest;
+
+const hasFailed = ({ phase }: RolloutRecord): boolean =>
+  phase === 'Stopped' || phase === 'RollingBack' || phase === 'RolledBack';
+
+export const targetOf = ({ phase, newest, stable }: RolloutRecord): string =>
+  phase === 'RollingBack' || phase === 'RolledBack' ? (stable ?? newest) : newest;
+
+function look(before: RolloutRecord, timesBefore: RolloutTimes | undefined, view: RolloutView): Advance {
+  const { pacing, now } = view;
+  const target = targetOf(before);
+  // A node that was silent before it began holds nothing up.
+  const nodes = view.nodes.filter(({ name, lost }) => !lost || !before.aside.includes(name));
+  const observed = observeTimes(timesBefore, target, nodes, now);
+  const waves = assignWaves(pacing.waves, view.nodes, target);
+  const turn = waveUnderWay(before, pacing, waves, nodes, observed, view);
+  const record: RolloutRecord = before.phase === 'Progressing' ? { ...before, wave: turn.wave } : before;
+  const holds = holdsOf(record, pacing, waves, turn, view, target);
+  const moving = nodes.some((node) => canChange(node, target, holds));
+  const times = moving ? observed : { ...observed, progressAt: now };
+  const judged = judge(record, timesBefore, times, turn.soaked, nodes, view);
+  const maxUnavailable = waveBudget(record, pacing, waves);
+  const nextAt = earliest([moving ? times.progressAt + pacing.progressDeadlineMs : undefined, turn.soakedAt]);
+  return {
+    record: sameRecord(judged, before) ? before : judged,
+    times,
+    target,
+    holds,
+    ...(before.stable === undefined || before.stable === target ? {} : { fallback: before.stable }),
+    ...(maxUnavailable === undefined ? {} : { maxUnavailable }),
+    ...(nextAt === undefined ? {} : { nextAt }),
+  };
+}
+
+/** It is on its way, or may set out: what a deadline waits for. */
+const canChange = (node: RolloutNode, target: string, holds: ReadonlyMap<string, string>): boolean =>
+  !hasAvailable(node, target) && (effectiveRevision(node) === target || !holds.has(node.name));
+
+function judge(
+  record: RolloutRecord,
+  timesBefore: RolloutTimes | undefined,
+  times: RolloutTimes,
+  soaked: boolean,
+  nodes: readonly RolloutNode[],
+  { pacing, newest, now }: RolloutView,
+): RolloutRecord {
+  const there = nodes.length > 0 && nodes.every((node) => hasAvailable(node, times.target));
+  if (record.phase === 'RollingBack' && there) return { ...record, phase: 'RolledBack' };
+  if (record.phase !== 'Progressing') return record;
+  const failures = findFailures(record, pacing, timesBefore, times, nodes, now);
+  const seen = { ...record, failures };
+  if (there && soaked) return { ...seen, phase: 'Complete', message: '', stable: newest };
+  const why = failureOf(failures, pacing, times, nodes, newest, now);
+  if (why === undefined || pacing.onFailure === 'Continue') return { ...seen, message: why ?? '' };
+  const back = pacing.onFailure === 'Rollback' && record.stable !== undefined && record.stable !== newest;
+  return { ...seen, phase: back ? 'RollingBack' : 'Stopped', message: why };
+}
+
+function failureOf(
+  failures: RolloutRecord['failures'],
+  pacing: Pacing,
+  times: RolloutTimes,
+  nodes: readonly RolloutNode[],
+  newest: string,
+  now: number,
+): string | undefined {
+  if (tooManyFailures(failures, pacing, newest, nodes)) {
+    const [[node, why] = ['', '']] = Object.entries(failures);
+    const count = Object.keys(failures).length;
+    const others = count > 1 ? `, and ${count - 1} more` : '';
+    return `${count} failed (failureThreshold ${pacing.failureThreshold}): ${node}: ${why}${others}`;
+  }
+  return now - times.progressAt >= pacing.progressDeadlineMs
+    ? `no node came nearer in ${pacing.progressDeadlineMs / 1000} s (progressDeadlineSeconds)`
+    : undefined;
+}
+
+function waveBudget(
+  { wave, phase }: RolloutRecord,
+  { waves }: Pacing,
+  assigned: ReadonlyMap<string, number>,
+): number | undefined {
+  const own = phase === 'Progressing' ? waves[wave]?.maxUnavailable : undefined;
+  if (own === undefined) return undefined;
+  const size = [...assigned.values()].filter((one) => one === wave).length;
+  return Math.max(1, scaledCount(own, size));
+}
+
+const sameRecord = (a: RolloutRecord, b: RolloutRecord): boolean => canonicalJson(a) === canonicalJson(b);
+
+const earliest = (instants: readonly (number | undefined)[]): number | undefined => {
+  const known = instants.filter((one) => one !== undefined);
+  return known.length > 0 ? Math.min(...known) : undefined;
+};

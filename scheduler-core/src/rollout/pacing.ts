@@ -1,0 +1,67 @@
+// How a rollout is paced: a RolloutPolicy with its defaults filled in, or the defaults alone.
+
+import type { RolloutPolicySpec } from '../schema/rollout-policy.ts';
+
+export interface Wave {
+  readonly name: string;
+  /** Labels a node must have; none: every node that no wave before took. */
+  readonly nodeSelector: { readonly [label: string]: string };
+  /** How many of those at most; absent: all. */
+  readonly nodes?: number | string;
+  /** Instead of the DaemonSet's own, while this wave is under way. */
+  readonly maxUnavailable?: number | string;
+  /** Every node of the wave stays available this long before the next wave. */
+  readonly soakMs: number;
+  /** Somebody has to approve it before it begins. */
+  readonly manual: boolean;
+}
+
+export interface GroupBudget {
+  readonly topologyKey: string;
+  readonly maxUnavailable: number;
+}
+
+export interface Pacing {
+  /** Where this comes from, for people. */
+  readonly source: string;
+  readonly paused: boolean;
+  readonly progressDeadlineMs: number;
+  readonly soakMs: number;
+  readonly failureThreshold: number | string;
+  readonly onFailure: 'Rollback' | 'Pause' | 'Continue';
+  /** How many nodes keep what they have. */
+  readonly partition: number | string;
+  readonly waves: readonly Wave[];
+  readonly groupBudgets: readonly GroupBudget[];
+}
+
+export const DEFAULT_PROGRESS_DEADLINE_SECONDS = 600;
+export const DEFAULT_FAILURE_THRESHOLD = '25%';
+
+export function pacingOf(source: string, spec: RolloutPolicySpec | undefined): Pacing {
+  const soakMs = (spec?.soakSeconds ?? 0) * 1000;
+  return {
+    source,
+    paused: spec?.paused ?? false,
+    progressDeadlineMs: (spec?.progressDeadlineSeconds ?? DEFAULT_PROGRESS_DEADLINE_SECONDS) * 1000,
+    soakMs,
+    failureThreshold: spec?.failureThreshold ?? DEFAULT_FAILURE_THRESHOLD,
+    onFailure: onFailureOf(spec?.onFailure),
+    partition: spec?.partition ?? 0,
+    waves: (spec?.steps ?? []).map((step, index) => ({
+      name: step.name ?? `step ${index + 1}`,
+      nodeSelector: step.nodeSelector ?? {},
+      ...(step.nodes === undefined ? {} : { nodes: step.nodes }),
+      ...(step.maxUnavailable === undefined ? {} : { maxUnavailable: step.maxUnavailable }),
+      soakMs: step.soakSeconds === undefined ? soakMs : step.soakSeconds * 1000,
+      manual: step.approval === 'Manual',
+    })),
+    groupBudgets: (spec?.topologyBudgets ?? []).map(({ topologyKey, maxUnavailable = 1 }) => ({
+      topologyKey,
+      maxUnavailable,
+    })),
+  };
+}
+
+const onFailureOf = (value: string | undefined): Pacing['onFailure'] =>
+  value === 'Pause' || value === 'Continue' ? value : 'Rollback';

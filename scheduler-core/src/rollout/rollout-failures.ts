@@ -1,0 +1,58 @@
+// Which nodes failed with a new revision, and whether that is too many.
+import { scaledCount } from '../int-or-percent.ts';
+import type { Pacing } from './pacing.ts';
+import { effectiveRevision, type RolloutNode } from './plan-rollout.ts';
+import type { RolloutRecord, RolloutTimes } from './rollout-record.ts';
+
+type Failures = RolloutRecord['failures'];
+
+/** A node that failed once counts until the rollout begins anew, whatever becomes of it. */
+export function findFailures(
+  { newest, failures, aside }: RolloutRecord,
+  pacing: Pacing,
+  before: RolloutTimes | undefined,
+  times: RolloutTimes,
+  nodes: readonly RolloutNode[],
+  now: number,
+): Failures {
+  const found: { [node: string]: string } = { ...failures };
+  for (const node of nodes) {
+    if (found[node.name] !== undefined || effectiveRevision(node) !== newest) continue;
+    const reason = failureOf(node, aside, pacing, before, times, now);
+    if (reason) found[node.name] = reason;
+  }
+  return Object.keys(found).length === Object.keys(failures).length ? failures : found;
+}
+
+function failureOf(
+  node: RolloutNode,
+  aside: readonly string[],
+  { soakMs, progressDeadlineMs }: Pacing,
+  before: RolloutTimes | undefined,
+  times: RolloutTimes,
+  now: number,
+): string | undefined {
+  const { name, pod } = node;
+  if (node.lost) return aside.includes(name) ? undefined : 'it fell silent after it got the new revision';
+  if (node.failing && pod?.revision === times.target) return node.failing;
+  const wasAvailableAt = before?.target === times.target ? before.availableAt.get(name) : undefined;
+  const available = times.availableAt.has(name);
+  if (wasAvailableAt !== undefined && !available && now - wasAvailableAt < soakMs)
+    return 'it became unavailable while it was watched';
+  const grantedAt = times.grantedAt.get(name);
+  if (grantedAt !== undefined && !times.onceAvailable.has(name) && now - grantedAt >= progressDeadlineMs)
+    return `it did not become available in ${progressDeadlineMs / 1000} s`;
+  return undefined;
+}
+
+/** A percentage is one of the nodes that got the new revision. */
+export function tooManyFailures(
+  failures: Failures,
+  { failureThreshold }: Pacing,
+  newest: string,
+  nodes: readonly RolloutNode[],
+): boolean {
+  const count = Object.keys(failures).length;
+  const updated = nodes.filter((node) => effectiveRevision(node) === newest).length;
+  return count > 0 && count >= Math.max(1, scaledCount(failureThreshold, Math.max(updated, count)));
+}

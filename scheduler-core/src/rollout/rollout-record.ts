@@ -1,0 +1,40 @@
+// What is known of one DaemonSet's rollout from one look to the next.
+
+/** Survives the plane: verdicts, and what they rest on. */
+export interface RolloutRecord {
+  /** The revision of the DaemonSet's template that this is about. */
+  readonly newest: string;
+  /** The last revision that every node had available: where a rollback goes. */
+  readonly stable?: string;
+  readonly phase: RolloutPhase;
+  /** Why it is in this phase; '' when there is nothing to say. */
+  readonly message: string;
+  /** The wave that is under way; as many as there are waves: the rest. */
+  readonly wave: number;
+  /** Nodes that failed with the newest revision, with why. */
+  readonly failures: { readonly [node: string]: string };
+  /** Nodes that were silent before this began and have not been heard since: not its failures. */
+  readonly aside: readonly string[];
+}
+
+/**
+ * Progressing: nodes move to the newest revision. Complete: all have it. Stopped: it failed, nothing moves.
+ * RollingBack: it failed, nodes move back to the stable one. RolledBack: all have that.
+ */
+export type RolloutPhase = 'Progressing' | 'Complete' | 'Stopped' | 'RollingBack' | 'RolledBack';
+
+/** Times by the plane's own steady clock; a plane that starts counts anew. */
+export interface RolloutTimes {
+  /** What the times are about. */
+  readonly target: string;
+  /** The most nodes that had the target available at one moment. */
+  readonly most: number;
+  /** When a node came nearer last, or when there was nothing to wait for. */
+  readonly progressAt: number;
+  /** Nodes that were given the target, since when. */
+  readonly grantedAt: ReadonlyMap<string, number>;
+  /** Nodes that have the target available, since when. */
+  readonly availableAt: ReadonlyMap<string, number>;
+  /** Nodes that had it available at some time. */
+  readonly onceAvailable: ReadonlySet<string>;
+}

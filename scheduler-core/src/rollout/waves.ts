@@ -1,0 +1,120 @@
+// The waves of a rollout: which nodes come when, which wave is under way, and who has to wait for it.
+import { scaledCount } from '../int-or-percent.ts';
+import type { Pacing, Wave } from './pacing.ts';
+import { effectiveRevision, isUp, type RolloutNode } from './plan-rollout.ts';
+import type { RolloutRecord, RolloutTimes } from './rollout-record.ts';
+import { hasAvailable } from './rollout-times.ts';
+
+/** The number of each node's wave; one more than the last for what no wave takes. */
+export type Waves = ReadonlyMap<string, number>;
+
+/**
+ * The first wave that selects a node and is not full takes it. Who has the target already comes first, so that a
+ * node that joins meanwhile moves nobody to another wave.
+ */
+export function assignWaves(waves: readonly Wave[], nodes: readonly RolloutNode[], target: string): Waves {
+  const assigned = new Map<string, number>();
+  const updated = (node: RolloutNode) => Number(effectiveRevision(node) === target);
+  const sorted = [...nodes].sort((a, b) => updated(b) - updated(a) || (a.name < b.name ? -1 : 1));
+  waves.forEach((wave, index) => {
+    let room = wave.nodes === undefined ? Number.POSITIVE_INFINITY : scaledCount(wave.nodes, nodes.length);
+    for (const node of sorted) {
+      if (room <= 0) break;
+      if (assigned.has(node.name) || !isSelected(wave, node)) continue;
+      assigned.set(node.name, index);
+      room -= 1;
+    }
+  });
+  for (const { name } of sorted) if (!assigned.has(name)) assigned.set(name, waves.length);
+  return assigned;
+}
+
+const isSelected = ({ nodeSelector }: Wave, { labels = {} }: RolloutNode): boolean =>
+  Object.entries(nodeSelector).every(([key, value]) => labels[key] === value);
+
+export interface Turn {
+  readonly wave: number;
+  /** Why the next wave does not begin. */
+  readonly waitsFor: string;
+  /** The last wave is there, and has been long enough. */
+  readonly soaked: boolean;
+  /** When the wave under way has been available long enough, if nothing happens. */
+  readonly soakedAt?: number;
+}
+
+/** From the wave of the record on: waves that are there and have soaked are behind us. */
+export function waveUnderWay(
+  { wave: from }: RolloutRecord,
+  { waves, soakMs }: Pacing,
+  assigned: Waves,
+  nodes: readonly RolloutNode[],
+  times: RolloutTimes,
+  { now, approvedWaves }: { readonly now: number; readonly approvedWaves: number },
+): Turn {
+  for (let wave = Math.min(from, waves.length); ; wave++) {
+    const own = nodes.filter(({ name }) => assigned.get(name) === wave);
+    const name = nameOf(waves, wave);
+    if (needsApproval(waves, wave, approvedWaves))
+      return { wave, waitsFor: `${name} waits for approval`, soaked: false };
+    if (!own.every((node) => hasAvailable(node, times.target)))
+      return { wave, waitsFor: `${name} is under way`, soaked: false };
+    const since = Math.max(...own.map((node) => times.availableAt.get(node.name) ?? now));
+    const soakedAt = since + (waves[wave]?.soakMs ?? soakMs);
+    if (own.length > 0 && soakedAt > now)
+      return { wave, waitsFor: `${name} is watched (soakSeconds)`, soaked: false, soakedAt };
+    if (wave === waves.length) return { wave, waitsFor: '', soaked: true };
+  }
+}
+
+const needsApproval = (waves: readonly Wave[], wave: number, approvedWaves: number): boolean =>
+  waves[wave]?.manual === true && approvedWaves <= wave;
+
+const nameOf = (waves: readonly Wave[], wave: number): string =>
+  waves[wave] ? `wave ${waves[wave].name}` : 'the last wave';
+
+interface HoldView {
+  readonly nodes: readonly RolloutNode[];
+  readonly closed: ReadonlyMap<string, string>;
+  readonly approvedWaves: number;
+}
+
+/** Nodes that are not on the target and may not be moved to it now, with why. */
+export function holdsOf(
+  { phase, message }: RolloutRecord,
+  pacing: Pacing,
+  assigned: Waves,
+  { wave, waitsFor }: Turn,
+  { nodes, closed, approvedWaves }: HoldView,
+  target: string,
+): ReadonlyMap<string, string> {
+  const kept = phase === 'Progressing' ? keptBack(pacing, assigned, nodes) : new Set<string>();
+  const holds = new Map<string, string>();
+  const reasonFor = (node: RolloutNode): string | undefined => {
+    if (phase === 'Stopped') return `the rollout has stopped: ${message}`;
+    if (pacing.paused) return `the rollout is paused by ${pacing.source}`;
+    const own = assigned.get(node.name) ?? 0;
+    if (phase === 'Progressing' && (own > wave || needsApproval(pacing.waves, own, approvedWaves)))
+      return waitsFor;
+    if (kept.has(node.name)) return `kept back: partition ${pacing.partition} of ${pacing.source}`;
+    // What is down has nothing to lose.
+    return node.pod && isUp(node) ? closed.get(node.name) : undefined;
+  };
+  for (const node of nodes) {
+    const reason = effectiveRevision(node) === target ? undefined : reasonFor(node);
+    if (reason !== undefined) holds.set(node.name, reason);
+  }
+  return holds;
+}
+
+/** The last ones, as many as the partition says. */
+function keptBack(
+  { partition }: Pacing,
+  assigned: Waves,
+  nodes: readonly RolloutNode[],
+): ReadonlySet<string> {
+  const count = scaledCount(partition, nodes.length);
+  const order = [...nodes].sort(
+    (a, b) => (assigned.get(a.name) ?? 0) - (assigned.get(b.name) ?? 0) || (a.name < b.name ? -1 : 1),
+  );
+  return new Set(count === 0 ? [] : order.slice(-count).map(({ name }) => name));
+}

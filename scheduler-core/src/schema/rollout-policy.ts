@@ -1,0 +1,73 @@
+// fleetset.dev/v1 RolloutPolicy: how updates of some DaemonSets are paced. DaemonSets themselves stay stock.
+
+import { labelSelector, objectMeta } from './meta.ts';
+import { boolean, type Infer, int32, intOrString, list, map, object, oneOf, string } from './schema.ts';
+
+const fleetset = (name: string) => `dev.fleetset.v1.${name}`;
+
+const rolloutStep = object(fleetset('RolloutStep'), {
+  name: string({ description: 'For people; "step N" when absent.' }),
+  nodeSelector: { ...map(string()), description: 'Labels of the nodes of this step; absent: any node.' },
+  nodes: intOrString({ description: 'How many of them at most, as a count or a percentage of all nodes.' }),
+  maxUnavailable: intOrString({
+    description: "Instead of the DaemonSet's own, while this step is under way; of the nodes of this step.",
+  }),
+  soakSeconds: int32({ description: 'How long the nodes of this step must stay available before the next.' }),
+  approval: oneOf(['None', 'Manual'], {
+    description: 'Manual: somebody approves this step before it begins.',
+  }),
+});
+export interface RolloutStep extends Infer<typeof rolloutStep> {}
+
+const topologyBudget = object(
+  fleetset('TopologyBudget'),
+  {
+    topologyKey: string({ description: 'A node label; nodes without it are one group.' }),
+    maxUnavailable: int32({ default: 1, description: 'Of the nodes that have one value of the label.' }),
+  },
+  ['topologyKey'],
+);
+
+const maintenanceWindow = object(
+  fleetset('MaintenanceWindow'),
+  {
+    schedule: string({ description: 'When it opens: five fields of cron.' }),
+    durationSeconds: int32({ description: 'How long it stays open.' }),
+    timeZone: string({
+      description: "IANA name; absent: the node's own, by its label fleetset.dev/time-zone, else UTC.",
+    }),
+    nodeSelector: { ...map(string()), description: 'Labels of the nodes it is for; absent: all.' },
+  },
+  ['schedule', 'durationSeconds'],
+);
+export interface MaintenanceWindow extends Infer<typeof maintenanceWindow> {}
+
+const rolloutPolicySpec = object(fleetset('RolloutPolicySpec'), {
+  daemonSets: { ...list(string()), description: 'Names of DaemonSets in this namespace.' },
+  selector: { ...labelSelector, description: 'Labels of DaemonSets in this namespace; {} selects all.' },
+  paused: boolean({ description: 'Nothing is updated.' }),
+  progressDeadlineSeconds: int32({
+    description: 'A rollout in which no node comes nearer for so long has failed. 600 when absent.',
+  }),
+  failureThreshold: intOrString({
+    description:
+      'So many failed nodes, or this share of the updated ones, and the rollout has failed. 25% when absent.',
+  }),
+  soakSeconds: int32({ description: 'How long the last nodes must stay available before it is complete.' }),
+  onFailure: oneOf(['Rollback', 'Pause', 'Continue'], {
+    description:
+      'Rollback (the default): the last revision that all nodes had comes back. Pause: nothing moves.',
+  }),
+  partition: intOrString({ description: 'So many nodes keep what they have.' }),
+  steps: list(rolloutStep),
+  topologyBudgets: list(topologyBudget),
+  maintenanceWindows: list(maintenanceWindow),
+});
+export interface RolloutPolicySpec extends Infer<typeof rolloutPolicySpec> {}
+
+export const rolloutPolicy = object(
+  fleetset('RolloutPolicy'),
+  { apiVersion: string(), kind: string(), metadata: objectMeta, spec: rolloutPolicySpec },
+  ['spec'],
+);
+export interface RolloutPolicy extends Infer<typeof rolloutPolicy> {}

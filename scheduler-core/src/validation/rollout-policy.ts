@@ -1,0 +1,87 @@
+// A whole RolloutPolicy: every error at once, each with its path. Schedules and time zones are checked by who knows
+// the calendar.
+import { isIntOrPercent } from '../int-or-percent.ts';
+import type {
+  MaintenanceWindow,
+  RolloutPolicy,
+  RolloutPolicySpec,
+  RolloutStep,
+} from '../schema/rollout-policy.ts';
+import { atLeastZero, checked, duplicate, type FieldError, invalid, required } from './field-error.ts';
+import { validateLabels, validateMetadata, validateSelector } from './metadata.ts';
+import { dnsSubdomainProblem, qualifiedNameProblem } from './names.ts';
+
+export function validateRolloutPolicy({ metadata = {}, spec }: RolloutPolicy): FieldError[] {
+  return [...validateMetadata(metadata, true), ...(spec ? validateSpec(spec) : [required('spec')])];
+}
+
+function validateSpec(spec: RolloutPolicySpec): FieldError[] {
+  const { progressDeadlineSeconds: deadline } = spec;
+  return [
+    ...validateSubjects(spec),
+    ...(deadline !== undefined && deadline < 1
+      ? [invalid('spec.progressDeadlineSeconds', deadline, 'must be greater than 0')]
+      : []),
+    ...intOrPercent('spec.failureThreshold', spec.failureThreshold),
+    ...(spec.failureThreshold === 0 || spec.failureThreshold === '0%'
+      ? [invalid('spec.failureThreshold', spec.failureThreshold, 'must be greater than 0')]
+      : []),
+    ...atLeastZero('spec.soakSeconds', spec.soakSeconds),
+    ...intOrPercent('spec.partition', spec.partition),
+    ...validateSteps(spec.steps ?? []),
+    ...(spec.topologyBudgets ?? []).flatMap(({ topologyKey, maxUnavailable = 1 }, index) => {
+      const at = `spec.topologyBudgets[${index}]`;
+      return [
+        ...(topologyKey
+          ? checked(`${at}.topologyKey`, topologyKey, qualifiedNameProblem)
+          : [required(`${at}.topologyKey`)]),
+        ...(maxUnavailable < 1
+          ? [invalid(`${at}.maxUnavailable`, maxUnavailable, 'must be greater than 0')]
+          : []),
+      ];
+    }),
+    ...(spec.maintenanceWindows ?? []).flatMap((window, index) =>
+      validateWindow(`spec.maintenanceWindows[${index}]`, window),
+    ),
+  ];
+}
+
+function validateSubjects({ daemonSets, selector }: RolloutPolicySpec): FieldError[] {
+  if (!daemonSets?.length && !selector)
+    return [required('spec.daemonSets', 'name DaemonSets here, or select them by `selector`')];
+  return [
+    ...(daemonSets ?? []).flatMap((name, index) =>
+      checked(`spec.daemonSets[${index}]`, name, dnsSubdomainProblem),
+    ),
+    ...(selector ? validateSelector('spec.selector', selector) : []),
+  ];
+}
+
+function validateSteps(steps: readonly RolloutStep[]): FieldError[] {
+  const seen = new Set<string>();
+  return steps.flatMap((step, index) => {
+    const at = `spec.steps[${index}]`;
+    const name = step.name ?? `step ${index + 1}`;
+    const again = seen.has(name) ? [duplicate(`${at}.name`, name)] : [];
+    seen.add(name);
+    return [
+      ...again,
+      ...validateLabels(`${at}.nodeSelector`, step.nodeSelector),
+      ...intOrPercent(`${at}.nodes`, step.nodes),
+      ...intOrPercent(`${at}.maxUnavailable`, step.maxUnavailable),
+      ...atLeastZero(`${at}.soakSeconds`, step.soakSeconds),
+    ];
+  });
+}
+
+const validateWindow = (at: string, { durationSeconds, nodeSelector }: MaintenanceWindow): FieldError[] => [
+  ...((durationSeconds ?? 0) < 60
+    ? [invalid(`${at}.durationSeconds`, durationSeconds ?? 0, 'must be at least 60')]
+    : []),
+  ...validateLabels(`${at}.nodeSelector`, nodeSelector),
+];
+
+const intOrPercent = (field: string, value: number | string | undefined): FieldError[] =>
+  value === undefined || isIntOrPercent(value)
+    ? []
+    : [invalid(field, value, 'must be a count from 0 or a percentage from 0% to 100%')];

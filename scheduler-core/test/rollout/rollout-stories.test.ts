@@ -1,0 +1,215 @@
+// Situations that matter, each told as a story in transcripts/: `vitest -u` writes them anew, a person reads what
+// changed.
+import { describe, expect, test } from 'vitest';
+import { tellStory } from './rollout-story.ts';
+
+const ABC = ['a', 'b', 'c'];
+type Story = ReturnType<typeof tellStory>;
+const tells = (story: Story, name: string) =>
+  expect(story.text()).toMatchFileSnapshot(`transcripts/${name}.txt`);
+
+describe('a rollout', () => {
+  test('of a good revision goes node by node', async () => {
+    const story = tellStory({ nodes: ABC });
+    story.update('two');
+    story.wait(30);
+    expect(story.revisionsOf()).toEqual(['two', 'two', 'two']);
+    expect(story.record()).toMatchObject({ phase: 'Complete', stable: 'two' });
+    await tells(story, 'good');
+  });
+
+  test('of a crashing revision is rolled back from the first node', async () => {
+    const story = tellStory({ nodes: ABC, revisions: { two: 'crashes' } });
+    story.update('two');
+    story.wait(60);
+    expect(story.revisionsOf()).toEqual(['one', 'one', 'one']);
+    expect(story.record()).toMatchObject({ phase: 'RolledBack', stable: 'one' });
+    await tells(story, 'crashes');
+  });
+
+  test('that does not come nearer is rolled back when the deadline has passed', async () => {
+    const story = tellStory({
+      nodes: ABC,
+      revisions: { two: 'never ready' },
+      policy: { progressDeadlineSeconds: 60, failureThreshold: '100%' },
+    });
+    story.update('two');
+    story.wait(90);
+    expect(story.record()?.phase).toBe('RolledBack');
+    await tells(story, 'deadline');
+  });
+
+  test('stops where it is when the policy says Pause', async () => {
+    const story = tellStory({ nodes: ABC, revisions: { two: 'crashes' }, policy: { onFailure: 'Pause' } });
+    story.update('two');
+    story.wait(60);
+    expect(story.revisionsOf()).toEqual(['two', 'one', 'one']);
+    expect(story.record()?.phase).toBe('Stopped');
+    story.update('three');
+    story.wait(60);
+    expect(story.revisionsOf()).toEqual(['three', 'three', 'three']);
+    await tells(story, 'pause-on-failure');
+  });
+
+  test('that failed is tried again only when somebody says so, and never by itself', async () => {
+    const story = tellStory({ nodes: ABC, revisions: { two: 'crashes' } });
+    story.update('two');
+    story.wait(3600);
+    expect(story.revisionsOf()).toEqual(['one', 'one', 'one']);
+    story.retry();
+    story.wait(3);
+    expect(story.revisionsOf()).toEqual(['two', 'one', 'one']);
+    story.wait(60);
+    expect(story.revisionsOf()).toEqual(['one', 'one', 'one']);
+    await tells(story, 'retry');
+  });
+
+  test('is undone in the middle', async () => {
+    const story = tellStory({ nodes: ABC });
+    story.update('two');
+    story.wait(8);
+    story.update('one');
+    story.wait(30);
+    expect(story.revisionsOf()).toEqual(['one', 'one', 'one']);
+    await tells(story, 'undo-in-the-middle');
+  });
+
+  test('in the middle of a rollback begins anew, and goes back to what was stable', async () => {
+    const story = tellStory({ nodes: ABC, revisions: { two: 'crashes', three: 'crashes' } });
+    story.update('two');
+    story.wait(12);
+    story.update('three');
+    story.wait(60);
+    expect(story.revisionsOf()).toEqual(['one', 'one', 'one']);
+    expect(story.record()).toMatchObject({ newest: 'three', stable: 'one', phase: 'RolledBack' });
+    await tells(story, 'update-in-a-rollback');
+  });
+
+  test('with nothing to go back to stops', async () => {
+    const story = tellStory({ nodes: [], revisions: { one: 'crashes' } });
+    for (const name of ABC) story.join(name);
+    story.wait(60);
+    expect(story.record()?.phase).toBe('Stopped');
+    await tells(story, 'first-is-bad');
+  });
+});
+
+describe('silent nodes', () => {
+  test('that were silent before are set aside and caught up', async () => {
+    const story = tellStory({ nodes: ABC });
+    story.silence('b');
+    story.update('two');
+    story.wait(30);
+    expect(story.revisionsOf()).toEqual(['two', 'one', 'two']);
+    expect(story.record()?.phase).toBe('Complete');
+    story.silence('b', false);
+    story.wait(10);
+    expect(story.revisionsOf()).toEqual(['two', 'two', 'two']);
+    await tells(story, 'silent-before');
+  });
+
+  test('that fell silent with the new revision fail it', async () => {
+    const story = tellStory({ nodes: ABC, revisions: { two: 'kills the node' } });
+    story.update('two');
+    story.wait(30);
+    expect(story.record()?.phase).not.toBe('Progressing');
+    expect(story.revisionsOf().filter((one) => one === 'two')).toHaveLength(1);
+    await tells(story, 'silent-after');
+  });
+});
+
+describe('waves', () => {
+  const steps = [
+    { name: 'canary', nodes: 1, soakSeconds: 30 },
+    { name: 'lab', nodeSelector: { site: 'lab' }, maxUnavailable: '100%', approval: 'Manual' as const },
+  ];
+  const nodes = ['a', 'b', 'c', 'd', 'e'];
+  const labels = { b: { site: 'lab' }, d: { site: 'lab' } };
+
+  test('come one after the other, with their soak and their approval', async () => {
+    const story = tellStory({ nodes, labels, policy: { steps } });
+    story.update('two');
+    story.wait(60);
+    expect(story.revisionsOf()).toEqual(['two', 'one', 'one', 'one', 'one']);
+    story.approve(2);
+    story.wait(30);
+    expect(story.revisionsOf()).toEqual(['two', 'two', 'two', 'two', 'two']);
+    await tells(story, 'waves');
+  });
+
+  test('a canary that goes unready while it is watched ends it', async () => {
+    const story = tellStory({
+      nodes,
+      labels,
+      policy: { steps, soakSeconds: 60 },
+      revisions: { two: 'flaps' },
+    });
+    story.wait(61);
+    story.update('two');
+    story.wait(90);
+    expect(story.record()?.phase).toBe('RolledBack');
+    expect(story.revisionsOf()).toEqual(['one', 'one', 'one', 'one', 'one']);
+    await tells(story, 'canary-flaps');
+  });
+
+  test('a node that joins while the canary is watched gets what is stable', async () => {
+    const story = tellStory({ nodes, labels, policy: { steps } });
+    story.update('two');
+    story.wait(10);
+    story.join('aa');
+    expect(story.revisionsOf()).toEqual(['two', 'one', 'one', 'one', 'one', 'one']);
+    await tells(story, 'join-while-canary');
+  });
+});
+
+describe('who may not move', () => {
+  test('a paused rollout moves nobody, and goes on', async () => {
+    const story = tellStory({ nodes: ABC });
+    story.update('two');
+    story.wait(3);
+    story.setPolicy({ paused: true });
+    story.wait(3600);
+    expect(story.revisionsOf()).toEqual(['two', 'one', 'one']);
+    story.setPolicy({});
+    story.wait(30);
+    expect(story.revisionsOf()).toEqual(['two', 'two', 'two']);
+    await tells(story, 'pause');
+  });
+
+  test('a closed window holds its node, and no deadline runs', async () => {
+    const story = tellStory({ nodes: ABC });
+    story.close('b', 'its maintenance window opens at 22:00');
+    story.update('two');
+    story.wait(3600);
+    expect(story.revisionsOf()).toEqual(['two', 'one', 'two']);
+    expect(story.record()?.phase).toBe('Progressing');
+    story.close('b', undefined);
+    story.wait(20);
+    expect(story.revisionsOf()).toEqual(['two', 'two', 'two']);
+    await tells(story, 'window');
+  });
+
+  test('a partition keeps the last ones', async () => {
+    const story = tellStory({ nodes: ABC, policy: { partition: 1 } });
+    story.update('two');
+    story.wait(3600);
+    expect(story.revisionsOf()).toEqual(['two', 'two', 'one']);
+    expect(story.record()?.phase).toBe('Progressing');
+    await tells(story, 'partition');
+  });
+
+  test('never two nodes of one zone', async () => {
+    const zone = (name: string) => ({ zone: name });
+    const story = tellStory({
+      nodes: ['a', 'b', 'c', 'd'],
+      labels: { a: zone('x'), b: zone('x'), c: zone('y'), d: zone('y') },
+      policy: { topologyBudgets: [{ topologyKey: 'zone', maxUnavailable: 1 }] },
+      maxUnavailable: 4,
+    });
+    story.update('two');
+    expect(story.revisionsOf()).toEqual(['two', 'one', 'two', 'one']);
+    story.wait(10);
+    expect(story.revisionsOf()).toEqual(['two', 'two', 'two', 'two']);
+    await tells(story, 'zones');
+  });
+});

@@ -1,0 +1,190 @@
+// Tells what a rollout does as a story that a person can read: nodes that behave as their revision does, a clock that
+// is moved by hand, and a line for each moment at which something changed.
+import { advanceRollout } from '@fleetset/scheduler-core/rollout/advance-rollout';
+import { type Pacing, pacingOf } from '@fleetset/scheduler-core/rollout/pacing';
+import {
+  planRollout,
+  type RolloutNode,
+  type RolloutPlan,
+} from '@fleetset/scheduler-core/rollout/plan-rollout';
+import type { RolloutRecord, RolloutTimes } from '@fleetset/scheduler-core/rollout/rollout-record';
+import type { RolloutPolicySpec } from '@fleetset/scheduler-core/schema/rollout-policy';
+
+/** What becomes of a pod of a revision: it is available after so many seconds, or it crashes, or stays unready. */
+export type Behaviour = 'good' | 'crashes' | 'never ready' | 'flaps' | 'kills the node';
+
+export interface StoryOptions {
+  readonly nodes: readonly string[];
+  readonly labels?: { readonly [node: string]: { readonly [label: string]: string } };
+  readonly policy?: RolloutPolicySpec;
+  readonly maxUnavailable?: number | string;
+  /** Of revisions that are not good. */
+  readonly revisions?: { readonly [revision: string]: Behaviour };
+}
+
+interface StoryNode {
+  readonly name: string;
+  granted: string | undefined;
+  pod: { revision: string; bornAt: number } | undefined;
+  lost: boolean;
+  /** By nodes or by revisions: this node's pods are bad whatever their revision. */
+  bad: boolean;
+}
+
+const READY_AFTER_S = 5;
+const FLAPS_AFTER_S = 20;
+
+export function tellStory(options: StoryOptions) {
+  const revisions = options.revisions ?? {};
+  const nodes: StoryNode[] = options.nodes.map((name) => ({
+    name,
+    granted: 'one',
+    pod: { revision: 'one', bornAt: -1000 },
+    lost: false,
+    bad: false,
+  }));
+  let pacing: Pacing = pacingOf('the policy', options.policy);
+  let newest = 'one';
+  let now = 0;
+  let record: RolloutRecord | undefined;
+  let times: RolloutTimes | undefined;
+  let approvedWaves = 0;
+  let retry = false;
+  let closed = new Map<string, string>();
+  const lines: string[] = [];
+  let last = '';
+
+  const behaviourOf = (revision: string): Behaviour => revisions[revision] ?? 'good';
+  const isAvailable = ({ pod, lost, bad }: StoryNode): boolean => {
+    if (!pod || lost || bad) return false;
+    const age = now - pod.bornAt;
+    const how = behaviourOf(pod.revision);
+    return age >= READY_AFTER_S && (how === 'good' || (how === 'flaps' && age < FLAPS_AFTER_S));
+  };
+  const seen = (node: StoryNode): RolloutNode => ({
+    name: node.name,
+    labels: options.labels?.[node.name] ?? {},
+    decision: 'Run',
+    connected: !node.lost,
+    lost: node.lost,
+    ...(node.granted === undefined ? {} : { granted: node.granted }),
+    ...(node.pod
+      ? { pod: { revision: node.pod.revision, available: isAvailable(node), deleted: false } }
+      : {}),
+    ...(node.pod && (node.bad || behaviourOf(node.pod.revision) === 'crashes') && now > node.pod.bornAt + 10
+      ? { failing: 'container main: CrashLoopBackOff' }
+      : {}),
+  });
+
+  const pass = (): RolloutPlan => {
+    const view = nodes.map(seen);
+    const advance = advanceRollout(record, times, {
+      newest,
+      pacing,
+      nodes: view,
+      closed,
+      approvedWaves,
+      retry,
+      now: now * 1000,
+    });
+    record = advance.record;
+    times = advance.times;
+    retry = false;
+    const plan = planRollout({
+      strategy: {
+        type: 'RollingUpdate',
+        maxUnavailable: advance.maxUnavailable ?? options.maxUnavailable ?? 1,
+      },
+      target: advance.target,
+      nodes: view,
+      holds: advance.holds,
+      aside: new Set(record.aside),
+      groupBudgets: pacing.groupBudgets,
+      ...(advance.fallback === undefined ? {} : { fallback: advance.fallback }),
+    });
+    for (const { node: name, revision } of plan.grants) {
+      const node = nodes.find((one) => one.name === name);
+      if (!node) continue;
+      node.granted = revision;
+      if (node.pod?.revision !== revision) node.pod = { revision, bornAt: now };
+      if (behaviourOf(revision) === 'kills the node') node.lost = true;
+    }
+    return plan;
+  };
+
+  /** Until nothing changes at this moment; then a line, when it is another than the last. */
+  const settle = () => {
+    let plan = pass();
+    for (let again = 0; again < 50 && plan.grants.length > 0; again++) plan = pass();
+    if (plan.grants.length > 0) throw new Error('it does not come to rest');
+    const states = nodes.map((node) => {
+      const sign = node.lost ? '?' : !node.pod ? '-' : isAvailable(node) ? '+' : '!';
+      return `${node.name}:${node.pod?.revision ?? 'none'}${sign}`;
+    });
+    const why = [...new Set(plan.waits.map(({ node, reason }) => `${node}: ${reason}`))];
+    const line = [
+      `${record?.phase}${record?.message ? ` (${record.message})` : ''}`,
+      states.join(' '),
+      ...why,
+    ].join('\n      ');
+    if (line !== last) lines.push(`${String(now).padStart(4)}s ${line}`);
+    last = line;
+  };
+
+  settle();
+  return {
+    say: (text: string) => lines.push(`-- ${text}`),
+    /** The clock goes on second by second. */
+    wait: (seconds: number) => {
+      for (let left = seconds; left > 0; left--) {
+        now += 1;
+        settle();
+      }
+    },
+    update: (revision: string) => {
+      lines.push(`-- update to ${revision}`);
+      newest = revision;
+      settle();
+    },
+    setPolicy: (spec: RolloutPolicySpec) => {
+      lines.push(`-- the policy is ${JSON.stringify(spec)}`);
+      pacing = pacingOf('the policy', spec);
+      settle();
+    },
+    approve: (waves: number) => {
+      lines.push(`-- wave ${waves} is approved`);
+      approvedWaves = waves;
+      settle();
+    },
+    retry: () => {
+      lines.push('-- try again');
+      retry = true;
+      settle();
+    },
+    silence: (name: string, lost = true) => {
+      lines.push(`-- ${name} ${lost ? 'falls silent' : 'is back'}`);
+      for (const node of nodes) if (node.name === name) node.lost = lost;
+      settle();
+    },
+    break: (name: string, bad = true) => {
+      lines.push(`-- ${name} ${bad ? 'breaks' : 'is mended'}`);
+      for (const node of nodes) if (node.name === name) node.bad = bad;
+      settle();
+    },
+    join: (name: string) => {
+      lines.push(`-- ${name} joins`);
+      nodes.push({ name, granted: undefined, pod: undefined, lost: false, bad: false });
+      settle();
+    },
+    close: (name: string, why: string | undefined) => {
+      lines.push(`-- ${name} ${why === undefined ? 'opens' : `closes: ${why}`}`);
+      closed = new Map(closed);
+      if (why === undefined) closed.delete(name);
+      else closed.set(name, why);
+      settle();
+    },
+    text: () => `${lines.join('\n')}\n`,
+    record: () => record,
+    revisionsOf: () => nodes.map(({ pod }) => pod?.revision),
+  };
+}

@@ -226,9 +226,13 @@ describe('the plane away', () => {
     expect(await fingerprint(namespace)).toBe(before);
   });
 
-  it('its kill -9 restarts nothing', async () => {
+  it.each([
+    ['of its container', () => fleet('reboot', 'plane', '--hard')],
+    // The container may end before the answer comes.
+    ['of its process', () => inNode('plane', 'pkill', '-KILL', '-x', 'node').catch(() => {})],
+  ])('kill -9 %s restarts nothing, and it comes back', async (_what, kill) => {
     const before = await fingerprint(namespace);
-    await fleet('reboot', 'plane', '--hard');
+    await kill();
     await eventually('kubectl answers', async () => (await nodesWithPods()).join() === NODES.join());
     await seeWitness();
     await rolledOut();
@@ -272,6 +276,9 @@ describe('a node that joins and leaves', () => {
         async () => (await containersOn('node4', namespace)).size === 0,
       );
       expect(await nodesWithPods()).toEqual([...NODES]);
+      await expect(fleet('add', 'node4')).rejects.toThrow(
+        /node4 was deleted .*its key never comes back; first: .*hack\/fleet remove node4$/m,
+      );
     } finally {
       await fleet('remove', 'node4');
     }

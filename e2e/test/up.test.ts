@@ -80,6 +80,20 @@ describe('fleetset up', () => {
     expect(await containersOf('web')).toBe(before);
   });
 
+  it('a machine that joined by another name is not renamed, and whoever tries is told', async () => {
+    expect(await up.stop('SIGTERM')).toBe(0);
+    const renamed = await tryRun('hack/fleetset', [
+      ...['up', '--data-dir', join(folder, 'one'), '--node-name', 'other'],
+      ...['--api-address', '127.0.0.1:0', '--agent-address', '127.0.0.1:0'],
+    ]);
+    expect(renamed.stderr).toMatch(
+      /belongs to node solo, which cannot be renamed to other: start it as solo, or/,
+    );
+    expect(renamed.code).toBe(1);
+    up = startUp(join(folder, 'one'), ADDRESSES);
+    await up.ready();
+  });
+
   it('comes back after kill -9, and restarts none', async () => {
     const before = await containersOf('web');
     await up.stop('SIGKILL');

@@ -43,9 +43,12 @@ export function ownSettings(parsed: Parsed, config: Config): OwnSettings {
   };
 }
 
+export const configuredNodeName = (parsed: Parsed, config: Config): string | undefined =>
+  textFlag(parsed, 'node-name') ?? textKey(config, 'nodeName');
+
 /** What the machine is to be called when it joins: as configured, else as its host is. */
 export function nodeNameOf(parsed: Parsed, config: Config): string {
-  const name = textFlag(parsed, 'node-name') ?? textKey(config, 'nodeName') ?? hostname().toLowerCase();
+  const name = configuredNodeName(parsed, config) ?? hostname().toLowerCase();
   const problem = nodeNameProblem(name);
   if (problem)
     throw new UsageError(`node name ${JSON.stringify(name)}: ${problem}; choose one with --node-name`);

@@ -5,7 +5,7 @@ import { notifyReady } from '../notify-systemd.ts';
 import { parseFlags, readConfig, textFlag, textKey } from '../options.ts';
 import { runUntilSignal } from '../run-until-signal.ts';
 import { CommandFailed } from '../usage-error.ts';
-import { AGENT_FLAGS, AGENT_KEYS, ownSettings } from './agent-settings.ts';
+import { AGENT_FLAGS, AGENT_KEYS, configuredNodeName, ownSettings } from './agent-settings.ts';
 import type { Command } from './command.ts';
 
 export const DEFAULT_AGENT_DIR = '/var/lib/fleetset/agent';
@@ -30,7 +30,7 @@ Labels and taints set here belong to the node: kubectl cannot change them.`,
     const settings = ownSettings(parsed, config);
     const logger = createLogger(settings.logLevel, 'agent');
     const dataDir = textFlag(parsed, 'data-dir') ?? textKey(config, 'dataDir') ?? DEFAULT_AGENT_DIR;
-    const wanted = textFlag(parsed, 'node-name') ?? textKey(config, 'nodeName');
+    const wanted = configuredNodeName(parsed, config);
     try {
       const agent = await startAgent({ ...settings, dataDir, version, logger });
       if (wanted !== undefined && wanted !== agent.nodeName)

@@ -16,7 +16,7 @@ import { notifyReady } from '../notify-systemd.ts';
 import { parseFlags, parseHostPort, parseNames, readConfig, textFlag, textKey } from '../options.ts';
 import { runUntilSignal } from '../run-until-signal.ts';
 import { CommandFailed } from '../usage-error.ts';
-import { AGENT_FLAGS, AGENT_KEYS, nodeNameOf, ownSettings } from './agent-settings.ts';
+import { AGENT_FLAGS, AGENT_KEYS, configuredNodeName, nodeNameOf, ownSettings } from './agent-settings.ts';
 import type { Command } from './command.ts';
 import { reachedAt, reachedHere } from './reached-at.ts';
 import { createToken } from './token.ts';
@@ -78,13 +78,13 @@ kubectl works and the node is Ready. ^C or SIGTERM ends it and leaves the pods r
       // Not by the advertised name, which this machine itself may not reach.
       const client = openApiClient(kubeconfig, `https://${hostPort(reachedHere(api), plane.apiPort)}`);
       const agentDir = join(dataDir, 'agent');
-      await joinOnce(client, agentDir, hostPort(reachedHere(agents), plane.agentPort), nodeName);
+      const planeAddress = hostPort(reachedHere(agents), plane.agentPort);
+      if (!(await hasJoined(client, agentDir, planeAddress, configuredNodeName(parsed, config))))
+        await joinAs(nodeName, client, agentDir, planeAddress);
       const agentLogger = logger.child({ component: 'agent' });
       const agent = await startAgent({ ...settings, dataDir: agentDir, version, logger: agentLogger });
       if (agent.nodeName !== nodeName)
-        logger.warn(
-          `node name ${nodeName} is ignored: this machine is part of the fleet as ${agent.nodeName}`,
-        );
+        logger.warn(`this machine is called ${nodeName} now; its node stays ${agent.nodeName}`);
       const stop = async () => {
         await agent.stop();
         await plane.stop();
@@ -104,23 +104,36 @@ kubectl works and the node is Ready. ^C or SIGTERM ends it and leaves the pods r
   },
 };
 
-/** By the same way as any other machine; a token of one minute, taken back at once. */
-async function joinOnce(
+/** If it has, where the plane is now is written down. */
+async function hasJoined(
   client: ApiClient,
   dataDir: string,
   planeAddress: string,
-  nodeName: string,
-): Promise<void> {
+  wantedName: string | undefined,
+): Promise<boolean> {
   const identity = await readIdentity(dataDir);
-  if (identity) {
-    if (caHashOf(identity.caCertificate) !== caHashOf(client.caCertificate))
-      throw new CommandFailed(
-        `${dataDir} belongs to a machine that joined another plane: give another --data-dir`,
-      );
-    if (identity.planeAddress !== planeAddress)
-      await writeDurable(join(identityDirectory(dataDir), 'plane'), `${planeAddress}\n`, 0o644);
-    return;
-  }
+  if (!identity) return false;
+  const { nodeName, caCertificate } = identity;
+  if (caHashOf(caCertificate) !== caHashOf(client.caCertificate))
+    throw new CommandFailed(
+      `${dataDir} belongs to a machine that joined another plane: give another --data-dir`,
+    );
+  if (wantedName !== undefined && wantedName !== nodeName)
+    throw new CommandFailed(
+      `${dataDir} belongs to node ${nodeName}, which cannot be renamed to ${wantedName}: start it as ${nodeName}, or give another --data-dir`,
+    );
+  if (identity.planeAddress !== planeAddress)
+    await writeDurable(join(identityDirectory(dataDir), 'plane'), `${planeAddress}\n`, 0o644);
+  return true;
+}
+
+/** By the same way as any other machine; a token of one minute, taken back at once. */
+async function joinAs(
+  nodeName: string,
+  client: ApiClient,
+  dataDir: string,
+  planeAddress: string,
+): Promise<void> {
   const token = await createToken(client, 60_000);
   try {
     await joinPlane({ planeAddress, token, caHash: caHashOf(client.caCertificate), nodeName, dataDir });

@@ -19,8 +19,8 @@ export interface RolloutView {
   readonly closed: ReadonlyMap<string, string>;
   /** How many waves somebody approved, from the first. */
   readonly approvedWaves: number;
-  /** Somebody wants the newest revision tried again. */
-  readonly retry: boolean;
+  /** Another than before: somebody wants the newest revision tried again. */
+  readonly retry?: string;
   /** By a steady clock. */
   readonly now: number;
 }
@@ -57,7 +57,8 @@ function begin(
   { newest, nodes, retry, pacing }: RolloutView,
 ): RolloutRecord {
   const silent = nodes.filter(({ lost }) => lost).map(({ name }) => name);
-  if (before?.newest === newest && !(retry && hasFailed(before))) {
+  const again = retry !== undefined && retry !== before?.retry && before !== undefined && hasFailed(before);
+  if (before?.newest === newest && !again) {
     const aside = before.aside.filter((name) => silent.includes(name));
     return aside.length === before.aside.length ? before : { ...before, aside };
   }
@@ -69,6 +70,7 @@ function begin(
     // The first revision comes to all nodes at once: waves are for changes.
     wave: before || nodes.some((node) => isOther(node, newest)) ? 0 : pacing.waves.length,
     failures: {},
+    ...(retry === undefined ? {} : { retry }),
     aside: silent.sort(),
   };
 }

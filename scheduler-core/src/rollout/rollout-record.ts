@@ -13,6 +13,8 @@ export interface RolloutRecord {
   readonly wave: number;
   /** Nodes that failed with the newest revision, with why. */
   readonly failures: { readonly [node: string]: string };
+  /** What asked last for another try. */
+  readonly retry?: string;
   /** Nodes that were silent before this began and have not been heard since: not its failures. */
   readonly aside: readonly string[];
 }

@@ -28,20 +28,6 @@ const topologyBudget = object(
   ['topologyKey'],
 );
 
-const maintenanceWindow = object(
-  fleetset('MaintenanceWindow'),
-  {
-    schedule: string({ description: 'When it opens: five fields of cron.' }),
-    durationSeconds: int32({ description: 'How long it stays open.' }),
-    timeZone: string({
-      description: "IANA name; absent: the node's own, by its label fleetset.dev/time-zone, else UTC.",
-    }),
-    nodeSelector: { ...map(string()), description: 'Labels of the nodes it is for; absent: all.' },
-  },
-  ['schedule', 'durationSeconds'],
-);
-export interface MaintenanceWindow extends Infer<typeof maintenanceWindow> {}
-
 const rolloutPolicySpec = object(fleetset('RolloutPolicySpec'), {
   daemonSets: { ...list(string()), description: 'Names of DaemonSets in this namespace.' },
   selector: { ...labelSelector, description: 'Labels of DaemonSets in this namespace; {} selects all.' },
@@ -61,7 +47,6 @@ const rolloutPolicySpec = object(fleetset('RolloutPolicySpec'), {
   partition: intOrString({ description: 'So many nodes keep what they have.' }),
   steps: list(rolloutStep),
   topologyBudgets: list(topologyBudget),
-  maintenanceWindows: list(maintenanceWindow),
 });
 export interface RolloutPolicySpec extends Infer<typeof rolloutPolicySpec> {}
 

@@ -1,12 +1,6 @@
-// A whole RolloutPolicy: every error at once, each with its path. Schedules and time zones are checked by who knows
-// the calendar.
+// A whole RolloutPolicy: every error at once, each with its path.
 import { isIntOrPercent } from '../int-or-percent.ts';
-import type {
-  MaintenanceWindow,
-  RolloutPolicy,
-  RolloutPolicySpec,
-  RolloutStep,
-} from '../schema/rollout-policy.ts';
+import type { RolloutPolicy, RolloutPolicySpec, RolloutStep } from '../schema/rollout-policy.ts';
 import { atLeastZero, checked, duplicate, type FieldError, invalid, required } from './field-error.ts';
 import { validateLabels, validateMetadata, validateSelector } from './metadata.ts';
 import { dnsSubdomainProblem, qualifiedNameProblem } from './names.ts';
@@ -40,9 +34,6 @@ function validateSpec(spec: RolloutPolicySpec): FieldError[] {
           : []),
       ];
     }),
-    ...(spec.maintenanceWindows ?? []).flatMap((window, index) =>
-      validateWindow(`spec.maintenanceWindows[${index}]`, window),
-    ),
   ];
 }
 
@@ -73,13 +64,6 @@ function validateSteps(steps: readonly RolloutStep[]): FieldError[] {
     ];
   });
 }
-
-const validateWindow = (at: string, { durationSeconds, nodeSelector }: MaintenanceWindow): FieldError[] => [
-  ...((durationSeconds ?? 0) < 60
-    ? [invalid(`${at}.durationSeconds`, durationSeconds ?? 0, 'must be at least 60')]
-    : []),
-  ...validateLabels(`${at}.nodeSelector`, nodeSelector),
-];
 
 const intOrPercent = (field: string, value: number | string | undefined): FieldError[] =>
   value === undefined || isIntOrPercent(value)

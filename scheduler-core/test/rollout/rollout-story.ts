@@ -49,7 +49,7 @@ export function tellStory(options: StoryOptions) {
   let record: RolloutRecord | undefined;
   let times: RolloutTimes | undefined;
   let approvedWaves = 0;
-  let retry = false;
+  let retry = 0;
   let closed = new Map<string, string>();
   const lines: string[] = [];
   let last = '';
@@ -84,12 +84,11 @@ export function tellStory(options: StoryOptions) {
       nodes: view,
       closed,
       approvedWaves,
-      retry,
+      retry: String(retry),
       now: now * 1000,
     });
     record = advance.record;
     times = advance.times;
-    retry = false;
     const plan = planRollout({
       strategy: {
         type: 'RollingUpdate',
@@ -158,7 +157,7 @@ export function tellStory(options: StoryOptions) {
     },
     retry: () => {
       lines.push('-- try again');
-      retry = true;
+      retry += 1;
       settle();
     },
     silence: (name: string, lost = true) => {

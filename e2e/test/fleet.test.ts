@@ -228,11 +228,14 @@ describe('the plane away', () => {
 
   it.each([
     ['of its container', () => fleet('reboot', 'plane', '--hard')],
-    // The container may end before the answer comes.
-    ['of its process', () => inNode('plane', 'pkill', '-KILL', '-x', 'node').catch(() => {})],
+    // Its container ends with it, maybe before pkill does.
+    ['of its process', () => inNode('plane', 'pkill', '-KILL', '-f', 'fleetset.js plane').catch(() => {})],
   ])('kill -9 %s restarts nothing, and it comes back', async (_what, kill) => {
     const before = await fingerprint(namespace);
+    const startedAt = async () => (await inNode('plane', 'cat', '/proc/1/stat')).split(' ')[21];
+    const killed = await startedAt();
     await kill();
+    await eventually('its container runs anew', async () => (await startedAt()) !== killed);
     await eventually('kubectl answers', async () => (await nodesWithPods()).join() === NODES.join());
     await seeWitness();
     await rolledOut();

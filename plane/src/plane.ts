@@ -18,6 +18,7 @@ import { adminKubeconfig, rememberServer, writeKubeconfig } from './identity/adm
 import { openAuthority, PLANE_SERVER_NAME } from './identity/authority.ts';
 import type { KubeObject } from './kinds/kind.ts';
 import { placementKind } from './kinds/placement-kind.ts';
+import { rolloutKind } from './kinds/rollout-kind.ts';
 import { findKind, SERVED_KINDS } from './kinds/served-kinds.ts';
 import { startNamespaceLoop } from './lifecycle/namespace-loop.ts';
 import { startNodeLifecycle } from './lifecycle/node-lifecycle.ts';
@@ -25,6 +26,8 @@ import { createBodyBook } from './rollout/body-book.ts';
 import { openGrantBook } from './rollout/grants.ts';
 import { placements } from './rollout/placements.ts';
 import { startRolloutLoop } from './rollout/rollout-loop.ts';
+import { openRolloutRecords } from './rollout/rollout-records.ts';
+import { rollouts } from './rollout/rollouts.ts';
 import { openSqliteStore } from './store/sqlite-store.ts';
 import type { Store } from './store/store.ts';
 import { createGrpcServer } from './sync/grpc-server.ts';
@@ -85,12 +88,16 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
   );
   const bodies = createBodyBook();
   const grants = openGrantBook(store);
+  const records = openRolloutRecords(store);
   const rollout = startRolloutLoop({
     store,
     fleet,
     bodies,
     grants,
+    records,
+    recorder,
     nowText,
+    monotonicNow,
     onFailure: onFailure('rollout'),
   });
   const intake = createReportIntake({
@@ -130,16 +137,14 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     onFailure: (error, what) => logger.error({ err: error }, `${what} failed`),
   });
   const objects = createObjects(store, createEffects(store), nowText);
-  const kinds = [...SERVED_KINDS, placementKind];
+  const virtualKinds = [placementKind, rolloutKind];
   let ready = false;
   const api = createApiServer({
     store,
     objects,
-    kinds,
+    kinds: [...SERVED_KINDS, ...virtualKinds],
     findKind: (group, plural) =>
-      group === placementKind.group && plural === placementKind.plural
-        ? placementKind
-        : findKind(group, plural),
+      virtualKinds.find((kind) => kind.group === group && kind.plural === plural) ?? findKind(group, plural),
     virtual: new Map([
       [
         placementKind,
@@ -149,6 +154,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
             namespace,
           ),
       ],
+      [rolloutKind, rollouts({ store, records, planOf: rollout.planOf })],
     ]),
     subresources: podSubresources(objects, tunnels),
     tls: {

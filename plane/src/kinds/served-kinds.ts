@@ -4,6 +4,7 @@ import type { Kind } from './kind.ts';
 import { nodeKind } from './node-kind.ts';
 import { configMapKind, eventKind, namespaceKind, secretKind } from './plain-kinds.ts';
 import { podKind } from './pod-kind.ts';
+import { rolloutPolicyKind } from './rollout-policy-kind.ts';
 
 export const SERVED_KINDS: readonly Kind[] = [
   namespaceKind,
@@ -14,6 +15,7 @@ export const SERVED_KINDS: readonly Kind[] = [
   eventKind,
   daemonSetKind,
   controllerRevisionKind,
+  rolloutPolicyKind,
 ];
 
 /** Undefined when nothing of that name is served. */

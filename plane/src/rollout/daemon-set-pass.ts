@@ -8,22 +8,32 @@ import {
   type PlacementRules,
   placementRules,
 } from '@fleetset/scheduler-core/placement';
-import { planHistory } from '@fleetset/scheduler-core/revision-history';
+import { planHistory, revisionHash } from '@fleetset/scheduler-core/revision-history';
+import { type Advance, advanceRollout } from '@fleetset/scheduler-core/rollout/advance-rollout';
 import { daemonSetStatus, type StatusNode } from '@fleetset/scheduler-core/rollout/daemon-set-status';
 import {
   planRollout,
   type RolloutNode,
   type RolloutPlan,
 } from '@fleetset/scheduler-core/rollout/plan-rollout';
+import {
+  progressingCondition,
+  type RolloutEvent,
+  rolloutEvents,
+} from '@fleetset/scheduler-core/rollout/rollout-condition';
+import type { RolloutRecord, RolloutTimes } from '@fleetset/scheduler-core/rollout/rollout-record';
 import type { ControllerRevision, DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
 import type { Node } from '@fleetset/scheduler-core/schema/node';
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
 import { readyCondition, withoutLifecycle } from '../fleet/compose-node.ts';
+import { failingReason } from '../fleet/failing-pod.ts';
 import { type Fleet, isBehind, isConnected, type NodeState } from '../fleet/fleet.ts';
 import { isDeleted } from '../fleet/tombstones.ts';
 import type { KubeObject } from '../kinds/kind.ts';
 import type { Store, Write } from '../store/store.ts';
 import { type GrantBook, putGrant } from './grants.ts';
+import { putRecord, type RolloutRecords } from './rollout-records.ts';
+import { readWishes } from './rollout-wishes.ts';
 
 type StoredSet = DaemonSet & { readonly metadata: KubeObject['metadata'] };
 export type StoredRevision = ControllerRevision & { readonly metadata: KubeObject['metadata'] };
@@ -33,31 +43,59 @@ export interface DaemonSetPass {
   readonly history: readonly Write[];
   readonly grants: readonly Write[];
   readonly status: readonly Write[];
+  readonly record: readonly Write[];
+  readonly times: RolloutTimes;
+  readonly events: readonly RolloutEvent[];
+  /** Time alone changes something then; milliseconds of the monotonic clock. */
+  readonly nextAt?: number;
   readonly plan: RolloutPlan;
   /** The newest revision's hash. */
   readonly target: string;
 }
 
+export interface PassParts {
+  readonly store: Store;
+  readonly fleet: Fleet;
+  readonly grants: GrantBook;
+  readonly records: RolloutRecords;
+  readonly nowText: () => string;
+  readonly monotonicNow: () => number;
+}
+
 export function passDaemonSet(
-  store: Store,
-  fleet: Fleet,
-  book: GrantBook,
+  parts: PassParts,
   daemonSet: StoredSet,
   revisions: readonly StoredRevision[],
-  nowText: string,
 ): DaemonSetPass {
+  const { store, fleet, records } = parts;
+  const nowText = parts.nowText();
   const uid = daemonSet.metadata.uid ?? '';
-  const grants = book.of(uid);
-  const history = planHistory(daemonSet, revisions, revisionsInUse(fleet, uid, grants));
+  const grants = parts.grants.of(uid);
+  const before = knownStable(records.of(uid), revisions);
+  const history = planHistory(daemonSet, revisions, revisionsInUse(fleet, uid, grants, before));
   const views = nodeViews(store, fleet, daemonSet, grants);
   const { type = 'RollingUpdate', rollingUpdate } = daemonSet.spec?.updateStrategy ?? {};
+  const wishes = readWishes(store, daemonSet, history.hash);
+  const nodes = views.map(({ rollout }) => rollout).filter(({ decision }) => decision === 'Run');
+  const advance = advanceRollout(before, records.timesOf(uid), {
+    ...wishes,
+    newest: history.hash,
+    nodes,
+    closed: new Map(),
+    now: parts.monotonicNow(),
+  });
+  const { record } = advance;
+  // Under OnDelete people pace it: nothing is held, and nothing fails.
+  const paced = type !== 'OnDelete';
   const plan = planRollout({
     strategy: {
-      type: type === 'OnDelete' ? 'OnDelete' : 'RollingUpdate',
-      maxUnavailable: rollingUpdate?.maxUnavailable ?? 1,
+      type: paced ? 'RollingUpdate' : 'OnDelete',
+      maxUnavailable: advance.maxUnavailable ?? rollingUpdate?.maxUnavailable ?? 1,
     },
-    target: history.hash,
-    nodes: views.map(({ rollout }) => rollout),
+    nodes,
+    aside: new Set(record.aside),
+    groupBudgets: wishes.pacing.groupBudgets,
+    ...(paced ? pacedBy(advance) : { target: history.hash }),
   });
   const status = daemonSetStatus(
     views.map(({ status: view }) => view),
@@ -65,18 +103,48 @@ export function passDaemonSet(
     daemonSet.metadata.generation ?? 1,
     { ...(daemonSet.status as NonNullable<DaemonSet['status']>), collisionCount: history.collisionCount },
   );
+  const conditionBefore = daemonSet.status?.conditions?.find((one) => one.type === 'Progressing');
+  const condition = progressingCondition(record, wishes.pacing, plan.waits, conditionBefore, nowText);
+  const shown = { ...status, ...(paced ? { conditions: [condition] } : {}) };
   return {
     daemonSet,
     plan,
     target: history.hash,
     history: historyWrites(history, nowText),
     grants: plan.grants.map(({ node, revision }) => putGrant(uid, node, revision)),
-    status: sameJson(status, daemonSet.status) ? [] : [statusWrite(store, daemonSet, status)],
+    record: paced && record !== records.of(uid) ? [putRecord(uid, record)] : [],
+    times: advance.times,
+    events: paced ? rolloutEvents(before, record) : [],
+    ...(advance.nextAt === undefined ? {} : { nextAt: advance.nextAt }),
+    status: sameJson(shown, daemonSet.status) ? [] : [statusWrite(store, daemonSet, shown)],
   };
 }
 
-function revisionsInUse(fleet: Fleet, uid: string, grants: ReadonlyMap<string, string>): ReadonlySet<string> {
+const pacedBy = ({ target, holds, fallback }: Advance) => ({
+  target,
+  holds,
+  ...(fallback === undefined ? {} : { fallback }),
+});
+
+/** Without the place to go back to when its revision was deleted. */
+function knownStable(
+  record: RolloutRecord | undefined,
+  revisions: readonly StoredRevision[],
+): RolloutRecord | undefined {
+  if (record?.stable === undefined) return record;
+  if (revisions.some((revision) => revisionHash(revision) === record.stable)) return record;
+  const { stable: _gone, ...rest } = record;
+  return rest;
+}
+
+function revisionsInUse(
+  fleet: Fleet,
+  uid: string,
+  grants: ReadonlyMap<string, string>,
+  record: RolloutRecord | undefined,
+): ReadonlySet<string> {
   const used = new Set(grants.values());
+  if (record?.stable !== undefined) used.add(record.stable);
   for (const { podsBySet } of fleet.all())
     for (const { revision } of podsBySet.get(uid) ?? []) used.add(revision);
   return used;
@@ -102,7 +170,8 @@ function nodeViews(
     const state = fleet.state(name);
     const lost = readyCondition(node.status)?.status === 'Unknown';
     const decisions = decisionsFor(state, node, rules, uid, lost);
-    views.push(viewOf(store, state, lost, decisions, uid, grants.get(name)));
+    const labels = node.metadata.labels ?? {};
+    views.push(viewOf(store, state, lost, decisions, uid, grants.get(name), labels));
   }
   return views;
 }
@@ -114,6 +183,7 @@ function viewOf(
   decisions: Decisions,
   uid: string,
   granted: string | undefined,
+  labels: { readonly [label: string]: string },
 ): NodeView {
   const { name } = state;
   const all = state.podsBySet.get(uid) ?? [];
@@ -125,7 +195,12 @@ function viewOf(
     deleted: isDeleted(store, name, pod.uid),
     ...(pod.unknown ? { unknown: true } : {}),
   }));
-  const counting = pods.find((_, index) => !all[index]?.terminating) ?? pods[0];
+  const position = Math.max(
+    0,
+    all.findIndex(({ terminating }) => !terminating),
+  );
+  const [counting, reported] = [pods[position], all[position]];
+  const failing = reported && failingReason(reported);
   return {
     rollout: {
       name,
@@ -133,6 +208,8 @@ function viewOf(
       connected: isConnected(state),
       lost,
       behind: isBehind(state),
+      labels,
+      ...(failing ? { failing } : {}),
       ...(granted === undefined ? {} : { granted }),
       ...(counting ? { pod: counting } : {}),
     },

@@ -3,8 +3,10 @@
 import { startLevelLoop } from '@fleetset/scheduler-core/level-loop';
 import { revisionHash } from '@fleetset/scheduler-core/revision-history';
 import type { RolloutPlan } from '@fleetset/scheduler-core/rollout/plan-rollout';
+import type { RolloutEvent } from '@fleetset/scheduler-core/rollout/rollout-condition';
 import type { DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
 import type { Node } from '@fleetset/scheduler-core/schema/node';
+import type { EventRecorder } from '../events/event-recorder.ts';
 import type { Fleet, NodeState } from '../fleet/fleet.ts';
 import { TOMBSTONES } from '../fleet/tombstones.ts';
 import type { KubeObject } from '../kinds/kind.ts';
@@ -14,6 +16,7 @@ import type { BodyBook } from './body-book.ts';
 import { passDaemonSet, type StoredRevision } from './daemon-set-pass.ts';
 import { desiredContent, desiredFor } from './desired-state.ts';
 import { dropGrant, type GrantBook } from './grants.ts';
+import { dropRecord, type RolloutRecords } from './rollout-records.ts';
 import { createTouchedSets } from './touched-sets.ts';
 
 export interface RolloutLoopParts {
@@ -21,6 +24,9 @@ export interface RolloutLoopParts {
   readonly fleet: Fleet;
   readonly bodies: BodyBook;
   readonly grants: GrantBook;
+  readonly records: RolloutRecords;
+  readonly recorder: EventRecorder;
+  readonly monotonicNow: () => number;
   readonly nowText: () => string;
   readonly onFailure: (error: unknown, retryInMs: number) => void;
 }
@@ -38,11 +44,13 @@ export interface RolloutLoop {
 type StoredSet = DaemonSet & { readonly metadata: KubeObject['metadata'] };
 
 export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
-  const { store, fleet, bodies, grants } = parts;
+  const { store, fleet, bodies, grants, records } = parts;
   const dirtySets = new Set<string>();
   const dirtyNodes = new Set<string>();
   const plans = new Map<string, RolloutPlan>();
   const touched = createTouchedSets();
+  /** When time alone changes something of a DaemonSet. */
+  const due = new Map<string, number>();
 
   const allSets = () => [...store.list('apps/daemonsets')].map(({ value }) => value as unknown as StoredSet);
   const touchAllSets = () => {
@@ -73,20 +81,40 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       if (!daemonSet) {
         await commit(leftoversOf(uid, revisions.get(uid) ?? [], grants));
         plans.delete(uid);
+        records.forgetTimes(uid);
+        due.delete(uid);
         continue;
       }
       if (daemonSet.metadata.deletionTimestamp) {
         await commit(finishDeletion(store, fleet, grants, daemonSet));
         continue;
       }
-      const pass = passDaemonSet(store, fleet, grants, daemonSet, revisions.get(uid) ?? [], parts.nowText());
+      const pass = passDaemonSet(parts, daemonSet, revisions.get(uid) ?? []);
       plans.set(uid, pass.plan);
-      if (!(await commit([...pass.history, ...pass.grants]))) dirtySets.add(uid);
+      records.setTimes(uid, pass.times);
+      if (pass.nextAt === undefined) due.delete(uid);
+      else due.set(uid, pass.nextAt);
+      if (await commit([...pass.history, ...pass.record, ...pass.grants])) {
+        for (const event of pass.events) tell(daemonSet, event);
+        // A verdict shows in the plan that follows it.
+        if (pass.record.length > 0) dirtySets.add(uid);
+      } else dirtySets.add(uid);
       if (!(await commit(pass.status))) dirtySets.add(uid);
       for (const { node } of pass.plan.grants) dirtyNodes.add(node);
       // A grant of what runs already frees budget at once, and no report will come to say so.
       if (pass.plan.grants.length > 0) dirtySets.add(uid);
     }
+  };
+
+  const tell = ({ metadata }: StoredSet, { type, reason, message }: RolloutEvent) => {
+    const { namespace = '', name = '', uid = '' } = metadata;
+    parts.recorder.record({
+      subject: { kind: 'DaemonSet', apiVersion: 'apps/v1', namespace, name, uid },
+      type,
+      reason,
+      message,
+      component: 'daemonset-controller',
+    });
   };
 
   const tellNodes = () => {
@@ -108,12 +136,14 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
     pass: async () => {
       // Told between one look and the next: a node that is granted something and has not heard of it yet would
       // pass for one that is where it should be.
+      for (const [uid, at] of due) if (at <= parts.monotonicNow()) dirtySets.add(uid);
       do {
         await passSets();
         tellNodes();
       } while (dirtySets.size > 0);
       forgetBodies(bodies, fleet);
-      return {};
+      if (due.size === 0) return {};
+      return { againInMs: Math.max(10, Math.min(...due.values()) - parts.monotonicNow()) };
     },
     schedule,
     onFailure: (error, retryInMs) => {
@@ -139,6 +169,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       // One that is still needed is made again.
       if (!value && previous) dirtySets.add(ownerOf(previous as unknown as StoredRevision));
     }),
+    follow('fleetset.dev/rolloutpolicies', touchAllSets),
     follow('core/nodes', (change) => {
       if (isHeartbeatOnly(change)) return;
       dirtyNodes.add(change.id);
@@ -184,6 +215,8 @@ function isStatusOnly({ value, previous }: Change): boolean {
     now !== undefined &&
     before !== undefined &&
     now.spec === before.spec &&
+    now.metadata.labels === before.metadata.labels &&
+    now.metadata.annotations === before.metadata.annotations &&
     now.metadata.deletionTimestamp === before.metadata.deletionTimestamp
   );
 }
@@ -226,6 +259,7 @@ function leftoversOf(uid: string, revisions: readonly StoredRevision[], grants: 
       }),
     ),
     ...[...grants.of(uid).keys()].map((node) => dropGrant(uid, node)),
+    dropRecord(uid),
   ];
 }
 

@@ -46,7 +46,7 @@ describe('the first pods of a DaemonSet', () => {
   it('come to all nodes at once, without regard to any budget', async () => {
     const set = await running();
     expect(fleet.births(set)).toEqual(times(1));
-    expect(set.status).toEqual({
+    expect(set.status).toMatchObject({
       currentNumberScheduled: 8,
       desiredNumberScheduled: 8,
       numberMisscheduled: 0,

@@ -66,7 +66,7 @@ export function waveUnderWay(
   }
 }
 
-const needsApproval = (waves: readonly Wave[], wave: number, approvedWaves: number): boolean =>
+export const needsApproval = (waves: readonly Wave[], wave: number, approvedWaves: number): boolean =>
   waves[wave]?.manual === true && approvedWaves <= wave;
 
 const nameOf = (waves: readonly Wave[], wave: number): string =>

@@ -1,0 +1,75 @@
+// Rollouts, made from the last plan of each DaemonSet and what it rests on.
+import { targetOf } from '@fleetset/scheduler-core/rollout/advance-rollout';
+import type { RolloutPlan } from '@fleetset/scheduler-core/rollout/plan-rollout';
+import { needsApproval } from '@fleetset/scheduler-core/rollout/waves';
+import type { DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
+import type { VirtualObjects } from '../api/resource-routes.ts';
+import type { KubeObject } from '../kinds/kind.ts';
+import type { Rollout } from '../kinds/rollout-kind.ts';
+import type { Store } from '../store/store.ts';
+import type { RolloutRecords } from './rollout-records.ts';
+import { readWishes } from './rollout-wishes.ts';
+
+type StoredSet = DaemonSet & { readonly metadata: KubeObject['metadata'] };
+
+export interface RolloutSources {
+  readonly store: Store;
+  readonly records: RolloutRecords;
+  readonly planOf: (daemonSetUid: string) => RolloutPlan | undefined;
+}
+
+export const rollouts =
+  (sources: RolloutSources): VirtualObjects =>
+  (namespace) => {
+    const { store } = sources;
+    const make = (value: unknown) => rolloutOf(sources, value as StoredSet);
+    return {
+      *[Symbol.iterator]() {
+        for (const { value } of store.list('apps/daemonsets'))
+          if (namespace === undefined || (value as unknown as StoredSet).metadata.namespace === namespace)
+            yield make(value);
+      },
+      find: (name) => {
+        const set = store.get('apps/daemonsets', `${namespace}/${name}`);
+        return set && make(set.value);
+      },
+    };
+  };
+
+function rolloutOf({ store, records, planOf }: RolloutSources, daemonSet: StoredSet): KubeObject {
+  const { name = '', namespace = '', uid = '' } = daemonSet.metadata;
+  const record = records.of(uid);
+  const plan = planOf(uid);
+  const { pacing, approvedWaves } = readWishes(store, daemonSet, record?.newest ?? '');
+  const wave = record && pacing.waves.length > 0 ? Math.min(record.wave, pacing.waves.length) : undefined;
+  const rollout: Rollout = {
+    apiVersion: 'fleetset.dev/v1',
+    kind: 'Rollout',
+    metadata: { name, namespace, uid: `${uid}.rollout` },
+    spec: { daemonSetName: name },
+    status: {
+      policy: pacing.source,
+      paused: pacing.paused,
+      ...(record
+        ? {
+            phase: record.phase,
+            message: record.message,
+            newestRevision: record.newest,
+            targetRevision: targetOf(record),
+            failures: record.failures,
+            ...(record.stable === undefined ? {} : { stableRevision: record.stable }),
+          }
+        : {}),
+      ...(wave === undefined
+        ? { step: 0 }
+        : {
+            step: wave + 1,
+            stepName: pacing.waves[wave]?.name ?? 'the rest',
+            awaitsApproval:
+              record?.phase === 'Progressing' && needsApproval(pacing.waves, wave, approvedWaves),
+          }),
+      ...(plan ? { maxUnavailable: plan.maxUnavailable, unavailable: plan.unavailable } : {}),
+    },
+  };
+  return rollout as unknown as KubeObject;
+}

@@ -1,0 +1,178 @@
+// RolloutPolicies through the real plane: what fails is rolled back, steps wait for one another and for people, and
+// what was decided outlives the plane.
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Json, MERGE, STRATEGIC } from '../support/api-client.ts';
+import { createHollowFleet, type HollowFleet, untilQuiet, untilRolledOut } from '../support/hollow-fleet.ts';
+import { daemonSet, EVENTS, SETS } from '../support/manifests.ts';
+import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
+import { until } from '../support/until.ts';
+
+const POLICIES = '/apis/fleetset.dev/v1/namespaces/default/rolloutpolicies';
+const ROLLOUT = '/apis/fleetset.dev/v1/namespaces/default/rollouts/web';
+
+let plane: TestPlane;
+let fleet: HollowFleet;
+beforeEach(async () => {
+  plane = await startTestPlane();
+  fleet = createHollowFleet(plane);
+  await fleet.add(4);
+});
+afterEach(async () => {
+  fleet.stop();
+  await plane.stop();
+});
+
+const policy = (spec: Json) =>
+  plane.api.ok('POST', POLICIES, {
+    apiVersion: 'fleetset.dev/v1',
+    kind: 'RolloutPolicy',
+    metadata: { name: 'careful' },
+    spec: { daemonSets: ['web'], ...spec },
+  });
+const running = async () => {
+  await plane.api.ok('POST', SETS, daemonSet('web', { image: 'web:1' }));
+  return untilRolledOut(plane, 'web', 4);
+};
+const setImage = (image: string) =>
+  plane.api.ok(
+    'PATCH',
+    `${SETS}/web`,
+    { spec: { template: { spec: { containers: [{ name: 'main', image }] } } } },
+    { type: STRATEGIC },
+  );
+const annotate = (annotations: Json) =>
+  plane.api.ok('PATCH', `${SETS}/web`, { metadata: { annotations } }, { type: MERGE });
+const rollout = async (): Promise<Json> => (await plane.api.ok('GET', ROLLOUT)).status;
+const untilPhase = (phase: string) =>
+  until(`the rollout is ${phase}`, async () => {
+    const status = await rollout();
+    return status.phase === phase ? status : undefined;
+  });
+const condition = async (): Promise<Json> =>
+  (await plane.api.ok('GET', `${SETS}/web`)).status.conditions.find(
+    ({ type }: Json) => type === 'Progressing',
+  );
+const touched = (set: Json, times = 1) =>
+  fleet.nodes.filter((node) => node.births(set.metadata.uid) > times).length;
+const reasons = async (): Promise<string[]> =>
+  (await plane.api.ok('GET', EVENTS)).items.map(({ reason }: Json) => reason);
+
+describe('a revision that does not become available', () => {
+  it('is rolled back when the deadline has passed, and does not come again by itself', async () => {
+    await policy({ progressDeadlineSeconds: 1 });
+    const set = await running();
+    const stable = (await rollout()).newestRevision;
+    const guard = fleet.guard(set);
+    await setImage('broken:2');
+    const status = await untilPhase('RolledBack');
+    expect(status).toMatchObject({ stableRevision: stable, targetRevision: stable, step: 0 });
+    expect(await condition()).toMatchObject({ status: 'False', reason: 'ProgressDeadlineExceeded' });
+    await untilQuiet(fleet);
+    expect(fleet.nodes.map((node) => node.podOf(set.metadata.uid)?.revision)).toEqual(Array(4).fill(stable));
+    expect(touched(set)).toBe(1);
+    expect(guard.worst()).toBe(1);
+    expect(await reasons()).toEqual(
+      expect.arrayContaining(['RolloutNodeFailed', 'RollingBack', 'RolledBack', 'RolloutComplete']),
+    );
+    // The plane that comes after it knows the verdict.
+    await plane.restart();
+    await until('all are heard', () => fleet.nodes.every(({ name }) => plane.hasHeard(name)));
+    await untilQuiet(fleet);
+    expect((await rollout()).phase).toBe('RolledBack');
+    expect(touched(set, 2)).toBe(0);
+    await annotate({ 'fleetset.dev/retry': `${status.newestRevision}/1` });
+    await until('it is tried again', () => touched(set, 2) === 1);
+    await untilPhase('RolledBack');
+    await setImage('web:3');
+    await untilRolledOut(plane, 'web', 4);
+    expect((await rollout()).phase).toBe('Complete');
+    guard.end();
+  });
+
+  it('stops where it is under onFailure: Pause', async () => {
+    await policy({ progressDeadlineSeconds: 1, onFailure: 'Pause' });
+    const set = await running();
+    await setImage('broken:2');
+    await untilPhase('Stopped');
+    await untilQuiet(fleet);
+    expect(touched(set)).toBe(1);
+    expect(await condition()).toMatchObject({ status: 'False' });
+  });
+});
+
+describe('steps', () => {
+  it('come one after the other, and a manual one when somebody approves it', async () => {
+    await policy({
+      steps: [
+        { name: 'canary', nodes: 1 },
+        { name: 'half', nodes: '50%', approval: 'Manual' },
+      ],
+    });
+    const set = await running();
+    await setImage('web:2');
+    const waiting = await until('it waits for approval', async () => {
+      const status = await rollout();
+      return status.awaitsApproval ? status : undefined;
+    });
+    expect(waiting).toMatchObject({ phase: 'Progressing', step: 2, stepName: 'half' });
+    await untilQuiet(fleet);
+    expect(touched(set)).toBe(1);
+    expect((await condition()).message).toContain('wave half waits for approval');
+    await plane.restart();
+    await until('all are heard', () => fleet.nodes.every(({ name }) => plane.hasHeard(name)));
+    await untilQuiet(fleet);
+    expect(touched(set)).toBe(1);
+    await annotate({ 'fleetset.dev/approved-steps': `${waiting.newestRevision}/2` });
+    await untilRolledOut(plane, 'web', 4);
+  });
+});
+
+describe('a pause', () => {
+  it('by annotation or by policy moves nobody, and its end goes on', async () => {
+    const set = await running();
+    await annotate({ 'fleetset.dev/paused': 'true' });
+    await setImage('web:2');
+    await until('it is shown', async () => (await condition()).reason === 'RolloutPaused');
+    await untilQuiet(fleet);
+    expect(touched(set)).toBe(0);
+    await annotate({ 'fleetset.dev/paused': null });
+    await untilRolledOut(plane, 'web', 4);
+    await policy({ paused: true });
+    await setImage('web:3');
+    await until('it is shown', async () => (await condition()).reason === 'RolloutPaused');
+    await untilQuiet(fleet);
+    expect(touched(set, 2)).toBe(0);
+    await plane.api.ok('DELETE', `${POLICIES}/careful`);
+    await untilRolledOut(plane, 'web', 4);
+  });
+});
+
+describe('a policy that is wrong', () => {
+  it('is refused with every field', async () => {
+    const { status, json } = await plane.api.call('POST', POLICIES, {
+      apiVersion: 'fleetset.dev/v1',
+      kind: 'RolloutPolicy',
+      metadata: { name: 'wrong' },
+      spec: {
+        progressDeadlineSeconds: 0,
+        failureThreshold: '0%',
+        steps: [
+          { name: 'a', nodes: '101%' },
+          { name: 'a', soakSeconds: -1 },
+        ],
+        topologyBudgets: [{ topologyKey: 'a b', maxUnavailable: 0 }],
+      },
+    });
+    expect(status).toBe(422);
+    expect(json.details.causes.map(({ field }: Json) => field)).toEqual([
+      'spec.daemonSets',
+      'spec.progressDeadlineSeconds',
+      'spec.failureThreshold',
+      'spec.steps[0].nodes',
+      'spec.steps[1].name',
+      'spec.steps[1].soakSeconds',
+      'spec.topologyBudgets[0].topologyKey',
+      'spec.topologyBudgets[0].maxUnavailable',
+    ]);
+  });
+});

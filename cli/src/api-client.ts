@@ -10,7 +10,7 @@ import { CommandFailed, UsageError } from './usage-error.ts';
 export interface ApiClient {
   readonly caCertificate: string;
   readonly server: string;
-  /** Answers the body; throws CommandFailed with the plane's message. */
+  /** A PATCH is a merge patch. Answers the body; throws CommandFailed with the plane's message. */
   readonly call: (method: string, path: string, body?: object) => Promise<unknown>;
 }
 
@@ -92,10 +92,11 @@ function send(
   body: object | undefined,
 ): Promise<unknown> {
   const url = new URL(path, server);
+  const contentType = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
   return new Promise((settle, reject) => {
     const outgoing = request(
       url,
-      { method, ...tls, agent: false, timeout: TIMEOUT_MS, headers: { 'Content-Type': 'application/json' } },
+      { method, ...tls, agent: false, timeout: TIMEOUT_MS, headers: { 'Content-Type': contentType } },
       (response) => {
         const chunks: Buffer[] = [];
         response.on('data', (chunk: Buffer) => chunks.push(chunk));

@@ -42,6 +42,11 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./commands/kubeconfig.ts')).kubeconfigCommand,
   },
   {
+    name: 'rollout',
+    summary: 'Show, pause, resume, approve and retry the rollout of a DaemonSet',
+    load: async () => (await import('./commands/rollout.ts')).rolloutCommand,
+  },
+  {
     name: 'why',
     summary: 'Show what a node decided about a DaemonSet, and why',
     load: async () => (await import('./commands/why.ts')).whyCommand,

@@ -110,7 +110,7 @@ export function passDaemonSet(
     daemonSet,
     plan,
     target: history.hash,
-    history: historyWrites(history, nowText),
+    history: [...historyWrites(history, nowText), ...(paced ? verdictNote(store, history, record) : [])],
     grants: plan.grants.map(({ node, revision }) => putGrant(uid, node, revision)),
     record: paced && record !== records.of(uid) ? [putRecord(uid, record)] : [],
     times: advance.times,
@@ -258,6 +258,31 @@ function historyWrites({ current, write, remove }: ReturnType<typeof planHistory
       : current.metadata;
   const value = { apiVersion: 'apps/v1', kind: 'ControllerRevision', ...current, metadata } as KubeObject;
   return [{ collection, id: idOf(current), value, durable: true }, ...removals];
+}
+
+const CHANGE_CAUSE = 'kubernetes.io/change-cause';
+
+/** What `kubectl rollout history` shows of a revision that failed. */
+function verdictNote(
+  store: Store,
+  { current, write }: ReturnType<typeof planHistory>,
+  { message, phase, stable }: RolloutRecord,
+): Write[] {
+  if (write !== 'nothing' || message === '' || phase === 'Progressing') return [];
+  const verdict = phase === 'Stopped' ? `failed: ${message}` : `failed, back to ${stable}: ${message}`;
+  const before = current.metadata?.annotations?.[CHANGE_CAUSE];
+  const cause = before?.split(' [')[0];
+  const text = cause && !cause.startsWith('failed') ? `${cause} [${verdict}]` : verdict;
+  if (text === before) return [];
+  const id = `${current.metadata?.namespace}/${current.metadata?.name}`;
+  const stored = store.get('apps/controllerrevisions', id);
+  if (!stored) return [];
+  const annotations = { ...current.metadata?.annotations, [CHANGE_CAUSE]: text };
+  const value = {
+    ...stored.value,
+    metadata: { ...(stored.value as unknown as KubeObject).metadata, annotations },
+  };
+  return [{ collection: 'apps/controllerrevisions', id, value, expect: stored.version, durable: true }];
 }
 
 /** Observed state: in memory, on the object as it is when this is written. */

@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Json, MERGE, STRATEGIC } from '../support/api-client.ts';
 import { createHollowFleet, type HollowFleet, untilQuiet, untilRolledOut } from '../support/hollow-fleet.ts';
-import { daemonSet, EVENTS, SETS } from '../support/manifests.ts';
+import { daemonSet, EVENTS, REVISIONS, SETS } from '../support/manifests.ts';
 import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
 import { until } from '../support/until.ts';
 
@@ -74,14 +74,19 @@ describe('a revision that does not become available', () => {
     expect(await reasons()).toEqual(
       expect.arrayContaining(['RolloutNodeFailed', 'RollingBack', 'RolledBack', 'RolloutComplete']),
     );
+    const history = (await plane.api.ok('GET', REVISIONS)).items;
+    expect(
+      history.map(({ metadata }: Json) => metadata.annotations?.['kubernetes.io/change-cause'] ?? ''),
+    ).toContainEqual(expect.stringMatching(`^failed, back to ${stable}: `));
     // The plane that comes after it knows the verdict.
+    const births = fleet.births(set);
     await plane.restart();
     await until('all are heard', () => fleet.nodes.every(({ name }) => plane.hasHeard(name)));
     await untilQuiet(fleet);
     expect((await rollout()).phase).toBe('RolledBack');
-    expect(touched(set, 2)).toBe(0);
+    expect(fleet.births(set)).toEqual(births);
     await annotate({ 'fleetset.dev/retry': `${status.newestRevision}/1` });
-    await until('it is tried again', () => touched(set, 2) === 1);
+    await until('it is tried again', () => touched(set, 3) === 1);
     await untilPhase('RolledBack');
     await setImage('web:3');
     await untilRolledOut(plane, 'web', 4);

@@ -66,7 +66,7 @@ function begin(
     newest,
     ...(before?.stable === undefined ? {} : { stable: before.stable }),
     phase: 'Progressing',
-    message: '',
+    ...UNDECIDED,
     // The first revision comes to all nodes at once: waves are for changes.
     wave: before || nodes.some((node) => isOther(node, newest)) ? 0 : pacing.waves.length,
     failures: {},
@@ -114,6 +114,8 @@ function look(before: RolloutRecord, timesBefore: RolloutTimes | undefined, view
 const canChange = (node: RolloutNode, target: string, holds: ReadonlyMap<string, string>): boolean =>
   !hasAvailable(node, target) && (effectiveRevision(node) === target || !holds.has(node.name));
 
+const UNDECIDED = { reason: '', message: '' } as const;
+
 function judge(
   record: RolloutRecord,
   timesBefore: RolloutTimes | undefined,
@@ -127,12 +129,14 @@ function judge(
   if (record.phase !== 'Progressing') return record;
   const failures = findFailures(record, pacing, timesBefore, times, nodes, now);
   const seen = { ...record, failures };
-  if (there && soaked) return { ...seen, phase: 'Complete', message: '', stable: newest };
+  if (there && soaked) return { ...seen, phase: 'Complete', ...UNDECIDED, stable: newest };
   const why = failureOf(failures, pacing, times, nodes, newest, now);
-  if (why === undefined || pacing.onFailure === 'Continue') return { ...seen, message: why ?? '' };
+  if (why === undefined || pacing.onFailure === 'Continue') return { ...seen, ...(why ?? UNDECIDED) };
   const back = pacing.onFailure === 'Rollback' && record.stable !== undefined && record.stable !== newest;
-  return { ...seen, phase: back ? 'RollingBack' : 'Stopped', message: why };
+  return { ...seen, phase: back ? 'RollingBack' : 'Stopped', ...why };
 }
+
+type Verdict = Pick<RolloutRecord, 'reason' | 'message'>;
 
 function failureOf(
   failures: RolloutRecord['failures'],
@@ -141,16 +145,20 @@ function failureOf(
   nodes: readonly RolloutNode[],
   newest: string,
   now: number,
-): string | undefined {
-  if (tooManyFailures(failures, pacing, newest, nodes)) {
-    const [[node, why] = ['', '']] = Object.entries(failures);
-    const count = Object.keys(failures).length;
-    const others = count > 1 ? `, and ${count - 1} more` : '';
-    return `${count} failed (failureThreshold ${pacing.failureThreshold}): ${node}: ${why}${others}`;
-  }
-  return now - times.progressAt >= pacing.progressDeadlineMs
-    ? `no node came nearer in ${pacing.progressDeadlineMs / 1000} s (progressDeadlineSeconds)`
-    : undefined;
+): Verdict | undefined {
+  if (now - times.progressAt >= pacing.progressDeadlineMs)
+    return {
+      reason: 'ProgressDeadlineExceeded',
+      message: `no node came nearer in ${pacing.progressDeadlineMs / 1000} s`,
+    };
+  if (!tooManyFailures(failures, pacing, newest, nodes)) return undefined;
+  const [[node, why] = ['', '']] = Object.entries(failures);
+  const count = Object.keys(failures).length;
+  const others = count > 1 ? `, and ${count - 1} more` : '';
+  return {
+    reason: 'FailureThresholdExceeded',
+    message: `${count} failed (failureThreshold ${pacing.failureThreshold}): ${node}: ${why}${others}`,
+  };
 }
 
 function waveBudget(

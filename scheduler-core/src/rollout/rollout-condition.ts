@@ -32,14 +32,11 @@ interface Saying {
 }
 
 function sayingOf(
-  { phase, newest, stable = '', message }: RolloutRecord,
+  { phase, newest, stable = '', reason, message }: RolloutRecord,
   paused: boolean,
   source: string,
   waits: readonly { readonly node: string; readonly reason: string }[],
 ): Saying {
-  const reason = message.includes('progressDeadlineSeconds')
-    ? 'ProgressDeadlineExceeded'
-    : 'FailureThresholdExceeded';
   switch (phase) {
     case 'Complete':
       return { status: 'True', reason: 'RolloutComplete', message: `every node has revision ${newest}` };

@@ -7,7 +7,8 @@ export interface RolloutRecord {
   /** The last revision that every node had available: where a rollback goes. */
   readonly stable?: string;
   readonly phase: RolloutPhase;
-  /** Why it is in this phase; '' when there is nothing to say. */
+  /** Why it has failed, in a word and in a sentence; '' while it has not. */
+  readonly reason: '' | 'ProgressDeadlineExceeded' | 'FailureThresholdExceeded';
   readonly message: string;
   /** The wave that is under way; as many as there are waves: the rest. */
   readonly wave: number;

@@ -1,0 +1,135 @@
+// fleetset rollout status|pause|resume|approve|retry DAEMONSET
+import { setTimeout as wait } from 'node:timers/promises';
+import { type ApiClient, ApiFailure, findKubeconfig, openApiClient } from '../api-client.ts';
+import { parseDuration, parseFlags, textFlag } from '../options.ts';
+import { CommandFailed, UsageError } from '../usage-error.ts';
+import type { Command } from './command.ts';
+import { describeRollout, type NodePlacement, type RolloutStatus } from './describe-rollout.ts';
+
+const POLL_MS = 1000;
+const DEFAULT_TIMEOUT_MS = 3_600_000;
+
+export const rolloutCommand: Command = {
+  help: `Usage: fleetset rollout status DAEMONSET [-n NAMESPACE] [--no-watch] [--timeout 1h]
+       fleetset rollout pause|resume|approve|retry DAEMONSET [-n NAMESPACE]
+
+status   shows each node, its revision and what it waits for, until the rollout is complete (exit code 0), has failed
+         (1) or the time is over (1); --no-watch shows it once
+pause    moves no node any more, until resume
+approve  lets the step begin that waits for approval (approval: Manual in the RolloutPolicy)
+retry    tries a revision again that has failed
+
+History and undo: kubectl rollout history|undo|restart daemonset/NAME.
+
+  -n, --namespace NAMESPACE  of the DaemonSet (default: default)
+  --no-watch                 with status: once
+  --timeout DURATION         with status: how long to wait (default: 1h)
+  --kubeconfig FILE          how to reach the plane (default: $KUBECONFIG, then ~/.kube/config)`,
+  run: async ({ args, environment, print }) => {
+    const parsed = parseFlags(
+      args,
+      {
+        namespace: { type: 'string', short: 'n' },
+        'no-watch': { type: 'boolean' },
+        timeout: { type: 'string' },
+        kubeconfig: { type: 'string' },
+      },
+      2,
+    );
+    const [verb = '', given] = parsed.positionals;
+    const act = VERBS[verb];
+    if (verb !== 'status' && !act)
+      throw new UsageError('say what: fleetset rollout status|pause|resume|approve|retry DAEMONSET');
+    if (!given) throw new UsageError(`give a DaemonSet: fleetset rollout ${verb} DAEMONSET`);
+    const subject: Subject = {
+      client: openApiClient(findKubeconfig(textFlag(parsed, 'kubeconfig'), environment)),
+      namespace: textFlag(parsed, 'namespace') ?? 'default',
+      name: given.replace(/^(ds|daemonset|daemonsets)(\.apps)?\//, ''),
+    };
+    if (act) {
+      print(await act(subject));
+      return 0;
+    }
+    const timeout = textFlag(parsed, 'timeout');
+    const timeoutMs = timeout === undefined ? DEFAULT_TIMEOUT_MS : parseDuration('--timeout', timeout);
+    return watchStatus(subject, print, parsed.values['no-watch'] === true ? undefined : timeoutMs);
+  },
+};
+
+interface Subject {
+  readonly client: ApiClient;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+const VERBS: { readonly [verb: string]: (subject: Subject) => Promise<string> } = {
+  pause: async (subject) => {
+    await annotate(subject, { 'fleetset.dev/paused': 'true' });
+    return `daemonset.apps/${subject.name} paused`;
+  },
+  resume: async (subject) => {
+    await annotate(subject, { 'fleetset.dev/paused': null });
+    return `daemonset.apps/${subject.name} resumed`;
+  },
+  approve: async (subject) => {
+    const { awaitsApproval, newestRevision, step = 0, stepName } = await rolloutOf(subject);
+    if (!awaitsApproval) throw new CommandFailed(`no step of ${subject.name} waits for approval`);
+    await annotate(subject, { 'fleetset.dev/approved-steps': `${newestRevision}/${step}` });
+    return `daemonset.apps/${subject.name}: step ${stepName} approved`;
+  },
+  retry: async (subject) => {
+    const { phase = '', newestRevision } = await rolloutOf(subject);
+    if (!['Stopped', 'RollingBack', 'RolledBack'].includes(phase))
+      throw new CommandFailed(`the rollout of ${subject.name} has not failed: it is ${phase}`);
+    await annotate(subject, { 'fleetset.dev/retry': `${newestRevision}/${new Date().toISOString()}` });
+    return `daemonset.apps/${subject.name}: revision ${newestRevision} is tried again`;
+  },
+};
+
+async function annotate(
+  { client, namespace, name }: Subject,
+  annotations: { readonly [key: string]: string | null },
+): Promise<void> {
+  const path = `/apis/apps/v1/namespaces/${encodeURIComponent(namespace)}/daemonsets/${encodeURIComponent(name)}`;
+  await client.call('PATCH', path, { metadata: { annotations } });
+}
+
+const base = (namespace: string) => `/apis/fleetset.dev/v1/namespaces/${encodeURIComponent(namespace)}`;
+
+async function rolloutOf({ client, namespace, name }: Subject): Promise<RolloutStatus> {
+  try {
+    const path = `${base(namespace)}/rollouts/${encodeURIComponent(name)}`;
+    return ((await client.call('GET', path)) as { status: RolloutStatus }).status;
+  } catch (error) {
+    if (error instanceof ApiFailure && error.code === 404)
+      throw new CommandFailed(
+        `there is no DaemonSet ${name} in namespace ${namespace} (-n NAMESPACE for another one)`,
+      );
+    throw error;
+  }
+}
+
+async function placementsOf({ client, namespace, name }: Subject): Promise<NodePlacement[]> {
+  const { items } = (await client.call('GET', `${base(namespace)}/placements`)) as { items: NodePlacement[] };
+  return items.filter(({ spec, status }) => spec.daemonSetName === name && status.decision === 'Run');
+}
+
+async function watchStatus(
+  subject: Subject,
+  print: (line: string) => void,
+  timeoutMs: number | undefined,
+): Promise<number> {
+  const until = performance.now() + (timeoutMs ?? 0);
+  let last = '';
+  for (;;) {
+    const rollout = await rolloutOf(subject);
+    const text = describeRollout(subject.name, rollout, await placementsOf(subject));
+    if (text !== last) print(last === '' ? text : `\n${text}`);
+    last = text;
+    if (rollout.phase === 'Complete') return 0;
+    if (rollout.phase === 'Stopped' || rollout.phase === 'RolledBack') return 1;
+    if (timeoutMs === undefined) return 0;
+    if (performance.now() > until) throw new CommandFailed(`not complete in ${timeoutMs / 1000} s`);
+    await wait(POLL_MS);
+  }
+}

@@ -1,5 +1,6 @@
 // Tells what a rollout does as a story that a person can read: nodes that behave as their revision does, a clock that
 // is moved by hand, and a line for each moment at which something changed.
+import { scaledCount } from '@fleetset/scheduler-core/int-or-percent';
 import { advanceRollout } from '@fleetset/scheduler-core/rollout/advance-rollout';
 import { type Pacing, pacingOf } from '@fleetset/scheduler-core/rollout/pacing';
 import {
@@ -20,6 +21,9 @@ export interface StoryOptions {
   readonly maxUnavailable?: number | string;
   /** Of revisions that are not good. */
   readonly revisions?: { readonly [revision: string]: Behaviour };
+  /** Instead of the real ones: seeded bugs. */
+  readonly advance?: typeof advanceRollout;
+  readonly plan?: typeof planRollout;
 }
 
 interface StoryNode {
@@ -51,6 +55,8 @@ export function tellStory(options: StoryOptions) {
   let approvedWaves = 0;
   let retry = 0;
   let closed = new Map<string, string>();
+  /** By how many nodes a grant ever went over the budget, or over what was down already. */
+  let worst = 0;
   const lines: string[] = [];
   let last = '';
 
@@ -61,6 +67,7 @@ export function tellStory(options: StoryOptions) {
     const how = behaviourOf(pod.revision);
     return age >= READY_AFTER_S && (how === 'good' || (how === 'flaps' && age < FLAPS_AFTER_S));
   };
+  const isDown = (node: StoryNode): boolean => !node.lost && !isAvailable(node);
   const seen = (node: StoryNode): RolloutNode => ({
     name: node.name,
     labels: options.labels?.[node.name] ?? {},
@@ -78,7 +85,7 @@ export function tellStory(options: StoryOptions) {
 
   const pass = (): RolloutPlan => {
     const view = nodes.map(seen);
-    const advance = advanceRollout(record, times, {
+    const advance = (options.advance ?? advanceRollout)(record, times, {
       newest,
       pacing,
       nodes: view,
@@ -89,7 +96,8 @@ export function tellStory(options: StoryOptions) {
     });
     record = advance.record;
     times = advance.times;
-    const plan = planRollout({
+    const downBefore = nodes.filter(isDown).length;
+    const plan = (options.plan ?? planRollout)({
       strategy: {
         type: 'RollingUpdate',
         maxUnavailable: advance.maxUnavailable ?? options.maxUnavailable ?? 1,
@@ -108,6 +116,8 @@ export function tellStory(options: StoryOptions) {
       if (node.pod?.revision !== revision) node.pod = { revision, bornAt: now };
       if (behaviourOf(revision) === 'kills the node') node.lost = true;
     }
+    const budget = Math.max(1, scaledCount(options.maxUnavailable ?? 1, nodes.length));
+    worst = Math.max(worst, nodes.filter(isDown).length - Math.max(budget, downBefore));
     return plan;
   };
 
@@ -183,6 +193,7 @@ export function tellStory(options: StoryOptions) {
       settle();
     },
     text: () => `${lines.join('\n')}\n`,
+    overBudget: () => worst,
     record: () => record,
     revisionsOf: () => nodes.map(({ pod }) => pod?.revision),
   };

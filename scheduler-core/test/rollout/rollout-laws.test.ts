@@ -1,0 +1,161 @@
+// What holds of every rollout, whatever comes: updates good and bad, nodes that break, fall silent and join, pauses,
+// approvals and tries again. Each law is shown to fail on a seeded bug.
+import { advanceRollout } from '@fleetset/scheduler-core/rollout/advance-rollout';
+import { planRollout } from '@fleetset/scheduler-core/rollout/plan-rollout';
+import type { RolloutPolicySpec } from '@fleetset/scheduler-core/schema/rollout-policy';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { holds, isCaught } from '../property.ts';
+import { tellStory } from './rollout-story.ts';
+
+const REVISIONS = { two: 'good', three: 'crashes', four: 'never ready', five: 'flaps', six: 'good' } as const;
+const NODES = ['a', 'b', 'c', 'd'];
+type Seeded = Pick<Parameters<typeof tellStory>[0], 'advance' | 'plan'>;
+
+const someEvent = fc.oneof(
+  fc.record({ kind: fc.constant('update' as const), to: fc.constantFrom('one', ...Object.keys(REVISIONS)) }),
+  fc.record({ kind: fc.constant('wait' as const), seconds: fc.integer({ min: 1, max: 90 }) }),
+  fc.record({ kind: fc.constantFrom('silence', 'return', 'break', 'mend'), node: fc.constantFrom(...NODES) }),
+  fc.record({ kind: fc.constantFrom('pause', 'resume', 'approve', 'retry', 'join') }),
+);
+type Event = typeof someEvent extends fc.Arbitrary<infer E> ? E : never;
+const somePolicy = fc.record<RolloutPolicySpec>(
+  {
+    progressDeadlineSeconds: fc.constantFrom(20, 60),
+    failureThreshold: fc.constantFrom(1, 2, '50%'),
+    soakSeconds: fc.constantFrom(0, 5),
+    onFailure: fc.constantFrom('Rollback', 'Pause', 'Continue'),
+    steps: fc.constantFrom(
+      [],
+      [{ nodes: 1 }],
+      [
+        { nodes: 1, soakSeconds: 3 },
+        { nodes: '50%', approval: 'Manual' },
+      ],
+    ),
+  },
+  { requiredKeys: [] },
+);
+const someRun = fc.record({
+  policy: somePolicy,
+  maxUnavailable: fc.constantFrom(1, 2, '50%'),
+  events: fc.array(someEvent, { maxLength: 25 }),
+});
+type Run = typeof someRun extends fc.Arbitrary<infer R> ? R : never;
+
+function begin({ policy, maxUnavailable, events }: Run, seeded: Seeded = {}) {
+  const story = tellStory({ nodes: NODES, policy, maxUnavailable, revisions: REVISIONS, ...seeded });
+  story.wait(10);
+  let joined = 0;
+  for (const event of events) apply(story, event, policy, () => `n${++joined}`);
+  return story;
+}
+
+function apply(
+  story: ReturnType<typeof tellStory>,
+  event: Event,
+  policy: RolloutPolicySpec,
+  newName: () => string,
+) {
+  if ('to' in event) return story.update(event.to);
+  if ('seconds' in event) return story.wait(event.seconds);
+  if ('node' in event) {
+    const well = event.kind === 'return' || event.kind === 'mend';
+    return event.kind === 'silence' || event.kind === 'return'
+      ? story.silence(event.node, !well)
+      : story.break(event.node, !well);
+  }
+  switch (event.kind) {
+    case 'pause':
+      return story.setPolicy({ ...policy, paused: true });
+    case 'resume':
+      return story.setPolicy(policy);
+    case 'approve':
+      return story.approve(9);
+    case 'retry':
+      return story.retry();
+    default:
+      return story.join(newName());
+  }
+}
+
+/** All is well again, and people let it go on. */
+function mend(story: ReturnType<typeof tellStory>, policy: RolloutPolicySpec) {
+  for (const node of NODES) {
+    story.silence(node, false);
+    story.break(node, false);
+  }
+  story.setPolicy(policy);
+  story.approve(9);
+}
+
+describe('whatever comes', () => {
+  const keepsBudget = (seeded?: Seeded) =>
+    fc.property(someRun, (run) => {
+      expect(begin(run, seeded).overBudget()).toBe(0);
+    });
+  test('no grant takes more nodes down than the budget allows, or were down already', () => {
+    holds(keepsBudget(), 300);
+  });
+  test('a mutant that rolls back everywhere at once is caught', () => {
+    const hasty: Seeded = {
+      plan: ({ strategy, ...input }) =>
+        planRollout({
+          ...input,
+          strategy: input.fallback === undefined ? { ...strategy, maxUnavailable: '100%' } : strategy,
+        }),
+    };
+    isCaught(keepsBudget(hasty), 300);
+  });
+
+  const arrives = (seeded?: Seeded) =>
+    fc.property(someRun, (run) => {
+      const story = begin(run, seeded);
+      mend(story, run.policy);
+      story.update('last');
+      story.wait(600);
+      expect(story.record()).toMatchObject({ phase: 'Complete', newest: 'last', stable: 'last' });
+      expect(new Set(story.revisionsOf())).toEqual(new Set(['last']));
+    });
+  test('a good revision reaches every node in the end', () => {
+    holds(arrives(), 200);
+  });
+  test('a mutant that keeps the failures of the revision before is caught', () => {
+    const resentful: Seeded = {
+      advance: (before, times, view) => {
+        const made = advanceRollout(before, times, view);
+        return before && before.newest !== view.newest
+          ? { ...made, record: { ...made.record, phase: before.phase } }
+          : made;
+      },
+    };
+    isCaught(arrives(resentful), 300);
+  });
+
+  const goesBack = (seeded?: Seeded) =>
+    fc.property(someRun, fc.constantFrom('three', 'four'), (run, bad) => {
+      const policy = { ...run.policy, onFailure: 'Rollback' as const };
+      const story = begin({ ...run, policy }, seeded);
+      mend(story, policy);
+      story.update('last');
+      story.wait(600);
+      story.update(bad);
+      story.wait(1300);
+      expect(story.record()).toMatchObject({ phase: 'RolledBack', newest: bad, stable: 'last' });
+      const after = story.text();
+      story.wait(3600);
+      // It never flips back and forth.
+      expect(story.text()).toBe(after);
+      expect(new Set(story.revisionsOf())).toEqual(new Set(['last']));
+    });
+  test('a bad revision is rolled back everywhere, once and for all', () => {
+    holds(goesBack(), 100);
+  });
+  test('a mutant that tries again by itself is caught', () => {
+    const stubborn: Seeded = {
+      advance: (before, times, view) =>
+        advanceRollout(before, times, { ...view, retry: String(Math.floor(view.now / 900_000)) }),
+    };
+    isCaught(goesBack(stubborn), 100);
+  });
+});

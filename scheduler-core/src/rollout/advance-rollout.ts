@@ -90,7 +90,7 @@ function look(before: RolloutRecord, timesBefore: RolloutTimes | undefined, view
   // A node that was silent before it began holds nothing up.
   const nodes = view.nodes.filter(({ name, lost }) => !lost || !before.aside.includes(name));
   const observed = observeTimes(timesBefore, target, nodes, now);
-  const waves = assignWaves(pacing.waves, view.nodes, target);
+  const waves = assignWaves(pacing.waves, nodes, target);
   const turn = waveUnderWay(before, pacing, waves, nodes, observed, view);
   const record: RolloutRecord = before.phase === 'Progressing' ? { ...before, wave: turn.wave } : before;
   const holds = holdsOf(record, pacing, waves, turn, view, target);

@@ -80,7 +80,7 @@ interface HoldView {
 
 /** Nodes that are not on the target and may not be moved to it now, with why. */
 export function holdsOf(
-  { phase, message }: RolloutRecord,
+  { phase, message, stable }: RolloutRecord,
   pacing: Pacing,
   assigned: Waves,
   { wave, waitsFor }: Turn,
@@ -92,12 +92,12 @@ export function holdsOf(
   const reasonFor = (node: RolloutNode): string | undefined => {
     if (phase === 'Stopped') return `the rollout has stopped: ${message}`;
     if (pacing.paused) return `the rollout is paused by ${pacing.source}`;
-    const own = assigned.get(node.name) ?? 0;
+    if (isStuck(node, stable)) return undefined;
+    const own = assigned.get(node.name) ?? pacing.waves.length;
     if (phase === 'Progressing' && (own > wave || needsApproval(pacing.waves, own, approvedWaves)))
       return waitsFor;
     if (kept.has(node.name)) return `kept back: partition ${pacing.partition} of ${pacing.source}`;
-    // What is down has nothing to lose.
-    return node.pod && isUp(node) ? closed.get(node.name) : undefined;
+    return node.pod ? closed.get(node.name) : undefined;
   };
   for (const node of nodes) {
     const reason = effectiveRevision(node) === target ? undefined : reasonFor(node);
@@ -105,6 +105,10 @@ export function holdsOf(
   }
   return holds;
 }
+
+/** It is down and will not come up by itself: it has nothing to lose, and would take up budget for ever. */
+const isStuck = (node: RolloutNode, stable: string | undefined): boolean =>
+  node.pod !== undefined && !isUp(node) && (node.failing !== undefined || effectiveRevision(node) !== stable);
 
 /** The last ones, as many as the partition says. */
 function keptBack(

@@ -34,7 +34,7 @@ const somePolicy = fc.record<RolloutPolicySpec>(
       ],
     ),
   },
-  { requiredKeys: [] },
+  { requiredKeys: ['progressDeadlineSeconds'] },
 );
 const someRun = fc.record({
   policy: somePolicy,
@@ -113,7 +113,7 @@ describe('whatever comes', () => {
       const story = begin(run, seeded);
       mend(story, run.policy);
       story.update('last');
-      story.wait(600);
+      story.wait(120);
       expect(story.record()).toMatchObject({ phase: 'Complete', newest: 'last', stable: 'last' });
       expect(new Set(story.revisionsOf())).toEqual(new Set(['last']));
     });
@@ -138,12 +138,12 @@ describe('whatever comes', () => {
       const story = begin({ ...run, policy }, seeded);
       mend(story, policy);
       story.update('last');
-      story.wait(600);
+      story.wait(120);
       story.update(bad);
-      story.wait(1300);
+      story.wait(200);
       expect(story.record()).toMatchObject({ phase: 'RolledBack', newest: bad, stable: 'last' });
       const after = story.text();
-      story.wait(3600);
+      story.wait(1000);
       // It never flips back and forth.
       expect(story.text()).toBe(after);
       expect(new Set(story.revisionsOf())).toEqual(new Set(['last']));

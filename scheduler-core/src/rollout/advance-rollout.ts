@@ -3,7 +3,7 @@
 import { canonicalJson } from '../canonical-json.ts';
 import { scaledCount } from '../int-or-percent.ts';
 import type { Pacing } from './pacing.ts';
-import { effectiveRevision, type RolloutNode } from './plan-rollout.ts';
+import { effectiveRevision, isSetAside, type RolloutNode } from './plan-rollout.ts';
 import { findFailures, tooManyFailures } from './rollout-failures.ts';
 import type { RolloutRecord, RolloutTimes } from './rollout-record.ts';
 import { hasAvailable, observeTimes } from './rollout-times.ts';
@@ -59,7 +59,8 @@ function begin(
   const silent = nodes.filter(({ lost }) => lost).map(({ name }) => name);
   const again = retry !== undefined && retry !== before?.retry && before !== undefined && hasFailed(before);
   if (before?.newest === newest && !again) {
-    const aside = before.aside.filter((name) => silent.includes(name));
+    const heard = new Set(nodes.filter(({ connected }) => connected).map(({ name }) => name));
+    const aside = before.aside.filter((name) => !heard.has(name));
     return aside.length === before.aside.length ? before : { ...before, aside };
   }
   return {
@@ -87,8 +88,9 @@ export const targetOf = ({ phase, newest, stable }: RolloutRecord): string =>
 function look(before: RolloutRecord, timesBefore: RolloutTimes | undefined, view: RolloutView): Advance {
   const { pacing, now } = view;
   const target = targetOf(before);
-  // A node that was silent before it began holds nothing up.
-  const nodes = view.nodes.filter(({ name, lost }) => !lost || !before.aside.includes(name));
+  // A silent node holds nothing up, unless it fell silent with the target.
+  const aside = new Set(before.aside);
+  const nodes = view.nodes.filter((node) => !isSetAside(node, { target, aside }));
   const observed = observeTimes(timesBefore, target, nodes, now);
   const waves = assignWaves(pacing.waves, nodes, target);
   const turn = waveUnderWay(before, pacing, waves, nodes, observed, view);

@@ -148,8 +148,10 @@ export const isUp = (node: RolloutNode): boolean =>
   node.pod.revision === effectiveRevision(node);
 
 /** A silent node that never got the target, or was silent before; one that got it and fell silent counts. */
-const isSetAside = ({ name, lost, granted }: RolloutNode, { target, aside }: RolloutInput): boolean =>
-  lost && (granted !== target || (aside?.has(name) ?? false));
+export const isSetAside = (
+  { name, lost, granted }: RolloutNode,
+  { target, aside }: Pick<RolloutInput, 'target' | 'aside'>,
+): boolean => lost && (granted !== target || (aside?.has(name) ?? false));
 
 /** Rule 35. What is not known is not counted as up. */
 const spendsBudget = (node: RolloutNode, input: RolloutInput): boolean =>

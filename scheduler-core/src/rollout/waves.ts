@@ -10,12 +10,16 @@ export type Waves = ReadonlyMap<string, number>;
 
 /**
  * The first wave that selects a node and is not full takes it. Who has the target already comes first, so that a
- * node that joins meanwhile moves nobody to another wave.
+ * node that joins meanwhile moves nobody to another wave; then who is down: it has least to lose, and would take up
+ * the budget of the others.
  */
 export function assignWaves(waves: readonly Wave[], nodes: readonly RolloutNode[], target: string): Waves {
   const assigned = new Map<string, number>();
   const updated = (node: RolloutNode) => Number(effectiveRevision(node) === target);
-  const sorted = [...nodes].sort((a, b) => updated(b) - updated(a) || (a.name < b.name ? -1 : 1));
+  const down = (node: RolloutNode) => Number(node.pod !== undefined && !isUp(node));
+  const sorted = [...nodes].sort(
+    (a, b) => updated(b) - updated(a) || down(b) - down(a) || (a.name < b.name ? -1 : 1),
+  );
   waves.forEach((wave, index) => {
     let room = wave.nodes === undefined ? Number.POSITIVE_INFINITY : scaledCount(wave.nodes, nodes.length);
     for (const node of sorted) {

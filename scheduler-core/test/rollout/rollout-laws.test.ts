@@ -16,7 +16,7 @@ const someEvent = fc.oneof(
   fc.record({ kind: fc.constant('update' as const), to: fc.constantFrom('one', ...Object.keys(REVISIONS)) }),
   fc.record({ kind: fc.constant('wait' as const), seconds: fc.integer({ min: 1, max: 90 }) }),
   fc.record({ kind: fc.constantFrom('silence', 'return', 'break', 'mend'), node: fc.constantFrom(...NODES) }),
-  fc.record({ kind: fc.constantFrom('pause', 'resume', 'approve', 'retry', 'join') }),
+  fc.record({ kind: fc.constantFrom('pause', 'resume', 'approve', 'retry', 'join', 'restart') }),
 );
 type Event = typeof someEvent extends fc.Arbitrary<infer E> ? E : never;
 const somePolicy = fc.record<RolloutPolicySpec>(
@@ -74,6 +74,8 @@ function apply(
       return story.approve(9);
     case 'retry':
       return story.retry();
+    case 'restart':
+      return story.restart();
     default:
       return story.join(newName());
   }

@@ -108,6 +108,34 @@ describe('silent nodes', () => {
     await tells(story, 'silent-before');
   });
 
+  test('hold nothing up, also when they fall silent while they wait, and when the plane restarts', async () => {
+    const story = tellStory({ nodes: ['a', 'b', 'c', 'd'] });
+    story.silence('b');
+    story.update('two');
+    story.wait(3);
+    story.silence('d');
+    story.wait(4);
+    story.restart();
+    story.wait(3600);
+    expect(story.revisionsOf()).toEqual(['two', 'one', 'two', 'one']);
+    expect(story.record()?.phase).toBe('Complete');
+    await tells(story, 'silent-and-restart');
+  });
+
+  test('that had the revision all along and were silent before it came back do not fail it', async () => {
+    const story = tellStory({ nodes: ABC });
+    story.silence('b');
+    story.update('two');
+    story.wait(30);
+    story.update('one');
+    story.wait(2);
+    story.restart();
+    story.wait(3600);
+    expect(story.revisionsOf()).toEqual(['one', 'one', 'one']);
+    expect(story.record()).toMatchObject({ phase: 'Complete', failures: {} });
+    await tells(story, 'undo-with-a-dead-node');
+  });
+
   test('that fell silent with the new revision fail it', async () => {
     const story = tellStory({ nodes: ABC, revisions: { two: 'kills the node' } });
     story.update('two');

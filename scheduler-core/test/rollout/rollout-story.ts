@@ -30,13 +30,16 @@ interface StoryNode {
   readonly name: string;
   granted: string | undefined;
   pod: { revision: string; bornAt: number } | undefined;
-  lost: boolean;
+  silent: boolean;
+  /** From when on its silence counts as lost. */
+  lostAt: number;
   /** By nodes or by revisions: this node's pods are bad whatever their revision. */
   bad: boolean;
 }
 
 const READY_AFTER_S = 5;
 const FLAPS_AFTER_S = 20;
+const GRACE_S = 8;
 
 export function tellStory(options: StoryOptions) {
   const revisions = options.revisions ?? {};
@@ -44,7 +47,8 @@ export function tellStory(options: StoryOptions) {
     name,
     granted: 'one',
     pod: { revision: 'one', bornAt: -1000 },
-    lost: false,
+    silent: false,
+    lostAt: 0,
     bad: false,
   }));
   let pacing: Pacing = pacingOf('the policy', options.policy);
@@ -61,19 +65,20 @@ export function tellStory(options: StoryOptions) {
   let last = '';
 
   const behaviourOf = (revision: string): Behaviour => revisions[revision] ?? 'good';
-  const isAvailable = ({ pod, lost, bad }: StoryNode): boolean => {
-    if (!pod || lost || bad) return false;
+  const isLost = ({ silent, lostAt }: StoryNode): boolean => silent && now >= lostAt;
+  const isAvailable = ({ pod, silent, bad }: StoryNode): boolean => {
+    if (!pod || silent || bad) return false;
     const age = now - pod.bornAt;
     const how = behaviourOf(pod.revision);
     return age >= READY_AFTER_S && (how === 'good' || (how === 'flaps' && age < FLAPS_AFTER_S));
   };
-  const isDown = (node: StoryNode): boolean => !node.lost && !isAvailable(node);
+  const isDown = (node: StoryNode): boolean => !node.silent && !isAvailable(node);
   const seen = (node: StoryNode): RolloutNode => ({
     name: node.name,
     labels: options.labels?.[node.name] ?? {},
     decision: 'Run',
-    connected: !node.lost,
-    lost: node.lost,
+    connected: !node.silent,
+    lost: isLost(node),
     ...(node.granted === undefined ? {} : { granted: node.granted }),
     ...(node.pod
       ? { pod: { revision: node.pod.revision, available: isAvailable(node), deleted: false } }
@@ -82,6 +87,11 @@ export function tellStory(options: StoryOptions) {
       ? { failing: 'container main: CrashLoopBackOff' }
       : {}),
   });
+
+  const fallSilent = (node: StoryNode) => {
+    node.silent = true;
+    node.lostAt = now;
+  };
 
   const pass = (): RolloutPlan => {
     const view = nodes.map(seen);
@@ -114,7 +124,7 @@ export function tellStory(options: StoryOptions) {
       if (!node) continue;
       node.granted = revision;
       if (node.pod?.revision !== revision) node.pod = { revision, bornAt: now };
-      if (behaviourOf(revision) === 'kills the node') node.lost = true;
+      if (behaviourOf(revision) === 'kills the node') fallSilent(node);
     }
     const budget = Math.max(1, scaledCount(options.maxUnavailable ?? 1, nodes.length));
     worst = Math.max(worst, nodes.filter(isDown).length - Math.max(budget, downBefore));
@@ -127,7 +137,7 @@ export function tellStory(options: StoryOptions) {
     for (let again = 0; again < 50 && plan.grants.length > 0; again++) plan = pass();
     if (plan.grants.length > 0) throw new Error('it does not come to rest');
     const states = nodes.map((node) => {
-      const sign = node.lost ? '?' : !node.pod ? '-' : isAvailable(node) ? '+' : '!';
+      const sign = node.silent ? '?' : !node.pod ? '-' : isAvailable(node) ? '+' : '!';
       return `${node.name}:${node.pod?.revision ?? 'none'}${sign}`;
     });
     const why = [...new Set(plan.waits.map(({ node, reason }) => `${node}: ${reason}`))];
@@ -165,6 +175,13 @@ export function tellStory(options: StoryOptions) {
       approvedWaves = waves;
       settle();
     },
+    /** A new plane knows the record, and gives who is silent some time again. */
+    restart: () => {
+      lines.push('-- the plane restarts');
+      times = undefined;
+      for (const node of nodes) node.lostAt = now + GRACE_S;
+      settle();
+    },
     retry: () => {
       lines.push('-- try again');
       retry += 1;
@@ -172,7 +189,11 @@ export function tellStory(options: StoryOptions) {
     },
     silence: (name: string, lost = true) => {
       lines.push(`-- ${name} ${lost ? 'falls silent' : 'is back'}`);
-      for (const node of nodes) if (node.name === name) node.lost = lost;
+      for (const node of nodes) {
+        if (node.name !== name) continue;
+        if (lost) fallSilent(node);
+        else node.silent = false;
+      }
       settle();
     },
     break: (name: string, bad = true) => {
@@ -182,7 +203,7 @@ export function tellStory(options: StoryOptions) {
     },
     join: (name: string) => {
       lines.push(`-- ${name} joins`);
-      nodes.push({ name, granted: undefined, pod: undefined, lost: false, bad: false });
+      nodes.push({ name, granted: undefined, pod: undefined, silent: false, lostAt: 0, bad: false });
       settle();
     },
     close: (name: string, why: string | undefined) => {

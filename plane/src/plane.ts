@@ -175,6 +175,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     graceMs: options.nodeMonitorGraceMs,
     monotonicNow,
     nowText,
+    onLost: (nodeName) => rollout.touchNode(nodeName),
     onFailure: onFailure('node lifecycle'),
   });
   const namespaces = startNamespaceLoop({

@@ -27,6 +27,8 @@ export interface NodeState {
   eventsSeen?: { readonly instanceId: string; readonly sequence: number };
   /** The last report's pods by DaemonSet uid, oldest first. */
   podsBySet: ReadonlyMap<string, readonly PodReport[]>;
+  /** Silent for longer than the grace period, in this life of the plane: nothing is known of it. */
+  lost: boolean;
   /** By the plane's monotonic clock. */
   heardAt: number;
   /** The last desired state given to the node in this life of the plane. */
@@ -58,7 +60,7 @@ export function createFleet(monotonicNow: () => number): Fleet {
     state: (name) => {
       let state = nodes.get(name);
       if (!state) {
-        state = { name, reported: false, podsBySet: new Map(), heardAt: monotonicNow() };
+        state = { name, reported: false, podsBySet: new Map(), lost: false, heardAt: monotonicNow() };
         nodes.set(name, state);
       }
       return state;

@@ -27,6 +27,8 @@ export interface NodeLifecycleParts {
   readonly graceMs: number;
   readonly monotonicNow: () => number;
   readonly nowText: () => string;
+  /** The node is lost, or is so no more. */
+  readonly onLost: (nodeName: string) => void;
   readonly onFailure: (error: unknown, retryInMs: number) => void;
 }
 
@@ -65,8 +67,13 @@ async function passNode(parts: NodeLifecycleParts, name: string): Promise<number
   for (;;) {
     const stored = parts.store.get(NODES, name);
     if (!stored) return undefined;
-    const silentForMs = parts.monotonicNow() - parts.fleet.state(name).heardAt;
+    const state = parts.fleet.state(name);
+    const silentForMs = parts.monotonicNow() - state.heardAt;
     const lost = silentForMs >= parts.graceMs;
+    if (state.lost !== lost) {
+      state.lost = lost;
+      parts.onLost(name);
+    }
     if (await settleNode(parts, stored, lost)) return lost ? undefined : parts.graceMs - silentForMs;
   }
 }

@@ -25,7 +25,7 @@ import type { RolloutRecord, RolloutTimes } from '@fleetset/scheduler-core/rollo
 import type { ControllerRevision, DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
 import type { Node } from '@fleetset/scheduler-core/schema/node';
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
-import { readyCondition, withoutLifecycle } from '../fleet/compose-node.ts';
+import { withoutLifecycle } from '../fleet/compose-node.ts';
 import { failingReason } from '../fleet/failing-pod.ts';
 import { type Fleet, isBehind, isConnected, type NodeState } from '../fleet/fleet.ts';
 import { isDeleted } from '../fleet/tombstones.ts';
@@ -168,7 +168,7 @@ function nodeViews(
     const node = value as unknown as Node & { metadata: KubeObject['metadata'] };
     const name = node.metadata.name ?? '';
     const state = fleet.state(name);
-    const lost = readyCondition(node.status)?.status === 'Unknown';
+    const { lost } = state;
     const decisions = decisionsFor(state, node, rules, uid, lost);
     const labels = node.metadata.labels ?? {};
     views.push(viewOf(store, state, lost, decisions, uid, grants.get(name), labels));

@@ -25,15 +25,15 @@ export function createTouchedSets(): TouchedSets {
 
 /** All that a pass reads of the node for each DaemonSet, but for what it was told. */
 function saidOf(state: NodeState): ReadonlyMap<string, string> {
-  const connected = isConnected(state);
+  const heard = `${isConnected(state)} ${state.lost}`;
   const said = new Map<string, string>();
   for (const { daemonSetUid, decision } of state.report?.placements ?? [])
-    said.set(daemonSetUid, `${connected} ${decision}`);
+    said.set(daemonSetUid, `${heard} ${decision}`);
   for (const [uid, pods] of state.podsBySet) {
     const shown = pods.map((pod) =>
       [pod.uid, pod.revision, pod.ready, pod.available, pod.terminating, pod.unknown].join(' '),
     );
-    said.set(uid, [said.get(uid) ?? connected, ...shown].join('\n'));
+    said.set(uid, [said.get(uid) ?? heard, ...shown].join('\n'));
   }
   return said;
 }

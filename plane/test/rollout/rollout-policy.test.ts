@@ -71,9 +71,7 @@ describe('a revision that does not become available', () => {
     expect(fleet.nodes.map((node) => node.podOf(set.metadata.uid)?.revision)).toEqual(Array(4).fill(stable));
     expect(touched(set)).toBe(1);
     expect(guard.worst()).toBe(1);
-    expect(await reasons()).toEqual(
-      expect.arrayContaining(['RolloutNodeFailed', 'RollingBack', 'RolledBack', 'RolloutComplete']),
-    );
+    expect(await reasons()).toEqual(expect.arrayContaining(['RollingBack', 'RolledBack', 'RolloutComplete']));
     const history = (await plane.api.ok('GET', REVISIONS)).items;
     expect(
       history.map(({ metadata }: Json) => metadata.annotations?.['kubernetes.io/change-cause'] ?? ''),

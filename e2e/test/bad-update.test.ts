@@ -12,6 +12,9 @@ let watch: DowntimeWatch;
 
 const statusTexts = async () => kubectl('get', 'pods', '-n', namespace, '--no-headers');
 const rolledOut = () => kubectl('rollout', 'status', 'ds/web', '-n', namespace, '--timeout=90s');
+const rollout = async () =>
+  (await getJson<{ status: { newestRevision: string; phase: string } }>('rollouts', 'web', '-n', namespace))
+    .status;
 /** Long enough for every node to be wrongly moved, if the plane were to move them. */
 const planeHasSettled = async () => {
   const result = await tryKubectl(['rollout', 'status', 'ds/web', '-n', namespace, '--timeout=8s']);
@@ -59,8 +62,12 @@ describe('a container that ends at once, twice', () => {
   it('takes one node down and no more, whatever is applied next, and goes back', async () => {
     watch = watchDowntime(urls);
     for (const code of ['3', '4']) {
+      const { newestRevision: before } = await rollout();
       await apply(web({ namespace, port: PORT, command: ['sh', '-c', `exit ${code}`] }));
-      await eventually('the crash loop is shown', async () => /CrashLoopBackOff/.test(await statusTexts()));
+      await eventually('it has failed and gone back', async () => {
+        const { newestRevision, phase } = await rollout();
+        return newestRevision !== before && phase === 'RolledBack';
+      });
       await planeHasSettled();
     }
     await eventually('what worked is back', async () => {

@@ -38,7 +38,16 @@ export function intakeParts() {
     failures,
     objects: createObjects(store, createEffects(store), nowText),
     lifecycle: (graceMs: number) =>
-      startNodeLifecycle({ store, fleet, recorder, graceMs, monotonicNow, nowText, onFailure }),
+      startNodeLifecycle({
+        store,
+        fleet,
+        recorder,
+        graceMs,
+        monotonicNow,
+        nowText,
+        onLost: () => {},
+        onFailure,
+      }),
     put: (name: string, node: StoredValue = {}) =>
       store.commit([
         {

@@ -11,7 +11,12 @@ export interface ApiClient {
   readonly caCertificate: string;
   readonly server: string;
   /** A PATCH is a merge patch. Answers the body; throws CommandFailed with the plane's message. */
-  readonly call: (method: string, path: string, body?: object) => Promise<unknown>;
+  readonly call: (
+    method: string,
+    path: string,
+    body?: object,
+    onWarning?: (warning: string) => void,
+  ) => Promise<unknown>;
 }
 
 export class ApiFailure extends CommandFailed {
@@ -58,7 +63,7 @@ export function openApiClient(kubeconfigPath: string, dialled?: string): ApiClie
   return {
     server,
     caCertificate: tls.ca ?? '',
-    call: (method, path, body) => send(dialled ?? server, tls, method, path, body),
+    call: (...request) => send(dialled ?? server, tls, ...request),
   };
 }
 
@@ -89,7 +94,8 @@ function send(
   },
   method: string,
   path: string,
-  body: object | undefined,
+  body?: object,
+  onWarning?: (warning: string) => void,
 ): Promise<unknown> {
   const url = new URL(path, server);
   const contentType = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
@@ -105,6 +111,7 @@ function send(
           const text = Buffer.concat(chunks).toString('utf8');
           const code = response.statusCode ?? 0;
           const answer = parseAnswer(text);
+          for (const warning of response.headersDistinct.warning ?? []) onWarning?.(warningText(warning));
           if (code < 300) settle(answer);
           else
             reject(new ApiFailure(code, answer.reason ?? '', answer.message ?? `the plane answered ${code}`));
@@ -117,6 +124,15 @@ function send(
     );
     outgoing.end(body === undefined ? undefined : JSON.stringify(body));
   });
+}
+
+/** Of `299 - "text"`. */
+function warningText(header: string): string {
+  try {
+    return JSON.parse(header.replace(/^\d+ \S+ /, '')) as string;
+  } catch {
+    return header;
+  }
 }
 
 function parseAnswer(text: string): { readonly reason?: string; readonly message?: string } {

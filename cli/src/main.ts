@@ -42,6 +42,11 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./commands/kubeconfig.ts')).kubeconfigCommand,
   },
   {
+    name: 'plan',
+    summary: 'Show what applying a DaemonSet would do: where it runs, what changes, in which order',
+    load: async () => (await import('./commands/plan.ts')).planCommand,
+  },
+  {
     name: 'rollout',
     summary: 'Show, pause, resume, approve and retry the rollout of a DaemonSet',
     load: async () => (await import('./commands/rollout.ts')).rolloutCommand,

@@ -7,7 +7,7 @@ import { decidePlacement, type PlacementRules } from '@fleetset/scheduler-core/p
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
 import type { Json } from './api-client.ts';
 import { type HollowIdentity, type HollowStream, openSync } from './hollow-agent.ts';
-import { facts, podReport, report } from './reports.ts';
+import { facts, podReport, podStatus, report } from './reports.ts';
 
 export interface HollowNodeOptions {
   readonly labels?: { readonly [key: string]: string };
@@ -224,7 +224,8 @@ export function startHollowNode(
     },
     setHealth: (uid, ready) => {
       const pod = pods.get(uid);
-      if (pod) pods.set(uid, { ...pod, ready, available: ready });
+      if (pod)
+        pods.set(uid, { ...pod, ready, available: ready, statusJson: JSON.stringify(podStatus(ready)) });
       changed();
     },
     stop: () => {

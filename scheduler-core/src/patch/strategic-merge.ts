@@ -149,7 +149,7 @@ function withoutDirectives(value: unknown): unknown {
   );
 }
 
-function fieldSchema(schema: Schema | undefined, field: string): Schema | undefined {
+export function fieldSchema(schema: Schema | undefined, field: string): Schema | undefined {
   if (schema?.type === 'map') return schema.values;
   return schema?.type === 'object' && Object.hasOwn(schema.fields, field) ? schema.fields[field] : undefined;
 }

@@ -36,6 +36,8 @@ export interface Advance {
   readonly holds: ReadonlyMap<string, string>;
   /** Instead of the DaemonSet's own maxUnavailable. */
   readonly maxUnavailable?: number;
+  /** When what is watched (soakSeconds) has been available long enough. */
+  readonly soakedAt?: number;
   /** Time alone changes something at this instant. */
   readonly nextAt?: number;
 }
@@ -97,7 +99,9 @@ function look(before: RolloutRecord, timesBefore: RolloutTimes | undefined, view
   const record: RolloutRecord = before.phase === 'Progressing' ? { ...before, wave: turn.wave } : before;
   const holds = holdsOf(record, pacing, waves, turn, view, target);
   const moving = nodes.some((node) => canChange(node, target, holds));
-  const times = moving ? observed : { ...observed, progressAt: now };
+  // While nobody may move the deadline stands still; from the look on at which somebody may again, it runs anew.
+  const runs = moving && (timesBefore?.target !== target || timesBefore.moving);
+  const times = { ...observed, moving, ...(runs ? {} : { progressAt: now }) };
   const judged = judge(record, timesBefore, times, turn.soaked, nodes, view);
   const maxUnavailable = waveBudget(record, pacing, waves);
   const nextAt = earliest([moving ? times.progressAt + pacing.progressDeadlineMs : undefined, turn.soakedAt]);
@@ -108,6 +112,7 @@ function look(before: RolloutRecord, timesBefore: RolloutTimes | undefined, view
     holds,
     ...(before.stable === undefined || before.stable === target ? {} : { fallback: before.stable }),
     ...(maxUnavailable === undefined ? {} : { maxUnavailable }),
+    ...(turn.soakedAt === undefined ? {} : { soakedAt: turn.soakedAt }),
     ...(nextAt === undefined ? {} : { nextAt }),
   };
 }

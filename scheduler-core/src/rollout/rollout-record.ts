@@ -34,6 +34,8 @@ export interface RolloutTimes {
   readonly most: number;
   /** When a node came nearer last, or when there was nothing to wait for. */
   readonly progressAt: number;
+  /** Some node was on its way, or could set out. */
+  readonly moving: boolean;
   /** Nodes that were given the target, since when. */
   readonly grantedAt: ReadonlyMap<string, number>;
   /** Nodes that have the target available, since when. */

@@ -14,7 +14,7 @@ export function observeTimes(
   target: string,
   nodes: readonly RolloutNode[],
   now: number,
-): RolloutTimes {
+): Omit<RolloutTimes, 'moving'> {
   const known = before?.target === target ? before : undefined;
   const since = (old: ReadonlyMap<string, number> | undefined, of: (node: RolloutNode) => boolean) =>
     new Map(nodes.filter(of).map(({ name }) => [name, old?.get(name) ?? now]));

@@ -52,7 +52,7 @@ export function waveUnderWay(
   { waves, soakMs }: Pacing,
   assigned: Waves,
   nodes: readonly RolloutNode[],
-  times: RolloutTimes,
+  times: Pick<RolloutTimes, 'target' | 'availableAt'>,
   { now, approvedWaves }: { readonly now: number; readonly approvedWaves: number },
 ): Turn {
   for (let wave = Math.min(from, waves.length); ; wave++) {

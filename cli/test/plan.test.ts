@@ -1,0 +1,244 @@
+// `fleetset plan` against a real plane with nodes that behave: what it says of a manifest, and that what is then
+// applied does as it said.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { adminKubeconfig } from '@fleetset/plane/identity/admin-kubeconfig';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Json } from '../../plane/test/support/api-client.ts';
+import {
+  createHollowFleet,
+  type HollowFleet,
+  untilRolledOut,
+} from '../../plane/test/support/hollow-fleet.ts';
+import { daemonSet, NODES, PODS, SETS } from '../../plane/test/support/manifests.ts';
+import { tempDir } from '../../plane/test/support/temp-dir.ts';
+import { startTestPlane, type TestPlane } from '../../plane/test/support/test-plane.ts';
+import { until } from '../../plane/test/support/until.ts';
+import { planCommand } from '../src/commands/plan.ts';
+
+const POLICIES = '/apis/fleetset.dev/v1/namespaces/default/rolloutpolicies';
+const folder = tempDir('plan');
+const kubeconfig = join(folder, 'kubeconfig');
+/** In the order in which nodes were granted what they had not before. */
+const grants: string[] = [];
+let plane: TestPlane;
+let fleet: HollowFleet;
+
+beforeAll(async () => {
+  plane = await startTestPlane();
+  fleet = createHollowFleet(plane);
+  const onGrant = (node: string) => void grants.push(node);
+  await fleet.add(2, { onGrant });
+  await fleet.add(2, { onGrant, labels: { site: 'lab' } });
+  await fleet.add(1, { onGrant, taints: [{ key: 'dedicated', value: 'db', effect: 'NoSchedule' }] });
+  await until('every node has reported', async () => {
+    const { items } = await plane.api.ok('GET', NODES);
+    return items.length === 5 && items.every(isReady);
+  });
+  writeFileSync(kubeconfig, await adminKubeconfig(plane.dataDir, `https://127.0.0.1:${plane.apiPort}`));
+});
+afterAll(async () => {
+  fleet.stop();
+  await plane.stop();
+});
+
+const isReady = ({ status }: Json): boolean =>
+  status?.conditions?.some(({ type, status }: Json) => type === 'Ready' && status === 'True');
+
+/** What it prints, with nodes named a to e and revisions by their order of appearance. */
+async function plan(manifests: readonly Json[] | string, ...more: string[]): Promise<string> {
+  const file = join(folder, 'manifest.yaml');
+  const text =
+    typeof manifests === 'string' ? manifests : manifests.map((one) => JSON.stringify(one)).join('\n---\n');
+  writeFileSync(file, text);
+  const lines: string[] = [];
+  const code = await planCommand.run({
+    args: ['-f', file, '--kubeconfig', kubeconfig, ...more],
+    environment: {},
+    version: 'test',
+    print: (line) => lines.push(line),
+  });
+  expect(code).toBe(0);
+  return named(lines.join('\n'));
+}
+
+const named = (text: string): string =>
+  fleet.nodes
+    .reduce((all, { name }, index) => all.replaceAll(name, 'abcde'[index] ?? ''), text)
+    .replaceAll(/revision [a-z0-9]+( to [a-z0-9]+)?/g, (_, to) =>
+      to ? 'revision OLD to NEW' : 'revision ONE',
+    )
+    .trimEnd();
+
+const NOT_ON_E = 'e: taint dedicated=db:NoSchedule is not tolerated: no new pod here, one that runs may stay';
+
+describe('fleetset plan', () => {
+  it('shows where a new DaemonSet would run, and creates nothing', async () => {
+    expect(await plan([daemonSet('fresh')])).toBe(
+      `DaemonSet default/fresh: new
+Would run on 4 of 5 nodes: a, b, c, d
+Would not run on:
+  ${NOT_ON_E}
+Start of revision ONE:
+    1. a (the node runs no pod now), b (the node runs no pod now), c (the node runs no pod now), d (the node runs no pod now)`,
+    );
+    expect((await plane.api.call('GET', `${SETS}/fresh`)).status).toBe(404);
+  });
+
+  describe('of one that runs', () => {
+    beforeAll(async () => {
+      await plane.api.ok('POST', SETS, daemonSet('web', { image: 'web:1' }));
+      await untilRolledOut(plane, 'web', 4);
+    });
+
+    it('says that nothing changes', async () => {
+      expect(await plan([daemonSet('web', { image: 'web:1' })])).toBe(
+        `DaemonSet default/web: unchanged
+Would run on 4 of 5 nodes: a, b, c, d
+Would not run on:
+  ${NOT_ON_E}
+Nothing changes: nothing is restarted`,
+      );
+    });
+
+    it('says that a change of the pace alone restarts nothing', async () => {
+      const text = await plan([
+        daemonSet('web', { image: 'web:1', maxUnavailable: 2, spec: { minReadySeconds: 3 } }),
+      ]);
+      expect(text).toContain('~ spec.updateStrategy.rollingUpdate.maxUnavailable: 1 -> 2');
+      expect(text).toContain('+ spec.minReadySeconds: 3');
+      expect(text).toContain('Nothing is restarted: the template stays revision ONE');
+    });
+
+    it('shows what changes, and the order of the update with the steps of its policy', async () => {
+      await plane.api.ok('POST', POLICIES, {
+        metadata: { name: 'careful' },
+        spec: {
+          daemonSets: ['web'],
+          steps: [
+            { name: 'canary', nodes: 1, soakSeconds: 90 },
+            { name: 'lab', nodeSelector: { site: 'lab' }, maxUnavailable: 2, approval: 'Manual' },
+          ],
+        },
+      });
+      const text = await plan([daemonSet('web', { image: 'web:2' })]);
+      await plane.api.ok('DELETE', `${POLICIES}/careful`);
+      expect(text).toBe(
+        `DaemonSet default/web: changed
+  ~ spec.template.spec.containers[name="main"].image: "web:1" -> "web:2"
+Would run on 4 of 5 nodes: a, b, c, d
+Would not run on:
+  ${NOT_ON_E}
+Update from revision OLD to NEW (maxUnavailable 1, RolloutPolicy default/careful):
+  step canary: 1 node
+    1. a
+    waits until they have been available for 90 s
+  step lab: 2 nodes, at most 2 unavailable
+    waits for approval: fleetset rollout approve ds/web
+    2. c, d
+  step the rest: 1 node
+    3. b
+Each waits until those before it are available`,
+      );
+    });
+
+    it('names the nodes whose pod would be stopped', async () => {
+      const text = await plan([daemonSet('web', { image: 'web:1', pod: { nodeSelector: { site: 'lab' } } })]);
+      expect(text).toContain(
+        'a: nodeSelector wants site=lab, the node has no label site (the pod that runs there is stopped)',
+      );
+      expect(text).toContain('Would run on 2 of 5 nodes: c, d');
+    });
+
+    it('shows the order in which it then goes, the node that is down first', async () => {
+      const web = await plane.api.ok('GET', `${SETS}/web`);
+      fleet.nodes[2]?.setHealth(web.metadata.uid, false);
+      await until('the API shows it', async () => {
+        const { items } = await plane.api.ok('GET', PODS);
+        return items.filter(isReady).length === 3;
+      });
+      const foreseen = (await plan([daemonSet('web', { image: 'web:2' })]))
+        .split('\n')
+        .flatMap((line) => /^ +\d+\. (\w)/.exec(line)?.[1] ?? []);
+      grants.length = 0;
+      await plane.api.ok('PUT', `${SETS}/web`, daemonSet('web', { image: 'web:2' }));
+      await untilRolledOut(plane, 'web', 4);
+      expect(foreseen).toEqual(['c', 'a', 'b', 'd']);
+      expect(grants.map(named)).toEqual(foreseen);
+      expect(await plan([daemonSet('web', { image: 'web:2' })])).toContain('default/web: unchanged');
+    });
+
+    it('keeps what somebody else set, as kubectl apply does', async () => {
+      const applied = daemonSet('kept', { image: 'web:1', pod: { dnsPolicy: 'Default' } });
+      await plane.api.ok('POST', SETS, {
+        ...applied,
+        metadata: {
+          name: 'kept',
+          annotations: { 'kubectl.kubernetes.io/last-applied-configuration': JSON.stringify(applied) },
+        },
+      });
+      await plane.api.ok(
+        'PATCH',
+        `${SETS}/kept`,
+        { spec: { template: { metadata: { annotations: { restartedAt: 'noon' } } } } },
+        { type: 'application/merge-patch+json' },
+      );
+      expect(await plan([applied])).toContain('default/kept: unchanged');
+      const text = await plan([daemonSet('kept', { image: 'web:1' })]);
+      expect(text).toContain('~ spec.template.spec.dnsPolicy: "Default" -> "ClusterFirst"');
+      expect(text).not.toContain('restartedAt');
+    });
+  });
+
+  it('plans each document, and names the others', async () => {
+    const text = await plan([
+      { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'settings' } },
+      { apiVersion: 'v1', kind: 'List', items: [daemonSet('one'), daemonSet('two')] },
+    ]);
+    expect(text.match(/^(DaemonSet|ConfigMap).*/gm)).toEqual([
+      'DaemonSet default/one: new',
+      'DaemonSet default/two: new',
+      'ConfigMap settings: not planned, only DaemonSets are',
+    ]);
+  });
+
+  it('plans for a namespace that the file makes', async () => {
+    await plane.api.ok('POST', SETS, daemonSet('taken'));
+    const space = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'made' } };
+    const inIt = (name: string) => daemonSet(name, { metadata: { namespace: 'made' } });
+    const text = await plan([space, inIt('first'), inIt('taken')]);
+    expect(text).toContain('DaemonSet made/first: new');
+    expect(text).toContain('DaemonSet made/taken: new');
+    await expect(plan([space, inIt('Taken')])).rejects.toThrow(/metadata\.name: Invalid value: "Taken"/);
+  });
+
+  it.each<[string, () => Json, RegExp]>([
+    [
+      'all its errors by field',
+      () => daemonSet('bad', { image: '', maxUnavailable: -1 }),
+      /\[0\]\.image: Required value, .*maxUnavailable: Invalid value: -1/,
+    ],
+    [
+      'a field that nobody knows',
+      () => daemonSet('bad', { spec: { replicas: 3 } }),
+      /unknown field "spec.replicas"/,
+    ],
+    [
+      'a namespace that is not there',
+      () => daemonSet('bad', { metadata: { namespace: 'nowhere' } }),
+      /"nowhere" not found/,
+    ],
+    [
+      'an API version of another kind',
+      () => ({ ...daemonSet('bad'), apiVersion: 'v1' }),
+      /expected API version \(apps\/v1\)/,
+    ],
+  ])('refuses with %s', async (_what, manifest, message) => {
+    await expect(plan([manifest()])).rejects.toThrow(message);
+  });
+
+  it('refuses a namespace that is not the one of -n', () =>
+    expect(plan([daemonSet('bad', { metadata: { namespace: 'default' } })], '-n', 'other')).rejects.toThrow(
+      'DaemonSet bad: metadata.namespace is default, -n says other',
+    ));
+});

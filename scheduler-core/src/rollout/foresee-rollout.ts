@@ -1,0 +1,154 @@
+// The order in which a rollout would take its nodes, if all went well: the real planner, driven over an imagined
+// fleet in which every node that is granted the revision soon has it available, every approval is given and every
+// soak time passes.
+import { advanceRollout } from './advance-rollout.ts';
+import type { Pacing } from './pacing.ts';
+import { effectiveRevision, type Grant, planRollout, type RolloutNode, type Wait } from './plan-rollout.ts';
+import type { RolloutRecord, RolloutTimes } from './rollout-record.ts';
+import { assignWaves, needsApproval } from './waves.ts';
+
+export interface ForeseenInput {
+  /** What the rollout before has come to. */
+  readonly before?: RolloutRecord;
+  /** The revision of the template that is to come. */
+  readonly newest: string;
+  readonly strategy: {
+    readonly type: 'RollingUpdate' | 'OnDelete';
+    readonly maxUnavailable: number | string;
+  };
+  readonly pacing: Pacing;
+  readonly approvedWaves: number;
+  /** Nodes that may not be touched now, with why. */
+  readonly closed: ReadonlyMap<string, string>;
+  readonly nodes: readonly RolloutNode[];
+}
+
+export type Moment =
+  /** A step begins; `size`: how many nodes are in it. Without steps there is none. */
+  | { readonly is: 'step'; readonly name: string; readonly size: number; readonly maxUnavailable?: number }
+  /** Somebody has to approve the step that is under way before it moves a node. */
+  | { readonly is: 'approval' }
+  /** These move together, as soon as those before them are available. */
+  | { readonly is: 'update'; readonly grants: readonly Grant[]; readonly maxUnavailable: number }
+  /** All that moved so far stay available for so long. */
+  | { readonly is: 'soak'; readonly ms: number };
+
+export interface Foreseen {
+  readonly moments: readonly Moment[];
+  /** Nodes that do not come to the revision by themselves, with why. */
+  readonly left: readonly Wait[];
+}
+
+interface Imagined {
+  readonly record: RolloutRecord | undefined;
+  readonly times: RolloutTimes | undefined;
+  readonly nodes: readonly RolloutNode[];
+  readonly approvedWaves: number;
+  readonly now: number;
+}
+
+export function foreseeRollout(input: ForeseenInput): Foreseen {
+  const moments: Moment[] = [];
+  const those = input.nodes.filter(({ decision }) => decision === 'Run');
+  let fleet: Imagined = {
+    record: input.before,
+    times: undefined,
+    nodes: settled(those, [], input.newest),
+    approvedWaves: input.approvedWaves,
+    now: 0,
+  };
+  for (let wave = -1; ; ) {
+    const { advance, plan } = look(input, fleet);
+    if (input.strategy.type === 'RollingUpdate') {
+      moments.push(...stepsBegun(input.pacing, wave, advance.record.wave, fleet.nodes, input.newest, plan));
+      wave = Math.max(wave, advance.record.wave);
+    }
+    const grants = plan.grants.filter(({ revision }) => revision === advance.target);
+    if (grants.length > 0) moments.push({ is: 'update', grants, maxUnavailable: plan.maxUnavailable });
+    const after: Imagined = { ...fleet, record: advance.record, times: advance.times };
+    if (plan.grants.length > 0) fleet = { ...after, nodes: settled(fleet.nodes, plan.grants, input.newest) };
+    else {
+      const next = onwards(input, after, advance.soakedAt);
+      if (!next) return { moments, left: plan.waits };
+      moments.push(next.moment);
+      fleet = next.fleet;
+    }
+  }
+}
+
+function look({ newest, pacing, closed, strategy }: ForeseenInput, fleet: Imagined) {
+  const { nodes, approvedWaves, now } = fleet;
+  const advance = advanceRollout(fleet.record, fleet.times, {
+    newest,
+    pacing,
+    nodes,
+    closed,
+    approvedWaves,
+    now,
+  });
+  const paced = strategy.type === 'RollingUpdate';
+  const plan = planRollout({
+    strategy: { ...strategy, maxUnavailable: (paced && advance.maxUnavailable) || strategy.maxUnavailable },
+    nodes,
+    aside: new Set(advance.record.aside),
+    groupBudgets: pacing.groupBudgets,
+    target: paced ? advance.target : newest,
+    ...(paced ? { holds: advance.holds } : {}),
+    ...(paced && advance.fallback !== undefined ? { fallback: advance.fallback } : {}),
+  });
+  return { advance, plan };
+}
+
+/** What the fleet waits for when nobody moves: an approval, or time. */
+function onwards(
+  { pacing, strategy }: ForeseenInput,
+  fleet: Imagined,
+  soakedAt: number | undefined,
+): { readonly moment: Moment; readonly fleet: Imagined } | undefined {
+  const { record, approvedWaves, now } = fleet;
+  if (strategy.type === 'OnDelete' || pacing.paused || record?.phase !== 'Progressing') return undefined;
+  if (needsApproval(pacing.waves, record.wave, approvedWaves))
+    return { moment: { is: 'approval' }, fleet: { ...fleet, approvedWaves: record.wave + 1 } };
+  if (soakedAt === undefined || soakedAt <= now) return undefined;
+  return { moment: { is: 'soak', ms: soakedAt - now }, fleet: { ...fleet, now: soakedAt } };
+}
+
+/** Steps after `before` up to `now`: those that have no node pass at once. */
+function stepsBegun(
+  { waves }: Pacing,
+  before: number,
+  now: number,
+  nodes: readonly RolloutNode[],
+  newest: string,
+  { maxUnavailable }: { readonly maxUnavailable: number },
+): Moment[] {
+  if (waves.length === 0 || now <= before) return [];
+  const heard = nodes.filter(({ lost }) => !lost);
+  const assigned = [...assignWaves(waves, heard, newest).values()];
+  const begun: Moment[] = [];
+  for (let wave = before + 1; wave <= now; wave++)
+    begun.push({
+      is: 'step',
+      name: waves[wave]?.name ?? 'the rest',
+      size: assigned.filter((one) => one === wave).length,
+      ...(waves[wave]?.maxUnavailable !== undefined && wave === now ? { maxUnavailable } : {}),
+    });
+  return begun;
+}
+
+/** Whoever is granted something, or is on its way to the newest revision already, has it available. */
+function settled(
+  nodes: readonly RolloutNode[],
+  grants: readonly Grant[],
+  newest: string,
+): readonly RolloutNode[] {
+  const revisions = new Map(grants.map(({ node, revision }) => [node, revision]));
+  return nodes.map((node) => {
+    const revision =
+      revisions.get(node.name) ?? (effectiveRevision(node) === newest && node.pod ? newest : undefined);
+    if (revision === undefined || node.lost || !node.connected) return node;
+    const { name, labels = {}, decision } = node;
+    const pod = { revision, available: true, deleted: false };
+    return { name, labels, decision, connected: true, lost: false, granted: revision, pod };
+  });
+}

@@ -1,0 +1,37 @@
+// What people ask of one DaemonSet's rollout: its policy, and annotations that `fleetset rollout` writes.
+import type { DaemonSet } from '../schema/daemon-set.ts';
+import type { RolloutPolicy } from '../schema/rollout-policy.ts';
+import { choosePolicy } from './choose-policy.ts';
+import { type Pacing, pacingOf } from './pacing.ts';
+
+const PAUSED = 'fleetset.dev/paused';
+/** "REVISION/COUNT": so many steps of this revision's rollout are approved. */
+const APPROVED = 'fleetset.dev/approved-steps';
+/** "REVISION/ANYTHING": another value than before asks for another try. */
+const RETRY = 'fleetset.dev/retry';
+
+export interface RolloutWishes {
+  readonly pacing: Pacing;
+  readonly approvedWaves: number;
+  readonly retry?: string;
+}
+
+/** `newest`: the revision of its template. */
+export function rolloutWishes(
+  daemonSet: DaemonSet,
+  policies: readonly RolloutPolicy[],
+  newest: string,
+): RolloutWishes {
+  const { namespace = '', annotations = {} } = daemonSet.metadata ?? {};
+  const policy = choosePolicy(daemonSet, policies);
+  const source = policy ? `RolloutPolicy ${namespace}/${policy.metadata?.name}` : 'the defaults';
+  const pacing = pacingOf(source, policy?.spec);
+  const paused = annotations[PAUSED] === 'true';
+  const [revision, count] = (annotations[APPROVED] ?? '').split('/');
+  const retry = annotations[RETRY];
+  return {
+    pacing: paused ? { ...pacing, paused, source: `the annotation ${PAUSED}` } : pacing,
+    approvedWaves: revision === newest && /^\d+$/.test(count ?? '') ? Number(count) : 0,
+    ...(retry?.startsWith(`${newest}/`) ? { retry } : {}),
+  };
+}

@@ -1,0 +1,58 @@
+// Proves what a look at a rollout decides when looks are far apart: a quiet fleet is looked at only when something
+// happens.
+import { type Advance, advanceRollout } from '@fleetset/scheduler-core/rollout/advance-rollout';
+import { pacingOf } from '@fleetset/scheduler-core/rollout/pacing';
+import type { RolloutNode } from '@fleetset/scheduler-core/rollout/plan-rollout';
+import type { RolloutPolicySpec } from '@fleetset/scheduler-core/schema/rollout-policy';
+import { describe, expect, test } from 'vitest';
+
+const on = (name: string, revision: string): RolloutNode => ({
+  name,
+  decision: 'Run',
+  connected: true,
+  lost: false,
+  granted: revision,
+  pod: { revision, available: true, deleted: false },
+});
+
+const look = (
+  before: Advance | undefined,
+  nodes: readonly RolloutNode[],
+  seconds: number,
+  policy: RolloutPolicySpec,
+  approvedWaves = 0,
+) =>
+  advanceRollout(before?.record, before?.times, {
+    newest: 'new',
+    pacing: pacingOf('a policy', policy),
+    nodes,
+    closed: new Map(),
+    approvedWaves,
+    now: seconds * 1000,
+  });
+
+describe('the deadline starts anew when nodes may move again, however long nobody looked,', () => {
+  test('after a soak time that is longer', () => {
+    const policy = { progressDeadlineSeconds: 60, steps: [{ nodes: 1, soakSeconds: 600 }] };
+    const first = look(undefined, [on('a', 'old'), on('b', 'old')], 0, policy);
+    const soaking = look(first, [on('a', 'new'), on('b', 'old')], 5, policy);
+    expect(soaking.soakedAt).toBe(605_000);
+    const soaked = look(soaking, [on('a', 'new'), on('b', 'old')], 605, policy);
+    expect(soaked.record).toMatchObject({ phase: 'Progressing', wave: 1 });
+    expect([...soaked.holds]).toEqual([]);
+    expect(look(soaked, [on('a', 'new'), on('b', 'old')], 665, policy).record.reason).toBe(
+      'ProgressDeadlineExceeded',
+    );
+  });
+
+  test('after an approval that took longer', () => {
+    const policy = { progressDeadlineSeconds: 60, steps: [{ nodes: 1, approval: 'Manual' as const }] };
+    const asked = look(undefined, [on('a', 'old')], 0, policy);
+    expect(look(asked, [on('a', 'old')], 3600, policy, 1).record.phase).toBe('Progressing');
+  });
+
+  test('after a pause that took longer', () => {
+    const paused = look(undefined, [on('a', 'old')], 0, { paused: true });
+    expect(look(paused, [on('a', 'old')], 3600, {}).record.phase).toBe('Progressing');
+  });
+});

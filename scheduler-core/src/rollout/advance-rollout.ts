@@ -1,6 +1,6 @@
 // What a rollout has come to: which revision nodes should have now, who may not move yet and why, and whether it
 // has failed. Times come in, nothing is measured here.
-import { canonicalJson } from '../canonical-json.ts';
+import { sameJson } from '../canonical-json.ts';
 import { scaledCount } from '../int-or-percent.ts';
 import type { Pacing } from './pacing.ts';
 import { effectiveRevision, type RolloutNode } from './plan-rollout.ts';
@@ -172,7 +172,7 @@ function waveBudget(
   return Math.max(1, scaledCount(own, size));
 }
 
-const sameRecord = (a: RolloutRecord, b: RolloutRecord): boolean => canonicalJson(a) === canonicalJson(b);
+const sameRecord = (a: RolloutRecord, b: RolloutRecord): boolean => sameJson(a, b);
 
 const earliest = (instants: readonly (number | undefined)[]): number | undefined => {
   const known = instants.filter((one) => one !== undefined);

@@ -67,15 +67,16 @@ export interface RolloutPlan {
 }
 
 export function planRollout(input: RolloutInput): RolloutPlan {
-  const nodes = [...input.nodes].filter(({ decision }) => decision === 'Run').sort(byName);
+  const nodes = input.nodes.filter(({ decision }) => decision === 'Run');
   const maxUnavailable = budget(input, nodes.filter((node) => !isSetAside(node, input)).length);
   const down = nodes.filter((node) => spendsBudget(node, input));
   const groups = groupsOf(input.groupBudgets ?? [], down);
   let left = maxUnavailable - down.length;
   const grants: Grant[] = [];
   const waits: Wait[] = [];
-  const outdated = nodes.filter((node) => effectiveRevision(node) !== input.target);
-  for (const node of [...outdated].sort((a, b) => Number(isUp(a)) - Number(isUp(b)))) {
+  // What is down first, then by name. Only those that may move: sorting all of a large fleet costs too much.
+  const outdated = nodes.filter((node) => effectiveRevision(node) !== input.target).sort(byName);
+  for (const node of [...outdated.filter((one) => !isUp(one)), ...outdated.filter(isUp)]) {
     const verdict = judge(node, input, left, maxUnavailable, groups);
     if (!verdict.granted) {
       waits.push({ node: node.name, reason: verdict.reason });

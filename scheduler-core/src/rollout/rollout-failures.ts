@@ -3,6 +3,7 @@ import { scaledCount } from '../int-or-percent.ts';
 import type { Pacing } from './pacing.ts';
 import { effectiveRevision, type RolloutNode } from './plan-rollout.ts';
 import type { RolloutRecord, RolloutTimes } from './rollout-record.ts';
+import { hasAvailable } from './rollout-times.ts';
 
 type Failures = RolloutRecord['failures'];
 
@@ -17,7 +18,9 @@ export function findFailures(
 ): Failures {
   const found: { [node: string]: string } = { ...failures };
   for (const node of nodes) {
-    if (found[node.name] !== undefined || effectiveRevision(node) !== newest) continue;
+    if (effectiveRevision(node) !== newest || found[node.name] !== undefined) continue;
+    // Nothing to find out: most nodes, most of the time.
+    if (hasAvailable(node, times.target) && node.failing === undefined) continue;
     const reason = failureOf(node, aside, pacing, before, times, now);
     if (reason) found[node.name] = reason;
   }

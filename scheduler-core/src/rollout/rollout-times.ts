@@ -16,16 +16,36 @@ export function observeTimes(
   now: number,
 ): RolloutTimes {
   const known = before?.target === target ? before : undefined;
-  const since = (old: ReadonlyMap<string, number> | undefined, of: (node: RolloutNode) => boolean) =>
-    new Map(nodes.filter(of).map(({ name }) => [name, old?.get(name) ?? now]));
-  const availableAt = since(known?.availableAt, (node) => hasAvailable(node, target));
+  const availableAt = since(known?.availableAt, nodes, (node) => hasAvailable(node, target), now);
   const most = Math.max(known?.most ?? 0, availableAt.size);
   return {
     target,
     most,
     progressAt: known && most === known.most ? known.progressAt : now,
-    grantedAt: since(known?.grantedAt, (node) => effectiveRevision(node) === target),
+    grantedAt: since(known?.grantedAt, nodes, (node) => effectiveRevision(node) === target, now),
     availableAt,
-    onceAvailable: new Set([...(known?.onceAvailable ?? []), ...availableAt.keys()]),
+    onceAvailable: withAll(known?.onceAvailable, availableAt),
   };
+}
+
+/** The same map when nothing began or ended: a large fleet is looked at far more often than it changes. */
+function since(
+  before: ReadonlyMap<string, number> | undefined,
+  nodes: readonly RolloutNode[],
+  of: (node: RolloutNode) => boolean,
+  now: number,
+): ReadonlyMap<string, number> {
+  const those = nodes.filter(of);
+  if (before?.size === those.length && those.every(({ name }) => before.has(name))) return before;
+  return new Map(those.map(({ name }) => [name, before?.get(name) ?? now]));
+}
+
+/** The same set when it has them all. */
+function withAll(
+  before: ReadonlySet<string> | undefined,
+  more: ReadonlyMap<string, number>,
+): ReadonlySet<string> {
+  const names = [...more.keys()];
+  if (before && names.every((name) => before.has(name))) return before;
+  return new Set([...(before ?? []), ...names]);
 }

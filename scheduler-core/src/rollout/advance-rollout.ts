@@ -6,7 +6,7 @@ import type { Pacing } from './pacing.ts';
 import { effectiveRevision, type RolloutNode } from './plan-rollout.ts';
 import { findFailures, tooManyFailures } from './rollout-failures.ts';
 import type { RolloutRecord, RolloutTimes } from './rollout-record.ts';
-import { hasAvailable, observeTimes } from './rollout-times.ts';
+import { hasAvailable, noTimes, observeTimes } from './rollout-times.ts';
 import { assignWaves, holdsOf, waveUnderWay } from './waves.ts';
 
 export interface RolloutView {
@@ -87,6 +87,7 @@ export const targetOf = ({ phase, newest, stable }: RolloutRecord): string =>
 function look(before: RolloutRecord, timesBefore: RolloutTimes | undefined, view: RolloutView): Advance {
   const { pacing, now } = view;
   const target = targetOf(before);
+  if (before.phase === 'Complete') return complete(before, timesBefore, view, target);
   // A node that was silent before it began holds nothing up.
   const nodes = view.nodes.filter(({ name, lost }) => !lost || !before.aside.includes(name));
   const observed = observeTimes(timesBefore, target, nodes, now);
@@ -98,7 +99,10 @@ function look(before: RolloutRecord, timesBefore: RolloutTimes | undefined, view
   const times = moving ? observed : { ...observed, progressAt: now };
   const judged = judge(record, timesBefore, times, turn.soaked, nodes, view);
   const maxUnavailable = waveBudget(record, pacing, waves);
-  const nextAt = earliest([moving ? times.progressAt + pacing.progressDeadlineMs : undefined, turn.soakedAt]);
+  // What has passed is judged by now, and nothing more comes of it.
+  const deadline = times.progressAt + pacing.progressDeadlineMs;
+  const awaits = moving && record.phase === 'Progressing' && deadline > now;
+  const nextAt = earliest([awaits ? deadline : undefined, turn.soakedAt]);
   return {
     record: sameRecord(judged, before) ? before : judged,
     times,
@@ -109,6 +113,27 @@ function look(before: RolloutRecord, timesBefore: RolloutTimes | undefined, view
     ...(nextAt === undefined ? {} : { nextAt }),
   };
 }
+
+/** Every node had it, so nothing is judged any more and no time counts: only the next template begins anew. */
+const complete = (
+  record: RolloutRecord,
+  times: RolloutTimes | undefined,
+  view: RolloutView,
+  target: string,
+): Advance => ({
+  record,
+  times: times?.target === target ? times : noTimes(target, view.now),
+  target,
+  holds: holdsOf(
+    record,
+    view.pacing,
+    new Map(),
+    { wave: record.wave, waitsFor: '', soaked: true },
+    view,
+    target,
+  ),
+  ...(record.stable === undefined || record.stable === target ? {} : { fallback: record.stable }),
+});
 
 /** It is on its way, or may set out: what a deadline waits for. */
 const canChange = (node: RolloutNode, target: string, holds: ReadonlyMap<string, string>): boolean =>

@@ -18,9 +18,9 @@ export function findFailures(
 ): Failures {
   const found: { [node: string]: string } = { ...failures };
   for (const node of nodes) {
-    if (effectiveRevision(node) !== newest || found[node.name] !== undefined) continue;
     // Nothing to find out: most nodes, most of the time.
     if (hasAvailable(node, times.target) && node.failing === undefined) continue;
+    if (effectiveRevision(node) !== newest || found[node.name] !== undefined) continue;
     const reason = failureOf(node, aside, pacing, before, times, now);
     if (reason) found[node.name] = reason;
   }

@@ -9,6 +9,15 @@ export const hasAvailable = (node: RolloutNode, revision: string): boolean =>
   node.pod.available &&
   !node.pod.deleted;
 
+export const noTimes = (target: string, now: number): RolloutTimes => ({
+  target,
+  most: 0,
+  progressAt: now,
+  grantedAt: new Map(),
+  availableAt: new Map(),
+  onceAvailable: new Set(),
+});
+
 export function observeTimes(
   before: RolloutTimes | undefined,
   target: string,

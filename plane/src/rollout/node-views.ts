@@ -59,9 +59,12 @@ export function createNodeViews(sources: ViewSources): NodeViews {
   const unfollow = fleet.follow(staleEverywhere);
 
   const begin = (uid: string, spec: PodSpec): Kept => {
-    const stale = new Set<string>();
-    for (const { id } of store.list('core/nodes')) stale.add(id);
-    const kept = { uid, spec, rules: placementRules(spec), all: [], running: [], stale, changed: true };
+    const rules = placementRules(spec);
+    const all = [...store.list('core/nodes')]
+      .flatMap(({ id }) => viewNode(sources, uid, rules, id) ?? [])
+      .sort((a, b) => (a.rollout.name < b.rollout.name ? -1 : 1));
+    const running = all.map(({ rollout }) => rollout).filter(({ decision }) => decision === 'Run');
+    const kept = { uid, spec, rules, all, running, stale: new Set<string>(), changed: true };
     sets.set(uid, kept);
     return kept;
   };

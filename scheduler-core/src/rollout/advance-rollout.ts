@@ -89,7 +89,9 @@ function look(before: RolloutRecord, timesBefore: RolloutTimes | undefined, view
   const target = targetOf(before);
   if (before.phase === 'Complete') return complete(before, timesBefore, view, target);
   // A node that was silent before it began holds nothing up.
-  const nodes = view.nodes.filter(({ name, lost }) => !lost || !before.aside.includes(name));
+  const aside = new Set(before.aside);
+  const nodes =
+    aside.size === 0 ? view.nodes : view.nodes.filter(({ name, lost }) => !lost || !aside.has(name));
   const observed = observeTimes(timesBefore, target, nodes, now);
   const waves = assignWaves(pacing.waves, nodes, target);
   const turn = waveUnderWay(before, pacing, waves, nodes, observed, view);

@@ -9,6 +9,9 @@ export const hasAvailable = (node: RolloutNode, revision: string): boolean =>
   node.pod.available &&
   !node.pod.deleted;
 
+const isOnItsWay = (node: RolloutNode, target: string): boolean =>
+  effectiveRevision(node) === target && !hasAvailable(node, target);
+
 export const noTimes = (target: string, now: number): RolloutTimes => ({
   target,
   most: 0,
@@ -31,9 +34,9 @@ export function observeTimes(
     target,
     most,
     progressAt: known && most === known.most ? known.progressAt : now,
-    grantedAt: since(known?.grantedAt, nodes, (node) => effectiveRevision(node) === target, now),
+    grantedAt: since(known?.grantedAt, nodes, (node) => isOnItsWay(node, target), now),
     availableAt,
-    onceAvailable: withAll(known?.onceAvailable, availableAt),
+    onceAvailable: hadBefore(known, availableAt),
   };
 }
 
@@ -45,16 +48,22 @@ function since(
   now: number,
 ): ReadonlyMap<string, number> {
   const those = nodes.filter(of);
-  if (before?.size === those.length && those.every(({ name }) => before.has(name))) return before;
-  return new Map(those.map(({ name }) => [name, before?.get(name) ?? now]));
+  const begun = before ? those.filter(({ name }) => !before.has(name)) : those;
+  const ended = (before?.size ?? 0) + begun.length > those.length;
+  if (before && begun.length === 0 && !ended) return before;
+  const after = new Map(ended ? those.map(({ name }) => [name, before?.get(name) ?? now]) : before);
+  for (const { name } of begun) after.set(name, now);
+  return after;
 }
 
-/** The same set when it has them all. */
-function withAll(
-  before: ReadonlySet<string> | undefined,
-  more: ReadonlyMap<string, number>,
-): ReadonlySet<string> {
-  const names = [...more.keys()];
-  if (before && names.every((name) => before.has(name))) return before;
-  return new Set([...(before ?? []), ...names]);
+/** The same set when nobody's share in it changed. */
+function hadBefore(
+  known: RolloutTimes | undefined,
+  availableAt: RolloutTimes['availableAt'],
+): RolloutTimes['onceAvailable'] {
+  if (!known || known.availableAt === availableAt) return known?.onceAvailable ?? new Set();
+  const had = new Set<string>();
+  for (const names of [known.onceAvailable, known.availableAt.keys()])
+    for (const name of names) if (!availableAt.has(name)) had.add(name);
+  return had;
 }

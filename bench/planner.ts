@@ -6,7 +6,7 @@ import { createNodeViews } from '@fleetset/plane/rollout/node-views';
 import { figure, median } from './src/median.ts';
 import { type PlannerFleet, startPlannerFleet } from './src/planner-fleet.ts';
 
-const ROUNDS = Number(process.argv[2] ?? 21);
+const ROUNDS = Number(process.argv[2] ?? 15);
 const NODES = [100, 1000, 10_000];
 const SETS = [1, 20];
 

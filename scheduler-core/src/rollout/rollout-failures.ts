@@ -56,6 +56,7 @@ export function tooManyFailures(
   nodes: readonly RolloutNode[],
 ): boolean {
   const count = Object.keys(failures).length;
+  if (count === 0) return false;
   const updated = nodes.filter((node) => effectiveRevision(node) === newest).length;
-  return count > 0 && count >= Math.max(1, scaledCount(failureThreshold, Math.max(updated, count)));
+  return count >= Math.max(1, scaledCount(failureThreshold, Math.max(updated, count)));
 }

@@ -21,7 +21,7 @@ export interface HistoryPlan {
 export function planHistory(
   daemonSet: DaemonSet,
   revisions: readonly ControllerRevision[],
-  inUse: ReadonlySet<string>,
+  inUse: Pick<ReadonlySet<string>, 'has'>,
 ): HistoryPlan {
   const sorted = [...revisions].sort(byNumberThenName);
   const data = revisionData(daemonSet.spec?.template ?? {});
@@ -48,7 +48,7 @@ function planNewRevision(
   sorted: readonly ControllerRevision[],
   data: unknown,
   number: number,
-  inUse: ReadonlySet<string>,
+  inUse: Pick<ReadonlySet<string>, 'has'>,
 ): HistoryPlan {
   const template = daemonSet.spec?.template ?? {};
   const names = new Set(sorted.map(({ metadata }) => metadata?.name));
@@ -94,7 +94,7 @@ function newRevision(
 function expired(
   others: readonly ControllerRevision[],
   daemonSet: DaemonSet,
-  inUse: ReadonlySet<string>,
+  inUse: Pick<ReadonlySet<string>, 'has'>,
 ): ControllerRevision[] {
   const limit = daemonSet.spec?.revisionHistoryLimit ?? 10;
   const excess = others.length - limit;

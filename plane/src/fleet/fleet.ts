@@ -15,24 +15,25 @@ export interface Session {
   readonly gone: AbortSignal;
 }
 
+/** What is readonly here is what planning looks at: it changes by `change` alone, so that whoever follows hears of it. */
 export interface NodeState {
   readonly name: string;
-  session?: Session;
+  readonly session?: Session | undefined;
   /** The session's own report has come: `report` is what runs there now. */
-  reported: boolean;
-  report?: NodeReport;
+  readonly reported: boolean;
+  readonly report?: NodeReport;
   /** Another machine that says it is this node, and when it first said so. */
   contender?: { readonly machineId: string; readonly since: number };
   /** How far the events of an agent's run have been counted. */
   eventsSeen?: { readonly instanceId: string; readonly sequence: number };
   /** The last report's pods by DaemonSet uid, oldest first. */
-  podsBySet: ReadonlyMap<string, readonly PodReport[]>;
+  readonly podsBySet: ReadonlyMap<string, readonly PodReport[]>;
   /** Silent for longer than the grace period, in this life of the plane: nothing is known of it. */
-  lost: boolean;
+  readonly lost: boolean;
   /** By the plane's monotonic clock. */
   heardAt: number;
   /** The last desired state given to the node in this life of the plane. */
-  told?: {
+  readonly told?: {
     readonly generation: Generation;
     /** Encoded, without the generation; undefined when only the agent knows what it was. */
     readonly content: Buffer | undefined;
@@ -47,23 +48,46 @@ export interface Fleet {
   readonly get: (name: string) => NodeState | undefined;
   /** Made on first mention, as heard now: a plane that just started gives every node its grace. */
   readonly state: (name: string) => NodeState;
+  readonly change: (name: string, to: NodeChange) => void;
   readonly all: () => Iterable<NodeState>;
   readonly forget: (name: string) => void;
+  /** Called with the name of each node that changed or was forgotten, at once. The answer ends it. */
+  readonly follow: (onChange: (name: string) => void) => () => void;
 }
+
+export type NodeChange = Partial<
+  Pick<NodeState, 'session' | 'reported' | 'report' | 'podsBySet' | 'told' | 'lost'>
+>;
 
 export function createFleet(monotonicNow: () => number): Fleet {
   const nodes = new Map<string, NodeState>();
+  const followers = new Set<(name: string) => void>();
+  const tell = (name: string) => {
+    for (const follower of followers) follower(name);
+  };
+  const stateOf = (name: string): NodeState => {
+    let state = nodes.get(name);
+    if (!state) {
+      state = { name, reported: false, podsBySet: new Map(), lost: false, heardAt: monotonicNow() };
+      nodes.set(name, state);
+    }
+    return state;
+  };
   return {
     get: (name) => nodes.get(name),
     all: () => nodes.values(),
-    forget: (name) => void nodes.delete(name),
-    state: (name) => {
-      let state = nodes.get(name);
-      if (!state) {
-        state = { name, reported: false, podsBySet: new Map(), lost: false, heardAt: monotonicNow() };
-        nodes.set(name, state);
-      }
-      return state;
+    state: stateOf,
+    change: (name, to) => {
+      Object.assign(stateOf(name), to);
+      tell(name);
+    },
+    forget: (name) => {
+      nodes.delete(name);
+      tell(name);
+    },
+    follow: (onChange) => {
+      followers.add(onChange);
+      return () => void followers.delete(onChange);
     },
   };
 }

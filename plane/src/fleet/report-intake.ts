@@ -23,8 +23,8 @@ export interface ReportIntakeParts {
   readonly fleet: Fleet;
   readonly recorder: EventRecorder;
   readonly nowText: () => string;
-  /** The report has been taken in. `daemonSetUids`: those that had a pod there before. */
-  readonly onTaken: (nodeName: string, daemonSetUids: Iterable<string>) => void;
+  /** The report has been taken in. */
+  readonly onTaken: (nodeName: string) => void;
   readonly onFailure: (error: unknown, nodeName: string) => void;
 }
 
@@ -51,9 +51,8 @@ export function createReportIntake(parts: ReportIntakeParts): ReportIntake {
     for (let report = waiting.get(nodeName); report; report = waiting.get(nodeName)) {
       waiting.delete(nodeName);
       try {
-        const before = parts.fleet.get(nodeName)?.podsBySet.keys() ?? [];
         await takeReport(parts, () => podsOf(nodeName), nodeName, report);
-        parts.onTaken(nodeName, before);
+        parts.onTaken(nodeName);
       } catch (error) {
         // The store of a plane that stops is closed.
         if (closed) break;
@@ -106,9 +105,7 @@ async function takeReport(
   const state = fleet.state(nodeName);
   // What a node shows first was there before this plane was: it is news to nobody else.
   const isFirst = state.report === undefined;
-  state.report = report;
-  state.podsBySet = indexPods(report.pods);
-  state.reported = true;
+  fleet.change(nodeName, { report, podsBySet: indexPods(report.pods), reported: true });
   if (report.facts) await takeFacts(parts, nodeName, report.facts);
   const { events, created } = await takePods(parts, mirrored, state, report);
   // Removed while this was under way: what was just put there must not stay.

@@ -71,7 +71,7 @@ async function passNode(parts: NodeLifecycleParts, name: string): Promise<number
     const silentForMs = parts.monotonicNow() - state.heardAt;
     const lost = silentForMs >= parts.graceMs;
     if (state.lost !== lost) {
-      state.lost = lost;
+      parts.fleet.change(name, { lost });
       parts.onLost(name);
     }
     if (await settleNode(parts, stored, lost)) return lost ? undefined : parts.graceMs - silentForMs;

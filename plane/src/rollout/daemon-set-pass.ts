@@ -2,20 +2,10 @@
 // scheduler-core, answers with writes.
 import { randomUUID } from 'node:crypto';
 import { sameJson } from '@fleetset/scheduler-core/canonical-json';
-import {
-  decidePlacement,
-  type PlacementDecision,
-  type PlacementRules,
-  placementRules,
-} from '@fleetset/scheduler-core/placement';
 import { planHistory, revisionHash } from '@fleetset/scheduler-core/revision-history';
 import { type Advance, advanceRollout } from '@fleetset/scheduler-core/rollout/advance-rollout';
-import { daemonSetStatus, type StatusNode } from '@fleetset/scheduler-core/rollout/daemon-set-status';
-import {
-  planRollout,
-  type RolloutNode,
-  type RolloutPlan,
-} from '@fleetset/scheduler-core/rollout/plan-rollout';
+import { daemonSetStatus } from '@fleetset/scheduler-core/rollout/daemon-set-status';
+import { planRollout, type RolloutPlan } from '@fleetset/scheduler-core/rollout/plan-rollout';
 import {
   progressingCondition,
   type RolloutEvent,
@@ -23,15 +13,11 @@ import {
 } from '@fleetset/scheduler-core/rollout/rollout-condition';
 import type { RolloutRecord, RolloutTimes } from '@fleetset/scheduler-core/rollout/rollout-record';
 import type { ControllerRevision, DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
-import type { Node } from '@fleetset/scheduler-core/schema/node';
-import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
-import { withoutLifecycle } from '../fleet/compose-node.ts';
-import { failingReason } from '../fleet/failing-pod.ts';
-import { type Fleet, isBehind, isConnected, type NodeState } from '../fleet/fleet.ts';
-import { isDeleted } from '../fleet/tombstones.ts';
+import type { Fleet } from '../fleet/fleet.ts';
 import type { KubeObject } from '../kinds/kind.ts';
 import type { Store, Write } from '../store/store.ts';
 import { type GrantBook, putGrant } from './grants.ts';
+import type { NodeViews } from './node-views.ts';
 import { putRecord, type RolloutRecords } from './rollout-records.ts';
 import { readWishes } from './rollout-wishes.ts';
 
@@ -58,6 +44,7 @@ export interface PassParts {
   readonly fleet: Fleet;
   readonly grants: GrantBook;
   readonly records: RolloutRecords;
+  readonly views: NodeViews;
   readonly nowText: () => string;
   readonly monotonicNow: () => number;
 }
@@ -73,10 +60,9 @@ export function passDaemonSet(
   const grants = parts.grants.of(uid);
   const before = knownStable(records.of(uid), revisions);
   const history = planHistory(daemonSet, revisions, revisionsInUse(fleet, uid, grants, before));
-  const views = nodeViews(store, fleet, daemonSet, grants);
+  const { all, running: nodes } = parts.views.of(daemonSet);
   const { type = 'RollingUpdate', rollingUpdate } = daemonSet.spec?.updateStrategy ?? {};
   const wishes = readWishes(store, daemonSet, history.hash);
-  const nodes = views.map(({ rollout }) => rollout).filter(({ decision }) => decision === 'Run');
   const advance = advanceRollout(before, records.timesOf(uid), {
     ...wishes,
     newest: history.hash,
@@ -98,7 +84,7 @@ export function passDaemonSet(
     ...(paced ? pacedBy(advance) : { target: history.hash }),
   });
   const status = daemonSetStatus(
-    views.map(({ status: view }) => view),
+    all.map(({ status: view }) => view),
     history.hash,
     daemonSet.metadata.generation ?? 1,
     { ...(daemonSet.status as NonNullable<DaemonSet['status']>), collisionCount: history.collisionCount },
@@ -137,114 +123,27 @@ function knownStable(
   return rest;
 }
 
+/** Asked only of revisions that would be dropped otherwise. */
 function revisionsInUse(
   fleet: Fleet,
   uid: string,
   grants: ReadonlyMap<string, string>,
   record: RolloutRecord | undefined,
-): ReadonlySet<string> {
-  const used = new Set(grants.values());
-  if (record?.stable !== undefined) used.add(record.stable);
-  for (const { podsBySet } of fleet.all())
-    for (const { revision } of podsBySet.get(uid) ?? []) used.add(revision);
-  return used;
-}
-
-interface NodeView {
-  readonly rollout: RolloutNode;
-  readonly status: StatusNode;
-}
-
-function nodeViews(
-  store: Store,
-  fleet: Fleet,
-  daemonSet: StoredSet,
-  grants: ReadonlyMap<string, string>,
-): NodeView[] {
-  const rules = placementRules(daemonSet.spec?.template?.spec ?? { containers: [] });
-  const uid = daemonSet.metadata.uid ?? '';
-  const views: NodeView[] = [];
-  for (const { value } of store.list('core/nodes')) {
-    const node = value as unknown as Node & { metadata: KubeObject['metadata'] };
-    const name = node.metadata.name ?? '';
-    const state = fleet.state(name);
-    const { lost } = state;
-    const decisions = decisionsFor(state, node, rules, uid, lost);
-    const labels = node.metadata.labels ?? {};
-    views.push(viewOf(store, state, lost, decisions, uid, grants.get(name), labels));
-  }
-  return views;
-}
-
-function viewOf(
-  store: Store,
-  state: NodeState,
-  lost: boolean,
-  decisions: Decisions,
-  uid: string,
-  granted: string | undefined,
-  labels: { readonly [label: string]: string },
-): NodeView {
-  const { name } = state;
-  const all = state.podsBySet.get(uid) ?? [];
-  const pods = all.map((pod) => ({
-    revision: pod.revision,
-    // What is not heard of is not known to be ready.
-    ready: pod.ready && !lost,
-    available: pod.available && !lost,
-    deleted: isDeleted(store, name, pod.uid),
-    ...(pod.unknown ? { unknown: true } : {}),
-  }));
-  const position = Math.max(
-    0,
-    all.findIndex(({ terminating }) => !terminating),
-  );
-  const [counting, reported] = [pods[position], all[position]];
-  const failing = reported && failingReason(reported);
-  return {
-    rollout: {
-      name,
-      decision: decisions.rollout,
-      connected: isConnected(state),
-      lost,
-      behind: isBehind(state),
-      labels,
-      ...(failing ? { failing } : {}),
-      ...(granted === undefined ? {} : { granted }),
-      ...(counting ? { pod: counting } : {}),
-    },
-    status: { decision: decisions.status, pods },
+): Pick<ReadonlySet<string>, 'has'> {
+  const collect = () => {
+    const used = new Set(grants.values());
+    if (record?.stable !== undefined) used.add(record.stable);
+    for (const { podsBySet } of fleet.all())
+      for (const { revision } of podsBySet.get(uid) ?? []) used.add(revision);
+    return used;
   };
-}
-
-interface Decisions {
-  /** For pacing: a silent node has not left its DaemonSets. */
-  readonly rollout: PlacementDecision;
-  /** For the counters: as in Kubernetes, the taints of a silent node count. */
-  readonly status: PlacementDecision;
-}
-
-/** The agent's word, as long as it is heard; the plane's own reading of the same rules otherwise. */
-function decisionsFor(
-  state: NodeState,
-  node: Node,
-  rules: PlacementRules,
-  daemonSetUid: string,
-  lost: boolean,
-): Decisions {
-  const told = state.report?.placements.find(
-    (placement) => placement.daemonSetUid === daemonSetUid,
-  )?.decision;
-  const word = told === 'Run' || told === 'Keep' || told === 'Leave' ? told : undefined;
-  if (word && !lost) return { rollout: word, status: word };
-  const taints = node.spec?.taints ?? [];
-  const read = (seen: readonly Taint[]) =>
-    decidePlacement(rules, {
-      name: node.metadata?.name ?? '',
-      labels: node.metadata?.labels ?? {},
-      taints: seen,
-    }).decision;
-  return { rollout: word ?? read(withoutLifecycle(taints)), status: read(taints) };
+  let used: ReadonlySet<string> | undefined;
+  return {
+    has: (revision) => {
+      used ??= collect();
+      return used.has(revision);
+    },
+  };
 }
 
 function historyWrites({ current, write, remove }: ReturnType<typeof planHistory>, nowText: string): Write[] {

@@ -1,5 +1,6 @@
 // The loop that paces: wakes on changes of DaemonSets, nodes, reports and deletions; writes history, grants and
 // status; then tells each touched node what it is to do now.
+import type { Generation } from '@fleetset/proto/gen/fleetset/v1/node';
 import { startLevelLoop } from '@fleetset/scheduler-core/level-loop';
 import { revisionHash } from '@fleetset/scheduler-core/revision-history';
 import type { RolloutPlan } from '@fleetset/scheduler-core/rollout/plan-rollout';
@@ -7,7 +8,7 @@ import type { RolloutEvent } from '@fleetset/scheduler-core/rollout/rollout-cond
 import type { DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
 import type { Node } from '@fleetset/scheduler-core/schema/node';
 import type { EventRecorder } from '../events/event-recorder.ts';
-import type { Fleet, NodeState } from '../fleet/fleet.ts';
+import type { Fleet, NodeState, Session } from '../fleet/fleet.ts';
 import { TOMBSTONES } from '../fleet/tombstones.ts';
 import type { KubeObject } from '../kinds/kind.ts';
 import type { Change, Store, Write } from '../store/store.ts';
@@ -16,8 +17,8 @@ import type { BodyBook } from './body-book.ts';
 import { passDaemonSet, type StoredRevision } from './daemon-set-pass.ts';
 import { desiredContent, desiredFor } from './desired-state.ts';
 import { dropGrant, type GrantBook } from './grants.ts';
+import { createNodeViews } from './node-views.ts';
 import { dropRecord, type RolloutRecords } from './rollout-records.ts';
-import { createTouchedSets } from './touched-sets.ts';
 
 export interface RolloutLoopParts {
   readonly store: Store;
@@ -32,10 +33,8 @@ export interface RolloutLoopParts {
 }
 
 export interface RolloutLoop {
-  /**
-   * This node reported, connected or left: its DaemonSets, these too, and what it is told are looked at again.
-   */
-  readonly touchNode: (name: string, daemonSetUids?: Iterable<string>) => void;
+  /** This node reported, connected or left: its DaemonSets and what it is told are looked at again. */
+  readonly touchNode: (name: string) => void;
   /** The last plan of a DaemonSet, for people. */
   readonly planOf: (daemonSetUid: string) => RolloutPlan | undefined;
   readonly stop: () => Promise<void>;
@@ -48,7 +47,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
   const dirtySets = new Set<string>();
   const dirtyNodes = new Set<string>();
   const plans = new Map<string, RolloutPlan>();
-  const touched = createTouchedSets();
+  const views = createNodeViews(parts);
   /** When time alone changes something of a DaemonSet. */
   const due = new Map<string, number>();
 
@@ -81,15 +80,17 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       if (!daemonSet) {
         await commit(leftoversOf(uid, revisions.get(uid) ?? [], grants));
         plans.delete(uid);
+        views.forget(uid);
         records.forgetTimes(uid);
         due.delete(uid);
         continue;
       }
       if (daemonSet.metadata.deletionTimestamp) {
+        views.forget(uid);
         await commit(finishDeletion(store, fleet, grants, daemonSet));
         continue;
       }
-      const pass = passDaemonSet(parts, daemonSet, revisions.get(uid) ?? []);
+      const pass = passDaemonSet({ ...parts, views }, daemonSet, revisions.get(uid) ?? []);
       plans.set(uid, pass.plan);
       records.setTimes(uid, pass.times);
       if (pass.nextAt === undefined) due.delete(uid);
@@ -128,7 +129,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
     for (const name of names) {
       const node = store.get('core/nodes', name)?.value as unknown as Node | undefined;
       const state = fleet.get(name);
-      if (node && state?.session) tellNode(state, desiredFor(inputs, node), store.epoch);
+      if (node && state?.session) tellNode(fleet, state, desiredFor(inputs, node), store.epoch);
     }
   };
 
@@ -186,18 +187,19 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
   loop.wake();
 
   return {
-    touchNode: (name, daemonSetUids = []) => {
+    touchNode: (name) => {
       dirtyNodes.add(name);
-      for (const uid of daemonSetUids) dirtySets.add(uid);
-      for (const uid of touched.by(fleet.get(name) ?? { name })) dirtySets.add(uid);
-      // What is being deleted is no longer told, so no placement speaks of it. A rollout waits for any word.
-      for (const { metadata } of allSets())
-        if (metadata.deletionTimestamp || plans.get(metadata.uid ?? '')?.waits.length)
-          dirtySets.add(metadata.uid ?? '');
+      for (const uid of views.changedBy(name)) dirtySets.add(uid);
+      // What is being deleted has no views any more.
+      for (const { value } of store.list('apps/daemonsets')) {
+        const { metadata } = value as unknown as StoredSet;
+        if (metadata.deletionTimestamp) dirtySets.add(metadata.uid ?? '');
+      }
       loop.wake();
     },
     planOf: (uid) => plans.get(uid),
     stop: async () => {
+      views.close();
       for (const watch of watches) if (watch !== 'expired') watch.close();
       await loop.stop();
     },
@@ -286,20 +288,38 @@ function finishDeletion(store: Store, fleet: Fleet, grants: GrantBook, { metadat
 }
 
 /** The generation grows only when the content is new, so that an unchanged node is told nothing. */
-function tellNode(state: NodeState, desired: ReturnType<typeof desiredFor>, epoch: number): void {
-  const { session } = state;
+function tellNode(
+  fleet: Fleet,
+  state: NodeState,
+  desired: ReturnType<typeof desiredFor>,
+  epoch: number,
+): void {
+  const { session, told } = state;
   if (!session) return;
   const content = desiredContent(desired);
-  if (!state.told?.content?.equals(content)) {
-    const counter = (state.told?.generation.counter ?? 0) + 1;
-    const bodies = desired.daemonSets.flatMap(({ placementHash, templateHash }) => [
-      placementHash,
-      templateHash,
-    ]);
-    state.told = { generation: { epoch, counter }, content, bodies };
-  } else if (state.toldSession === session) return;
+  if (told?.content?.equals(content)) {
+    if (state.toldSession === session) return;
+    sendDesired(state, session, desired, told.generation);
+    return;
+  }
+  const counter = (told?.generation.counter ?? 0) + 1;
+  const bodies = desired.daemonSets.flatMap(({ placementHash, templateHash }) => [
+    placementHash,
+    templateHash,
+  ]);
+  const generation = { epoch, counter };
+  fleet.change(state.name, { told: { generation, content, bodies } });
+  sendDesired(state, session, desired, generation);
+}
+
+function sendDesired(
+  state: NodeState,
+  session: Session,
+  desired: ReturnType<typeof desiredFor>,
+  generation: Generation,
+): void {
   state.toldSession = session;
-  session.send({ $case: 'desired', value: { ...desired, generation: state.told.generation } });
+  session.send({ $case: 'desired', value: { ...desired, generation } });
 }
 
 /** Bodies that no node was told of are dropped once they outnumber the others. */

@@ -14,7 +14,7 @@ import type { Node } from '@fleetset/scheduler-core/schema/node';
 import { status } from '@grpc/grpc-js';
 import type { EventRecorder } from '../events/event-recorder.ts';
 import { readyCondition } from '../fleet/compose-node.ts';
-import type { Fleet, NodeState, Session } from '../fleet/fleet.ts';
+import type { Fleet, NodeChange, NodeState, Session } from '../fleet/fleet.ts';
 import { nodeRecord, REMOVED_KEYS } from '../fleet/node-record.ts';
 import type { ReportIntake } from '../fleet/report-intake.ts';
 import type { BodyBook } from '../rollout/body-book.ts';
@@ -66,11 +66,13 @@ export function createSyncSessions(parts: SyncSessionsParts): SyncSessions {
       }
       const state = fleet.state(peer.nodeName);
       const before = state.session;
-      state.session = session;
-      state.reported = false;
+      fleet.change(peer.nodeName, {
+        session,
+        reported: false,
+        ...startAfter(state, hello.accepted, store.epoch),
+      });
       state.heardAt = parts.monotonicNow();
       delete state.contender;
-      startAfter(state, hello.accepted, store.epoch);
       before?.end(status.ABORTED, 'the agent connected anew');
       session.send({
         $case: 'welcome',
@@ -99,17 +101,16 @@ export function createSyncSessions(parts: SyncSessionsParts): SyncSessions {
     left: (session) => {
       const state = fleet.get(session.nodeName);
       if (state?.session !== session) return;
-      delete state.session;
-      state.reported = false;
+      fleet.change(session.nodeName, { session: undefined, reported: false });
       parts.onPresence(session.nodeName);
     },
   };
 }
 
 /** Generations only grow, also when this plane forgot how far it had counted for the node. */
-function startAfter(state: NodeState, accepted: Generation | undefined, epoch: number): void {
-  if (accepted?.epoch !== epoch || accepted.counter <= (state.told?.generation.counter ?? 0)) return;
-  state.told = { generation: accepted, content: undefined, bodies: [] };
+function startAfter(state: NodeState, accepted: Generation | undefined, epoch: number): NodeChange {
+  if (accepted?.epoch !== epoch || accepted.counter <= (state.told?.generation.counter ?? 0)) return {};
+  return { told: { generation: accepted, content: undefined, bodies: [] } };
 }
 
 /** An event that comes again, because the agent cannot know whether it arrived, is counted once. */

@@ -1,12 +1,12 @@
 // What a rollout has come to: which revision nodes should have now, who may not move yet and why, and whether it
 // has failed. Times come in, nothing is measured here.
-import { canonicalJson } from '../canonical-json.ts';
+import { sameJson } from '../canonical-json.ts';
 import { scaledCount } from '../int-or-percent.ts';
 import type { Pacing } from './pacing.ts';
 import { effectiveRevision, isSetAside, type RolloutNode } from './plan-rollout.ts';
 import { findFailures, tooManyFailures } from './rollout-failures.ts';
 import type { RolloutRecord, RolloutTimes } from './rollout-record.ts';
-import { hasAvailable, observeTimes } from './rollout-times.ts';
+import { hasAvailable, noTimes, observeTimes } from './rollout-times.ts';
 import { assignWaves, holdsOf, waveUnderWay } from './waves.ts';
 
 export interface RolloutView {
@@ -90,6 +90,7 @@ export const targetOf = ({ phase, newest, stable }: RolloutRecord): string =>
 function look(before: RolloutRecord, timesBefore: RolloutTimes | undefined, view: RolloutView): Advance {
   const { pacing, now } = view;
   const target = targetOf(before);
+  if (before.phase === 'Complete') return complete(before, timesBefore, view, target);
   // A silent node holds nothing up, unless it fell silent with the target.
   const aside = new Set(before.aside);
   const nodes = view.nodes.filter((node) => !isSetAside(node, { target, aside }));
@@ -104,7 +105,10 @@ function look(before: RolloutRecord, timesBefore: RolloutTimes | undefined, view
   const times = { ...observed, moving, ...(runs ? {} : { progressAt: now }) };
   const judged = judge(record, timesBefore, times, turn.soaked, nodes, view);
   const maxUnavailable = waveBudget(record, pacing, waves);
-  const nextAt = earliest([moving ? times.progressAt + pacing.progressDeadlineMs : undefined, turn.soakedAt]);
+  // What has passed is judged by now, and nothing more comes of it.
+  const deadline = times.progressAt + pacing.progressDeadlineMs;
+  const awaits = moving && record.phase === 'Progressing' && deadline > now;
+  const nextAt = earliest([awaits ? deadline : undefined, turn.soakedAt]);
   return {
     record: sameRecord(judged, before) ? before : judged,
     times,
@@ -116,6 +120,27 @@ function look(before: RolloutRecord, timesBefore: RolloutTimes | undefined, view
     ...(nextAt === undefined ? {} : { nextAt }),
   };
 }
+
+/** Every node had it, so nothing is judged any more and no time counts: only the next template begins anew. */
+const complete = (
+  record: RolloutRecord,
+  times: RolloutTimes | undefined,
+  view: RolloutView,
+  target: string,
+): Advance => ({
+  record,
+  times: times?.target === target ? times : noTimes(target, view.now),
+  target,
+  holds: holdsOf(
+    record,
+    view.pacing,
+    new Map(),
+    { wave: record.wave, waitsFor: '', soaked: true },
+    view,
+    target,
+  ),
+  ...(record.stable === undefined || record.stable === target ? {} : { fallback: record.stable }),
+});
 
 /** It is on its way, or may set out: what a deadline waits for. */
 const canChange = (node: RolloutNode, target: string, holds: ReadonlyMap<string, string>): boolean =>
@@ -179,7 +204,7 @@ function waveBudget(
   return Math.max(1, scaledCount(own, size));
 }
 
-const sameRecord = (a: RolloutRecord, b: RolloutRecord): boolean => canonicalJson(a) === canonicalJson(b);
+const sameRecord = (a: RolloutRecord, b: RolloutRecord): boolean => sameJson(a, b);
 
 const earliest = (instants: readonly (number | undefined)[]): number | undefined => {
   const known = instants.filter((one) => one !== undefined);

@@ -5,7 +5,7 @@ import { advanceRollout } from './advance-rollout.ts';
 import type { Pacing } from './pacing.ts';
 import { effectiveRevision, type Grant, planRollout, type RolloutNode, type Wait } from './plan-rollout.ts';
 import type { RolloutRecord, RolloutTimes } from './rollout-record.ts';
-import { assignWaves, needsApproval } from './waves.ts';
+import { assignWaves, needsApproval, waveOf } from './waves.ts';
 
 export interface ForeseenInput {
   /** What the rollout before has come to. */
@@ -124,13 +124,13 @@ function stepsBegun(
 ): Moment[] {
   if (waves.length === 0 || now <= before) return [];
   const heard = nodes.filter(({ lost }) => !lost);
-  const assigned = [...assignWaves(waves, heard, newest).values()];
+  const assigned = assignWaves(waves, heard, newest);
   const begun: Moment[] = [];
   for (let wave = before + 1; wave <= now; wave++)
     begun.push({
       is: 'step',
       name: waves[wave]?.name ?? 'the rest',
-      size: assigned.filter((one) => one === wave).length,
+      size: heard.filter((node) => waveOf(node, assigned, waves) === wave).length,
       ...(waves[wave]?.maxUnavailable !== undefined && wave === now ? { maxUnavailable } : {}),
     });
   return begun;

@@ -67,16 +67,17 @@ export interface RolloutPlan {
 }
 
 export function planRollout(input: RolloutInput): RolloutPlan {
-  const nodes = [...input.nodes].filter(({ decision }) => decision === 'Run').sort(byName);
-  const maxUnavailable = budget(input, nodes.filter((node) => !isSetAside(node, input)).length);
-  const down = nodes.filter((node) => spendsBudget(node, input));
+  const { desired, down, outdated } = sift(input);
+  const maxUnavailable = budget(input, desired);
   const groups = groupsOf(input.groupBudgets ?? [], down);
   let left = maxUnavailable - down.length;
+  // One text for all that wait for it, of whom there may be thousands.
+  let full = fullText(left, maxUnavailable);
   const grants: Grant[] = [];
   const waits: Wait[] = [];
-  const outdated = nodes.filter((node) => effectiveRevision(node) !== input.target);
-  for (const node of [...outdated].sort((a, b) => Number(isUp(a)) - Number(isUp(b)))) {
-    const verdict = judge(node, input, left, maxUnavailable, groups);
+  // What is down first, then by name.
+  for (const node of [...outdated.filter((one) => !isUp(one)), ...outdated.filter(isUp)]) {
+    const verdict = judge(node, input, left, maxUnavailable, full, groups);
     if (!verdict.granted) {
       waits.push({ node: node.name, reason: verdict.reason });
       const spare = spareOf(node, input, verdict.reason);
@@ -85,11 +86,35 @@ export function planRollout(input: RolloutInput): RolloutPlan {
       grants.push({ node: node.name, revision: input.target, reason: verdict.reason });
       if (verdict.spends) {
         left -= 1;
+        full = fullText(left, maxUnavailable);
         groups.spend(node);
       }
     }
   }
   return { grants, waits, maxUnavailable, unavailable: down.length };
+}
+
+interface Sifted {
+  /** Nodes that the budget is a share of. */
+  readonly desired: number;
+  /** Nodes that spend budget. */
+  readonly down: readonly RolloutNode[];
+  /** Nodes that do not have the target, by name. */
+  readonly outdated: readonly RolloutNode[];
+}
+
+/** One look at each node, and nothing sorted but what may move: fleets are large, and most of their nodes at rest. */
+function sift(input: RolloutInput): Sifted {
+  let desired = 0;
+  const down: RolloutNode[] = [];
+  const outdated: RolloutNode[] = [];
+  for (const node of input.nodes) {
+    if (node.decision !== 'Run') continue;
+    if (!isSetAside(node, input)) desired += 1;
+    if (spendsBudget(node, input)) down.push(node);
+    if (effectiveRevision(node) !== input.target) outdated.push(node);
+  }
+  return { desired, down, outdated: outdated.sort(byName) };
 }
 
 /** A node that runs no pod and may not have the target is not left without one. */
@@ -111,6 +136,7 @@ function judge(
   input: RolloutInput,
   left: number,
   maxUnavailable: number,
+  fullBudget: string,
   groups: Groups,
 ): Verdict {
   const { pod } = node;
@@ -130,11 +156,11 @@ function judge(
   const full = left > 0 ? groups.full(node) : undefined;
   if (full !== undefined) return { granted: false, reason: full };
   if (left > 0) return { granted: true, spends: true, reason: `within maxUnavailable ${maxUnavailable}` };
-  return {
-    granted: false,
-    reason: `waits for its turn: ${maxUnavailable - left} of at most ${maxUnavailable} nodes are unavailable`,
-  };
+  return { granted: false, reason: fullBudget };
 }
+
+const fullText = (left: number, maxUnavailable: number): string =>
+  `waits for its turn: ${maxUnavailable - left} of at most ${maxUnavailable} nodes are unavailable`;
 
 /** A plane that lost its grants goes by what runs. */
 export const effectiveRevision = ({ granted, pod }: RolloutNode): string | undefined =>

@@ -3,6 +3,7 @@ import { scaledCount } from '../int-or-percent.ts';
 import type { Pacing } from './pacing.ts';
 import { effectiveRevision, type RolloutNode } from './plan-rollout.ts';
 import type { RolloutRecord, RolloutTimes } from './rollout-record.ts';
+import { hasAvailable } from './rollout-times.ts';
 
 type Failures = RolloutRecord['failures'];
 
@@ -17,7 +18,9 @@ export function findFailures(
 ): Failures {
   const found: { [node: string]: string } = { ...failures };
   for (const node of nodes) {
-    if (found[node.name] !== undefined || effectiveRevision(node) !== newest) continue;
+    // Nothing to find out: most nodes, most of the time.
+    if (hasAvailable(node, times.target) && node.failing === undefined) continue;
+    if (effectiveRevision(node) !== newest || found[node.name] !== undefined) continue;
     const reason = failureOf(node, aside, pacing, before, times, now);
     if (reason) found[node.name] = reason;
   }
@@ -53,6 +56,7 @@ export function tooManyFailures(
   nodes: readonly RolloutNode[],
 ): boolean {
   const count = Object.keys(failures).length;
+  if (count === 0) return false;
   const updated = nodes.filter((node) => effectiveRevision(node) === newest).length;
-  return count > 0 && count >= Math.max(1, scaledCount(failureThreshold, Math.max(updated, count)));
+  return count >= Math.max(1, scaledCount(failureThreshold, Math.max(updated, count)));
 }

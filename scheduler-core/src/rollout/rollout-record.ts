@@ -36,10 +36,10 @@ export interface RolloutTimes {
   readonly progressAt: number;
   /** Some node was on its way, or could set out. */
   readonly moving: boolean;
-  /** Nodes that were given the target, since when. */
+  /** Nodes that were given the target and do not have it available, since when. */
   readonly grantedAt: ReadonlyMap<string, number>;
   /** Nodes that have the target available, since when. */
   readonly availableAt: ReadonlyMap<string, number>;
-  /** Nodes that had it available at some time. */
+  /** Nodes that had it available at some time, and do not now. */
   readonly onceAvailable: ReadonlySet<string>;
 }

@@ -5,7 +5,7 @@ import { effectiveRevision, isUp, type RolloutNode } from './plan-rollout.ts';
 import type { RolloutRecord, RolloutTimes } from './rollout-record.ts';
 import { hasAvailable } from './rollout-times.ts';
 
-/** The number of each node's wave; one more than the last for what no wave takes. */
+/** The number of each node's wave; what no wave takes is in none, and comes after the last. */
 export type Waves = ReadonlyMap<string, number>;
 
 /**
@@ -15,6 +15,7 @@ export type Waves = ReadonlyMap<string, number>;
  */
 export function assignWaves(waves: readonly Wave[], nodes: readonly RolloutNode[], target: string): Waves {
   const assigned = new Map<string, number>();
+  if (waves.length === 0) return assigned;
   const updated = (node: RolloutNode) => Number(effectiveRevision(node) === target);
   const down = (node: RolloutNode) => Number(node.pod !== undefined && !isUp(node));
   const sorted = [...nodes].sort(
@@ -29,9 +30,11 @@ export function assignWaves(waves: readonly Wave[], nodes: readonly RolloutNode[
       room -= 1;
     }
   });
-  for (const { name } of sorted) if (!assigned.has(name)) assigned.set(name, waves.length);
   return assigned;
 }
+
+export const waveOf = ({ name }: RolloutNode, assigned: Waves, waves: readonly Wave[]): number =>
+  assigned.get(name) ?? waves.length;
 
 const isSelected = ({ nodeSelector }: Wave, { labels = {} }: RolloutNode): boolean =>
   Object.entries(nodeSelector).every(([key, value]) => labels[key] === value);
@@ -56,13 +59,16 @@ export function waveUnderWay(
   { now, approvedWaves }: { readonly now: number; readonly approvedWaves: number },
 ): Turn {
   for (let wave = Math.min(from, waves.length); ; wave++) {
-    const own = nodes.filter(({ name }) => assigned.get(name) === wave);
+    const own = waves.length === 0 ? nodes : nodes.filter((node) => waveOf(node, assigned, waves) === wave);
     const name = nameOf(waves, wave);
     if (needsApproval(waves, wave, approvedWaves))
       return { wave, waitsFor: `${name} waits for approval`, soaked: false };
     if (!own.every((node) => hasAvailable(node, times.target)))
       return { wave, waitsFor: `${name} is under way`, soaked: false };
-    const since = Math.max(...own.map((node) => times.availableAt.get(node.name) ?? now));
+    const since = own.reduce(
+      (latest, { name }) => Math.max(latest, times.availableAt.get(name) ?? now),
+      Number.NEGATIVE_INFINITY,
+    );
     const soakedAt = since + (waves[wave]?.soakMs ?? soakMs);
     if (own.length > 0 && soakedAt > now)
       return { wave, waitsFor: `${name} is watched (soakSeconds)`, soaked: false, soakedAt };
@@ -97,7 +103,7 @@ export function holdsOf(
     if (phase === 'Stopped') return `the rollout has stopped: ${message}`;
     if (pacing.paused) return `the rollout is paused by ${pacing.source}`;
     if (isStuck(node, stable)) return undefined;
-    const own = assigned.get(node.name) ?? pacing.waves.length;
+    const own = waveOf(node, assigned, pacing.waves);
     if (phase === 'Progressing' && (own > wave || needsApproval(pacing.waves, own, approvedWaves)))
       return waitsFor;
     if (kept.has(node.name)) return `kept back: partition ${pacing.partition} of ${pacing.source}`;
@@ -116,13 +122,14 @@ const isStuck = (node: RolloutNode, stable: string | undefined): boolean =>
 
 /** The last ones, as many as the partition says. */
 function keptBack(
-  { partition }: Pacing,
+  { partition, waves }: Pacing,
   assigned: Waves,
   nodes: readonly RolloutNode[],
 ): ReadonlySet<string> {
   const count = scaledCount(partition, nodes.length);
+  if (count === 0) return new Set();
   const order = [...nodes].sort(
-    (a, b) => (assigned.get(a.name) ?? 0) - (assigned.get(b.name) ?? 0) || (a.name < b.name ? -1 : 1),
+    (a, b) => waveOf(a, assigned, waves) - waveOf(b, assigned, waves) || (a.name < b.name ? -1 : 1),
   );
-  return new Set(count === 0 ? [] : order.slice(-count).map(({ name }) => name));
+  return new Set(order.slice(-count).map(({ name }) => name));
 }

@@ -1,0 +1,114 @@
+// What planning sees of one node for one DaemonSet, from all that is known of the node.
+import {
+  decidePlacement,
+  type PlacementDecision,
+  type PlacementRules,
+} from '@fleetset/scheduler-core/placement';
+import type { StatusNode } from '@fleetset/scheduler-core/rollout/daemon-set-status';
+import type { RolloutNode } from '@fleetset/scheduler-core/rollout/plan-rollout';
+import type { Node } from '@fleetset/scheduler-core/schema/node';
+import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
+import { withoutLifecycle } from '../fleet/compose-node.ts';
+import { failingReason } from '../fleet/failing-pod.ts';
+import { type Fleet, isBehind, isConnected, type NodeState } from '../fleet/fleet.ts';
+import { isDeleted } from '../fleet/tombstones.ts';
+import type { Store } from '../store/store.ts';
+import type { GrantBook } from './grants.ts';
+
+export interface NodeView {
+  readonly rollout: RolloutNode;
+  readonly status: StatusNode;
+}
+
+export interface ViewSources {
+  readonly store: Store;
+  readonly fleet: Fleet;
+  readonly grants: GrantBook;
+}
+
+/** Undefined for a node that is no part of the fleet. */
+export function viewNode(
+  { store, fleet, grants }: ViewSources,
+  daemonSetUid: string,
+  rules: PlacementRules,
+  name: string,
+): NodeView | undefined {
+  const node = store.get('core/nodes', name)?.value as unknown as Node | undefined;
+  if (!node) return undefined;
+  const state = fleet.state(name);
+  const { lost } = state;
+  const decisions = decisionsFor(state, node, rules, daemonSetUid, lost);
+  const labels = node.metadata?.labels ?? {};
+  return viewOf(store, state, lost, decisions, daemonSetUid, grants.of(daemonSetUid).get(name), labels);
+}
+
+function viewOf(
+  store: Store,
+  state: NodeState,
+  lost: boolean,
+  decisions: Decisions,
+  uid: string,
+  granted: string | undefined,
+  labels: { readonly [label: string]: string },
+): NodeView {
+  const { name } = state;
+  const all = state.podsBySet.get(uid) ?? [];
+  const pods = all.map((pod) => ({
+    revision: pod.revision,
+    // What is not heard of is not known to be ready.
+    ready: pod.ready && !lost,
+    available: pod.available && !lost,
+    deleted: isDeleted(store, name, pod.uid),
+    ...(pod.unknown ? { unknown: true } : {}),
+  }));
+  const position = Math.max(
+    0,
+    all.findIndex(({ terminating }) => !terminating),
+  );
+  const [counting, reported] = [pods[position], all[position]];
+  const failing = reported && failingReason(reported);
+  return {
+    rollout: {
+      name,
+      decision: decisions.rollout,
+      connected: isConnected(state),
+      lost,
+      behind: isBehind(state),
+      labels,
+      ...(failing ? { failing } : {}),
+      ...(granted === undefined ? {} : { granted }),
+      ...(counting ? { pod: counting } : {}),
+    },
+    status: { decision: decisions.status, pods },
+  };
+}
+
+interface Decisions {
+  /** For pacing: a silent node has not left its DaemonSets. */
+  readonly rollout: PlacementDecision;
+  /** For the counters: as in Kubernetes, the taints of a silent node count. */
+  readonly status: PlacementDecision;
+}
+
+/** The agent's word, as long as it is heard; the plane's own reading of the same rules otherwise. */
+function decisionsFor(
+  state: NodeState,
+  node: Node,
+  rules: PlacementRules,
+  daemonSetUid: string,
+  lost: boolean,
+): Decisions {
+  const told = state.report?.placements.find(
+    (placement) => placement.daemonSetUid === daemonSetUid,
+  )?.decision;
+  const word = told === 'Run' || told === 'Keep' || told === 'Leave' ? told : undefined;
+  if (word && !lost) return { rollout: word, status: word };
+  const taints = node.spec?.taints ?? [];
+  const read = (seen: readonly Taint[]) =>
+    decidePlacement(rules, {
+      name: node.metadata?.name ?? '',
+      labels: node.metadata?.labels ?? {},
+      taints: seen,
+    }).decision;
+  return { rollout: word ?? read(withoutLifecycle(taints)), status: read(taints) };
+}

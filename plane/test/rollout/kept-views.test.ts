@@ -1,0 +1,299 @@
+// What the plane keeps of its nodes from pass to pass is what it would see if it looked at all of them: over whatever
+// happens, a pass over kept views comes to the same as one from nothing, and a DaemonSet that no view of changed has
+// nothing to do. Each source of change is shown to matter by a mutant that does not follow it.
+import type { NodeReport } from '@fleetset/proto/gen/fleetset/v1/node';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { createFleet, indexPods, type Session } from '../../src/fleet/fleet.ts';
+import { dropTombstone, putTombstone, TOMBSTONES } from '../../src/fleet/tombstones.ts';
+import { type DaemonSetPass, passDaemonSet, type StoredRevision } from '../../src/rollout/daemon-set-pass.ts';
+import { GRANTS, openGrantBook } from '../../src/rollout/grants.ts';
+import type { ViewSources } from '../../src/rollout/node-view.ts';
+import { createNodeViews } from '../../src/rollout/node-views.ts';
+import { openRolloutRecords } from '../../src/rollout/rollout-records.ts';
+import { openSqliteStore } from '../../src/store/sqlite-store.ts';
+import type { StoredValue, Write } from '../../src/store/store.ts';
+import type { Json } from '../support/api-client.ts';
+import { placement, podReport, podStatus, report } from '../support/reports.ts';
+
+const NODES = ['a', 'b', 'c', 'd'];
+const SETS = ['web', 'log'];
+
+const someNode = fc.constantFrom(...NODES);
+const someSet = fc.constantFrom(...SETS);
+const somePod = fc.record({
+  set: someSet,
+  /** Which of the revisions that the DaemonSet has. */
+  revision: fc.nat(3),
+  ready: fc.boolean(),
+  crashing: fc.boolean(),
+  terminating: fc.boolean(),
+  unknown: fc.boolean(),
+});
+const someEvent = fc.oneof(
+  fc.record({ kind: fc.constant('label' as const), node: someNode, disk: fc.constantFrom('ssd', 'hdd') }),
+  fc.record({ kind: fc.constant('taint' as const), node: someNode, tainted: fc.boolean() }),
+  fc.record({
+    kind: fc.constant('ready' as const),
+    node: someNode,
+    ready: fc.constantFrom('True', 'Unknown'),
+  }),
+  fc.record({ kind: fc.constantFrom('remove' as const, 'join' as const), node: someNode }),
+  fc.record({ kind: fc.constantFrom('connect' as const, 'leave' as const), node: someNode }),
+  fc.record({ kind: fc.constantFrom('tell' as const, 'answer' as const, 'obey' as const), node: someNode }),
+  fc.record({
+    kind: fc.constantFrom('delete pod' as const, 'undelete' as const),
+    node: someNode,
+    set: someSet,
+  }),
+  fc.record({
+    kind: fc.constant('report' as const),
+    node: someNode,
+    pods: fc.array(somePod, { maxLength: 3 }),
+    says: fc.constantFrom('Run', 'Keep', 'Leave', undefined),
+  }),
+  fc.record({
+    kind: fc.constant('update' as const),
+    set: someSet,
+    image: fc.constantFrom('one', 'two', 'three'),
+  }),
+  fc.record({ kind: fc.constant('select' as const), set: someSet, disk: fc.constantFrom('ssd', 'hdd') }),
+);
+type Event = typeof someEvent extends fc.Arbitrary<infer E> ? E : never;
+
+/** The same on every machine; FC_SEED looks elsewhere. */
+const RUNS = { seed: Number(process.env.FC_SEED ?? 20_261_122), numRuns: 150 };
+
+const session = {} as Session;
+const nowText = () => '2030-01-01T00:00:00Z';
+const node = (name: string, disk = 'ssd'): StoredValue => ({
+  metadata: { name, labels: { disk } },
+  spec: {},
+  status: { conditions: [{ type: 'Ready', status: 'True' }] },
+});
+const set = (name: string) => ({
+  metadata: { name, namespace: 'default', uid: `uid-${name}`, generation: 1 },
+  spec: {
+    selector: { matchLabels: { app: name } },
+    template: {
+      metadata: { labels: { app: name } },
+      spec: { nodeSelector: { disk: 'ssd' }, containers: [{ name: 'main', image: 'one' }] },
+    },
+  },
+});
+
+/** What `of` a pass is to be compared: everything but the uid that a new revision is given. */
+const shown = ({ history, ...rest }: DaemonSetPass) => ({
+  ...rest,
+  history: history.map(({ value, ...write }) => ({ ...write, data: value?.data, revision: value?.revision })),
+});
+
+type Seed = (sources: ViewSources) => ViewSources;
+
+async function startWorld(seed: Seed) {
+  const store = openSqliteStore(':memory:');
+  const fleet = createFleet(() => 0);
+  const grants = openGrantBook(store);
+  const records = openRolloutRecords(store);
+  const sources = { store, fleet, grants };
+  const kept = createNodeViews(seed(sources));
+  const parts = { ...sources, records, nowText, monotonicNow: () => 0 };
+  const write = async (...writes: Write[]) => {
+    expect((await store.commit(writes)).committed).toBe(true);
+  };
+  const put = (collection: string, id: string, value: object) =>
+    write({ collection, id, value: value as StoredValue, durable: true });
+  const setNamed = (name: string): Json => store.get('apps/daemonsets', `default/${name}`)?.value;
+  const revisionsOf = (name: string): StoredRevision[] =>
+    [...store.list('apps/controllerrevisions')]
+      .map(({ value }) => value as unknown as StoredRevision)
+      .filter(({ metadata }) => metadata.ownerReferences?.[0]?.uid === `uid-${name}`);
+  for (const name of NODES) await put('core/nodes', name, node(name));
+  for (const name of SETS) await put('apps/daemonsets', `default/${name}`, set(name));
+
+  /** Of the last pass. */
+  const plans = new Map<string, DaemonSetPass['plan']>();
+  const fromNothing = (name: string) => {
+    const views = createNodeViews(sources);
+    const pass = passDaemonSet({ ...parts, views }, setNamed(name), revisionsOf(name));
+    views.close();
+    return pass;
+  };
+  /** As the loop does it, until there is nothing more to do. */
+  const settle = async (name: string) => {
+    for (;;) {
+      const whole = fromNothing(name);
+      const pass = passDaemonSet({ ...parts, views: kept }, setNamed(name), revisionsOf(name));
+      expect(shown(pass)).toEqual(shown(whole));
+      records.setTimes(pass.daemonSet.metadata.uid ?? '', pass.times);
+      const writes = [...pass.history, ...pass.record, ...pass.grants, ...pass.status];
+      if (writes.length === 0) return void plans.set(name, pass.plan);
+      await write(...pass.history, ...pass.record, ...pass.grants);
+      await write(...pass.status.map(({ expect: _before, ...status }) => status));
+    }
+  };
+  const settled = (name: string) => {
+    const { history, record, grants: given, status, events, plan } = fromNothing(name);
+    expect([...history, ...record, ...given, ...status, ...events]).toEqual([]);
+    expect(plan).toEqual(plans.get(name));
+  };
+  return { store, fleet, grants, kept, write, put, setNamed, revisionsOf, settle, settled };
+}
+type World = Awaited<ReturnType<typeof startWorld>>;
+
+/** What the node runs if it does what it was granted. */
+const obedient = ({ grants }: World, name: string): NodeReport['pods'] =>
+  SETS.flatMap((one) => {
+    const granted = grants.of(`uid-${one}`).get(name);
+    return granted === undefined ? [] : [podReport(set(one), granted, { uid: `${name}-${one}` })];
+  });
+
+function say({ fleet }: World, name: string, said: Partial<NodeReport>): void {
+  const { told, report: before } = fleet.state(name);
+  const made = report(name, { generation: told?.generation, placements: before?.placements ?? [], ...said });
+  fleet.change(name, { report: made, podsBySet: indexPods(made.pods), reported: true });
+}
+
+async function happen(world: World, event: Event): Promise<void> {
+  const { store, fleet, put, write } = world;
+  const changeNode = async (name: string, change: (node: Json) => object) => {
+    const before = store.get('core/nodes', name)?.value;
+    if (before) await put('core/nodes', name, change(before));
+  };
+  const changeTemplate = async (name: string, more: object) => {
+    const { metadata, spec, ...rest } = world.setNamed(name);
+    const template = { ...spec.template, spec: { ...spec.template.spec, ...more } };
+    const generation = metadata.generation + 1;
+    await put('apps/daemonsets', `default/${name}`, {
+      ...rest,
+      metadata: { ...metadata, generation },
+      spec: { ...spec, template },
+    });
+  };
+  switch (event.kind) {
+    case 'label':
+      return changeNode(event.node, ({ metadata, ...rest }) => ({
+        ...rest,
+        metadata: { ...metadata, labels: { disk: event.disk } },
+      }));
+    case 'taint':
+      return changeNode(event.node, (before) => ({
+        ...before,
+        spec: event.tainted ? { taints: [{ key: 'k', effect: 'NoExecute' }] } : {},
+      }));
+    case 'ready':
+      return changeNode(event.node, (before) => ({
+        ...before,
+        status: { conditions: [{ type: 'Ready', status: event.ready }] },
+      }));
+    case 'join':
+      if (!store.get('core/nodes', event.node)) await put('core/nodes', event.node, node(event.node, 'hdd'));
+      return;
+    case 'remove':
+      await write({ collection: 'core/nodes', id: event.node, durable: true });
+      return fleet.forget(event.node);
+    case 'connect':
+      return fleet.change(event.node, { session, reported: fleet.state(event.node).report !== undefined });
+    case 'leave':
+      return fleet.change(event.node, { session: undefined, reported: false });
+    case 'tell': {
+      const counter = (fleet.state(event.node).told?.generation.counter ?? 0) + 1;
+      return fleet.change(event.node, {
+        told: { generation: { epoch: 1, counter }, content: undefined, bodies: [] },
+      });
+    }
+    case 'answer':
+      return say(world, event.node, { pods: fleet.state(event.node).report?.pods ?? [] });
+    case 'obey':
+      fleet.change(event.node, { session });
+      return say(world, event.node, { pods: obedient(world, event.node) });
+    case 'delete pod':
+      return write(putTombstone({ node: event.node, podUid: `${event.node}-${event.set}` }));
+    case 'undelete':
+      return write(dropTombstone(event.node, `${event.node}-${event.set}`));
+    case 'report':
+      return say(world, event.node, {
+        placements: event.says ? SETS.map((one) => placement(set(one), event.says as 'Run')) : [],
+        pods: event.pods.map((pod, index) => reportedPod(world, event.node, pod, index)),
+      });
+    case 'update':
+      return changeTemplate(event.set, { containers: [{ name: 'main', image: event.image }] });
+    case 'select':
+      return changeTemplate(event.set, { nodeSelector: { disk: event.disk } });
+  }
+}
+
+function reportedPod(
+  { revisionsOf }: World,
+  name: string,
+  {
+    set: one,
+    revision,
+    ready,
+    crashing,
+    terminating,
+    unknown,
+  }: typeof somePod extends fc.Arbitrary<infer P> ? P : never,
+  index: number,
+) {
+  const hashes = revisionsOf(one).map(({ metadata }) => metadata.labels?.['controller-revision-hash'] ?? '');
+  const state = { waiting: { reason: 'CrashLoopBackOff' } };
+  const status = podStatus(ready, crashing ? { containerStatuses: [{ name: 'main', state }] } : {});
+  return podReport(set(one), hashes[revision % Math.max(1, hashes.length)] ?? '', {
+    uid: index === 0 ? `${name}-${one}` : `${name}-${one}-${index}`,
+    name: `${one}-${index}`,
+    ready,
+    terminating,
+    unknown,
+    statusJson: JSON.stringify(status),
+  });
+}
+
+const sameAsFromNothing = (seed: Seed = (sources) => sources) =>
+  fc.asyncProperty(fc.array(someEvent, { minLength: 5, maxLength: 40, size: 'max' }), async (events) => {
+    const world = await startWorld(seed);
+    for (const name of SETS) await world.settle(name);
+    for (const event of events) {
+      await happen(world, event);
+      // A template that changed is looked at in any case.
+      const changed = 'node' in event ? [...world.kept.changedBy(event.node)] : [`uid-${event.set}`];
+      for (const name of SETS)
+        if (changed.includes(`uid-${name}`)) await world.settle(name);
+        else world.settled(name);
+    }
+    world.kept.close();
+    await world.store.close();
+  });
+
+test('kept views come to the same as views made from nothing', async () => {
+  await fc.assert(sameAsFromNothing(), RUNS);
+}, 60_000);
+
+const deafTo =
+  (collection: string): Seed =>
+  ({ store, ...sources }) => ({
+    ...sources,
+    store: {
+      ...store,
+      watch: (name, from, onChange) =>
+        name === collection ? { close: () => {} } : store.watch(name, from, onChange),
+    },
+  });
+const deafToFleet: Seed = ({ fleet, ...sources }) => ({
+  ...sources,
+  fleet: { ...fleet, follow: () => () => {} },
+});
+
+test.each([
+  ['labels, taints and readiness of nodes', deafTo('core/nodes')],
+  ['deleted pods', deafTo(TOMBSTONES)],
+  ['grants', deafTo(GRANTS)],
+  ['what nodes report and are told', deafToFleet],
+])(
+  'a mutant that does not follow %s is caught',
+  async (_what, seed) => {
+    const found = await fc.check(sameAsFromNothing(seed), { ...RUNS, endOnFailure: true });
+    expect(found.failed).toBe(true);
+  },
+  60_000,
+);

@@ -80,8 +80,12 @@ export async function openNodeWorld(first: WorldOptions = {}): Promise<NodeWorld
   let live = await startInstance(engine, directory, disk, first);
   let options = first;
   live.agent.setDesired(undefined);
-  // Not waited for: by then the clock it may wait for is gone.
-  onTestFinished(() => void live.agent.stop());
+  // Not waited for: by then the clock it may wait for is gone. What it would write at its end comes too late.
+  onTestFinished(async () => {
+    disk.close();
+    void live.agent.stop();
+    await disk.idle();
+  });
 
   const advance = async (ms: number) => {
     await disk.idle();
@@ -144,13 +148,17 @@ export async function openNodeWorld(first: WorldOptions = {}): Promise<NodeWorld
 interface WatchedDisk {
   readonly watch: (pods: PodBook) => PodBook;
   readonly idle: () => Promise<void>;
+  /** From now on nothing is written that has not begun. */
+  readonly close: () => void;
 }
 
 function watchDisk(): WatchedDisk {
   let writing = 0;
+  let closed = false;
   const watched =
     <A extends unknown[]>(write: (...given: A) => Promise<void>) =>
     async (...given: A) => {
+      if (closed) return;
       writing += 1;
       await write(...given).finally(() => {
         writing -= 1;
@@ -162,10 +170,14 @@ function watchDisk(): WatchedDisk {
       add: watched(pods.add),
       setEnding: watched(pods.setEnding),
       forget: watched(pods.forget),
+      flush: watched(pods.flush),
     }),
     idle: async () => {
       do await new Promise((resolve) => setImmediate(resolve));
       while (writing > 0);
+    },
+    close: () => {
+      closed = true;
     },
   };
 }

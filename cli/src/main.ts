@@ -1,5 +1,5 @@
 // fleetset, the one command. The only reader of process.env and process.argv.
-import type { Command } from './commands/command.ts';
+import type { Command, Terminal } from './commands/command.ts';
 import { CommandFailed, UsageError } from './usage-error.ts';
 import { VERSION } from './version.ts';
 
@@ -73,6 +73,13 @@ const usage = (): string =>
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 const complain = (line: string): void => void process.stderr.write(`fleetset: ${line}\n`);
 
+function terminal(): { terminal?: Terminal } {
+  const { stdout, env } = process;
+  if (!stdout.isTTY || env.TERM === 'dumb') return {};
+  const size = () => ({ columns: stdout.columns || 80, rows: stdout.rows || 24 });
+  return { terminal: { size, write: (text) => void stdout.write(text) } };
+}
+
 async function main(): Promise<number> {
   const [name, ...args] = process.argv.slice(2);
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
@@ -94,7 +101,7 @@ async function main(): Promise<number> {
     return 0;
   }
   try {
-    return await command.run({ args, environment: process.env, version: VERSION, print });
+    return await command.run({ args, environment: process.env, version: VERSION, print, ...terminal() });
   } catch (error) {
     if (error instanceof UsageError) {
       complain(`${error.message}\n'fleetset ${name} --help' shows how it is used`);

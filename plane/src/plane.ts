@@ -150,7 +150,14 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
         placementKind,
         (namespace) =>
           placements(
-            { store, fleet, grants, planOf: rollout.planOf, newestOf: (set) => newestOf(store, set) },
+            {
+              store,
+              fleet,
+              grants,
+              records,
+              planOf: rollout.planOf,
+              newestOf: (set) => newestOf(store, set),
+            },
             namespace,
           ),
       ],

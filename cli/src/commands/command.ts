@@ -9,4 +9,11 @@ export interface CommandContext {
   readonly environment: NodeJS.ProcessEnv;
   readonly version: string;
   readonly print: (line: string) => void;
+  /** Absent when nobody watches: standard output is a file or a pipe. */
+  readonly terminal?: Terminal;
+}
+
+export interface Terminal {
+  readonly size: () => { readonly columns: number; readonly rows: number };
+  readonly write: (text: string) => void;
 }

@@ -21,40 +21,102 @@ export interface NodePlacement {
   readonly status: {
     readonly decision: string;
     readonly grantedRevision?: string;
+    /** Updated, Updating, Failed, Waiting or Silent. */
+    readonly state?: string;
+    readonly pods?: readonly {
+      readonly name: string;
+      readonly revision: string;
+      readonly available: boolean;
+      readonly terminating: boolean;
+    }[];
     readonly waiting?: string;
     readonly progress?: string;
   };
 }
 
 const BAR_WIDTH = 20;
+const HEADER = ['NODE', 'REVISION', 'STATE', 'WHY'];
+/** What people look for first, where not all can be shown. */
+const BY_URGENCY = ['Failed', 'Updating', 'Silent', 'Waiting', 'Updated'];
+
+export interface RolloutText {
+  readonly headline: string;
+  /** Node by node, by name; the header is not among them. */
+  readonly rows: readonly NodeRow[];
+}
+
+interface NodeRow {
+  readonly state: string;
+  readonly cells: readonly string[];
+}
 
 export function describeRollout(
   name: string,
   rollout: RolloutStatus,
   placements: readonly NodePlacement[],
-): string {
-  const { targetRevision = '', failures = {} } = rollout;
+): RolloutText {
+  const { failures = {} } = rollout;
   const rows = [...placements]
     .sort((a, b) => (a.spec.nodeName < b.spec.nodeName ? -1 : 1))
-    .map(({ spec, status }) => {
+    .map(({ spec, status }): NodeRow => {
+      const { state = '', grantedRevision, waiting = '', progress = '' } = status;
       const failed = failures[spec.nodeName];
-      const state = status.grantedRevision === targetRevision ? 'moved' : 'waits';
-      const why = [failed ? `failed: ${failed}` : '', status.waiting ?? '', status.progress ?? ''];
-      return [
-        spec.nodeName,
-        status.grantedRevision ?? '-',
+      const why = [failed ? `failed: ${failed}` : '', waiting, progress].filter((part) => part !== '');
+      return {
         state,
-        why.filter((part) => part !== '').join('; '),
-      ];
+        cells: [spec.nodeName, running(status) ?? grantedRevision ?? '-', state, why.join('; ')],
+      };
     });
-  const moved = placements.filter(({ status }) => status.grantedRevision === targetRevision).length;
-  return [
-    headline(name, rollout, moved, placements.length),
-    ...table([['NODE', 'REVISION', 'STATE', 'WHY'], ...rows]),
-  ].join('\n');
+  const updated = rows.filter(({ state }) => state === 'Updated').length;
+  return { headline: headline(name, rollout, updated, rows.length), rows };
 }
 
-function headline(name: string, rollout: RolloutStatus, moved: number, all: number): string {
+/** Of what runs there now; both, oldest first, while one replaces the other. */
+const running = ({ pods = [] }: NodePlacement['status']): string | undefined =>
+  pods.length > 0 ? [...new Set(pods.map(({ revision }) => revision))].join(' -> ') : undefined;
+
+export const wholeText = ({ headline, rows }: RolloutText): string =>
+  [headline, ...table([HEADER, ...rows.map(({ cells }) => cells)])].join('\n');
+
+/** As much as a screen holds: the most urgent nodes, and how many more there are. */
+export function screenLines(
+  { headline, rows }: RolloutText,
+  screen: { readonly columns: number; readonly rows: number },
+): string[] {
+  const crop = (line: string) => line.slice(0, Math.max(1, screen.columns - 1));
+  // One line for the headline, one for the header, one that the cursor is on.
+  const room = Math.max(1, screen.rows - 3);
+  if (rows.length <= room) return [headline, ...table([HEADER, ...rows.map(({ cells }) => cells)])].map(crop);
+  const urgency = ({ state }: NodeRow) => BY_URGENCY.indexOf(state);
+  const urgent = [...rows].sort((a, b) => urgency(a) - urgency(b));
+  const shown = urgent.slice(0, room - 1);
+  return [
+    headline,
+    ...table([HEADER, ...shown.map(({ cells }) => cells)]),
+    `... and ${countStates(urgent.slice(room - 1))}`,
+  ].map(crop);
+}
+
+function countStates(rows: readonly NodeRow[]): string {
+  const counts = BY_URGENCY.map(
+    (state) => [state, rows.filter((row) => row.state === state).length] as const,
+  );
+  return counts
+    .filter(([, count]) => count > 0)
+    .map(([state, count]) => `${count} ${state}`)
+    .join(', ');
+}
+
+/** For what cannot be redrawn: the headline, and the nodes that are not as they were. */
+export function changedText(before: RolloutText | undefined, now: RolloutText): string | undefined {
+  if (!before) return wholeText(now);
+  const known = new Set(before.rows.map(({ cells }) => cells.join('\0')));
+  const changed = now.rows.filter(({ cells }) => !known.has(cells.join('\0')));
+  if (changed.length === 0 && before.headline === now.headline) return undefined;
+  return [now.headline, ...table(changed.map(({ cells }) => cells)).map((line) => `  ${line}`)].join('\n');
+}
+
+function headline(name: string, rollout: RolloutStatus, updated: number, all: number): string {
   const {
     phase = 'Progressing',
     message,
@@ -64,8 +126,8 @@ function headline(name: string, rollout: RolloutStatus, moved: number, all: numb
     unavailable = 0,
     maxUnavailable = 0,
   } = rollout;
-  const filled = all === 0 ? 0 : Math.round((moved / all) * BAR_WIDTH);
-  const bar = `[${'#'.repeat(filled)}${'.'.repeat(BAR_WIDTH - filled)}] ${moved}/${all}`;
+  const filled = all === 0 ? 0 : Math.round((updated / all) * BAR_WIDTH);
+  const bar = `[${'#'.repeat(filled)}${'.'.repeat(BAR_WIDTH - filled)}] ${updated}/${all}`;
   const facts = [
     paused ? 'paused' : '',
     step > 0

@@ -2,9 +2,18 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { type ApiClient, ApiFailure, findKubeconfig, openApiClient } from '../api-client.ts';
 import { parseDuration, parseFlags, textFlag } from '../options.ts';
+import { createRedraw } from '../redraw.ts';
 import { CommandFailed, UsageError } from '../usage-error.ts';
-import type { Command } from './command.ts';
-import { describeRollout, type NodePlacement, type RolloutStatus } from './describe-rollout.ts';
+import type { Command, CommandContext } from './command.ts';
+import {
+  changedText,
+  describeRollout,
+  type NodePlacement,
+  type RolloutStatus,
+  type RolloutText,
+  screenLines,
+  wholeText,
+} from './describe-rollout.ts';
 
 const POLL_MS = 1000;
 const DEFAULT_TIMEOUT_MS = 3_600_000;
@@ -13,8 +22,9 @@ export const rolloutCommand: Command = {
   help: `Usage: fleetset rollout status DAEMONSET [-n NAMESPACE] [--no-watch] [--timeout 1h]
        fleetset rollout pause|resume|approve|retry DAEMONSET [-n NAMESPACE]
 
-status   shows each node, its revision and what it waits for, until the rollout is complete (exit code 0), has failed
-         (1) or the time is over (1); --no-watch shows it once
+status   shows each node, its revision, where it stands and what it waits for, until the rollout is complete (exit
+         code 0), has failed (1) or the time is over (1): on a terminal a table that is redrawn, elsewhere what
+         changes; --no-watch shows it once
 pause    moves no node any more, until resume
 approve  lets the step begin that waits for approval (approval: Manual in the RolloutPolicy)
 retry    tries a revision again that has failed
@@ -25,7 +35,7 @@ History and undo: kubectl rollout history|undo|restart daemonset/NAME.
   --no-watch                 with status: once
   --timeout DURATION         with status: how long to wait (default: 1h)
   --kubeconfig FILE          how to reach the plane (default: $KUBECONFIG, then ~/.kube/config)`,
-  run: async ({ args, environment, print }) => {
+  run: async ({ args, environment, print, terminal }) => {
     const parsed = parseFlags(
       args,
       {
@@ -52,7 +62,9 @@ History and undo: kubectl rollout history|undo|restart daemonset/NAME.
     }
     const timeout = textFlag(parsed, 'timeout');
     const timeoutMs = timeout === undefined ? DEFAULT_TIMEOUT_MS : parseDuration('--timeout', timeout);
-    return watchStatus(subject, print, parsed.values['no-watch'] === true ? undefined : timeoutMs);
+    if (parsed.values['no-watch'] === true)
+      return watchStatus(subject, (text) => print(wholeText(text)), undefined);
+    return watchStatus(subject, shower({ print, ...(terminal ? { terminal } : {}) }), timeoutMs);
   },
 };
 
@@ -110,26 +122,42 @@ async function rolloutOf({ client, namespace, name }: Subject): Promise<RolloutS
 }
 
 async function placementsOf({ client, namespace, name }: Subject): Promise<NodePlacement[]> {
-  const { items } = (await client.call('GET', `${base(namespace)}/placements`)) as { items: NodePlacement[] };
-  return items.filter(({ spec, status }) => spec.daemonSetName === name && status.decision === 'Run');
+  const selector = encodeURIComponent(`spec.daemonSetName=${name}`);
+  const path = `${base(namespace)}/placements?fieldSelector=${selector}`;
+  const { items } = (await client.call('GET', path)) as { items: NodePlacement[] };
+  return items.filter(({ status }) => status.decision === 'Run');
 }
 
 async function watchStatus(
   subject: Subject,
-  print: (line: string) => void,
+  show: (text: RolloutText) => void,
   timeoutMs: number | undefined,
 ): Promise<number> {
   const until = performance.now() + (timeoutMs ?? 0);
-  let last = '';
   for (;;) {
     const rollout = await rolloutOf(subject);
-    const text = describeRollout(subject.name, rollout, await placementsOf(subject));
-    if (text !== last) print(last === '' ? text : `\n${text}`);
-    last = text;
+    show(describeRollout(subject.name, rollout, await placementsOf(subject)));
     if (rollout.phase === 'Complete') return 0;
     if (rollout.phase === 'Stopped' || rollout.phase === 'RolledBack') return 1;
     if (timeoutMs === undefined) return 0;
     if (performance.now() > until) throw new CommandFailed(`not complete in ${timeoutMs / 1000} s`);
     await wait(POLL_MS);
   }
+}
+
+/** On a terminal one table that is drawn anew; elsewhere, a line for each change. */
+function shower({
+  print,
+  terminal,
+}: Pick<CommandContext, 'print' | 'terminal'>): (text: RolloutText) => void {
+  if (terminal) {
+    const redraw = createRedraw(terminal.write);
+    return (text) => redraw(screenLines(text, terminal.size()));
+  }
+  let before: RolloutText | undefined;
+  return (text) => {
+    const news = changedText(before, text);
+    if (news !== undefined) print(news);
+    before = text;
+  };
 }

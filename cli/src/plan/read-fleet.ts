@@ -109,13 +109,17 @@ export function rolloutNode(
       ? {
           pod: {
             revision: pod.metadata.labels?.[REVISION_LABEL] ?? '',
-            available: isReady(pod),
+            available: availableOf(pod, placement) ?? isReady(pod),
             deleted: pod.metadata.deletionTimestamp !== undefined,
           },
         }
       : {}),
   };
 }
+
+/** As the node itself reported it: minReadySeconds count. */
+const availableOf = ({ metadata }: PodSeen, placement: NodePlacement | undefined): boolean | undefined =>
+  placement?.status.pods?.find(({ name }) => name === metadata.name)?.available;
 
 /** The oldest that stays, else the oldest. */
 function countingPod(pods: readonly PodSeen[]): PodSeen | undefined {

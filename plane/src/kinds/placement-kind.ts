@@ -2,7 +2,7 @@
 // asked for; what `fleetset why` shows.
 
 import { objectMeta } from '@fleetset/scheduler-core/schema/meta';
-import { type Infer, list, object, string } from '@fleetset/scheduler-core/schema/schema';
+import { boolean, type Infer, list, object, string } from '@fleetset/scheduler-core/schema/schema';
 import { column, NAME } from './columns.ts';
 import type { Kind, KubeObject } from './kind.ts';
 
@@ -21,6 +21,20 @@ const placement = object(fleetset('Placement'), {
     reasons: list(object(fleetset('PlacementReason'), { code: string(), message: string() })),
     grantedRevision: string(),
     newestRevision: string(),
+    state: string({
+      description:
+        'In the rollout: Updated, Updating, Failed, Waiting or Silent. Empty where no pod belongs.',
+    }),
+    pods: list(
+      object(fleetset('PlacementPod'), {
+        name: string(),
+        revision: string(),
+        ready: boolean(),
+        available: boolean({ description: 'Ready for minReadySeconds.' }),
+        terminating: boolean(),
+      }),
+      { description: 'What the node reported last, oldest first.' },
+    ),
     waiting: string({ description: 'Why the node is not on the newest revision.' }),
     progress: string({ description: 'What the node does about it now.' }),
   }),
@@ -37,11 +51,16 @@ export const placementKind: Kind = {
   namespaced: true,
   schema: placement,
   verbs: ['get', 'list'],
+  fields: {
+    'spec.daemonSetName': (object) => of(object).spec?.daemonSetName ?? '',
+    'spec.nodeName': (object) => of(object).spec?.nodeName ?? '',
+  },
   columns: [
     NAME,
     column('DaemonSet', 'The DaemonSet it is about.', (object) => of(object).spec?.daemonSetName ?? ''),
     column('Node', 'The node that decided.', (object) => of(object).spec?.nodeName ?? ''),
     column('Decision', 'Run, Keep or Leave.', (object) => of(object).status?.decision ?? ''),
+    column('State', 'Where it stands in the rollout.', (object) => of(object).status?.state ?? ''),
     column('Why', 'The reasons.', (object) =>
       (of(object).status?.reasons ?? []).map(({ message }) => message).join('; '),
     ),

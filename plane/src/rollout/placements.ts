@@ -1,5 +1,7 @@
 // Placements, made from what agents decided and the last plan of each DaemonSet.
 import { decidePlacement, placementRules } from '@fleetset/scheduler-core/placement';
+import { targetOf } from '@fleetset/scheduler-core/rollout/advance-rollout';
+import { nodeStanding } from '@fleetset/scheduler-core/rollout/node-standing';
 import type { RolloutPlan } from '@fleetset/scheduler-core/rollout/plan-rollout';
 import type { DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
 import type { Node } from '@fleetset/scheduler-core/schema/node';
@@ -8,6 +10,7 @@ import type { KubeObject } from '../kinds/kind.ts';
 import type { Placement } from '../kinds/placement-kind.ts';
 import type { Store } from '../store/store.ts';
 import type { GrantBook } from './grants.ts';
+import type { RolloutRecords } from './rollout-records.ts';
 
 type StoredSet = DaemonSet & { readonly metadata: KubeObject['metadata'] };
 
@@ -17,6 +20,7 @@ export interface PlacementSources {
   readonly grants: GrantBook;
   readonly planOf: (daemonSetUid: string) => RolloutPlan | undefined;
   readonly newestOf: (daemonSet: StoredSet) => string | undefined;
+  readonly records: RolloutRecords;
 }
 
 export interface Placements extends Iterable<KubeObject> {
@@ -59,15 +63,28 @@ function placementsOf(sources: PlacementSources, daemonSet: StoredSet): (node: N
   const rules = placementRules(daemonSet.spec?.template?.spec ?? { containers: [] });
   const newest = sources.newestOf(daemonSet);
   const grants = sources.grants.of(uid);
+  const record = sources.records.of(uid);
+  const target = record && daemonSet.spec?.updateStrategy?.type !== 'OnDelete' ? targetOf(record) : newest;
   const waits = new Map(sources.planOf(uid)?.waits.map(({ node, reason }) => [node, reason]));
   return (node) => {
     const nodeName = node.metadata?.name ?? '';
-    const told = sources.fleet.get(nodeName)?.report?.placements.find((one) => one.daemonSetUid === uid);
+    const state = sources.fleet.get(nodeName);
+    const told = state?.report?.placements.find((one) => one.daemonSetUid === uid);
+    const pods = (state?.podsBySet.get(uid) ?? []).map(
+      ({ name, revision, ready, available, terminating }) => ({
+        name,
+        revision,
+        ready,
+        available,
+        terminating,
+      }),
+    );
     const computed = decidePlacement(rules, {
       name: nodeName,
       labels: node.metadata?.labels ?? {},
       taints: node.spec?.taints ?? [],
     });
+    const decision = told?.decision || computed.decision;
     const granted = grants.get(nodeName);
     const waiting = waits.get(nodeName);
     const placement: Placement = {
@@ -76,11 +93,23 @@ function placementsOf(sources: PlacementSources, daemonSet: StoredSet): (node: N
       metadata: { name: `${name}.${nodeName}`, namespace, uid: `${uid}.${nodeName}` },
       spec: { nodeName, daemonSetName: name },
       status: {
-        decision: told?.decision || computed.decision,
+        decision,
         decidedBy: told ? 'Agent' : 'Plane',
         reasons: (told?.reasons ?? computed.reasons).map(({ code, message }) => ({ code, message })),
         ...(granted === undefined ? {} : { grantedRevision: granted }),
         ...(newest === undefined ? {} : { newestRevision: newest }),
+        ...(decision === 'Run'
+          ? {
+              state: nodeStanding({
+                target,
+                granted,
+                lost: state?.lost ?? false,
+                failedWith: record?.failures[nodeName] === undefined ? undefined : record.newest,
+                pods,
+              }),
+            }
+          : {}),
+        pods,
         ...(waiting === undefined ? {} : { waiting }),
         ...(told?.progress ? { progress: told.progress } : {}),
       },

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { createFleet } from '../../src/fleet/fleet.ts';
 import { openGrantBook } from '../../src/rollout/grants.ts';
 import { placements } from '../../src/rollout/placements.ts';
+import { openRolloutRecords } from '../../src/rollout/rollout-records.ts';
 import { daemonSet } from '../support/manifests.ts';
 import { committed, storeFile } from '../support/store.ts';
 
@@ -34,7 +35,14 @@ async function sources() {
   return {
     store,
     made,
-    sources: { store, fleet: createFleet(() => 0), grants, planOf: () => undefined, newestOf },
+    sources: {
+      store,
+      fleet: createFleet(() => 0),
+      grants,
+      records: openRolloutRecords(store),
+      planOf: () => undefined,
+      newestOf,
+    },
   };
 }
 

@@ -190,17 +190,28 @@ describe('Placements', () => {
     expect([moved.length, waiting.length]).toEqual([1, 2]);
     expect(moved[0].status).not.toHaveProperty('waiting');
     for (const { status } of waiting)
-      expect(status.waiting).toBe('waits for its turn: 1 of at most 1 nodes are unavailable');
+      expect(status).toMatchObject({
+        state: 'Waiting',
+        waiting: 'waits for its turn: 1 of at most 1 nodes are unavailable',
+        pods: [{ available: true, terminating: false }],
+      });
+    expect(moved[0].status.state).toBe('Updating');
+    const selected = `${PLACEMENTS}?fieldSelector=spec.daemonSetName%3Dweb,spec.nodeName%3D${fleet.nodes[0]?.name}`;
+    expect((await plane.api.ok('GET', selected)).items).toHaveLength(1);
+    expect(
+      (await plane.api.ok('GET', `${PLACEMENTS}?fieldSelector=spec.daemonSetName%3Dother`)).items,
+    ).toEqual([]);
     const table = await plane.api.ok('GET', PLACEMENTS, undefined, { headers: { Accept: TABLE } });
     expect(table.columnDefinitions.map(({ name, priority }: Json) => name + (priority ? '*' : ''))).toEqual([
       'Name',
       'DaemonSet',
       'Node',
       'Decision',
+      'State',
       'Why',
       'Waiting*',
     ]);
-    expect(table.rows[0].cells.slice(1, 5)).toEqual(['web', names()[0], 'Run', 'no taint forbids it']);
+    expect(table.rows[0].cells.slice(1, 6)).toEqual(['web', names()[0], 'Run', 'Updating', 'no taint forbids it']);
   });
 
   it('cannot be written or watched', async () => {

@@ -25,7 +25,7 @@ const pod = (revision: string) => ({ name: revision, revision, available: true, 
 
 const THREE = [
   placed('c', 'Waiting', { pods: [pod('one')], waiting: 'waits for its turn' }),
-  placed('a', 'Updated', { pods: [pod('two')] }),
+  placed('a', 'Updated', { pods: [pod('two')], progress: 'run, granted to this node' }),
   placed('b', 'Updating', { pods: [pod('one'), pod('two')], progress: 'pulls the image' }),
 ];
 

@@ -61,7 +61,8 @@ export function describeRollout(
     .map(({ spec, status }): NodeRow => {
       const { state = '', grantedRevision, waiting = '', progress = '' } = status;
       const failed = failures[spec.nodeName];
-      const why = [failed ? `failed: ${failed}` : '', waiting, progress].filter((part) => part !== '');
+      const doing = state === 'Updating' || state === 'Failed' ? progress : '';
+      const why = [failed ? `failed: ${failed}` : '', waiting, doing].filter((part) => part !== '');
       return {
         state,
         cells: [spec.nodeName, running(status) ?? grantedRevision ?? '-', state, why.join('; ')],

@@ -15,7 +15,7 @@ import {
   wholeText,
 } from './describe-rollout.ts';
 
-const POLL_MS = 1000;
+const POLL_MS = 500;
 const DEFAULT_TIMEOUT_MS = 3_600_000;
 
 export const rolloutCommand: Command = {

@@ -1,6 +1,6 @@
 // What one node is told: every DaemonSet with its placement rules and the revision this node may run, what
 // operators set on the node, and the pods that somebody deleted.
-
+import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import { type DesiredDaemonSet, NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
 import { type PlacementRules, placementRules } from '@fleetset/scheduler-core/placement';
 import { revisionTemplate } from '@fleetset/scheduler-core/revision-history';
@@ -82,5 +82,8 @@ function desiredSet(
   };
 }
 
+/** One for all: its buffer has grown to what they need. */
+const writer = new BinaryWriter();
+
 export const desiredContent = (desired: NodeDesired): Buffer =>
-  Buffer.from(NodeDesired.encode(desired).finish());
+  Buffer.from(NodeDesired.encode(desired, writer).finish());

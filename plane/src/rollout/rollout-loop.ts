@@ -102,8 +102,9 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       } else dirtySets.add(uid);
       if (!(await commit(pass.status))) dirtySets.add(uid);
       for (const { node } of pass.plan.grants) dirtyNodes.add(node);
-      // A grant of what runs already frees budget at once, and no report will come to say so.
-      if (pass.plan.grants.length > 0) dirtySets.add(uid);
+      // A grant of what runs already may free budget at once, and no report will come to say so.
+      if (pass.plan.grants.some(({ node, revision }) => runsAlready(fleet, uid, node, revision)))
+        dirtySets.add(uid);
     }
   };
 
@@ -205,6 +206,9 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
     },
   };
 }
+
+const runsAlready = (fleet: Fleet, uid: string, node: string, revision: string): boolean =>
+  fleet.get(node)?.podsBySet.get(uid)?.some((pod) => pod.revision === revision) ?? false;
 
 const uidOf = ({ value, previous }: Pick<Change, 'value' | 'previous'>): string =>
   ((value ?? previous) as unknown as KubeObject | undefined)?.metadata.uid ?? '';

@@ -58,13 +58,14 @@ function begin(
   before: RolloutRecord | undefined,
   { newest, nodes, retry, pacing }: RolloutView,
 ): RolloutRecord {
-  const silent = nodes.filter(({ lost }) => lost).map(({ name }) => name);
   const again = retry !== undefined && retry !== before?.retry && before !== undefined && hasFailed(before);
   if (before?.newest === newest && !again) {
+    if (before.aside.length === 0) return before;
     const heard = new Set(nodes.filter(({ connected }) => connected).map(({ name }) => name));
     const aside = before.aside.filter((name) => !heard.has(name));
     return aside.length === before.aside.length ? before : { ...before, aside };
   }
+  const silent = nodes.filter(({ lost }) => lost).map(({ name }) => name);
   return {
     newest,
     ...(before?.stable === undefined ? {} : { stable: before.stable }),

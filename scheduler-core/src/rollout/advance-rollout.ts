@@ -109,7 +109,11 @@ function look(before: RolloutRecord, timesBefore: RolloutTimes | undefined, view
   // What has passed is judged by now, and nothing more comes of it.
   const deadline = times.progressAt + pacing.progressDeadlineMs;
   const awaits = moving && record.phase === 'Progressing' && deadline > now;
-  const nextAt = earliest([awaits ? deadline : undefined, turn.soakedAt]);
+  const nextAt = earliest([
+    awaits ? deadline : undefined,
+    turn.soakedAt,
+    ...(record.phase === 'Progressing' ? nodeDeadlines(judged, times, pacing, now) : []),
+  ]);
   return {
     record: sameRecord(judged, before) ? before : judged,
     times,
@@ -121,6 +125,18 @@ function look(before: RolloutRecord, timesBefore: RolloutTimes | undefined, view
     ...(nextAt === undefined ? {} : { nextAt }),
   };
 }
+
+/** When those that were granted it and never had it will have failed. */
+const nodeDeadlines = (
+  { failures }: RolloutRecord,
+  { grantedAt, onceAvailable }: RolloutTimes,
+  { progressDeadlineMs }: Pacing,
+  now: number,
+): number[] =>
+  [...grantedAt]
+    .filter(([name]) => failures[name] === undefined && !onceAvailable.has(name))
+    .map(([, at]) => at + progressDeadlineMs)
+    .filter((at) => at > now);
 
 /** Every node had it, so nothing is judged any more and no time counts: only the next template begins anew. */
 const complete = (

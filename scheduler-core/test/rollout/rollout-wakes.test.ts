@@ -39,6 +39,19 @@ describe('when time alone changes something', () => {
     expect(look(undefined, undefined, false, 1000).nextAt).toBe(1000 + DEADLINE_MS);
   });
 
+  it('is also the deadline of a node that others came after', () => {
+    const first = look(undefined, undefined, false, 1000);
+    // Another came nearer: the rollout has its time anew, the node that never had it does not.
+    const nodes = [node('n1', true), node('n2', false), node('n3', true)];
+    const view = { newest: 'a', nodes, closed: new Map(), approvedWaves: 0, now: 5000 };
+    const later = advanceRollout(first.record, first.times, {
+      ...view,
+      pacing: pacingOf('the test', {} as RolloutPolicySpec),
+    });
+    expect(later.times.progressAt).toBe(5000);
+    expect(later.nextAt).toBe(1000 + DEADLINE_MS);
+  });
+
   it('is never, once every node had the revision', () => {
     const first = look(undefined, undefined, true, 0);
     expect(first.record.phase).toBe('Complete');

@@ -97,6 +97,18 @@ describe.concurrent.each(TEMPLATES)('a DaemonSet %s', (_, tolerant) => {
     await untilRolledOut(plane, 'web', 3);
   });
 
+  it('is not held up either when the node is found to be dead by a plane that started after it died', async () => {
+    await using world = await running(3, pod);
+    const { plane, fleet, touched, isUnknown } = world;
+    const [silent] = fleet.nodes;
+    silent?.freeze();
+    await until('it is lost', () => isUnknown(silent));
+    // The stored Node says Unknown already: nothing but the plane's own grace passes.
+    await plane.restart();
+    await world.setImage('web:2');
+    await until('the others are moved', () => touched().length === 2);
+  });
+
   it('starts nothing anew for a node that was silent, and finds its pod as it was', async () => {
     await using world = await running(2, pod);
     const { plane, fleet, set, isUnknown } = world;

@@ -101,3 +101,32 @@ describe('a pause', () => {
     expect(await texts()).toEqual(['four', 'four', 'four']);
   });
 });
+
+describe('an image that cannot be pulled', () => {
+  it('goes back when its deadline is over, stops at the budget, and no node was ever down', async () => {
+    await apply({
+      apiVersion: 'fleetset.dev/v1',
+      kind: 'RolloutPolicy',
+      metadata: { name: 'hasty', namespace },
+      spec: { daemonSets: ['web'], progressDeadlineSeconds: 8 },
+    });
+    const watch = watchDowntime(urls);
+    await apply(web({ namespace, port: PORT, text: 'five', image: 'fleetset-test/busybox:none' }));
+    await eventually('one node tries it', async () =>
+      /ErrImagePull|ImagePullBackOff/.test(await kubectl('get', 'pods', '-n', namespace, '--no-headers')),
+    );
+    const { stdout } = await rollout('status', 'web', '--no-watch');
+    expect(stdout.match(/Updating/g)).toHaveLength(1);
+    expect(stdout.match(/Waiting/g)).toHaveLength(NODES.length - 1);
+    const status = await rollout('status', 'web');
+    expect(status.code).toBe(1);
+    expect(status.stdout).toMatch(/web: RolledBack \[#{20}\] 3\/3 /);
+    await watch.stop();
+    expect(watch.worst()).toBe(0);
+    expect(await texts()).toEqual(['four', 'four', 'four']);
+    expect(await kubectl('describe', 'ds', 'web', '-n', namespace)).toMatch(
+      /no node came nearer in 8 s|did not become available in 8 s/,
+    );
+    await kubectl('delete', 'rolloutpolicy', 'hasty', '-n', namespace);
+  });
+});

@@ -1,5 +1,6 @@
 // Which pods of one DaemonSet a node runs, prepares and stops (rules 16 to 18). A replacement is prepared beside
-// the pod it replaces (image there, containers created) and only then are they changed over.
+// the pod it replaces (image there, containers created) and only then are they changed over. Under a surge both run
+// until the new one is available (rules 41 to 45).
 import type { PlacementDecision } from '../placement.ts';
 import type { NodeDaemonSet, PodRecord } from './pod-record.ts';
 
@@ -19,6 +20,10 @@ export interface PodProgress {
   readonly running: boolean;
   /** Every container has been created. */
   readonly prepared: boolean;
+  /** Absent while nobody knows: no reason to stop it, nor to stop another for it. */
+  readonly ready?: boolean;
+  /** Ready for minReadySeconds. */
+  readonly available: boolean;
 }
 
 export interface Choice {
@@ -43,21 +48,30 @@ export function choosePods(
     const reason = ended.get(record.uid);
     return reason === undefined ? [] : [{ record, bucket: 'stop', reason }];
   });
+  const keep = daemonSet.surge ? keepWhatServes : keepOne;
+  const replace = daemonSet.surge ? replaceBeside : replaceAsGranted;
   const rest =
     decision === 'Keep'
-      ? keepOne(live, progressOf, 'no new pod is wanted here, it may stay')
-      : replaceAsGranted(daemonSet, live, progressOf);
-  return { ...rest, pods: oneAtATime([...stopping, ...rest.pods], progressOf) };
+      ? keep(live, progressOf, 'no new pod is wanted here, it may stay')
+      : replace(daemonSet, live, progressOf);
+  return { ...rest, pods: atATime(daemonSet.surge ? 2 : 1, [...stopping, ...rest.pods], progressOf) };
 }
 
-/** Whatever was chosen, nothing is started while another pod of the DaemonSet still runs. */
-function oneAtATime(pods: readonly PodChoice[], progressOf: (uid: string) => PodProgress): PodChoice[] {
-  const running = pods.filter(({ record }) => progressOf(record.uid).running);
-  return pods.map((choice) =>
-    choice.bucket === 'run' && running.some(({ record }) => record.uid !== choice.record.uid)
-      ? { ...choice, bucket: 'prepare', reason: 'waits until the pod before it has stopped' }
-      : choice,
-  );
+/** Whatever was chosen, nothing is started while so many other pods of the DaemonSet run, those that end included. */
+function atATime(
+  most: number,
+  pods: readonly PodChoice[],
+  progressOf: (uid: string) => PodProgress,
+): PodChoice[] {
+  const running = new Set(pods.map(({ record }) => record.uid).filter((uid) => progressOf(uid).running));
+  return pods.map((choice) => {
+    const { uid } = choice.record;
+    if (choice.bucket !== 'run') return choice;
+    if (running.size - Number(running.has(uid)) >= most)
+      return { ...choice, bucket: 'prepare', reason: 'waits until the pod before it has stopped' };
+    running.add(uid);
+    return choice;
+  });
 }
 
 const stopAll = (records: readonly PodRecord[], reason: string): Choice => ({
@@ -128,6 +142,63 @@ function replaceAsGranted(
       ),
       ...duplicates,
       { record: target, bucket: 'run', reason: 'granted to this node' },
+    ],
+  };
+}
+
+/**
+ * Of several that may all run: the oldest that is available, else that is ready, else as without a surge. As long as
+ * none is known to be available, one of which nothing is known is not stopped either: it may be the one that serves.
+ */
+function keepWhatServes(
+  live: readonly PodRecord[],
+  progressOf: (uid: string) => PodProgress,
+  reason: string,
+): Choice {
+  const available = live.find(({ uid }) => progressOf(uid).available);
+  const kept = available ?? live.find(({ uid }) => progressOf(uid).ready) ?? theOne(live, progressOf);
+  const isUnknown = ({ uid }: PodRecord) => progressOf(uid).running && progressOf(uid).ready === undefined;
+  return {
+    pods: live.map((record) => {
+      if (record !== kept && !available && isUnknown(record))
+        return { record, bucket: 'run', reason: 'it is not known yet which of them serves' };
+      return runOrStop(record, record === kept, reason);
+    }),
+  };
+}
+
+/** Rules 41, 42 and 45: one old and one new pod; the old one goes when it is not needed, or of no use, any more. */
+function replaceBeside(
+  { granted }: NodeDaemonSet,
+  live: readonly PodRecord[],
+  progressOf: (uid: string) => PodProgress,
+): Choice {
+  if (!granted)
+    return keepWhatServes(live, progressOf, 'nothing is granted to this node: what runs may stay');
+  const isCurrent = (record: PodRecord) => isOf(record, granted);
+  const outdated = live.filter((record) => !isCurrent(record));
+  const old = keepWhatServes(outdated, progressOf, 'it stays until its replacement is available').pods;
+  const current = keepWhatServes(live.filter(isCurrent), progressOf, 'granted to this node').pods;
+  const replaces = `revision ${granted.revision} replaces it`;
+  if (current.length === 0) {
+    // Two that may both have to stay leave no room for a third.
+    const full = old.filter(({ bucket }) => bucket === 'run').length > 1;
+    return { pods: old, ...(full ? {} : { bear: old.length > 0 ? replaces : 'the node has no pod' }) };
+  }
+  const stands = current.filter(({ bucket }) => bucket === 'run').map(({ record }) => progressOf(record.uid));
+  const isThere = stands.some(({ prepared, started }) => prepared || started);
+  const isAvailable = stands.some(({ available }) => available);
+  const goes = ({ uid }: PodRecord): string | undefined => {
+    if (isAvailable) return replaces;
+    return isThere && progressOf(uid).ready === false ? `it is not ready, and ${replaces}` : undefined;
+  };
+  return {
+    pods: [
+      ...old.map((choice): PodChoice => {
+        const reason = choice.bucket === 'run' ? goes(choice.record) : undefined;
+        return reason === undefined ? choice : { ...choice, bucket: 'stop', reason };
+      }),
+      ...current,
     ],
   };
 }

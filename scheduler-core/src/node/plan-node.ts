@@ -40,7 +40,7 @@ export interface NodePlan {
 export function planNode(input: NodeInput): NodePlan {
   const progress = new Map(input.pods.map((pod) => [pod.record.uid, podProgress(pod, input)]));
   const progressOf = (uid: string): PodProgress =>
-    progress.get(uid) ?? { started: false, running: false, prepared: false };
+    progress.get(uid) ?? { started: false, running: false, prepared: false, available: false };
   const ended = new Map([
     ...input.pods
       .filter(({ ending }) => ending)
@@ -71,13 +71,22 @@ export function planNode(input: NodeInput): NodePlan {
     ).pods,
   );
   const steps = planAllContainers(input, choices);
-  const nextAt = earliest(steps.waits);
+  const nextAt = earliest([...steps.waits, ...changeovers(input)]);
   return {
     actions: [...actions, ...steps.actions],
     placements,
     pods: choices,
     ...(nextAt === undefined ? {} : { nextAt }),
   };
+}
+
+/** When a new pod becomes available beside an old one by the mere passing of time. */
+function changeovers({ daemonSets, pods, now }: NodeInput): number[] {
+  const surging = new Set(daemonSets.filter(({ surge }) => surge).map(({ uid }) => uid));
+  return pods
+    .filter(({ record }) => surging.has(record.daemonSetUid))
+    .map(({ health }) => health?.availableAt ?? now)
+    .filter((at) => at > now);
 }
 
 function planAllContainers(input: NodeInput, choices: readonly PodChoice[]) {
@@ -95,7 +104,7 @@ function planAllContainers(input: NodeInput, choices: readonly PodChoice[]) {
 const recordsOf = (input: NodeInput, belongs: (daemonSetUid: string) => boolean) =>
   input.pods.map(({ record }) => record).filter(({ daemonSetUid }) => belongs(daemonSetUid));
 
-function podProgress({ record, template }: PlannedPod, input: NodeInput): PodProgress {
+function podProgress({ record, template, health }: PlannedPod, input: NodeInput): PodProgress {
   const seen = input.containers.filter(({ podUid }) => podUid === record.uid);
   const names = template ? containerNames(template) : [];
   const busyWith = (name: string) => input.busy.get(containerKey(record.uid, name));
@@ -106,6 +115,8 @@ function podProgress({ record, template }: PlannedPod, input: NodeInput): PodPro
     prepared:
       template !== undefined &&
       names.every((name) => seen.some((container) => container.name === name) && busyWith(name) !== 'create'),
+    ...(health ? { ready: health.ready } : {}),
+    available: health?.availableAt !== undefined && health.availableAt <= input.now,
   };
 }
 

@@ -10,6 +10,8 @@ export interface NodeDaemonSet {
   readonly rules: PlacementRules;
   /** What this node may run; absent while nothing is granted. */
   readonly granted?: { readonly revision: string; readonly templateHash: string };
+  /** A new pod runs beside the one it replaces, until it is available. */
+  readonly surge?: boolean;
 }
 
 /** A pod's identity, made once on this node and kept until the pod is gone. */
@@ -52,6 +54,14 @@ export interface PlannedPod {
   readonly template?: PodTemplateSpec;
   /** Its end was announced: it is stopped, whatever is wanted now. */
   readonly ending?: boolean;
+  /** Absent while it is not known: this agent has not asked it yet since it started. */
+  readonly health?: PodHealth;
+}
+
+export interface PodHealth {
+  readonly ready: boolean;
+  /** When it has been ready for minReadySeconds; by the clock of planning. Absent while it is not ready. */
+  readonly availableAt?: number;
 }
 
 export const needsHolder = (template: PodTemplateSpec): boolean => !template.spec?.hostNetwork;

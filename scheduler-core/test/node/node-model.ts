@@ -10,9 +10,11 @@ import { actionKey } from '@fleetset/scheduler-core/node/node-action';
 import type { NodeInput, NodePlan } from '@fleetset/scheduler-core/node/plan-node';
 import {
   containerKey,
+  containerNames,
   HOLDER,
   type NodeDaemonSet,
   needsHolder,
+  type PodHealth,
   type PodRecord,
   type SeenContainer,
 } from '@fleetset/scheduler-core/node/pod-record';
@@ -39,6 +41,8 @@ export type Revision = keyof typeof TEMPLATES;
 const REVISIONS = Object.keys(TEMPLATES) as Revision[];
 const templateOf = ({ revision }: { readonly revision: string }): PodTemplateSpec =>
   TEMPLATES[revision as Revision];
+
+const MIN_READY_MS = 1000;
 
 interface EngineContainer {
   readonly id: string;
@@ -69,6 +73,8 @@ export class NodeModel {
   setIsThere = true;
   granted: Revision | undefined = 'r0';
   decision: PlacementDecision = 'Run';
+  surge = false;
+  private everSurged = false;
   readonly tombstones = new Map<string, number | undefined>();
   // The engine.
   containers: EngineContainer[] = [];
@@ -80,6 +86,10 @@ export class NodeModel {
   readonly busy = new Map<string, NodeAction['kind']>();
   readonly endedAt = new Map<string, number>();
   readonly unhealthy = new Map<string, string>();
+  /** Pods whose programs serve, since when. */
+  readonly serving = new Map<string, number>();
+  /** Pods that this agent has asked how they are. */
+  readonly asked = new Set<string>();
   underWay: UnderWay[] = [];
   /** Made some time ago, for a plan that comes late. */
   look: Look | undefined;
@@ -103,7 +113,43 @@ export class NodeModel {
       name: 'web',
       rules: {},
       ...(granted ? { granted } : {}),
+      ...(this.surge ? { surge: true } : {}),
     };
+  }
+
+  setSurge(surge: boolean): void {
+    this.surge = surge;
+    this.everSurged ||= surge;
+  }
+
+  /** As it really is, as far as its containers are as they were when the engine was looked at. */
+  private healthOf({ uid, revision }: PodRecord, { containers }: Look): PodHealth {
+    const since = this.serving.get(uid);
+    const running = containers.filter(({ record, state }) => record.uid === uid && state === 'running');
+    const whole = containerNames(templateOf({ revision })).every((name) =>
+      running.some((container) => container.name === name),
+    );
+    return since === undefined || !whole
+      ? { ready: false }
+      : { ready: true, availableAt: since + MIN_READY_MS };
+  }
+
+  private isKnown({ uid }: PodRecord, { containers }: Look): boolean {
+    return (
+      this.asked.has(uid) ||
+      !containers.some(({ record, state }) => record.uid === uid && state === 'running')
+    );
+  }
+
+  private isAvailable(record: PodRecord, look: Look): boolean {
+    const { availableAt } = this.healthOf(record, look);
+    return availableAt !== undefined && availableAt <= this.now;
+  }
+
+  /** The program of a pod that runs begins to serve. */
+  serve(uid: string): void {
+    if (this.containers.some(({ record, state }) => record.uid === uid && state === 'running'))
+      this.serving.set(uid, this.now);
   }
 
   lookNow(): void {
@@ -128,7 +174,11 @@ export class NodeModel {
       node: { name: 'n', labels: {}, taints: effects[this.decision] },
       daemonSets: this.setIsThere ? [this.daemonSet()] : [],
       tombstones: this.tombstones,
-      pods: [...this.records.values()].map((record) => ({ record, template: templateOf(record) })),
+      pods: [...this.records.values()].map((record) => ({
+        record,
+        template: templateOf(record),
+        ...(this.isKnown(record, look) ? { health: this.healthOf(record, look) } : {}),
+      })),
       containers: look.containers.map((container) => this.seen(container)),
       busy: this.mindsTheLook ? new Map([...look.busy, ...this.busy]) : this.busy,
       memory: this.memory,
@@ -160,6 +210,8 @@ export class NodeModel {
     const plan = this.plan(input);
     this.checkBuckets(plan);
     this.checkStops(input, plan);
+    this.checkServing(plan, look);
+    this.checkStarts(input, plan);
     for (const action of plan.actions) this.begin(action, look);
     return plan;
   }
@@ -277,6 +329,7 @@ export class NodeModel {
     const { holder } = container;
     if (holder && this.containers.find(({ id }) => id === holder.id)?.state !== 'running')
       return this.failure(action, 'the holder does not run');
+    this.asked.add(container.record.uid);
     this.setState(container.id, 'running');
     return undefined;
   }
@@ -285,18 +338,56 @@ export class NodeModel {
     const container = this.containers.find((one) => one.id === id);
     if (!container || (state === 'exited' && container.state !== 'running')) return;
     container.state = state;
-    if (state === 'exited') this.unhealthy.delete(id);
+    if (state === 'exited') this.hasEnded(container);
     this.checkAlone();
   }
 
-  /** (a) Never two pods of one DaemonSet with running containers. */
+  private hasEnded({ id, record }: EngineContainer): void {
+    this.unhealthy.delete(id);
+    this.serving.delete(record.uid);
+  }
+
+  /** A container ends by itself, or somebody removes it. */
+  end(container: EngineContainer): void {
+    container.state = 'exited';
+    this.hasEnded(container);
+  }
+
+  /** (a) Never two pods of one DaemonSet with running containers; with a surge never three. */
   private checkAlone(): void {
     const bySet = new Map<string, Set<string>>();
     for (const { record, state } of this.containers)
       if (state === 'running')
         bySet.set(record.daemonSetUid, (bySet.get(record.daemonSetUid) ?? new Set()).add(record.uid));
     for (const [set, pods] of bySet)
-      if (pods.size > 1) this.violations.push(`${set} runs ${[...pods].join(' and ')}`);
+      if (pods.size > (this.everSurged ? 2 : 1))
+        this.violations.push(`${set} runs ${[...pods].join(' and ')}`);
+  }
+
+  /** (a) Without a surge nothing is started beside another pod that runs. */
+  private checkStarts({ containers, busy }: NodeInput, { actions }: NodePlan): void {
+    if (this.surge) return;
+    for (const { kind, ...action } of actions) {
+      if (kind !== 'start' || !('podUid' in action)) continue;
+      const set = this.records.get(action.podUid)?.daemonSetUid;
+      const other = containers.find(
+        ({ podUid, name, state }) =>
+          podUid !== action.podUid &&
+          this.records.get(podUid)?.daemonSetUid === set &&
+          (state === 'running' || busy.get(containerKey(podUid, name)) === 'start'),
+      );
+      if (other) this.violations.push(`without a surge ${action.podUid} runs beside ${other.podUid} and so`);
+    }
+  }
+
+  /** (e) Under a surge a pod that is available is stopped only where another is. */
+  private checkServing({ pods }: NodePlan, look: Look): void {
+    if (!this.surge || !this.setIsThere || this.decision === 'Leave') return;
+    const own = pods.filter(({ record }) => record.daemonSetUid === this.setUid);
+    const stays = own.some(({ record, bucket }) => bucket !== 'stop' && this.isAvailable(record, look));
+    for (const { record, bucket } of own)
+      if (bucket === 'stop' && !stays && !this.tombstones.has(record.uid) && this.isAvailable(record, look))
+        this.violations.push(`${record.uid} goes, which served, and nothing else does`);
   }
 
   /** (b) Every pod in exactly one bucket. */
@@ -342,6 +433,7 @@ export class NodeModel {
     this.busy.clear();
     this.memory.clear();
     this.endedAt.clear();
+    this.asked.clear();
     this.look = undefined;
     if (losesRecords) this.records.clear();
   }
@@ -362,6 +454,10 @@ export class NodeModel {
     for (let round = 0; round < 300; round++) {
       while (this.underWay.length > 0) this.finish(0, 'well');
       this.dropTombstones();
+      for (const uid of this.records.keys()) {
+        this.asked.add(uid);
+        if (!this.serving.has(uid)) this.serve(uid);
+      }
       const plan = this.pass();
       if (this.underWay.length > 0) continue;
       if (plan.nextAt === undefined) return plan;
@@ -394,10 +490,29 @@ const KINDS = [
   ...(['create set', 'create set', 'unhealthy', 'break image', 'break start', 'repair'] as const),
 ] as const;
 
-export type NodeEvent = readonly [kind: (typeof KINDS)[number], which: number, how: number];
+const SURGE_KINDS = [
+  ...(['serve', 'serve', 'serve', 'serve', 'serve', 'wait', 'wait', 'ask', 'ask', 'stop serving'] as const),
+  ...(['surge', 'restart agent'] as const),
+] as const;
+
+export type NodeEvent = readonly [
+  kind: (typeof KINDS)[number] | (typeof SURGE_KINDS)[number],
+  which: number,
+  how: number,
+];
 
 export const someEvents = fc.array(
   fc.tuple(fc.constantFrom(...KINDS), fc.nat(5), fc.nat(7)) as fc.Arbitrary<NodeEvent>,
+  { minLength: 10, maxLength: 100, size: 'max' },
+);
+
+/** The same, and all that only a surge minds. */
+export const someSurgeEvents = fc.array(
+  fc.tuple(
+    fc.constantFrom(...KINDS, ...SURGE_KINDS, ...SURGE_KINDS),
+    fc.nat(5),
+    fc.nat(7),
+  ) as fc.Arbitrary<NodeEvent>,
   { minLength: 10, maxLength: 100, size: 'max' },
 );
 
@@ -434,12 +549,12 @@ export function happen(model: NodeModel, [kind, which, how]: NodeEvent): void {
       break;
     case 'kill': {
       const container = pick(model.running());
-      if (container) container.state = 'exited';
-      if (container) model.unhealthy.delete(container.id);
+      if (container) model.end(container);
       break;
     }
     case 'remove': {
       const container = pick(model.containers);
+      if (container?.state === 'running') model.end(container);
       model.containers = model.containers.filter((one) => one !== container);
       break;
     }
@@ -451,6 +566,24 @@ export function happen(model: NodeModel, [kind, which, how]: NodeEvent): void {
       if (uid) model.tombstones.set(uid, how);
       break;
     }
+    case 'serve': {
+      const container = pick(model.running());
+      if (container) model.serve(container.record.uid);
+      break;
+    }
+    case 'stop serving': {
+      const uid = pick([...model.serving.keys()]);
+      if (uid) model.serving.delete(uid);
+      break;
+    }
+    case 'ask': {
+      const uid = pick([...model.records.keys()]);
+      if (uid) model.asked.add(uid);
+      break;
+    }
+    case 'surge':
+      model.setSurge(how < 5);
+      break;
     case 'delete set':
       model.setIsThere = false;
       break;

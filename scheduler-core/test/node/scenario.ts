@@ -2,7 +2,12 @@
 import type { ContainerMemory, NodeAction } from '@fleetset/scheduler-core/node/node-action';
 import { actionKey } from '@fleetset/scheduler-core/node/node-action';
 import { type NodePlan, planNode } from '@fleetset/scheduler-core/node/plan-node';
-import type { PodRecord, SeenContainer, SeenState } from '@fleetset/scheduler-core/node/pod-record';
+import type {
+  PodHealth,
+  PodRecord,
+  SeenContainer,
+  SeenState,
+} from '@fleetset/scheduler-core/node/pod-record';
 import type { PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
 
@@ -23,11 +28,12 @@ export function templateNamed(revision: string): PodTemplateSpec {
 
 /**
  * What is so, one fact a line ("@" is a pod's holder):
- *   grant r2 | no grant | no set | Keep | Leave
+ *   grant r2 | no grant | no set | Keep | Leave | surge
  *   pod a r1 | pod a r1 without template          older ones first
  *   a/main#0 running | a/main#1 created | a/main#0 ended 5s ago | a/main#0 ended unseen
  *   busy create a/main | busy bear | busy remove a/main#0
  *   deleted a | deleted a in 7s
+ *   a unready | a ready | a available | a available in 5s     otherwise it is not known
  *   unhealthy a/main#0
  *   trouble a/main start 3s ago                   the last action on it failed
  *   waited a/main restart 20s since 60s ago       the next wait, and when it was last used
@@ -44,12 +50,16 @@ export function planOf(lines: string): NodePlan {
             namespace: 'default',
             name: 'web',
             rules: {},
+            ...(facts.surge ? { surge: true } : {}),
             ...(facts.granted ? { granted: { revision: facts.granted, templateHash: facts.granted } } : {}),
           },
         ]
       : [],
     tombstones: facts.tombstones,
-    pods: facts.pods,
+    pods: facts.pods.map((pod) => {
+      const health = facts.health.get(pod.record.uid);
+      return health ? { ...pod, health } : pod;
+    }),
     containers: facts.containers,
     busy: facts.busy,
     memory: facts.memory,
@@ -60,6 +70,8 @@ export function planOf(lines: string): NodePlan {
 interface Facts {
   granted: string | undefined;
   setIsThere: boolean;
+  surge: boolean;
+  readonly health: Map<string, PodHealth>;
   readonly taints: Taint[];
   readonly pods: { readonly record: PodRecord; readonly template?: PodTemplateSpec }[];
   readonly containers: SeenContainer[];
@@ -76,6 +88,8 @@ function readFacts(lines: string): Facts {
   const facts: Facts = {
     granted: undefined,
     setIsThere: true,
+    surge: false,
+    health: new Map(),
     taints: [],
     pods: [],
     containers: [],
@@ -95,6 +109,8 @@ function readFact(
   [first = '', second = '', third = '', ...more]: string[],
 ): void {
   if (line === 'no set') facts.setIsThere = false;
+  else if (line === 'surge') facts.surge = true;
+  else if (HEALTHS.includes(second)) facts.health.set(first, healthLine(second, more[0]));
   else if (line === 'no grant') facts.granted = undefined;
   else if (first === 'grant') facts.granted = second;
   else if (EFFECT[line]) facts.taints.push({ key: 'a', effect: EFFECT[line] ?? '' });
@@ -110,6 +126,13 @@ function readFact(
       [third]: { waitMs: 1000 * Number.parseInt(more[0] ?? '', 10), updatedAt: ago(more[2]) },
     });
   else facts.containers.push(containerLine(first, second, third));
+}
+
+const HEALTHS = ['unready', 'ready', 'available'];
+
+function healthLine(word: string, when: string | undefined): PodHealth {
+  if (word !== 'available') return { ready: word === 'ready' };
+  return { ready: true, availableAt: NOW + 1000 * Number.parseInt(when ?? '0', 10) };
 }
 
 const podLine = (index: number, uid: string, revision: string, hasTemplate: boolean) => ({

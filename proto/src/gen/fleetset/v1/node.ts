@@ -122,6 +122,8 @@ export interface DesiredDaemonSet {
   /** The controller-revision-hash of that template. */
   readonly revision: string;
   readonly minReadySeconds: number;
+  /** The new pod runs beside the old one, which is stopped once the new one is available. */
+  readonly surge: boolean;
 }
 
 export interface Taint {
@@ -1170,7 +1172,16 @@ export const NodeDesired_LabelsEntry: MessageFns<NodeDesired_LabelsEntry> = {
 };
 
 function createBaseDesiredDaemonSet(): DesiredDaemonSet {
-  return { namespace: "", name: "", uid: "", placementHash: "", templateHash: "", revision: "", minReadySeconds: 0 };
+  return {
+    namespace: "",
+    name: "",
+    uid: "",
+    placementHash: "",
+    templateHash: "",
+    revision: "",
+    minReadySeconds: 0,
+    surge: false,
+  };
 }
 
 export const DesiredDaemonSet: MessageFns<DesiredDaemonSet> = {
@@ -1195,6 +1206,9 @@ export const DesiredDaemonSet: MessageFns<DesiredDaemonSet> = {
     }
     if (message.minReadySeconds !== 0) {
       writer.uint32(56).uint32(message.minReadySeconds);
+    }
+    if (message.surge !== false) {
+      writer.uint32(64).bool(message.surge);
     }
     return writer;
   },
@@ -1268,6 +1282,14 @@ export const DesiredDaemonSet: MessageFns<DesiredDaemonSet> = {
             message.minReadySeconds = reader.uint32();
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.surge = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1292,6 +1314,7 @@ export const DesiredDaemonSet: MessageFns<DesiredDaemonSet> = {
     message.templateHash = object.templateHash ?? "";
     message.revision = object.revision ?? "";
     message.minReadySeconds = object.minReadySeconds ?? 0;
+    message.surge = object.surge ?? false;
     return message;
   },
 };

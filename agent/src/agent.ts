@@ -65,6 +65,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const facts = createFacts();
   let engineVersion: string | undefined;
   const monotonicNow = () => performance.now();
+  const machineTime = () => ({ bootId: facts.now().bootId, upMs: uptime() * 1000 });
   const ownLabels = () => ({ ...options.labels, ...automaticLabels(nodeName, facts.now()) });
 
   const agent: NodeAgent = startNodeAgent({
@@ -79,6 +80,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     nodeMemoryBytes: facts.now().memoryBytes,
     minOomScoreAdjust: lowestOomScore(),
     monotonicNow,
+    machineTime,
     logger,
     onChange: () => reporter.changed(),
   });
@@ -99,7 +101,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         }),
         nodeIp: facts.now().ip,
         monotonicNow: monotonicNow(),
-        machineTime: { bootId: facts.now().bootId, upMs: uptime() * 1000 },
+        machineTime: machineTime(),
         nowText: new Date().toISOString().replace(/\.\d+Z$/, 'Z'),
       }),
     events,

@@ -28,6 +28,7 @@ const agent = startNodeAgent({
   nodeMemoryBytes: 2 ** 34,
   minOomScoreAdjust: 0,
   monotonicNow: () => performance.now(),
+  machineTime: () => ({ bootId: 'boot-1', upMs: performance.now() }),
   logger: pino({ enabled: false }),
   onChange: () => {},
 });

@@ -43,6 +43,7 @@ export function toldSet(
     readonly granted?: boolean;
     readonly rules?: PlacementRules;
     readonly minReadySeconds?: number;
+    readonly surge?: boolean;
   } = {},
 ): ToldSet {
   const whole = options.template ?? template();
@@ -57,6 +58,7 @@ export function toldSet(
       templateHash: granted?.hash ?? '',
       revision: granted ? (options.revision ?? `${name}-1`) : '',
       minReadySeconds: options.minReadySeconds ?? 0,
+      surge: options.surge ?? false,
     },
     bodies: [rules, ...(granted ? [granted] : [])],
   };

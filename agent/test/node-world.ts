@@ -2,6 +2,7 @@
 // be stopped, killed and started anew over what it left.
 import { join } from 'node:path';
 import type { NodeDesired, NodeReport } from '@fleetset/proto/gen/fleetset/v1/node';
+import type { MachineTime } from '@fleetset/scheduler-core/node/ready-since';
 import type { NodeStatus } from '@fleetset/scheduler-core/schema/node';
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
 import { pino } from 'pino';
@@ -207,6 +208,7 @@ async function startInstance(
     nodeMemoryBytes: 2 ** 34,
     minOomScoreAdjust: -1000,
     monotonicNow: () => performance.now(),
+    machineTime: () => machineTimeOf(options),
     logger: pino({ enabled: false }),
     // As the reporter does it: also while nobody listens, a report is made.
     onChange: () => {
@@ -217,10 +219,8 @@ async function startInstance(
   return instance;
 }
 
-function reportOf(
-  { agent, pods, bodies }: AgentInstance,
-  { labels = {}, taints = [], bootId = 'boot-1' }: WorldOptions,
-): NodeReport {
+function reportOf({ agent, pods, bodies }: AgentInstance, options: WorldOptions): NodeReport {
+  const { labels = {}, taints = [] } = options;
   return buildReport({
     agent,
     pods,
@@ -230,10 +230,15 @@ function reportOf(
     status: statusOf(agent),
     nodeIp: NODE_IP,
     monotonicNow: performance.now(),
-    machineTime: { bootId, upMs: performance.now() },
+    machineTime: machineTimeOf(options),
     nowText: new Date().toISOString(),
   }).report;
 }
+
+const machineTimeOf = ({ bootId = 'boot-1' }: WorldOptions): MachineTime => ({
+  bootId,
+  upMs: performance.now(),
+});
 
 const statusOf = (agent: NodeAgent): NodeStatus =>
   nodeStatus({

@@ -10,7 +10,7 @@ import {
   podStatus,
   type ShownContainer,
 } from '@fleetset/scheduler-core/node/pod-status';
-import { availableInMs, type MachineTime, markReady } from '@fleetset/scheduler-core/node/ready-since';
+import { availableInMs, type MachineTime } from '@fleetset/scheduler-core/node/ready-since';
 import { waitingReason } from '@fleetset/scheduler-core/node/waiting-reason';
 import type { Container } from '@fleetset/scheduler-core/schema/container';
 import type { NodeStatus } from '@fleetset/scheduler-core/schema/node';
@@ -22,6 +22,7 @@ import type { PodBook, SeenPod } from '../state/pod-book.ts';
 import { templateOf } from './desired-state.ts';
 import type { NodeAgent } from './node-agent.ts';
 import { type NodeView, newestHolder } from './node-view.ts';
+import { podHealth } from './pod-health.ts';
 
 export interface ReportInput {
   readonly agent: NodeAgent;
@@ -100,7 +101,10 @@ function buildPod(
   if (bucket === 'prepare' && isQuiet(views)) return undefined;
   const podIp = spec.hostNetwork ? input.nodeIp : newestHolder(containers, record.uid)?.ip;
   const before = input.pods.get(record.uid)?.seen;
-  const unknown = view.unseen === true || !isKnown(input, choice, containers);
+  const minReadyMs = view.desired.minReadyMs.get(record.daemonSetUid) ?? 0;
+  const { healthOf, isKnown } = input.agent;
+  const health = podHealth({ ...input, healthOf, isKnown }, record, containers, minReadyMs);
+  const unknown = view.unseen === true || !health.known;
   const status = podStatus({
     spec,
     containers: views,
@@ -112,17 +116,11 @@ function buildPod(
     nowText: input.nowText,
   });
   const ready = isPodReady(status);
-  const mark = unknown
-    ? before?.ready
-    : markReady(before?.ready, ready, idsOf(containers), input.machineTime);
+  const mark = unknown ? before?.ready : health.mark;
   const { phase, conditions = [] } = status;
   const seen: SeenPod = { ...(phase ? { phase } : {}), conditions, ...(mark ? { ready: mark } : {}) };
   if (!unknown && !sameJson(before, seen)) input.pods.setSeen(record.uid, seen);
-  const leftMs = availableInMs(
-    mark,
-    view.desired.minReadyMs.get(record.daemonSetUid) ?? 0,
-    input.machineTime,
-  );
+  const leftMs = availableInMs(mark, minReadyMs, input.machineTime);
   if (leftMs !== undefined && leftMs > 0) waits.push(leftMs + 1);
   const terminating = bucket === 'stop' || input.pods.get(record.uid)?.ending === true;
   return {
@@ -143,24 +141,6 @@ function buildPod(
     createdAt: record.createdAt,
   };
 }
-
-/** What is missing to say how it is: its template, or the first answer of a probe to this agent. */
-const isKnown = (
-  { agent, bodies }: ReportInput,
-  { record }: PodChoice,
-  containers: readonly RuntimeContainer[],
-): boolean =>
-  templateOf(bodies, record.templateHash) !== undefined &&
-  containers.every(
-    ({ id, identity, state }) => state !== 'running' || identity.name === HOLDER || agent.isKnown(id),
-  );
-
-const idsOf = (containers: readonly RuntimeContainer[]): string =>
-  containers
-    .filter(({ state }) => state === 'running')
-    .map(({ id }) => id.slice(0, 12))
-    .sort()
-    .join(' ');
 
 /** A pod that only waits beside the one it replaces is no news, as long as nothing is wrong with it. */
 function isQuiet(views: readonly ContainerView[]): boolean {

@@ -33,6 +33,7 @@ export function resolveDesired(desired: NodeDesired, bodies: BodyFiles): Resolve
       namespace: daemonSet.namespace,
       name: daemonSet.name,
       rules: bodies.get(daemonSet.placementHash) as PlacementRules,
+      ...(daemonSet.surge ? { surge: true } : {}),
       ...(daemonSet.templateHash !== '' && bodies.get(daemonSet.templateHash)
         ? { granted: { revision: daemonSet.revision, templateHash: daemonSet.templateHash } }
         : {}),

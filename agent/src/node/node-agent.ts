@@ -4,7 +4,15 @@ import type { NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
 import { startLevelLoop } from '@fleetset/scheduler-core/level-loop';
 import { actionKey, type ContainerMemory, type NodeAction } from '@fleetset/scheduler-core/node/node-action';
 import { type NodePlan, planNode } from '@fleetset/scheduler-core/node/plan-node';
-import { containerKey, HOLDER, type SeenContainer } from '@fleetset/scheduler-core/node/pod-record';
+import {
+  containerKey,
+  HOLDER,
+  type PlannedPod,
+  type PodHealth,
+  type PodRecord,
+  type SeenContainer,
+} from '@fleetset/scheduler-core/node/pod-record';
+import type { MachineTime } from '@fleetset/scheduler-core/node/ready-since';
 import type { PlacementNode } from '@fleetset/scheduler-core/placement';
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
 import type { Logger } from 'pino';
@@ -18,6 +26,7 @@ import type { AgentEvents } from './agent-events.ts';
 import { type ResolvedDesired, resolveDesired, templateOf, unresolvedSets } from './desired-state.ts';
 import { ActionFailed, type ExecuteParts, executeAction } from './execute-action.ts';
 import { generationOf, leaveAlone, NOTHING_TOLD, type NodeView, newestHolder } from './node-view.ts';
+import { plannedHealth, podHealth } from './pod-health.ts';
 
 export interface NodeAgentParts {
   readonly nodeName: string;
@@ -33,6 +42,7 @@ export interface NodeAgentParts {
   readonly nodeMemoryBytes: number;
   readonly minOomScoreAdjust: number;
   readonly monotonicNow: () => number;
+  readonly machineTime: () => MachineTime;
   readonly logger: Logger;
   /** Something that a report shows may have changed. */
   readonly onChange: () => void;
@@ -120,12 +130,18 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
       return { againInMs: RESYNC_MS };
     }
     const untouched = unresolvedSets(told, bodies);
+    // What has just started is known to the prober before it is planned with.
+    syncProber(containers, view.plan);
+    const now = monotonicNow();
     const plan = planNode({
-      now: monotonicNow(),
+      now,
       node: placementNode(parts, desired),
       daemonSets: desired.daemonSets,
       tombstones: desired.tombstones,
-      pods: plannedPods(untouched),
+      pods: plannedPods(untouched, (record) => {
+        const minReadyMs = desired.minReadyMs.get(record.daemonSetUid) ?? 0;
+        return plannedHealth(podHealth(healthSources(), record, containers, minReadyMs), now);
+      }),
       containers: containers.map(toSeen),
       busy: underWay,
       memory,
@@ -170,14 +186,25 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     for (const { identity } of containers) if (!pods.get(identity.pod.uid)) pods.adopt(identity.pod);
   };
 
-  const plannedPods = (untouched: ReadonlySet<string>) =>
+  const plannedPods = (
+    untouched: ReadonlySet<string>,
+    healthOf: (record: PodRecord) => PodHealth | undefined,
+  ): PlannedPod[] =>
     pods
       .all()
       .filter(({ record }) => !untouched.has(record.daemonSetUid))
       .map(({ record, ending }) => {
         const template = templateOf(bodies, record.templateHash);
-        return { record, ...(template ? { template } : {}), ...(ending ? { ending } : {}) };
+        const health = healthOf(record);
+        return {
+          record,
+          ...(template ? { template } : {}),
+          ...(ending ? { ending } : {}),
+          ...(health ? { health } : {}),
+        };
       });
+
+  const healthSources = () => ({ pods, bodies, machineTime: parts.machineTime(), ...prober });
 
   const toSeen = ({ id, identity, state }: RuntimeContainer): SeenContainer => {
     if (state === 'exited' && !ended.has(id)) ended.set(id, monotonicNow());

@@ -76,8 +76,9 @@ describe('an update', () => {
     ]);
   });
 
-  it('needs no probe: what runs is ready, and is seen to be so at once', async () => {
+  it('needs no probe: what runs is ready, and is seen to be so at once, also when the engine does not tell of it', async () => {
     await begun();
+    world.engine.cutEvents();
     await tell(web('web-2'));
     await world.pass(2);
     expect(world.running()).toEqual(['web-2/app#0']);

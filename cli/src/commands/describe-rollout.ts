@@ -13,6 +13,9 @@ export interface RolloutStatus {
   readonly awaitsApproval?: boolean;
   readonly maxUnavailable?: number;
   readonly unavailable?: number;
+  /** Under a surge, instead of these. */
+  readonly maxSurge?: number;
+  readonly updating?: number;
   readonly failures?: { readonly [node: string]: string };
 }
 
@@ -126,6 +129,8 @@ function headline(name: string, rollout: RolloutStatus, updated: number, all: nu
     stepName,
     unavailable = 0,
     maxUnavailable = 0,
+    updating = 0,
+    maxSurge,
   } = rollout;
   const filled = all === 0 ? 0 : Math.round((updated / all) * BAR_WIDTH);
   const bar = `[${'#'.repeat(filled)}${'.'.repeat(BAR_WIDTH - filled)}] ${updated}/${all}`;
@@ -134,7 +139,9 @@ function headline(name: string, rollout: RolloutStatus, updated: number, all: nu
     step > 0
       ? `step ${step} (${stepName})${rollout.awaitsApproval ? ' waits for approval: fleetset rollout approve' : ''}`
       : '',
-    `${unavailable} of at most ${maxUnavailable} unavailable`,
+    maxSurge === undefined
+      ? `${unavailable} of at most ${maxUnavailable} unavailable`
+      : `${updating} of at most ${maxSurge} being updated (maxSurge)`,
     `policy: ${rollout.policy}`,
     message ?? '',
   ].filter((fact) => fact !== '');

@@ -1,5 +1,6 @@
 // A plan as people read it.
 import type { Moment } from '@fleetset/scheduler-core/rollout/foresee-rollout';
+import { allowsSurge } from '@fleetset/scheduler-core/rollout/update-strategy';
 import type { FieldChange } from './changed-fields.ts';
 import { type DaemonSetPlan, isRestartFree, type NodePlan } from './plan-daemon-set.ts';
 
@@ -54,7 +55,9 @@ function describeOrder(plan: DaemonSetPlan): string[] {
       : `Update from revision ${from} to ${to} (${paceOf(plan)})`;
   return [
     updates.length > 0 ? `${head}:` : `${head}: no node moves`,
-    ...moments.map(describer(said(plan, 'approve'))),
+    ...moments.map(
+      describer(said(plan, 'approve'), allowsSurge(plan.strategy) ? 'being updated' : 'unavailable'),
+    ),
     ...(updates.length > 0 ? budgets(plan) : []),
     ...(left.length > 0 ? ['Left as they are:'] : []),
     ...left.map(({ node, reason }) => `  ${node}: ${reason}`),
@@ -72,16 +75,15 @@ const underWay = (plan: DaemonSetPlan): string[] =>
 const paceOf = ({ strategy, pacing }: DaemonSetPlan): string =>
   strategy.type === 'OnDelete'
     ? 'updateStrategy OnDelete'
-    : `maxUnavailable ${strategy.maxUnavailable}, ${pacing.source}`;
+    : `${allowsSurge(strategy) ? `maxSurge ${strategy.maxSurge}` : `maxUnavailable ${strategy.maxUnavailable}`}, ${pacing.source}`;
 
 /** Numbers the updates as they come. */
-function describer(approve: string): (moment: Moment) => string {
+function describer(approve: string, spending: string): (moment: Moment) => string {
   let turn = 0;
   return (moment) => {
     switch (moment.is) {
       case 'step': {
-        const limit =
-          moment.maxUnavailable === undefined ? '' : `, at most ${moment.maxUnavailable} unavailable`;
+        const limit = moment.budget === undefined ? '' : `, at most ${moment.budget} ${spending}`;
         const size = moment.size === 1 ? '1 node' : `${moment.size} nodes`;
         return `  step ${moment.name}: ${size}${limit}`;
       }
@@ -106,5 +108,8 @@ function budgets({ from, strategy, pacing }: DaemonSetPlan): string[] {
     ({ topologyKey, maxUnavailable }) =>
       `, never more than ${maxUnavailable} of the nodes with one value of ${topologyKey}`,
   );
-  return [`Each waits until those before it are available${zones.join('')}`];
+  const beside = allowsSurge(strategy)
+    ? ['Each node runs both pods until the new one is available; then the old one is stopped']
+    : [];
+  return [...beside, `Each waits until those before it are available${zones.join('')}`];
 }

@@ -11,6 +11,7 @@ import type { Pacing } from '@fleetset/scheduler-core/rollout/pacing';
 import type { RolloutNode } from '@fleetset/scheduler-core/rollout/plan-rollout';
 import type { RolloutRecord } from '@fleetset/scheduler-core/rollout/rollout-record';
 import { rolloutWishes } from '@fleetset/scheduler-core/rollout/rollout-wishes';
+import { updateStrategyOf } from '@fleetset/scheduler-core/rollout/update-strategy';
 import { type DaemonSet, daemonSet as schema } from '@fleetset/scheduler-core/schema/daemon-set';
 import { changedFields, type FieldChange } from './changed-fields.ts';
 import { type Fleet, placementNode, type Running, rolloutNode } from './read-fleet.ts';
@@ -60,11 +61,7 @@ export function planDaemonSet(
   const to = hashOf(applied);
   const from = existing && hashOf(existing.current);
   const { pacing, approvedWaves } = rolloutWishes(applied, policies, to);
-  const { type, rollingUpdate } = applied.spec?.updateStrategy ?? {};
-  const strategy = {
-    type: type === 'OnDelete' ? type : 'RollingUpdate',
-    maxUnavailable: rollingUpdate?.maxUnavailable ?? 1,
-  } as const;
+  const strategy = updateStrategyOf(applied);
   const before = running && recordOf(running);
   return {
     name: applied.metadata?.name ?? '',

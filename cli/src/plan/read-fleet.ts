@@ -95,8 +95,10 @@ export function rolloutNode(
   const ready = readyCondition(node.status)?.status;
   const placement = running?.placements.find(({ spec }) => spec.nodeName === name);
   const granted = placement?.status.grantedRevision;
-  const pod = countingPod(running?.pods.filter(({ spec }) => spec?.nodeName === name) ?? []);
+  const pods = running?.pods.filter(({ spec }) => spec?.nodeName === name) ?? [];
+  const pod = countingPod(pods);
   const failing = pod && crashReason(pod);
+  const beside = pods.find((one) => one !== pod && one.metadata.deletionTimestamp === undefined);
   return {
     name,
     labels: node.metadata?.labels ?? {},
@@ -105,10 +107,11 @@ export function rolloutNode(
     lost: ready === 'Unknown',
     ...(granted === undefined ? {} : { granted }),
     ...(failing ? { failing } : {}),
+    ...(beside ? { beside: { revision: revisionOf(beside) } } : {}),
     ...(pod
       ? {
           pod: {
-            revision: pod.metadata.labels?.[REVISION_LABEL] ?? '',
+            revision: revisionOf(pod),
             available: availableOf(pod, placement) ?? isReady(pod),
             deleted: pod.metadata.deletionTimestamp !== undefined,
           },
@@ -120,6 +123,8 @@ export function rolloutNode(
 /** As the node itself reported it: minReadySeconds count. */
 const availableOf = ({ metadata }: PodSeen, placement: NodePlacement | undefined): boolean | undefined =>
   placement?.status.pods?.find(({ name }) => name === metadata.name)?.available;
+
+const revisionOf = ({ metadata }: PodSeen): string => metadata.labels?.[REVISION_LABEL] ?? '';
 
 /** The oldest that stays, else the oldest. */
 function countingPod(pods: readonly PodSeen[]): PodSeen | undefined {

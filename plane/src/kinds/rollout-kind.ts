@@ -24,7 +24,11 @@ const rollout = object(fleetset('Rollout'), {
     stepName: string(),
     awaitsApproval: boolean({ description: 'The step waits until somebody approves it.' }),
     maxUnavailable: int32(),
-    unavailable: int32(),
+    unavailable: int32({ description: 'Nodes that count against maxUnavailable.' }),
+    maxSurge: int32({ description: 'Under a surge, instead of maxUnavailable.' }),
+    updating: int32({
+      description: 'Nodes that count against maxSurge: what they were granted is not available there yet.',
+    }),
     failures: { ...map(string()), description: 'Nodes that failed with the newest revision, with why.' },
   }),
 });

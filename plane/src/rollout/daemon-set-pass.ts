@@ -12,6 +12,7 @@ import {
   rolloutEvents,
 } from '@fleetset/scheduler-core/rollout/rollout-condition';
 import type { RolloutRecord, RolloutTimes } from '@fleetset/scheduler-core/rollout/rollout-record';
+import { updateStrategyOf, withBudget } from '@fleetset/scheduler-core/rollout/update-strategy';
 import type { ControllerRevision, DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
 import type { Fleet } from '../fleet/fleet.ts';
 import type { KubeObject } from '../kinds/kind.ts';
@@ -61,7 +62,7 @@ export function passDaemonSet(
   const before = knownStable(records.of(uid), revisions);
   const history = planHistory(daemonSet, revisions, revisionsInUse(fleet, uid, grants, before));
   const { all, running: nodes } = parts.views.of(daemonSet);
-  const { type = 'RollingUpdate', rollingUpdate } = daemonSet.spec?.updateStrategy ?? {};
+  const strategy = updateStrategyOf(daemonSet);
   const wishes = readWishes(store, daemonSet, history.hash);
   const advance = advanceRollout(before, records.timesOf(uid), {
     ...wishes,
@@ -72,12 +73,9 @@ export function passDaemonSet(
   });
   const { record } = advance;
   // Under OnDelete people pace it: nothing is held, and nothing fails.
-  const paced = type !== 'OnDelete';
+  const paced = strategy.type !== 'OnDelete';
   const plan = planRollout({
-    strategy: {
-      type: paced ? 'RollingUpdate' : 'OnDelete',
-      maxUnavailable: advance.maxUnavailable ?? rollingUpdate?.maxUnavailable ?? 1,
-    },
+    strategy: withBudget(strategy, advance.maxUnavailable),
     nodes,
     aside: new Set(record.aside),
     groupBudgets: wishes.pacing.groupBudgets,
@@ -97,7 +95,10 @@ export function passDaemonSet(
     plan,
     target: history.hash,
     history: [...historyWrites(history, nowText), ...(paced ? verdictNote(store, history, record) : [])],
-    grants: plan.grants.map(({ node, revision }) => putGrant(uid, node, revision)),
+    grants: [
+      ...(plan.over ?? []).map(({ node, revision }) => putGrant(uid, node, revision)),
+      ...plan.grants.map(({ node, revision, surge }) => putGrant(uid, node, revision, surge)),
+    ],
     record: paced && record !== records.of(uid) ? [putRecord(uid, record)] : [],
     times: advance.times,
     events: paced ? rolloutEvents(before, record) : [],

@@ -4,6 +4,7 @@ import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import { type DesiredDaemonSet, NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
 import { type PlacementRules, placementRules } from '@fleetset/scheduler-core/placement';
 import { revisionTemplate } from '@fleetset/scheduler-core/revision-history';
+import { allowsSurge, updateStrategyOf } from '@fleetset/scheduler-core/rollout/update-strategy';
 import type { DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
 import type { Node } from '@fleetset/scheduler-core/schema/node';
 import type { PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
@@ -79,6 +80,8 @@ function desiredSet(
     templateHash: template ? bodies.hashOf(template) : '',
     revision: template ? (revisionHash ?? '') : '',
     minReadySeconds: daemonSet.spec?.minReadySeconds ?? 0,
+    // What began as a surge ends as one: more nodes may be on their way than may be down.
+    surge: allowsSurge(updateStrategyOf(daemonSet)) || grants.isSurge(uid, nodeName),
   };
 }
 

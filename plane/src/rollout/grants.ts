@@ -8,11 +8,14 @@ interface GrantRecord {
   readonly node: string;
   /** The controller-revision-hash. */
   readonly revision: string;
+  /** Made under a surge: the node carries it out as one, also when the surge is switched off meanwhile. */
+  readonly surge?: boolean;
 }
 
 /** All grants, by DaemonSet and node; follows the store. */
 export interface GrantBook {
   readonly of: (daemonSetUid: string) => ReadonlyMap<string, string>;
+  readonly isSurge: (daemonSetUid: string, node: string) => boolean;
   readonly sets: () => Iterable<string>;
 }
 
@@ -20,7 +23,10 @@ const NONE: ReadonlyMap<string, string> = new Map();
 
 export function openGrantBook(store: Store): GrantBook {
   const book = new Map<string, Map<string, string>>();
-  const put = ({ daemonSetUid, node, revision }: GrantRecord) => {
+  const surges = new Set<string>();
+  const put = ({ daemonSetUid, node, revision, surge }: GrantRecord) => {
+    if (surge) surges.add(idOf(daemonSetUid, node));
+    else surges.delete(idOf(daemonSetUid, node));
     const grants = book.get(daemonSetUid) ?? new Map<string, string>();
     grants.set(node, revision);
     book.set(daemonSetUid, grants);
@@ -29,24 +35,31 @@ export function openGrantBook(store: Store): GrantBook {
     const grants = book.get(daemonSetUid);
     grants?.delete(node);
     if (grants?.size === 0) book.delete(daemonSetUid);
+    surges.delete(idOf(daemonSetUid, node));
   };
   for (const { value } of store.list(GRANTS)) put(value as unknown as GrantRecord);
   store.watch(GRANTS, store.version(), ({ value, previous }) => {
     if (value) put(value as unknown as GrantRecord);
     else if (previous) drop(previous as unknown as GrantRecord);
   });
-  return { of: (uid) => book.get(uid) ?? NONE, sets: () => book.keys() };
+  return {
+    of: (uid) => book.get(uid) ?? NONE,
+    isSurge: (uid, node) => surges.has(idOf(uid, node)),
+    sets: () => book.keys(),
+  };
 }
 
-export const putGrant = (daemonSetUid: string, node: string, revision: string): Write => ({
+const idOf = (daemonSetUid: string, node: string): string => `${daemonSetUid}/${node}`;
+
+export const putGrant = (daemonSetUid: string, node: string, revision: string, surge = false): Write => ({
   collection: GRANTS,
-  id: `${daemonSetUid}/${node}`,
-  value: { daemonSetUid, node, revision },
+  id: idOf(daemonSetUid, node),
+  value: { daemonSetUid, node, revision, ...(surge ? { surge } : {}) },
   durable: true,
 });
 
 export const dropGrant = (daemonSetUid: string, node: string): Write => ({
   collection: GRANTS,
-  id: `${daemonSetUid}/${node}`,
+  id: idOf(daemonSetUid, node),
   durable: true,
 });

@@ -1,4 +1,5 @@
 // What planning sees of one node for one DaemonSet, from all that is known of the node.
+import type { PodReport } from '@fleetset/proto/gen/fleetset/v1/node';
 import {
   decidePlacement,
   type PlacementDecision,
@@ -39,7 +40,8 @@ export function viewNode(
   const { lost } = state;
   const decisions = decisionsFor(state, node, rules, daemonSetUid, lost);
   const labels = node.metadata?.labels ?? {};
-  return viewOf(store, state, lost, decisions, daemonSetUid, grants.of(daemonSetUid).get(name), labels);
+  const granted = { revision: grants.of(daemonSetUid).get(name), surge: grants.isSurge(daemonSetUid, name) };
+  return viewOf(store, state, lost, decisions, daemonSetUid, granted, labels);
 }
 
 function viewOf(
@@ -48,7 +50,7 @@ function viewOf(
   lost: boolean,
   decisions: Decisions,
   uid: string,
-  granted: string | undefined,
+  granted: { readonly revision: string | undefined; readonly surge: boolean },
   labels: { readonly [label: string]: string },
 ): NodeView {
   const { name } = state;
@@ -67,6 +69,7 @@ function viewOf(
   );
   const [counting, reported] = [pods[position], all[position]];
   const failing = reported && failingReason(reported);
+  const beside = besideOf(all, reported, granted.revision);
   return {
     rollout: {
       name,
@@ -76,11 +79,26 @@ function viewOf(
       behind: isBehind(state),
       labels,
       ...(failing ? { failing } : {}),
-      ...(granted === undefined ? {} : { granted }),
+      ...(granted.revision === undefined ? {} : { granted: granted.revision }),
+      ...(granted.surge ? { surging: true } : {}),
+      ...(beside ? { beside } : {}),
       ...(counting ? { pod: counting } : {}),
     },
     status: { decision: decisions.status, pods },
   };
+}
+
+/** Of the others that are not being stopped, what was granted, or the newest. */
+function besideOf(
+  pods: readonly PodReport[],
+  counting: PodReport | undefined,
+  granted: string | undefined,
+): RolloutNode['beside'] {
+  const others = pods.filter((pod) => pod !== counting && !pod.terminating);
+  const beside = others.find(({ revision }) => revision === granted) ?? others.at(-1);
+  if (!beside) return undefined;
+  const failing = failingReason(beside);
+  return { revision: beside.revision, ...(failing ? { failing } : {}) };
 }
 
 interface Decisions {

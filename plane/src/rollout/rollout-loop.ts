@@ -101,7 +101,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
         if (pass.record.length > 0) dirtySets.add(uid);
       } else dirtySets.add(uid);
       if (!(await commit(pass.status))) dirtySets.add(uid);
-      for (const { node } of pass.plan.grants) dirtyNodes.add(node);
+      for (const { node } of [...pass.plan.grants, ...(pass.plan.over ?? [])]) dirtyNodes.add(node);
       // A grant of what runs already may free budget at once, and no report will come to say so.
       if (pass.plan.grants.some(({ node, revision }) => runsAlready(fleet, uid, node, revision)))
         dirtySets.add(uid);

@@ -68,7 +68,7 @@ function rolloutOf({ store, records, planOf }: RolloutSources, daemonSet: Stored
             awaitsApproval:
               record?.phase === 'Progressing' && needsApproval(pacing.waves, wave, approvedWaves),
           }),
-      ...(plan ? { maxUnavailable: plan.maxUnavailable, unavailable: plan.unavailable } : {}),
+      ...(plan ? (plan.surge ?? { maxUnavailable: plan.maxUnavailable, unavailable: plan.unavailable }) : {}),
     },
   };
   return rollout as unknown as KubeObject;

@@ -211,7 +211,13 @@ describe('Placements', () => {
       'Why',
       'Waiting*',
     ]);
-    expect(table.rows[0].cells.slice(1, 6)).toEqual(['web', names()[0], 'Run', 'Updating', 'no taint forbids it']);
+    expect(table.rows[0].cells.slice(1, 6)).toEqual([
+      'web',
+      names()[0],
+      'Run',
+      'Updating',
+      'no taint forbids it',
+    ]);
   });
 
   it('cannot be written or watched', async () => {

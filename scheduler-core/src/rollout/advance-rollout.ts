@@ -34,7 +34,7 @@ export interface Advance {
   readonly fallback?: string;
   /** Nodes that may not move, with why. */
   readonly holds: ReadonlyMap<string, string>;
-  /** Instead of the DaemonSet's own maxUnavailable. */
+  /** Instead of the DaemonSet's own maxUnavailable, or under a surge of its maxSurge. */
   readonly maxUnavailable?: number;
   /** When what is watched (soakSeconds) has been available long enough. */
   readonly soakedAt?: number;

@@ -3,8 +3,16 @@
 // soak time passes.
 import { advanceRollout } from './advance-rollout.ts';
 import type { Pacing } from './pacing.ts';
-import { effectiveRevision, type Grant, planRollout, type RolloutNode, type Wait } from './plan-rollout.ts';
+import {
+  effectiveRevision,
+  type Grant,
+  planRollout,
+  type RolloutNode,
+  type RolloutPlan,
+  type Wait,
+} from './plan-rollout.ts';
 import type { RolloutRecord, RolloutTimes } from './rollout-record.ts';
+import { type UpdateStrategy, withBudget } from './update-strategy.ts';
 import { assignWaves, needsApproval, waveOf } from './waves.ts';
 
 export interface ForeseenInput {
@@ -12,10 +20,7 @@ export interface ForeseenInput {
   readonly before?: RolloutRecord;
   /** The revision of the template that is to come. */
   readonly newest: string;
-  readonly strategy: {
-    readonly type: 'RollingUpdate' | 'OnDelete';
-    readonly maxUnavailable: number | string;
-  };
+  readonly strategy: UpdateStrategy;
   readonly pacing: Pacing;
   readonly approvedWaves: number;
   /** Nodes that may not be touched now, with why. */
@@ -24,12 +29,12 @@ export interface ForeseenInput {
 }
 
 export type Moment =
-  /** A step begins; `size`: how many nodes are in it. Without steps there is none. */
-  | { readonly is: 'step'; readonly name: string; readonly size: number; readonly maxUnavailable?: number }
+  /** A step begins; `size`: how many nodes are in it, `budget`: its own. Without steps there is none. */
+  | { readonly is: 'step'; readonly name: string; readonly size: number; readonly budget?: number }
   /** Somebody has to approve the step that is under way before it moves a node. */
   | { readonly is: 'approval' }
   /** These move together, as soon as those before them are available. */
-  | { readonly is: 'update'; readonly grants: readonly Grant[]; readonly maxUnavailable: number }
+  | { readonly is: 'update'; readonly grants: readonly Grant[] }
   /** All that moved so far stay available for so long. */
   | { readonly is: 'soak'; readonly ms: number };
 
@@ -64,7 +69,7 @@ export function foreseeRollout(input: ForeseenInput): Foreseen {
       wave = Math.max(wave, advance.record.wave);
     }
     const grants = plan.grants.filter(({ revision }) => revision === advance.target);
-    if (grants.length > 0) moments.push({ is: 'update', grants, maxUnavailable: plan.maxUnavailable });
+    if (grants.length > 0) moments.push({ is: 'update', grants });
     const after: Imagined = { ...fleet, record: advance.record, times: advance.times };
     if (plan.grants.length > 0) fleet = { ...after, nodes: settled(fleet.nodes, plan.grants, input.newest) };
     else {
@@ -88,7 +93,7 @@ function look({ newest, pacing, closed, strategy }: ForeseenInput, fleet: Imagin
   });
   const paced = strategy.type === 'RollingUpdate';
   const plan = planRollout({
-    strategy: { ...strategy, maxUnavailable: (paced && advance.maxUnavailable) || strategy.maxUnavailable },
+    strategy: withBudget(strategy, paced ? advance.maxUnavailable : undefined),
     nodes,
     aside: new Set(advance.record.aside),
     groupBudgets: pacing.groupBudgets,
@@ -120,7 +125,7 @@ function stepsBegun(
   now: number,
   nodes: readonly RolloutNode[],
   newest: string,
-  { maxUnavailable }: { readonly maxUnavailable: number },
+  { surge, maxUnavailable }: RolloutPlan,
 ): Moment[] {
   if (waves.length === 0 || now <= before) return [];
   const heard = nodes.filter(({ lost }) => !lost);
@@ -131,7 +136,9 @@ function stepsBegun(
       is: 'step',
       name: waves[wave]?.name ?? 'the rest',
       size: heard.filter((node) => waveOf(node, assigned, waves) === wave).length,
-      ...(waves[wave]?.maxUnavailable !== undefined && wave === now ? { maxUnavailable } : {}),
+      ...(waves[wave]?.maxUnavailable !== undefined && wave === now
+        ? { budget: surge?.maxSurge ?? maxUnavailable }
+        : {}),
     });
   return begun;
 }

@@ -1,8 +1,9 @@
-// Which nodes may move to the newest revision now (rules 31 to 40), and why the others wait. The budget is
+// Which nodes may move to the newest revision now (rules 31 to 43), and why the others wait. The budget is
 // strict: a node counts as down from the moment it is granted a revision until it reports that revision available.
-import { scaledCount } from '../int-or-percent.ts';
+// Under a surge it counts as being updated for as long, and what is simply down does not count.
 import type { PlacementDecision } from '../placement.ts';
 import type { GroupBudget } from './pacing.ts';
+import { allowsSurge, budgetOf, type UpdateStrategy } from './update-strategy.ts';
 
 export interface RolloutNode {
   readonly name: string;
@@ -17,8 +18,12 @@ export interface RolloutNode {
   readonly behind?: boolean;
   /** The revision it was granted last. */
   readonly granted?: string;
+  /** That grant was made under a surge: the node carries it out as one. */
+  readonly surging?: boolean;
   /** Why its pod cannot be expected to become available: it crashes again and again. */
   readonly failing?: string;
+  /** Another pod that is not being stopped: under a surge the new one, beside the one that counts. */
+  readonly beside?: { readonly revision: string; readonly failing?: string };
   /** The pod that counts, from its last report. */
   readonly pod?: {
     readonly revision: string;
@@ -31,10 +36,7 @@ export interface RolloutNode {
 }
 
 export interface RolloutInput {
-  readonly strategy: {
-    readonly type: 'RollingUpdate' | 'OnDelete';
-    readonly maxUnavailable: number | string;
-  };
+  readonly strategy: UpdateStrategy;
   /** The hash of the revision that nodes should have. */
   readonly target: string;
   readonly nodes: readonly RolloutNode[];
@@ -52,6 +54,8 @@ export interface Grant {
   readonly node: string;
   readonly revision: string;
   readonly reason: string;
+  /** To be carried out as a surge. */
+  readonly surge?: boolean;
 }
 export interface Wait {
   readonly node: string;
@@ -64,57 +68,79 @@ export interface RolloutPlan {
   readonly maxUnavailable: number;
   /** Nodes that spend budget, before the grants of this plan. */
   readonly unavailable: number;
+  /** Under a surge this is the budget instead, and nodes that are being updated spend it. */
+  readonly surge?: { readonly maxSurge: number; readonly updating: number };
+  /** Nodes whose grant is not a surge any more: it was switched off, and they are done with it. */
+  readonly over?: readonly { readonly node: string; readonly revision: string }[];
 }
 
 export function planRollout(input: RolloutInput): RolloutPlan {
-  const { desired, down, outdated } = sift(input);
-  const maxUnavailable = budget(input, desired);
-  const groups = groupsOf(input.groupBudgets ?? [], down);
-  let left = maxUnavailable - down.length;
+  const { desired, spending, outdated, over } = sift(input);
+  const surge = allowsSurge(input.strategy);
+  const most = budgetOf(input.strategy, desired);
+  const groups = groupsOf(input.groupBudgets ?? [], spending, surge);
+  let left = most - spending.length;
   // One text for all that wait for it, of whom there may be thousands.
-  let full = fullText(left, maxUnavailable);
+  let full = fullText(left, most, surge);
   const grants: Grant[] = [];
   const waits: Wait[] = [];
   // What is down first, then by name.
   for (const node of [...outdated.filter((one) => !isUp(one)), ...outdated.filter(isUp)]) {
-    const verdict = judge(node, input, left, maxUnavailable, full, groups);
+    const verdict = (surge ? judgeSurge : judge)(node, input, { left, most, full }, groups);
     if (!verdict.granted) {
       waits.push({ node: node.name, reason: verdict.reason });
       const spare = spareOf(node, input, verdict.reason);
       if (spare) grants.push(spare);
     } else {
-      grants.push({ node: node.name, revision: input.target, reason: verdict.reason });
+      // What began as a surge goes on as one: nothing was stopped for it, and nothing was spent for a stop.
+      const asSurge = surge || (node.surging && isInFlight(node));
+      const { reason } = verdict;
+      grants.push({ node: node.name, revision: input.target, reason, ...(asSurge ? { surge: true } : {}) });
       if (verdict.spends) {
         left -= 1;
-        full = fullText(left, maxUnavailable);
+        full = fullText(left, most, surge);
         groups.spend(node);
       }
     }
   }
-  return { grants, waits, maxUnavailable, unavailable: down.length };
+  return {
+    grants,
+    waits,
+    maxUnavailable: surge ? 0 : most,
+    unavailable: surge ? 0 : spending.length,
+    ...(surge ? { surge: { maxSurge: most, updating: spending.length } } : {}),
+    ...(over.length > 0 ? { over } : {}),
+  };
 }
 
 interface Sifted {
   /** Nodes that the budget is a share of. */
   readonly desired: number;
   /** Nodes that spend budget. */
-  readonly down: readonly RolloutNode[];
+  readonly spending: readonly RolloutNode[];
   /** Nodes that do not have the target, by name. */
   readonly outdated: readonly RolloutNode[];
+  readonly over: NonNullable<RolloutPlan['over']>;
 }
 
 /** One look at each node, and nothing sorted but what may move: fleets are large, and most of their nodes at rest. */
 function sift(input: RolloutInput): Sifted {
   let desired = 0;
-  const down: RolloutNode[] = [];
+  const spending: RolloutNode[] = [];
   const outdated: RolloutNode[] = [];
+  const over: { readonly node: string; readonly revision: string }[] = [];
+  const surge = allowsSurge(input.strategy);
+  const spends = surge ? isBeingUpdated : spendsBudget;
   for (const node of input.nodes) {
     if (node.decision !== 'Run') continue;
     if (!isSetAside(node, input)) desired += 1;
-    if (spendsBudget(node, input)) down.push(node);
-    if (effectiveRevision(node) !== input.target) outdated.push(node);
+    if (spends(node, input)) spending.push(node);
+    const revision = effectiveRevision(node);
+    if (revision !== input.target) outdated.push(node);
+    if (!surge && node.surging && revision !== undefined && isDone(node))
+      over.push({ node: node.name, revision });
   }
-  return { desired, down, outdated: outdated.sort(byName) };
+  return { desired, spending, outdated: outdated.sort(byName), over };
 }
 
 /** A node that runs no pod and may not have the target is not left without one. */
@@ -130,37 +156,66 @@ interface Verdict {
   readonly spends?: boolean;
   readonly reason: string;
 }
+interface Budget {
+  readonly left: number;
+  readonly most: number;
+  /** What is said when nothing is left. */
+  readonly full: string;
+}
 
-function judge(
-  node: RolloutNode,
-  input: RolloutInput,
-  left: number,
-  maxUnavailable: number,
-  fullBudget: string,
-  groups: Groups,
-): Verdict {
+const NOT_ANSWERED = 'the agent has not yet answered to what it was told last';
+const UNDER_WAY = 'another revision is on its way to it already';
+
+/** Why it may not move, whatever the budget. */
+function refusal(node: RolloutNode, { holds }: RolloutInput): string | undefined {
+  if (node.lost) return 'the node is silent: set aside until it returns';
+  if (!node.connected) return 'the agent is not connected';
+  return holds?.get(node.name);
+}
+
+function judge(node: RolloutNode, input: RolloutInput, budget: Budget, groups: Groups): Verdict {
   const { pod } = node;
-  if (node.lost) return { granted: false, reason: 'the node is silent: set aside until it returns' };
-  if (!node.connected) return { granted: false, reason: 'the agent is not connected' };
-  const hold = input.holds?.get(node.name);
-  if (hold !== undefined) return { granted: false, reason: hold };
+  const refused = refusal(node, input);
+  if (refused !== undefined) return { granted: false, reason: refused };
   if (!pod) return { granted: true, reason: 'the node runs no pod now' };
   if (input.strategy.type === 'OnDelete')
     return pod.deleted
       ? { granted: true, reason: 'its pod was deleted' }
       : { granted: false, reason: 'updateStrategy OnDelete: waits until its pod is deleted' };
   if (pod.unknown) return { granted: false, reason: 'the agent does not know yet how its pod is' };
+  if (node.surging && isInFlight(node)) return { granted: true, reason: UNDER_WAY };
   if (!isUp(node)) return { granted: true, reason: 'its pod is not available: nothing to lose' };
-  if (node.behind)
-    return { granted: false, reason: 'the agent has not yet answered to what it was told last' };
-  const full = left > 0 ? groups.full(node) : undefined;
-  if (full !== undefined) return { granted: false, reason: full };
-  if (left > 0) return { granted: true, spends: true, reason: `within maxUnavailable ${maxUnavailable}` };
-  return { granted: false, reason: fullBudget };
+  if (node.behind) return { granted: false, reason: NOT_ANSWERED };
+  return withinBudget(node, `within maxUnavailable ${budget.most}`, budget, groups);
 }
 
-const fullText = (left: number, maxUnavailable: number): string =>
-  `waits for its turn: ${maxUnavailable - left} of at most ${maxUnavailable} nodes are unavailable`;
+/** Rules 41 to 43. Its pod runs on whatever comes, so that only what is known to be down is taken beyond the budget. */
+function judgeSurge(node: RolloutNode, input: RolloutInput, budget: Budget, groups: Groups): Verdict {
+  const { pod } = node;
+  const refused = refusal(node, input);
+  if (refused !== undefined) return { granted: false, reason: refused };
+  // It has been counted since it was granted that.
+  if (isInFlight(node)) return { granted: true, reason: UNDER_WAY };
+  // A pod may have come, or come up, since the report.
+  if (node.behind && node.granted !== undefined) return { granted: false, reason: NOT_ANSWERED };
+  if (!pod) return { granted: true, reason: 'the node runs no pod now' };
+  if (pod.unknown) return { granted: false, reason: 'the agent does not know yet how its pod is' };
+  if (!isUp(node))
+    return {
+      granted: true,
+      spends: !isBeingUpdated(node, input),
+      reason: 'its pod is not available: another one may come beside it',
+    };
+  return withinBudget(node, `within maxSurge ${budget.most}`, budget, groups);
+}
+
+function withinBudget(node: RolloutNode, reason: string, { left, full }: Budget, groups: Groups): Verdict {
+  const wait = left > 0 ? groups.full(node) : full;
+  return wait === undefined ? { granted: true, spends: true, reason } : { granted: false, reason: wait };
+}
+
+const fullText = (left: number, most: number, surge: boolean): string =>
+  `waits for its turn: ${most - left} of at most ${most} nodes are ${surge ? 'being updated' : 'unavailable'}`;
 
 /** A plane that lost its grants goes by what runs. */
 export const effectiveRevision = ({ granted, pod }: RolloutNode): string | undefined =>
@@ -183,35 +238,48 @@ export const isSetAside = (
 const spendsBudget = (node: RolloutNode, input: RolloutInput): boolean =>
   !isSetAside(node, input) && (node.behind === true || node.pod?.unknown === true || !isUp(node));
 
+/** It was granted another revision than that of the pod that counts. */
+const isInFlight = (node: RolloutNode): boolean =>
+  node.pod !== undefined && effectiveRevision(node) !== node.pod.revision;
+
+/** Rule 43, from the grant on. What is not known may be. */
+const isBeingUpdated = (node: RolloutNode, input: RolloutInput): boolean =>
+  !isSetAside(node, input) &&
+  (node.lost ||
+    node.behind === true ||
+    node.pod?.unknown === true ||
+    node.beside !== undefined ||
+    isInFlight(node) ||
+    (!node.pod && !node.connected));
+
+const isDone = (node: RolloutNode): boolean =>
+  node.connected && !node.behind && node.beside === undefined && !isInFlight(node);
+
 interface Groups {
-  /** Why no more of the node's group may go down. */
+  /** Why no more of the node's group may move. */
   readonly full: (node: RolloutNode) => string | undefined;
   readonly spend: (node: RolloutNode) => void;
 }
 
-/** `down`: nodes that spend budget already. */
-function groupsOf(budgets: readonly GroupBudget[], down: readonly RolloutNode[]): Groups {
+/** `spending`: nodes that spend budget already. */
+function groupsOf(budgets: readonly GroupBudget[], spending: readonly RolloutNode[], surge: boolean): Groups {
   const spent = new Map<string, number>();
   const key = ({ topologyKey }: GroupBudget, { labels = {} }: RolloutNode) =>
     `${topologyKey}=${labels[topologyKey] ?? ''}`;
   const spend = (node: RolloutNode) => {
     for (const one of budgets) spent.set(key(one, node), (spent.get(key(one, node)) ?? 0) + 1);
   };
-  for (const node of down) spend(node);
+  for (const node of spending) spend(node);
   return {
     spend,
     full: (node) => {
       const found = budgets.find((one) => (spent.get(key(one, node)) ?? 0) >= one.maxUnavailable);
       return (
         found &&
-        `waits for its turn: ${spent.get(key(found, node))} of the nodes with ${key(found, node)} are unavailable`
+        `waits for its turn: ${spent.get(key(found, node))} of the nodes with ${key(found, node)} are ${surge ? 'being updated' : 'unavailable'}`
       );
     },
   };
 }
-
-/** Rule 31 and 32: percentages of the desired count, those set aside left out, rounded up; never nothing at all. */
-const budget = ({ strategy }: RolloutInput, desired: number): number =>
-  Math.max(scaledCount(strategy.maxUnavailable, desired), desired > 0 ? 1 : 0);
 
 const byName = (a: RolloutNode, b: RolloutNode): number => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);

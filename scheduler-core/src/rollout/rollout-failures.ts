@@ -37,6 +37,8 @@ function failureOf(
 ): string | undefined {
   const { name, pod } = node;
   if (node.lost) return aside.includes(name) ? undefined : 'it fell silent after it got the new revision';
+  const failing = node.beside?.revision === times.target ? node.beside.failing : undefined;
+  if (failing) return failing;
   if (node.failing && pod?.revision === times.target) return node.failing;
   const wasAvailableAt = before?.target === times.target ? before.availableAt.get(name) : undefined;
   const available = times.availableAt.has(name);

@@ -1,6 +1,7 @@
 // What a manifest may say in Kubernetes but this agent does not do. Said at apply time, by field: refused where
 // the pod would not be what was asked for, warned about where it runs all the same.
 
+import { allowsSurge, updateStrategyOf } from '../rollout/update-strategy.ts';
 import type { Container, Probe } from '../schema/container.ts';
 import type { DaemonSet } from '../schema/daemon-set.ts';
 import type { PodSpec } from '../schema/pod.ts';
@@ -76,7 +77,6 @@ export function findUnsupported(daemonSet: DaemonSet): SupportFindings {
   const at = 'spec.template.spec';
   if (!pod) return { refused: [], warnings: [] };
   const refused = [
-    ...surge(daemonSet),
     ...present(at, pod, POD_REFUSED),
     ...present(`${at}.securityContext`, pod.securityContext ?? {}, POD_SECURITY_REFUSED),
     ...(pod.dnsPolicy === 'None' ? [unsupported(`${at}.dnsPolicy`)] : []),
@@ -89,6 +89,7 @@ export function findUnsupported(daemonSet: DaemonSet): SupportFindings {
     ),
   ];
   const warnings = [
+    ...surgeOverPorts(daemonSet),
     ...warned(at, pod, POD_WARNED),
     ...(pod.hostUsers === false ? [`${at}.hostUsers: user namespaces are not used`] : []),
     ...pod.containers.flatMap((container, index) =>
@@ -131,11 +132,17 @@ const present = <T extends object>(
 ): FieldError[] =>
   fields.filter((field) => isSet(value[field])).map((field) => unsupported(`${at}.${field}`));
 
-function surge(daemonSet: DaemonSet): FieldError[] {
-  const maxSurge = daemonSet.spec?.updateStrategy?.rollingUpdate?.maxSurge;
-  return maxSurge === undefined || Number.parseInt(String(maxSurge), 10) === 0
-    ? []
-    : [unsupported('spec.updateStrategy.rollingUpdate.maxSurge')];
+/** A port of the node is had by one pod at a time: the new one waits for it in vain, and the update fails. */
+function surgeOverPorts(daemonSet: DaemonSet): string[] {
+  if (!allowsSurge(updateStrategyOf(daemonSet))) return [];
+  const { containers = [], hostNetwork } = daemonSet.spec?.template?.spec ?? {};
+  const ports = containers
+    .flatMap((container) => container.ports ?? [])
+    .flatMap(({ hostPort, containerPort }) => hostPort ?? (hostNetwork ? containerPort : undefined) ?? []);
+  if (ports.length === 0) return [];
+  return [
+    `spec.updateStrategy.rollingUpdate.maxSurge: the new pod runs beside the old one, which has port ${ports.join(', ')} of the node: an update fails unless both can listen there`,
+  ];
 }
 
 const volumeFindings = (at: string, volume: Volume): FieldError[] =>

@@ -43,7 +43,7 @@ function withoutPods(nodes: readonly RolloutNode[]): RolloutNode[] {
 
 const say = (moment: Moment): string => {
   if (moment.is === 'step')
-    return `step ${moment.name} of ${moment.size}${moment.maxUnavailable ? ` by ${moment.maxUnavailable}` : ''}`;
+    return `step ${moment.name} of ${moment.size}${moment.budget ? ` by ${moment.budget}` : ''}`;
   if (moment.is === 'approval') return 'approval';
   if (moment.is === 'soak') return `soak ${moment.ms / 1000}`;
   return moment.grants.map(({ node }) => node).join('+');

@@ -219,12 +219,35 @@ describe('single values', () => {
       ['main.resources', { limits: { 'hugepages-2Mi': '1' } }],
       'spec.template.spec.containers[0].resources.limits[hugepages-2Mi]',
     ],
-    [
-      ['spec.updateStrategy', { rollingUpdate: { maxUnavailable: 0, maxSurge: '10%' } }],
-      'spec.updateStrategy.rollingUpdate.maxSurge',
-    ],
   ])('%j is refused', (edit, field) => {
     expect(found(edit).refused.map((error) => error.field)).toEqual([field]);
+  });
+
+  test.each<[string, readonly Edit[], readonly string[]]>([
+    ['a surge is supported', [], []],
+    [
+      'over a port of the node it is warned about',
+      [['main.ports', [{ containerPort: 80, hostPort: 8080 }]]],
+      ['8080'],
+    ],
+    [
+      "also on the node's own network",
+      [
+        ['pod.hostNetwork', true],
+        ['main.ports', [{ containerPort: 9100 }]],
+      ],
+      ['9100'],
+    ],
+    ['a port of the pod is its own', [['main.ports', [{ containerPort: 80 }]]], []],
+  ])('%s', (_sentence, edits, ports) => {
+    const surge: Edit = ['spec.updateStrategy', { rollingUpdate: { maxUnavailable: 0, maxSurge: '10%' } }];
+    expect(found(surge, ...edits)).toEqual({
+      refused: [],
+      warnings: ports.map(
+        (port) =>
+          `spec.updateStrategy.rollingUpdate.maxSurge: the new pod runs beside the old one, which has port ${port} of the node: an update fails unless both can listen there`,
+      ),
+    });
   });
 
   test('a limit of disk is warned about', () => {

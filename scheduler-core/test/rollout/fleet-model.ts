@@ -1,6 +1,11 @@
 // A small fleet for properties of planRollout: what is really so on each node, what the plane believes of it, and
 // everything that can come between the two. One event is one thing that may happen; each is total.
-import type { RolloutInput, RolloutNode, RolloutPlan } from '@fleetset/scheduler-core/rollout/plan-rollout';
+import type {
+  Grant,
+  RolloutInput,
+  RolloutNode,
+  RolloutPlan,
+} from '@fleetset/scheduler-core/rollout/plan-rollout';
 import fc from 'fast-check';
 
 type Plan = (input: RolloutInput) => RolloutPlan;
@@ -10,6 +15,17 @@ type Pod = NonNullable<RolloutNode['pod']>;
 export const REVISIONS = { a: 'good', b: 'good', c: 'crashes', d: 'cannot be pulled' } as const;
 export type Revision = keyof typeof REVISIONS;
 
+interface Told {
+  readonly generation: number;
+  readonly revision: string;
+  readonly surge: boolean;
+}
+interface Report {
+  readonly generation: number;
+  readonly pod: Pod | undefined;
+  readonly beside: Pod | undefined;
+}
+
 export interface ModelNode {
   readonly name: string;
   decision: RolloutNode['decision'];
@@ -17,31 +33,39 @@ export interface ModelNode {
   connected: boolean;
   /** What really runs. */
   pod: Pod | undefined;
+  /** Under a surge the new pod, while the old one runs. */
+  beside: Pod | undefined;
   /** What the node was told and accepted last, on its disk. */
-  told: { readonly generation: number; readonly revision: string } | undefined;
+  told: Told | undefined;
   /** On their way; a stream keeps their order, and its end loses them. */
-  toNode: { readonly generation: number; readonly revision: string }[];
-  toPlane: { readonly generation: number; readonly pod: Pod | undefined }[];
+  toNode: Told[];
+  toPlane: Report[];
   /** On the plane's disk. */
   granted: string | undefined;
+  surging: boolean;
   /** In the plane's memory. */
   generation: number;
-  report: { readonly generation: number; readonly pod: Pod | undefined } | undefined;
+  report: Report | undefined;
   reported: boolean;
   lost: boolean;
   /** Its agent has restarted and not yet been able to look at what runs. */
   blind: boolean;
   /** It was up when it was granted another revision, and has not been up on its grant since. */
   moving: boolean;
+  /** The update has taken down what was available there, and the plane had thought so when it allowed it. */
+  costs: boolean;
+  struck: boolean;
 }
 
 export interface FleetModel {
   readonly nodes: readonly ModelNode[];
   readonly maxUnavailable: number | string;
+  readonly maxSurge: number | string;
+  surge: boolean;
   target: Revision;
 }
 
-export type FleetEvent = readonly [kind: (typeof KINDS)[number], which: number, how: number];
+export type FleetEvent = readonly [kind: (typeof KINDS)[number] | 'switch', which: number, how: number];
 
 const KINDS = [
   ...(['plan', 'plan', 'plan', 'plan', 'update', 'exchange', 'exchange', 'exchange', 'exchange'] as const),
@@ -60,22 +84,40 @@ const KINDS = [
   ...(['delete pod', 'leave', 'come', 'come', 'go blind', 'go blind', 'see'] as const),
 ] as const;
 
+/** Nobody dies, falls silent or leaves: who is down was taken down. */
+const QUIET_KINDS = [
+  ...(['plan', 'plan', 'plan', 'plan', 'update', 'exchange', 'exchange', 'exchange', 'deliver'] as const),
+  ...(['work', 'report', 'take', 'take again', 'take late', 'lose report', 'crash', 'break off'] as const),
+  ...(['connect', 'connect', 'restart plane', 'go blind', 'see', 'see', 'switch'] as const),
+] as const;
+
 export const someEvents = fc.array(
   fc.tuple(fc.constantFrom(...KINDS), fc.nat(4), fc.nat(3)) as fc.Arbitrary<FleetEvent>,
   { minLength: 20, maxLength: 120, size: 'max' },
 );
+export const quietEvents = fc.array(
+  fc.tuple(fc.constantFrom(...QUIET_KINDS), fc.nat(4), fc.nat(3)) as fc.Arbitrary<FleetEvent>,
+  { minLength: 20, maxLength: 120, size: 'max' },
+);
+export const someSurgingFleet = fc.record({
+  size: fc.integer({ min: 1, max: 5 }),
+  maxUnavailable: fc.constant(1),
+  maxSurge: fc.constantFrom(1, 2, '25%', '50%'),
+});
 export const someFleet = fc.record({
   size: fc.integer({ min: 1, max: 5 }),
   maxUnavailable: fc.constantFrom(1, 2, '25%', '50%'),
 });
 
-/** All nodes run revision a, and the plane knows it. */
+/** All nodes run revision a, and the plane knows it. With maxSurge the surge is on. */
 export function newFleet({
   size,
   maxUnavailable,
+  maxSurge = 0,
 }: {
   size: number;
   maxUnavailable: number | string;
+  maxSurge?: number | string;
 }): FleetModel {
   const nodes = Array.from({ length: size }, (_, index): ModelNode => {
     const pod = { revision: 'a', available: true, deleted: false };
@@ -85,19 +127,23 @@ export function newFleet({
       alive: true,
       connected: true,
       pod,
-      told: { generation: 1, revision: 'a' },
+      beside: undefined,
+      told: { generation: 1, revision: 'a', surge: maxSurge !== 0 },
       toNode: [],
       toPlane: [],
       granted: 'a',
+      surging: false,
       generation: 1,
-      report: { generation: 1, pod },
+      report: { generation: 1, pod, beside: undefined },
       reported: true,
       lost: false,
       blind: false,
       moving: false,
+      costs: false,
+      struck: false,
     };
   });
-  return { nodes, maxUnavailable, target: 'a' };
+  return { nodes, maxUnavailable, maxSurge, surge: maxSurge !== 0, target: 'a' };
 }
 
 /** As the plane sees it. */
@@ -107,12 +153,17 @@ export const believed = (node: ModelNode): RolloutNode => ({
   connected: node.connected && node.reported,
   lost: node.lost,
   ...(node.granted === undefined ? {} : { granted: node.granted }),
+  ...(node.surging ? { surging: true } : {}),
+  ...(node.report?.beside ? { beside: { revision: node.report.beside.revision } } : {}),
   ...(node.report?.pod ? { pod: { ...node.report.pod, deleted: node.pod?.deleted ?? false } } : {}),
   ...(node.report && node.report.generation !== node.generation ? { behind: true } : {}),
 });
 
-export const inputOf = ({ nodes, maxUnavailable, target }: FleetModel): RolloutInput => ({
-  strategy: { type: 'RollingUpdate', maxUnavailable },
+export const inputOf = ({ nodes, maxUnavailable, maxSurge, surge, target }: FleetModel): RolloutInput => ({
+  strategy: {
+    type: 'RollingUpdate',
+    ...(surge ? { maxUnavailable: 0, maxSurge } : { maxUnavailable }),
+  },
   target,
   nodes: nodes.map(believed),
 });
@@ -127,27 +178,46 @@ const hasArrived = (node: ModelNode) =>
   node.toNode.every(({ revision }) => revision === node.granted);
 
 function note(node: ModelNode): void {
-  if (hasArrived(node)) node.moving = false;
+  if (isReallyUp(node)) node.struck = false;
+  if (!hasArrived(node)) return;
+  node.moving = false;
+  node.costs = false;
 }
+
+/** What the plane takes for up: to grant it anything costs. */
+export const isBelievedUp = ({ pod, granted }: RolloutNode): boolean =>
+  pod !== undefined &&
+  (pod.available || pod.unknown === true) &&
+  !pod.deleted &&
+  pod.revision === (granted ?? pod.revision);
 
 /** One pass of the plane: plans, writes the grants, tells who is connected. Answers with what it planned. */
 export function planPass(fleet: FleetModel, plan: Plan): RolloutPlan {
-  const made = plan(inputOf(fleet));
-  for (const { node: name, revision } of made.grants) {
+  const input = inputOf(fleet);
+  const made = plan(input);
+  for (const { node: name, revision, surge = false } of [...(made.over ?? []), ...made.grants] as Grant[]) {
     const node = fleet.nodes.find((one) => one.name === name);
     if (!node) continue;
     if (isReallyUp(node) && node.granted !== revision) node.moving = true;
+    node.costs ||= isBelievedUp(believed(node));
     node.granted = revision;
-    tell(node);
+    node.surging = surge;
+    tell(node, fleet);
     note(node);
   }
   return made;
 }
 
-function tell(node: ModelNode): void {
+/** What began as a surge ends as one, whatever the strategy says now. */
+function toldOf(node: ModelNode, { surge }: FleetModel): Told[] {
+  const { granted: revision, generation } = node;
+  return revision === undefined ? [] : [{ generation, revision, surge: surge || node.surging }];
+}
+
+function tell(node: ModelNode, fleet: FleetModel): void {
   if (node.granted === undefined) return;
   node.generation += 1;
-  if (node.connected) node.toNode.push({ generation: node.generation, revision: node.granted });
+  if (node.connected) node.toNode.push(...toldOf(node, fleet));
 }
 
 /** An agent refuses an older generation. */
@@ -160,13 +230,37 @@ function deliver(node: ModelNode): void {
 function work(node: ModelNode): void {
   if (!node.alive || node.blind) return;
   const wanted = node.decision === 'Run' ? node.told?.revision : undefined;
-  if (node.pod?.deleted || (node.decision === 'Leave' && node.pod)) node.pod = undefined;
-  else if (wanted && !node.pod) node.pod = { revision: wanted, available: false, deleted: false };
+  const before = node.pod;
+  if (node.pod?.deleted || (node.decision === 'Leave' && node.pod)) {
+    node.pod = node.decision === 'Leave' ? undefined : node.beside;
+    node.beside = undefined;
+  } else if (wanted && node.pod && node.told?.surge && (node.beside || node.pod.revision !== wanted))
+    surgeOn(node, wanted, node.pod);
+  else if (node.beside) {
+    // Without a surge it changes over at once; where it may only stay, what is available stays.
+    if (wanted ? node.beside.revision === wanted : !node.pod?.available) node.pod = node.beside;
+    node.beside = undefined;
+  } else if (wanted && !node.pod) node.pod = { revision: wanted, available: false, deleted: false };
   else if (wanted && node.pod && node.pod.revision !== wanted) {
     if (REVISIONS[wanted as Revision] !== 'cannot be pulled')
       node.pod = { revision: wanted, available: false, deleted: false };
   } else if (node.pod)
     node.pod = { ...node.pod, available: REVISIONS[node.pod.revision as Revision] === 'good' };
+  if (before?.available && !before.deleted && wanted && !node.pod?.available && node.costs)
+    node.struck = true;
+}
+
+function surgeOn(node: ModelNode, wanted: string, pod: Pod): void {
+  const how = REVISIONS[wanted as Revision];
+  if (pod.revision === wanted) node.beside = undefined;
+  else if (node.beside?.revision !== wanted)
+    node.beside = { revision: wanted, available: false, deleted: false };
+  else {
+    const beside = { ...node.beside, available: how === 'good' };
+    const goes = beside.available || (!pod.available && how !== 'cannot be pulled');
+    node.pod = goes ? beside : pod;
+    node.beside = goes ? undefined : beside;
+  }
 }
 
 function breakOff(node: ModelNode): void {
@@ -176,15 +270,16 @@ function breakOff(node: ModelNode): void {
   node.toPlane = [];
 }
 
-function connect(node: ModelNode): void {
+function connect(node: ModelNode, fleet: FleetModel): void {
   if (!node.alive || node.connected) return;
   node.connected = true;
-  if (node.granted !== undefined) node.toNode.push({ generation: node.generation, revision: node.granted });
+  node.toNode.push(...toldOf(node, fleet));
 }
 
 function send(node: ModelNode): void {
   const pod = node.pod && node.blind ? { ...node.pod, available: false, unknown: true } : node.pod;
-  if (node.connected) node.toPlane.push({ generation: node.told?.generation ?? 0, pod });
+  const { beside } = node;
+  if (node.connected) node.toPlane.push({ generation: node.told?.generation ?? 0, pod, beside });
 }
 
 function take(node: ModelNode, at: number, keep = false): void {
@@ -206,7 +301,7 @@ export function happen(fleet: FleetModel, [kind, which, how]: FleetEvent): void 
       break;
     case 'exchange':
       // All that is on its way arrives, and some work is done.
-      connect(node);
+      connect(node, fleet);
       while (node.alive && node.toNode.length > 0) deliver(node);
       work(node);
       send(node);
@@ -240,7 +335,11 @@ export function happen(fleet: FleetModel, [kind, which, how]: FleetEvent): void 
       breakOff(node);
       break;
     case 'connect':
-      connect(node);
+      connect(node, fleet);
+      break;
+    case 'switch':
+      fleet.surge = !fleet.surge;
+      for (const one of fleet.nodes) tell(one, fleet);
       break;
     case 'fall silent':
       if (!node.connected) node.lost = true;
@@ -248,6 +347,7 @@ export function happen(fleet: FleetModel, [kind, which, how]: FleetEvent): void 
     case 'die':
       node.alive = false;
       if (node.pod) node.pod = { ...node.pod, available: false };
+      if (node.beside) node.beside = { ...node.beside, available: false };
       breakOff(node);
       break;
     case 'return':

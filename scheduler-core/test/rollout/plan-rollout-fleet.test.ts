@@ -15,6 +15,7 @@ import {
   type FleetModel,
   happen,
   inputOf,
+  isBelievedUp,
   newFleet,
   planPass,
   REVISIONS,
@@ -49,17 +50,13 @@ describe('the budget, of what is really so', () => {
         if (event[0] !== 'plan') happen(fleet, event);
         else {
           const input = inputOf(fleet);
-          const up = new Set(input.nodes.filter((one) => !spendsNothing(one)).map(({ name }) => name));
+          const up = new Set(input.nodes.filter(isBelievedUp).map(({ name }) => name));
           const { grants, maxUnavailable } = planPass(fleet, plan);
           if (grants.some(({ node }) => up.has(node)))
             expect(movedByRollout(fleet)).toBeLessThanOrEqual(maxUnavailable);
         }
       }
     });
-  /** A node that the plane believes to be down already: granting it costs nothing. */
-  const spendsNothing = ({ pod, granted }: RolloutNode) =>
-    !pod || (!pod.available && !pod.unknown) || pod.deleted || pod.revision !== (granted ?? pod.revision);
-
   /** node-1 is told b and then a again; before it answers, b comes back and node-0 may have it, too. */
   const changedMind: [{ size: number; maxUnavailable: number }, FleetEvent[]] = [
     { size: 2, maxUnavailable: 1 },

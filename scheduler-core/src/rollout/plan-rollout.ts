@@ -198,12 +198,13 @@ function judgeSurge(node: RolloutNode, input: RolloutInput, budget: Budget, grou
   if (isInFlight(node)) return { granted: true, reason: UNDER_WAY };
   // A pod may have come, or come up, since the report.
   if (node.behind && node.granted !== undefined) return { granted: false, reason: NOT_ANSWERED };
-  if (!pod) return { granted: true, reason: 'the node runs no pod now' };
+  const spends = (pod ?? node.granted) !== undefined && !isBeingUpdated(node, input);
+  if (!pod) return { granted: true, spends, reason: 'the node runs no pod now' };
   if (pod.unknown) return { granted: false, reason: 'the agent does not know yet how its pod is' };
   if (!isUp(node))
     return {
       granted: true,
-      spends: !isBeingUpdated(node, input),
+      spends,
       reason: 'its pod is not available: another one may come beside it',
     };
   return withinBudget(node, `within maxSurge ${budget.most}`, budget, groups);

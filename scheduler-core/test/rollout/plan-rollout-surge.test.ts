@@ -73,6 +73,7 @@ describe('a surge grants', () => {
     ['rule 42: also when it is spent already', 'a old beside:new, b old down, c old', 1, 'b'],
     ['rule 18: a node whose pod was deleted', 'a old deleted, b old beside:new', 1, 'a'],
     ['a node without a pod, which spends nothing', 'a, b old', 1, 'a b'],
+    ['but does when one may have come since', 'a granted:old, b old', 1, 'a'],
     ['a newer revision to who is on the way to another one', 'a old beside:bad, b old, c old', 1, 'a'],
     ['and back to what the old pod has', 'a new beside:bad, b new', 1, 'a'],
     [

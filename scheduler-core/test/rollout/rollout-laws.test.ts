@@ -2,6 +2,7 @@
 // approvals and tries again. Each law is shown to fail on a seeded bug.
 import { advanceRollout } from '@fleetset/scheduler-core/rollout/advance-rollout';
 import { planRollout } from '@fleetset/scheduler-core/rollout/plan-rollout';
+import { withBudget } from '@fleetset/scheduler-core/rollout/update-strategy';
 import type { RolloutPolicySpec } from '@fleetset/scheduler-core/schema/rollout-policy';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -39,12 +40,15 @@ const somePolicy = fc.record<RolloutPolicySpec>(
 const someRun = fc.record({
   policy: somePolicy,
   maxUnavailable: fc.constantFrom(1, 2, '50%'),
+  /** Instead. */
+  maxSurge: fc.constantFrom(undefined, 1, 2, '50%'),
   events: fc.array(someEvent, { maxLength: 25 }),
 });
 type Run = typeof someRun extends fc.Arbitrary<infer R> ? R : never;
 
-function begin({ policy, maxUnavailable, events }: Run, seeded: Seeded = {}) {
-  const story = tellStory({ nodes: NODES, policy, maxUnavailable, revisions: REVISIONS, ...seeded });
+function begin({ policy, maxUnavailable, maxSurge, events }: Run, seeded: Seeded = {}) {
+  const budget = maxSurge === undefined ? { maxUnavailable } : { maxSurge };
+  const story = tellStory({ nodes: NODES, policy, ...budget, revisions: REVISIONS, ...seeded });
   story.wait(10);
   let joined = 0;
   for (const event of events) apply(story, event, policy, () => `n${++joined}`);
@@ -104,7 +108,7 @@ describe('whatever comes', () => {
       plan: ({ strategy, ...input }) =>
         planRollout({
           ...input,
-          strategy: input.fallback === undefined ? { ...strategy, maxUnavailable: '100%' } : strategy,
+          strategy: input.fallback === undefined ? withBudget(strategy, 100) : strategy,
         }),
     };
     isCaught(keepsBudget(hasty), 300);

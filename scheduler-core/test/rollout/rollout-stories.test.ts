@@ -94,6 +94,70 @@ describe('a rollout', () => {
   });
 });
 
+describe('a surge', () => {
+  /** How many nodes are down at the worst of so many seconds. */
+  const worstOf = (story: Story, seconds: number) => {
+    let worst = story.downNow();
+    for (let second = 0; second < seconds; second++) {
+      story.wait(1);
+      worst = Math.max(worst, story.downNow());
+    }
+    return worst;
+  };
+
+  test('runs both pods on one node at a time, and no node is ever down', async () => {
+    const story = tellStory({ nodes: ABC, maxSurge: 1 });
+    story.update('two');
+    expect(story.besideOf()).toEqual(['two', undefined, undefined]);
+    expect(worstOf(story, 30)).toBe(0);
+    expect(story.revisionsOf()).toEqual(['two', 'two', 'two']);
+    expect(story.record()).toMatchObject({ phase: 'Complete', stable: 'two' });
+    await tells(story, 'surge');
+  });
+
+  test('to a revision that crashes goes back, and the old pods never stopped', async () => {
+    const story = tellStory({ nodes: ABC, maxSurge: 2, revisions: { two: 'crashes' } });
+    story.update('two');
+    expect(worstOf(story, 60)).toBe(0);
+    expect(story.revisionsOf()).toEqual(['one', 'one', 'one']);
+    expect(story.besideOf()).toEqual([undefined, undefined, undefined]);
+    expect(story.record()).toMatchObject({ phase: 'RolledBack', stable: 'one' });
+    await tells(story, 'surge-goes-back');
+  });
+
+  test('to a revision that never gets ready goes back when the deadline has passed', async () => {
+    const story = tellStory({
+      nodes: ABC,
+      maxSurge: 1,
+      revisions: { two: 'never ready' },
+      policy: { progressDeadlineSeconds: 60, failureThreshold: '100%' },
+    });
+    story.update('two');
+    expect(worstOf(story, 90)).toBe(0);
+    expect(story.record()?.phase).toBe('RolledBack');
+    await tells(story, 'surge-deadline');
+  });
+
+  test('in steps, each with its own budget', async () => {
+    const story = tellStory({
+      nodes: ['a', 'b', 'c', 'd', 'e'],
+      maxSurge: 1,
+      policy: {
+        steps: [
+          { name: 'canary', nodes: 1, soakSeconds: 20 },
+          { name: 'rest', maxUnavailable: '50%' },
+        ],
+      },
+    });
+    story.update('two');
+    expect(worstOf(story, 26)).toBe(0);
+    expect(story.besideOf()).toEqual([undefined, 'two', 'two', undefined, undefined]);
+    expect(worstOf(story, 30)).toBe(0);
+    expect(story.record()?.phase).toBe('Complete');
+    await tells(story, 'surge-steps');
+  });
+});
+
 describe('silent nodes', () => {
   test('that were silent before are set aside and caught up', async () => {
     const story = tellStory({ nodes: ABC });

@@ -1,6 +1,5 @@
 // Tells what a rollout does as a story that a person can read: nodes that behave as their revision does, a clock that
 // is moved by hand, and a line for each moment at which something changed.
-import { scaledCount } from '@fleetset/scheduler-core/int-or-percent';
 import { advanceRollout } from '@fleetset/scheduler-core/rollout/advance-rollout';
 import { type Pacing, pacingOf } from '@fleetset/scheduler-core/rollout/pacing';
 import {
@@ -9,6 +8,12 @@ import {
   type RolloutPlan,
 } from '@fleetset/scheduler-core/rollout/plan-rollout';
 import type { RolloutRecord, RolloutTimes } from '@fleetset/scheduler-core/rollout/rollout-record';
+import {
+  allowsSurge,
+  budgetOf,
+  type UpdateStrategy,
+  withBudget,
+} from '@fleetset/scheduler-core/rollout/update-strategy';
 import type { RolloutPolicySpec } from '@fleetset/scheduler-core/schema/rollout-policy';
 
 /** What becomes of a pod of a revision: it is available after so many seconds, or it crashes, or stays unready. */
@@ -19,6 +24,8 @@ export interface StoryOptions {
   readonly labels?: { readonly [node: string]: { readonly [label: string]: string } };
   readonly policy?: RolloutPolicySpec;
   readonly maxUnavailable?: number | string;
+  /** Instead: the new pod runs beside the old one. */
+  readonly maxSurge?: number | string;
   /** Of revisions that are not good. */
   readonly revisions?: { readonly [revision: string]: Behaviour };
   /** Instead of the real ones: seeded bugs. */
@@ -26,10 +33,16 @@ export interface StoryOptions {
   readonly plan?: typeof planRollout;
 }
 
+interface StoryPod {
+  readonly revision: string;
+  readonly bornAt: number;
+}
 interface StoryNode {
   readonly name: string;
   granted: string | undefined;
-  pod: { revision: string; bornAt: number } | undefined;
+  pod: StoryPod | undefined;
+  /** Under a surge the new pod, while the old one runs. */
+  beside: StoryPod | undefined;
   silent: boolean;
   /** From when on its silence counts as lost. */
   lostAt: number;
@@ -37,6 +50,7 @@ interface StoryNode {
   bad: boolean;
 }
 
+const CRASHES = 'container main: CrashLoopBackOff';
 const READY_AFTER_S = 5;
 const FLAPS_AFTER_S = 20;
 const GRACE_S = 8;
@@ -47,6 +61,7 @@ export function tellStory(options: StoryOptions) {
     name,
     granted: 'one',
     pod: { revision: 'one', bornAt: -1000 },
+    beside: undefined,
     silent: false,
     lostAt: 0,
     bad: false,
@@ -66,12 +81,22 @@ export function tellStory(options: StoryOptions) {
 
   const behaviourOf = (revision: string): Behaviour => revisions[revision] ?? 'good';
   const isLost = ({ silent, lostAt }: StoryNode): boolean => silent && now >= lostAt;
-  const isAvailable = ({ pod, silent, bad }: StoryNode): boolean => {
+  const serves = ({ silent, bad }: StoryNode, pod: StoryPod | undefined): boolean => {
     if (!pod || silent || bad) return false;
     const age = now - pod.bornAt;
     const how = behaviourOf(pod.revision);
     return age >= READY_AFTER_S && (how === 'good' || (how === 'flaps' && age < FLAPS_AFTER_S));
   };
+  const isAvailable = (node: StoryNode): boolean => serves(node, node.pod);
+  const crashes = ({ bad }: StoryNode, { revision, bornAt }: StoryPod): boolean =>
+    (bad || behaviourOf(revision) === 'crashes') && now > bornAt + 10;
+  const strategy: UpdateStrategy = {
+    type: 'RollingUpdate',
+    ...(options.maxSurge === undefined
+      ? { maxUnavailable: options.maxUnavailable ?? 1 }
+      : { maxUnavailable: 0, maxSurge: options.maxSurge }),
+  };
+  const surge = allowsSurge(strategy);
   const isDown = (node: StoryNode): boolean => !node.silent && !isAvailable(node);
   const seen = (node: StoryNode): RolloutNode => ({
     name: node.name,
@@ -83,10 +108,33 @@ export function tellStory(options: StoryOptions) {
     ...(node.pod
       ? { pod: { revision: node.pod.revision, available: isAvailable(node), deleted: false } }
       : {}),
-    ...(node.pod && (node.bad || behaviourOf(node.pod.revision) === 'crashes') && now > node.pod.bornAt + 10
-      ? { failing: 'container main: CrashLoopBackOff' }
+    ...(node.pod && crashes(node, node.pod) ? { failing: CRASHES } : {}),
+    ...(node.beside
+      ? {
+          beside: {
+            revision: node.beside.revision,
+            ...(crashes(node, node.beside) ? { failing: CRASHES } : {}),
+          },
+        }
       : {}),
   });
+
+  /** What a node does with a revision that it is granted. */
+  const carryOut = (node: StoryNode, revision: string) => {
+    const { pod, beside } = node;
+    if (surge && pod) {
+      if (pod.revision === revision) node.beside = undefined;
+      else if (beside?.revision !== revision) node.beside = { revision, bornAt: now };
+    } else if (pod?.revision !== revision) node.pod = { revision, bornAt: now };
+  };
+  /** The old pod goes when the new one serves, or when it does not serve itself (rules 41 and 42). */
+  const changeOver = (node: StoryNode) => {
+    if (node.silent || !node.beside || (isAvailable(node) && !serves(node, node.beside))) return;
+    node.pod = node.beside;
+    node.beside = undefined;
+  };
+  const spends = (node: StoryNode): boolean =>
+    surge ? !node.silent && node.beside !== undefined && isAvailable(node) : isDown(node);
 
   const fallSilent = (node: StoryNode) => {
     node.silent = true;
@@ -106,12 +154,9 @@ export function tellStory(options: StoryOptions) {
     });
     record = advance.record;
     times = advance.times;
-    const downBefore = nodes.filter(isDown).length;
+    const spentBefore = nodes.filter(spends).length;
     const plan = (options.plan ?? planRollout)({
-      strategy: {
-        type: 'RollingUpdate',
-        maxUnavailable: advance.maxUnavailable ?? options.maxUnavailable ?? 1,
-      },
+      strategy: withBudget(strategy, advance.maxUnavailable),
       target: advance.target,
       nodes: view,
       holds: advance.holds,
@@ -123,11 +168,11 @@ export function tellStory(options: StoryOptions) {
       const node = nodes.find((one) => one.name === name);
       if (!node) continue;
       node.granted = revision;
-      if (node.pod?.revision !== revision) node.pod = { revision, bornAt: now };
+      carryOut(node, revision);
       if (behaviourOf(revision) === 'kills the node') fallSilent(node);
     }
-    const budget = Math.max(1, scaledCount(options.maxUnavailable ?? 1, nodes.length));
-    worst = Math.max(worst, nodes.filter(isDown).length - Math.max(budget, downBefore));
+    const budget = budgetOf(strategy, nodes.length);
+    worst = Math.max(worst, nodes.filter(spends).length - Math.max(budget, spentBefore));
     return plan;
   };
 
@@ -138,7 +183,10 @@ export function tellStory(options: StoryOptions) {
     if (plan.grants.length > 0) throw new Error('it does not come to rest');
     const states = nodes.map((node) => {
       const sign = node.silent ? '?' : !node.pod ? '-' : isAvailable(node) ? '+' : '!';
-      return `${node.name}:${node.pod?.revision ?? 'none'}${sign}`;
+      const other = node.beside
+        ? `&${node.beside.revision}${node.silent ? '?' : serves(node, node.beside) ? '+' : '!'}`
+        : '';
+      return `${node.name}:${node.pod?.revision ?? 'none'}${sign}${other}`;
     });
     const why = [...new Set(plan.waits.map(({ node, reason }) => `${node}: ${reason}`))];
     const line = [
@@ -157,6 +205,7 @@ export function tellStory(options: StoryOptions) {
     wait: (seconds: number) => {
       for (let left = seconds; left > 0; left--) {
         now += 1;
+        for (const node of nodes) changeOver(node);
         settle();
       }
     },
@@ -203,7 +252,15 @@ export function tellStory(options: StoryOptions) {
     },
     join: (name: string) => {
       lines.push(`-- ${name} joins`);
-      nodes.push({ name, granted: undefined, pod: undefined, silent: false, lostAt: 0, bad: false });
+      nodes.push({
+        name,
+        granted: undefined,
+        pod: undefined,
+        beside: undefined,
+        silent: false,
+        lostAt: 0,
+        bad: false,
+      });
       settle();
     },
     close: (name: string, why: string | undefined) => {
@@ -217,5 +274,8 @@ export function tellStory(options: StoryOptions) {
     overBudget: () => worst,
     record: () => record,
     revisionsOf: () => nodes.map(({ pod }) => pod?.revision),
+    /** Where two run. */
+    besideOf: () => nodes.map(({ beside }) => beside?.revision),
+    downNow: () => nodes.filter(isDown).length,
   };
 }

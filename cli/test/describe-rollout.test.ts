@@ -40,6 +40,13 @@ describe('a rollout in words', () => {
     ]);
   });
 
+  it('under a surge counts the nodes that are being updated', () => {
+    const { maxUnavailable: _none, unavailable: _nobody, ...rollout } = ROLLOUT;
+    expect(describeRollout('web', { ...rollout, maxSurge: 2, updating: 1 }, THREE).headline).toBe(
+      'web: Progressing [#######.............] 1/3 to two | 1 of at most 2 being updated (maxSurge) | policy: defaults',
+    );
+  });
+
   it('is told again only as far as it changed', () => {
     const before = describeRollout('web', ROLLOUT, THREE);
     expect(changedText(undefined, before)).toBe(wholeText(before));

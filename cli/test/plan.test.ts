@@ -142,6 +142,16 @@ Each waits until those before it are available`,
       );
     });
 
+    it('under a surge says that both pods run, and what its budget is', async () => {
+      const surge = { updateStrategy: { rollingUpdate: { maxUnavailable: 0, maxSurge: 2 } } };
+      const text = await plan([daemonSet('web', { image: 'web:2', spec: surge })]);
+      expect(text).toContain(`Update from revision OLD to NEW (maxSurge 2, the defaults):
+    1. a, b
+    2. c, d
+Each node runs both pods until the new one is available; then the old one is stopped
+Each waits until those before it are available`);
+    });
+
     it('names the nodes whose pod would be stopped', async () => {
       const text = await plan([daemonSet('web', { image: 'web:1', pod: { nodeSelector: { site: 'lab' } } })]);
       expect(text).toContain(

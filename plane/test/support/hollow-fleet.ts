@@ -21,6 +21,8 @@ export interface Guard {
   readonly downNow: () => HollowNode[];
   /** The most that were ever down at once. */
   readonly worst: () => number;
+  /** The most that ran two of its pods at once. */
+  readonly mostDoubled: () => number;
   readonly end: () => void;
 }
 
@@ -46,11 +48,18 @@ export function createHollowFleet(plane: Joinable): HollowFleet {
     guard: ({ metadata }) => {
       const downNow = () => nodes.filter((node) => !node.podOf(metadata.uid)?.available);
       let worst = 0;
+      let mostDoubled = 0;
       const look = () => {
         worst = Math.max(worst, downNow().length);
+        mostDoubled = Math.max(mostDoubled, nodes.filter((node) => node.besideOf(metadata.uid)).length);
       };
       guards.add(look);
-      return { downNow, worst: () => worst, end: () => void guards.delete(look) };
+      return {
+        downNow,
+        worst: () => worst,
+        mostDoubled: () => mostDoubled,
+        end: () => void guards.delete(look),
+      };
     },
     stop: () => {
       for (const node of nodes) node.stop();

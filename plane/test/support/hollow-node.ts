@@ -22,6 +22,10 @@ export interface HollowNode {
   readonly name: string;
   /** What runs here of a DaemonSet. */
   readonly podOf: (setUid: string) => PodReport | undefined;
+  /** Under a surge the new pod, while the old one runs. */
+  readonly besideOf: (setUid: string) => PodReport | undefined;
+  /** What it was told last about a DaemonSet's surge. */
+  readonly surges: (setUid: string) => boolean;
   /** How many pods of a DaemonSet were ever started here. */
   readonly births: (setUid: string) => number;
   /** How much was ever done here, of all DaemonSets: grows with each pod that is started and each grant heard. */
@@ -42,7 +46,11 @@ const RECONNECT_MS = 15;
 /** What starting a pod takes, so that a node is down for a while that can be seen. */
 const START_MS = 3;
 
-const isBroken = (template: Json): boolean => template.spec.containers[0].image.includes('broken');
+const isBroken = (template: Json): boolean => /broken|crashing/.test(template.spec.containers[0].image);
+const crashes = (template: Json): boolean => template.spec.containers[0].image.includes('crashing');
+const CRASHED = podStatus(false, {
+  containerStatuses: [{ name: 'main', ready: false, state: { waiting: { reason: 'CrashLoopBackOff' } } }],
+});
 
 /** `address` is asked at each connect: a plane may come back elsewhere. */
 export function startHollowNode(
@@ -52,6 +60,7 @@ export function startHollowNode(
 ): HollowNode {
   const name = identity.nodeName;
   const pods = new Map<string, PodReport>();
+  const besides = new Map<string, PodReport>();
   const templates = new Map<string, Json>();
   const births = new Map<string, number>();
   const grants = new Set<string>();
@@ -94,7 +103,7 @@ export function startHollowNode(
         generation: desired?.generation,
         facts: facts(name, { labels: options.labels ?? {}, taints: (options.taints ?? []) as never }),
         placements,
-        pods: [...pods.values()],
+        pods: [...pods.values(), ...besides.values()],
       }),
     });
   };
@@ -104,24 +113,40 @@ export function startHollowNode(
     say();
   };
 
-  const start = (set: NodeDesired['daemonSets'][number]) => {
+  const start = (set: NodeDesired['daemonSets'][number], where: Map<string, PodReport>) => {
     const template = templates.get(set.templateHash) as Json;
+    const birth = (births.get(set.uid) ?? 0) + 1;
     const pod = podReport(
       { metadata: { name: set.name, namespace: set.namespace, uid: set.uid } },
       set.revision,
-      { ready: false },
+      { ready: false, createdAt: `2030-01-02T03:${String(10 + birth)}:05Z` },
     );
-    pods.set(set.uid, pod);
-    births.set(set.uid, (births.get(set.uid) ?? 0) + 1);
-    if (!isBroken(template))
+    where.set(set.uid, pod);
+    births.set(set.uid, birth);
+    const becomes = (more: Partial<PodReport>) =>
       later(START_MS, () => {
-        if (pods.get(set.uid)?.uid !== pod.uid) return;
-        pods.set(
-          set.uid,
-          podReport({ metadata: { ...set } }, set.revision, { uid: pod.uid, name: pod.name }),
-        );
+        const there = [pods, besides].find((some) => some.get(set.uid)?.uid === pod.uid);
+        if (!there) return;
+        there.set(set.uid, { ...pod, ...more });
+        if (there === besides && more.available) changeOver(set.uid);
         changed();
       });
+    if (crashes(template)) becomes({ statusJson: JSON.stringify(CRASHED) });
+    if (!isBroken(template))
+      becomes({ ready: true, available: true, statusJson: JSON.stringify(podStatus(true)) });
+  };
+
+  const changeOver = (setUid: string) => {
+    const beside = besides.get(setUid);
+    besides.delete(setUid);
+    if (beside) pods.set(setUid, beside);
+  };
+
+  /** Rules 41 and 42. */
+  const startBeside = (set: NodeDesired['daemonSets'][number], old: PodReport) => {
+    if (old.revision === set.revision) besides.delete(set.uid);
+    else if (besides.get(set.uid)?.revision !== set.revision) start(set, besides);
+    if (!old.ready) changeOver(set.uid);
   };
 
   /** One pass over what it is told, as a node's loop would make it. */
@@ -131,11 +156,17 @@ export function startHollowNode(
     for (const uid of pods.keys()) if (!listed.has(uid)) pods.delete(uid);
     const deleted = new Set(desired.tombstones.map(({ podUid }) => podUid));
     for (const [uid, pod] of pods) if (deleted.has(pod.uid)) pods.delete(uid);
+    for (const uid of besides.keys()) if (!pods.has(uid)) changeOver(uid);
     for (const set of desired.daemonSets) {
       const { decision } = decide(templates.get(set.placementHash) as PlacementRules, desired);
       const pod = pods.get(set.uid);
-      if (decision === 'Leave') pods.delete(set.uid);
-      else if (decision === 'Run' && set.revision !== '' && pod?.revision !== set.revision) start(set);
+      if (decision === 'Leave') {
+        pods.delete(set.uid);
+        besides.delete(set.uid);
+      } else if (decision !== 'Run' || set.revision === '') continue;
+      else if (set.surge && pod) startBeside(set, pod);
+      else if (besides.get(set.uid)?.revision === set.revision) changeOver(set.uid);
+      else if (pod?.revision !== set.revision) start(set, pods);
     }
     changed();
   };
@@ -207,6 +238,8 @@ export function startHollowNode(
   return {
     name,
     podOf: (uid) => pods.get(uid),
+    besideOf: (uid) => besides.get(uid),
+    surges: (uid) => desired?.daemonSets.some((set) => set.uid === uid && set.surge) ?? false,
     births: (uid) => births.get(uid) ?? 0,
     deeds: () => grants.size + [...births.values()].reduce((sum, number) => sum + number, 0),
     connected: () => stream !== undefined && stream.heard.length > 0 && !stream.ended(),

@@ -49,7 +49,12 @@ const say = (moment: Moment): string => {
   return moment.grants.map(({ node }) => node).join('+');
 };
 
-const foresee = (nodes: readonly RolloutNode[], policy: RolloutPolicySpec = {}, maxUnavailable = 1) => {
+const foresee = (
+  nodes: readonly RolloutNode[],
+  policy: RolloutPolicySpec = {},
+  maxUnavailable = 1,
+  maxSurge = 0,
+) => {
   const { moments, left } = foreseeRollout({
     before: {
       newest: 'old',
@@ -62,7 +67,7 @@ const foresee = (nodes: readonly RolloutNode[], policy: RolloutPolicySpec = {}, 
       aside: [],
     },
     newest: 'new',
-    strategy: { type: 'RollingUpdate', maxUnavailable },
+    strategy: { type: 'RollingUpdate', maxUnavailable, maxSurge },
     pacing: pacingOf('a policy', policy),
     approvedWaves: 0,
     closed: new Map(),
@@ -156,6 +161,17 @@ describe('foreseen', () => {
   ])('%s', (_what, text, policy, maxUnavailable, expected) =>
     expect(foresee(fleet(text), policy, maxUnavailable)).toEqual(expected),
   );
+
+  test('under a surge as many at once as it allows, and a step has its own', () => {
+    expect(foresee(fleet('a, b, c'), {}, 0, 2)).toEqual(['a+b', 'c']);
+    const steps = [
+      { name: 'canary', nodes: 1 },
+      { name: 'rest', maxUnavailable: 3 },
+    ];
+    expect(foresee(fleet('a, b, c, d'), { steps }, 0, 1)).toEqual([
+      ...['step canary of 1', 'a', 'step rest of 3 by 3', 'b+c+d', 'step the rest of 0'],
+    ]);
+  });
 
   test('a first revision comes to all nodes at once, whatever the steps', () => {
     const { moments } = foreseeRollout({

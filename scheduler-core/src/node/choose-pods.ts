@@ -24,6 +24,8 @@ export interface PodProgress {
   readonly ready?: boolean;
   /** Ready for minReadySeconds. */
   readonly available: boolean;
+  /** Ports of the node that it needs; only under a surge. */
+  readonly hostPorts?: ReadonlySet<string>;
 }
 
 export interface Choice {
@@ -69,9 +71,26 @@ function atATime(
     if (choice.bucket !== 'run') return choice;
     if (running.size - Number(running.has(uid)) >= most)
       return { ...choice, bucket: 'prepare', reason: 'waits until the pod before it has stopped' };
+    const taken = running.has(uid) ? undefined : takenPort(uid, running, progressOf);
+    if (taken !== undefined)
+      return {
+        ...choice,
+        bucket: 'prepare',
+        reason: `waits for port ${taken} of the node: the pod before it has it`,
+      };
     running.add(uid);
     return choice;
   });
+}
+
+/** Two cannot listen there, and whoever asks the one how it is would be answered by the other. */
+function takenPort(
+  uid: string,
+  running: ReadonlySet<string>,
+  progressOf: (uid: string) => PodProgress,
+): string | undefined {
+  const others = [...running].map((other) => progressOf(other).hostPorts);
+  return [...(progressOf(uid).hostPorts ?? [])].find((port) => others.some((ports) => ports?.has(port)));
 }
 
 const stopAll = (records: readonly PodRecord[], reason: string): Choice => ({

@@ -2,6 +2,7 @@
 // the actions that are possible now, each with its reason. Everything else waits, and says for what.
 import { decidePlacement, type Placement, type PlacementNode } from '../placement.ts';
 import { choosePods, type PodChoice, type PodProgress } from './choose-pods.ts';
+import { hostPorts } from './host-ports.ts';
 import type { ContainerMemory, NodeAction } from './node-action.ts';
 import { type PlanContext, planContainers } from './plan-containers.ts';
 import {
@@ -38,7 +39,13 @@ export interface NodePlan {
 }
 
 export function planNode(input: NodeInput): NodePlan {
-  const progress = new Map(input.pods.map((pod) => [pod.record.uid, podProgress(pod, input)]));
+  const surging = new Set(input.daemonSets.filter(({ surge }) => surge).map(({ uid }) => uid));
+  const progress = new Map(
+    input.pods.map((pod) => {
+      const ports = surging.has(pod.record.daemonSetUid) && pod.template && hostPorts(pod.template);
+      return [pod.record.uid, { ...podProgress(pod, input), ...(ports ? { hostPorts: ports } : {}) }];
+    }),
+  );
   const progressOf = (uid: string): PodProgress =>
     progress.get(uid) ?? { started: false, running: false, prepared: false, available: false };
   const ended = new Map([
@@ -71,7 +78,7 @@ export function planNode(input: NodeInput): NodePlan {
     ).pods,
   );
   const steps = planAllContainers(input, choices);
-  const nextAt = earliest([...steps.waits, ...changeovers(input)]);
+  const nextAt = earliest([...steps.waits, ...changeovers(input, surging)]);
   return {
     actions: [...actions, ...steps.actions],
     placements,
@@ -81,8 +88,7 @@ export function planNode(input: NodeInput): NodePlan {
 }
 
 /** When a new pod becomes available beside an old one by the mere passing of time. */
-function changeovers({ daemonSets, pods, now }: NodeInput): number[] {
-  const surging = new Set(daemonSets.filter(({ surge }) => surge).map(({ uid }) => uid));
+function changeovers({ pods, now }: NodeInput, surging: ReadonlySet<string>): number[] {
   return pods
     .filter(({ record }) => surging.has(record.daemonSetUid))
     .map(({ health }) => health?.availableAt ?? now)

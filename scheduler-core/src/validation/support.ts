@@ -1,6 +1,7 @@
 // What a manifest may say in Kubernetes but this agent does not do. Said at apply time, by field: refused where
 // the pod would not be what was asked for, warned about where it runs all the same.
 
+import { hostPorts } from '../node/host-ports.ts';
 import { allowsSurge, updateStrategyOf } from '../rollout/update-strategy.ts';
 import type { Container, Probe } from '../schema/container.ts';
 import type { DaemonSet } from '../schema/daemon-set.ts';
@@ -134,14 +135,12 @@ const present = <T extends object>(
 
 /** A port of the node is had by one pod at a time: the new one waits for it in vain, and the update fails. */
 function surgeOverPorts(daemonSet: DaemonSet): string[] {
-  if (!allowsSurge(updateStrategyOf(daemonSet))) return [];
-  const { containers = [], hostNetwork } = daemonSet.spec?.template?.spec ?? {};
-  const ports = containers
-    .flatMap((container) => container.ports ?? [])
-    .flatMap(({ hostPort, containerPort }) => hostPort ?? (hostNetwork ? containerPort : undefined) ?? []);
+  const { template } = daemonSet.spec ?? {};
+  if (!template || !allowsSurge(updateStrategyOf(daemonSet))) return [];
+  const ports = [...hostPorts(template)];
   if (ports.length === 0) return [];
   return [
-    `spec.updateStrategy.rollingUpdate.maxSurge: the new pod runs beside the old one, which has port ${ports.join(', ')} of the node: an update fails unless both can listen there`,
+    `spec.updateStrategy.rollingUpdate.maxSurge: the new pod runs beside the old one: an update that keeps a port of the node (${ports.join(', ')}) fails`,
   ];
 }
 

@@ -124,6 +124,28 @@ describe('rule 45: one old and one new pod', () => {
   ]);
 });
 
+describe('a port of the node', () => {
+  const ports = 'pod a r9100 \n a/main#0 running \n a available';
+  chooses([
+    [
+      'that the old pod has keeps the new one waiting',
+      `grant s9100 \n ${ports} \n pod b s9100`,
+      'a run, b prepare',
+    ],
+    [
+      'is free when the old one, which was not ready, has gone',
+      'grant s9100 \n pod a r9100 \n pod b s9100 \n a/main#0 ended 1s ago \n a unready \n b/main#0 created \n b unready',
+      'a stop, b run',
+    ],
+    ['that only one of them has does not matter', `grant r2 \n ${ports} \n pod b r2`, 'a run, b run'],
+    [
+      'of a new pod that runs already is no reason to stop it',
+      `grant s9100 \n ${ports} \n pod b s9100 \n b/main#0 running \n b unready`,
+      'a run, b run',
+    ],
+  ]);
+});
+
 describe('the way back', () => {
   chooses([
     [
@@ -206,6 +228,11 @@ test.each([
   [`${BOTH} \n a available \n b available`, 'a', 'revision r2 replaces it'],
   [`${BOTH} \n a unready \n b unready`, 'a', 'it is not ready, and revision r2 replaces it'],
   [`${BOTH} \n a available \n b unready`, 'b', 'granted to this node'],
+  [
+    'grant s9100 \n pod a r9100 \n a/main#0 running \n a available \n pod b s9100',
+    'b',
+    'waits for port TCP/9100 of the node: the pod before it has it',
+  ],
   [
     'grant r3 \n pod a r1 \n pod b r2 \n a/main#0 running \n b/main#0 running',
     'b',

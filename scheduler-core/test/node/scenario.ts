@@ -14,14 +14,16 @@ import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
 export const NOW = 10_000_000;
 const EFFECT: { readonly [word: string]: string } = { Keep: 'NoSchedule', Leave: 'NoExecute' };
 
-/** Revisions by name: "net..." has a network of its own, "...two" has a second container, "...slow" a long grace. */
+/** Revisions by name: "net..." has a network of its own, "...two" has a second container, "...slow" a long grace,
+ *  "...9100" a port of the node. */
 export function templateNamed(revision: string): PodTemplateSpec {
+  const ports = revision.includes('9100') ? [{ containerPort: 80, hostPort: 9100 }] : [];
   const names = revision.includes('two') ? ['main', 'side'] : ['main'];
   return {
     spec: {
       ...(revision.startsWith('net') ? {} : { hostNetwork: true }),
       ...(revision.includes('slow') ? { terminationGracePeriodSeconds: 120 } : {}),
-      containers: names.map((name) => ({ name, image: `${name}:${revision}` })),
+      containers: names.map((name) => ({ name, image: `${name}:${revision}`, ports })),
     },
   };
 }

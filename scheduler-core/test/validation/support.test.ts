@@ -245,7 +245,7 @@ describe('single values', () => {
       refused: [],
       warnings: ports.map(
         (port) =>
-          `spec.updateStrategy.rollingUpdate.maxSurge: the new pod runs beside the old one, which has port ${port} of the node: an update fails unless both can listen there`,
+          `spec.updateStrategy.rollingUpdate.maxSurge: the new pod runs beside the old one: an update that keeps a port of the node (TCP/${port}) fails`,
       ),
     });
   });

@@ -3,7 +3,7 @@
 export interface DowntimeWatch {
   readonly worst: () => number;
   readonly rounds: () => number;
-  /** In how many rounds each did not answer. */
+  /** In how many rounds each did not answer; of a page with several addresses by the first. */
   readonly failedOf: (url: string) => number;
   readonly stop: () => Promise<void>;
 }
@@ -20,17 +20,23 @@ async function isUp(url: string): Promise<boolean> {
   }
 }
 
-/** A page counts as down in a round when it did not answer then. All of a round are asked together. */
-export function watchDowntime(urls: readonly string[]): DowntimeWatch {
+/**
+ * A page counts as down in a round when it did not answer then, at any of its addresses. All of a round are asked
+ * together.
+ */
+export function watchDowntime(pages: readonly (string | readonly string[])[]): DowntimeWatch {
+  const addresses = pages.map((page) => (typeof page === 'string' ? [page] : page));
   let worst = 0;
   let rounds = 0;
   let stopped = false;
   const failed = new Map<string, number>();
   const ended = (async () => {
     while (!stopped) {
-      const states = await Promise.all(urls.map(isUp));
+      const states = await Promise.all(
+        addresses.map(async (urls) => (await Promise.all(urls.map(isUp))).some(Boolean)),
+      );
       rounds += 1;
-      const down = urls.filter((_, index) => !states[index]);
+      const down = addresses.filter((_, index) => !states[index]).map(([first = '']) => first);
       worst = Math.max(worst, down.length);
       for (const url of down) failed.set(url, (failed.get(url) ?? 0) + 1);
       await new Promise((resolve) => setTimeout(resolve, PERIOD_MS));

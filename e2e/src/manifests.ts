@@ -11,13 +11,23 @@ export interface WebOptions {
   readonly image?: string;
   readonly command?: readonly string[];
   readonly maxUnavailable?: number | string;
+  /** Instead of maxUnavailable. */
+  readonly maxSurge?: number | string;
   readonly nodeSelector?: { readonly [key: string]: string };
   readonly tolerations?: readonly object[];
 }
 
 /** Answers its text on a port of the node, so that it can be seen from outside whether it is up. */
 export function web(options: WebOptions): object {
-  const { name = 'web', namespace, port, text = 'one', image = BUSYBOX, maxUnavailable = 1 } = options;
+  const {
+    name = 'web',
+    namespace,
+    port,
+    text = 'one',
+    image = BUSYBOX,
+    maxUnavailable = 1,
+    maxSurge,
+  } = options;
   const serve = `echo "${text}" > /tmp/index.html && exec httpd -f -p ${port} -h /tmp`;
   return {
     apiVersion: 'apps/v1',
@@ -25,7 +35,10 @@ export function web(options: WebOptions): object {
     metadata: { name, namespace },
     spec: {
       selector: { matchLabels: { app: name } },
-      updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable } },
+      updateStrategy: {
+        type: 'RollingUpdate',
+        rollingUpdate: maxSurge === undefined ? { maxUnavailable } : { maxUnavailable: 0, maxSurge },
+      },
       template: {
         metadata: { labels: { app: name } },
         spec: {

@@ -1,0 +1,85 @@
+// maxSurge on the real fleet: the new pod serves before the old one stops, so that no node has a gap; what is bad goes
+// back while the old pods run on.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type DowntimeWatch, textOf, watchDowntime } from '../src/downtime-watch.ts';
+import { eventually } from '../src/eventually.ts';
+import { addressOf, apply, fingerprint, fleetset, getJson, kubectl, NODES } from '../src/fleet.ts';
+import { web } from '../src/manifests.ts';
+
+const namespace = 'surge';
+/** Two pods of a node's own network cannot listen on one port: each revision has its own. */
+const [FIRST, SECOND] = [8111, 8112];
+const surging = (options: { port: number; text?: string; command?: readonly string[] }) =>
+  web({ namespace, maxSurge: 1, ...options });
+
+let addresses: string[];
+const urlsAt = (port: number) => addresses.map((address) => `http://${address}:${port}/index.html`);
+const texts = (port: number) => Promise.all(urlsAt(port).map(textOf));
+const watchBoth = (): DowntimeWatch =>
+  watchDowntime(urlsAt(FIRST).map((url, index) => [url, urlsAt(SECOND)[index] ?? '']));
+const rolledOut = () => kubectl('rollout', 'status', 'ds/web', '-n', namespace, '--timeout=90s');
+const phase = async () =>
+  (await getJson<{ status: { phase: string } }>('rollouts', 'web', '-n', namespace)).status.phase;
+const backAgain = () => eventually('it has gone back', async () => (await phase()) === 'RolledBack');
+const podCount = async () =>
+  (await kubectl('get', 'pods', '-n', namespace, '--no-headers')).trim().split('\n').length;
+
+beforeAll(async () => {
+  await kubectl('create', 'namespace', namespace);
+  addresses = await Promise.all(NODES.map(addressOf));
+  await apply(surging({ port: FIRST }));
+  await rolledOut();
+});
+
+afterAll(async () => {
+  await kubectl('delete', 'namespace', namespace);
+});
+
+describe('an update', () => {
+  it('has no gap on any node', async () => {
+    const watch = watchBoth();
+    await apply(surging({ port: SECOND, text: 'two' }));
+    await rolledOut();
+    await eventually('the old pods are gone', async () => (await podCount()) === NODES.length);
+    await watch.stop();
+    expect(await texts(SECOND)).toEqual(['two', 'two', 'two']);
+    expect(watch.rounds()).toBeGreaterThan(10);
+    expect(watch.worst()).toBe(0);
+  });
+});
+
+describe('a bad update', () => {
+  it('that crashes leaves the old pods as they are, and goes back', async () => {
+    const before = await fingerprint(namespace);
+    const watch = watchBoth();
+    await apply(surging({ port: FIRST, command: ['sh', '-c', 'exit 3'] }));
+    await backAgain();
+    await eventually('no new pod is left', async () => (await podCount()) === NODES.length);
+    await watch.stop();
+    expect(watch.worst()).toBe(0);
+    expect(await fingerprint(namespace)).toBe(before);
+    expect(await kubectl('get', 'events', '-n', namespace)).toMatch(/RolloutNodeFailed.*CrashLoopBackOff/);
+  });
+
+  it('that wants the port of the old pod waits for it, says so, and goes back', async () => {
+    await apply({
+      apiVersion: 'fleetset.dev/v1',
+      kind: 'RolloutPolicy',
+      metadata: { name: 'soon', namespace },
+      spec: { daemonSets: ['web'], progressDeadlineSeconds: 15 },
+    });
+    const before = await fingerprint(namespace);
+    const watch = watchBoth();
+    await apply(surging({ port: SECOND, text: 'three' }));
+    await eventually('the first node says why it waits', async () =>
+      (await fleetset('why', 'node1', 'web', '-n', namespace)).stdout.includes(
+        `waits for port TCP/${SECOND} of the node: the pod before it has it`,
+      ),
+    );
+    await backAgain();
+    await watch.stop();
+    expect(watch.worst()).toBe(0);
+    expect(await fingerprint(namespace)).toBe(before);
+    expect(await texts(SECOND)).toEqual(['two', 'two', 'two']);
+  });
+});

@@ -208,7 +208,10 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
 }
 
 const runsAlready = (fleet: Fleet, uid: string, node: string, revision: string): boolean =>
-  fleet.get(node)?.podsBySet.get(uid)?.some((pod) => pod.revision === revision) ?? false;
+  fleet
+    .get(node)
+    ?.podsBySet.get(uid)
+    ?.some((pod) => pod.revision === revision) ?? false;
 
 const uidOf = ({ value, previous }: Pick<Change, 'value' | 'previous'>): string =>
   ((value ?? previous) as unknown as KubeObject | undefined)?.metadata.uid ?? '';

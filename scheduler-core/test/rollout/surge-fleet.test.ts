@@ -186,7 +186,7 @@ describe('a surge that is switched on and off in the middle', () => {
         if (event[0] === 'plan') planPass(fleet, plan);
         else happen(fleet, event);
         const struck = fleet.nodes.filter((node) => node.struck).map(({ name }) => name);
-        expect(struck.length).toBeLessThanOrEqual(Number(size.maxUnavailable));
+        expect(struck.length).toBeLessThanOrEqual(size.maxUnavailable);
       }
     });
   const exchange = (...which: number[]) => which.map((one): FleetEvent => ['exchange', one, 0]);

@@ -101,7 +101,7 @@ export const quietEvents = fc.array(
 );
 export const someSurgingFleet = fc.record({
   size: fc.integer({ min: 1, max: 5 }),
-  maxUnavailable: fc.constantFrom(1, 2),
+  maxUnavailable: fc.constantFrom<number>(1, 2),
   maxSurge: fc.constantFrom(1, 2, '25%', '50%'),
 });
 export const someFleet = fc.record({

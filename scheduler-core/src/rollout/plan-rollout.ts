@@ -79,14 +79,13 @@ export function planRollout(input: RolloutInput): RolloutPlan {
   const surge = allowsSurge(input.strategy);
   const most = budgetOf(input.strategy, desired);
   const groups = groupsOf(input.groupBudgets ?? [], spending, surge);
-  let left = most - spending.length;
   // One text for all that wait for it, of whom there may be thousands.
-  let full = fullText(left, most, surge);
+  let budget = budgetWith(most - spending.length, most, surge);
   const grants: Grant[] = [];
   const waits: Wait[] = [];
   // What is down first, then by name.
   for (const node of [...outdated.filter((one) => !isUp(one)), ...outdated.filter(isUp)]) {
-    const verdict = (surge ? judgeSurge : judge)(node, input, { left, most, full }, groups);
+    const verdict = (surge ? judgeSurge : judge)(node, input, budget, groups);
     if (!verdict.granted) {
       waits.push({ node: node.name, reason: verdict.reason });
       const spare = spareOf(node, input, verdict.reason);
@@ -97,8 +96,7 @@ export function planRollout(input: RolloutInput): RolloutPlan {
       const { reason } = verdict;
       grants.push({ node: node.name, revision: input.target, reason, ...(asSurge ? { surge: true } : {}) });
       if (verdict.spends) {
-        left -= 1;
-        full = fullText(left, most, surge);
+        budget = budgetWith(budget.left - 1, most, surge);
         groups.spend(node);
       }
     }
@@ -215,8 +213,11 @@ function withinBudget(node: RolloutNode, reason: string, { left, full }: Budget,
   return wait === undefined ? { granted: true, spends: true, reason } : { granted: false, reason: wait };
 }
 
-const fullText = (left: number, most: number, surge: boolean): string =>
-  `waits for its turn: ${most - left} of at most ${most} nodes are ${surge ? 'being updated' : 'unavailable'}`;
+const budgetWith = (left: number, most: number, surge: boolean): Budget => ({
+  left,
+  most,
+  full: `waits for its turn: ${most - left} of at most ${most} nodes are ${surge ? 'being updated' : 'unavailable'}`,
+});
 
 /** A plane that lost its grants goes by what runs. */
 export const effectiveRevision = ({ granted, pod }: RolloutNode): string | undefined =>

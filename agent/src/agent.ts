@@ -2,15 +2,18 @@
 
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
-import { uptime } from 'node:os';
 import { join } from 'node:path';
-import type { NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
+import type { Maintenance, NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
+import { holdText } from '@fleetset/scheduler-core/node/hold';
+import type { MaintenanceWindow } from '@fleetset/scheduler-core/schema/rollout-policy';
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
 import type { Logger } from 'pino';
 import { every } from './every.ts';
 import { createFacts } from './facts/kept-facts.ts';
-import type { MachineFacts } from './facts/machine-facts.ts';
+import { type MachineFacts, machineTime } from './facts/machine-facts.ts';
 import { automaticLabels, nodeStatus } from './facts/node-status.ts';
+import { holdDirectory } from './holds/hold-file.ts';
+import { openHolds, tellHolds } from './holds/holds.ts';
 import { ownerOf, readIdentity } from './identity/identity-files.ts';
 import { createAgentEvents } from './node/agent-events.ts';
 import { buildReport } from './node/build-report.ts';
@@ -31,6 +34,8 @@ export interface AgentOptions {
   /** From the config file and flags: the node's own, which operators cannot change from the plane. */
   readonly labels: { readonly [key: string]: string };
   readonly taints: readonly Taint[];
+  /** From the config file: when this node may be changed, instead of what policies say. Already checked. */
+  readonly maintenanceWindows?: readonly MaintenanceWindow[];
   readonly version: string;
   readonly logger: Logger;
 }
@@ -65,7 +70,17 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const facts = createFacts();
   let engineVersion: string | undefined;
   const monotonicNow = () => performance.now();
-  const machineTime = () => ({ bootId: facts.now().bootId, upMs: uptime() * 1000 });
+  const holds = await openHolds({
+    directory: holdDirectory(dataDir),
+    machineTime,
+    wallNow: () => Date.now(),
+    onChange: (now, before) => {
+      tellHolds(events, now, before);
+      agent.wake();
+      reporter.changed();
+    },
+    onProblem: (problem) => logger.warn(problem),
+  });
   const ownLabels = () => ({ ...options.labels, ...automaticLabels(nodeName, facts.now()) });
 
   const agent: NodeAgent = startNodeAgent({
@@ -76,6 +91,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     events,
     ownLabels,
     ownTaints: () => options.taints,
+    held: () => holdText(holds.current()),
     nodeIp: () => facts.now().ip,
     nodeMemoryBytes: facts.now().memoryBytes,
     minOomScoreAdjust: lowestOomScore(),
@@ -98,7 +114,10 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
           agentVersion: version,
           runtimeVersion: engineVersion,
           engineTrouble: agent.engineTrouble(),
+          held: holdText(holds.current()),
         }),
+        holds: holds.current(),
+        maintenance: maintenanceOf(options.maintenanceWindows),
         nodeIp: facts.now().ip,
         monotonicNow: monotonicNow(),
         machineTime: machineTime(),
@@ -162,6 +181,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     stop: async () => {
       asking.abort();
       stopping.abort();
+      holds.close();
       reporter.stop();
       session.stop();
       await agent.stop();
@@ -176,6 +196,13 @@ const nothingMore = (before: NodeDesired | undefined): NodeDesired => ({
   labels: {},
   taints: [],
   tombstones: [],
+});
+
+const maintenanceOf = (windows: AgentOptions['maintenanceWindows']): Maintenance => ({
+  timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone ?? '',
+  ownWindows: windows && {
+    windows: windows.map(({ schedule, duration, timeZone = '' }) => ({ schedule, duration, timeZone })),
+  },
 });
 
 /** Differs between two machines that were cloned from one disk: they cannot share a boot. */

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { durationMs } from '@fleetset/scheduler-core/duration';
 import { parse } from 'yaml';
 import { UsageError } from './usage-error.ts';
 
@@ -106,8 +107,6 @@ export function requireServer(name: string, text: string): void {
     throw new UsageError(`${name}: ${JSON.stringify(text)} is not https://HOST:PORT`);
 }
 
-const DURATION_UNITS: { readonly [unit: string]: number } = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-
 /** As Go writes durations: 90s, 1h30m; `range` likewise. Milliseconds. */
 export function parseDurationWithin(name: string, text: string, range: readonly [string, string]): number {
   const duration = parseDuration(name, text);
@@ -119,8 +118,8 @@ export function parseDurationWithin(name: string, text: string, range: readonly 
 
 /** As Go writes durations: 90s, 1h30m. Milliseconds. */
 export function parseDuration(name: string, text: string): number {
-  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)];
-  if (text !== '0' && (parts.length === 0 || parts.map(([whole]) => whole).join('') !== text))
+  const duration = durationMs(text);
+  if (duration === undefined)
     throw new UsageError(`${name}: ${JSON.stringify(text)} is not a duration such as 40s or 1h30m`);
-  return parts.reduce((sum, [, number, unit]) => sum + Number(number) * (DURATION_UNITS[unit ?? ''] ?? 0), 0);
+  return duration;
 }

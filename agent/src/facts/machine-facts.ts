@@ -2,9 +2,10 @@
 // systeminformation in a process of its own, whose memory is gone when it has answered.
 import { execFile } from 'node:child_process';
 import { readFileSync, statfsSync } from 'node:fs';
-import { arch, cpus, release, totalmem } from 'node:os';
+import { arch, cpus, release, totalmem, uptime } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import type { MachineTime } from '@fleetset/scheduler-core/node/ready-since';
 import { nodeAddress } from './node-address.ts';
 
 export interface MachineFacts {
@@ -35,9 +36,14 @@ export const knownAtOnce = (): MachineFacts => ({
   architecture: ARCHITECTURES[arch()] ?? arch(),
   operatingSystem: process.platform,
   machineId: firstLine('/etc/machine-id'),
-  bootId: firstLine('/proc/sys/kernel/random/boot_id'),
+  bootId: bootId(),
   systemUuid: '',
 });
+
+const bootId = (): string => firstLine('/proc/sys/kernel/random/boot_id');
+
+/** A clock that nobody can set. */
+export const machineTime = (): MachineTime => ({ bootId: bootId(), upMs: uptime() * 1000 });
 
 function firstLine(path: string): string {
   try {

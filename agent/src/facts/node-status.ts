@@ -21,6 +21,8 @@ export interface NodeStatusInput {
   /** As docker://20.10.24; absent while the engine has not answered. */
   readonly runtimeVersion: string | undefined;
   readonly engineTrouble: string | undefined;
+  /** Who holds the node, and why. */
+  readonly held?: string | undefined;
 }
 
 export function nodeStatus(input: NodeStatusInput): NodeStatus {
@@ -34,7 +36,7 @@ export function nodeStatus(input: NodeStatusInput): NodeStatus {
   return {
     capacity: resources,
     allocatable: resources,
-    conditions: [readyCondition(input.engineTrouble)],
+    conditions: [readyCondition(input.engineTrouble), ...(input.held ? [heldCondition(input.held)] : [])],
     addresses: [
       ...(facts.ip ? [{ type: 'InternalIP', address: facts.ip }] : []),
       { type: 'Hostname', address: nodeName },
@@ -65,3 +67,11 @@ function readyCondition(engineTrouble: string | undefined): NodeCondition {
       }
     : { type: 'Ready', status: 'False', reason: 'ContainerRuntimeNotReady', message: engineTrouble };
 }
+
+/** What runs here is not replaced: seen in `kubectl describe node`. */
+const heldCondition = (message: string): NodeCondition => ({
+  type: 'Held',
+  status: 'True',
+  reason: 'LocalHold',
+  message,
+});

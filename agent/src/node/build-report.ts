@@ -1,6 +1,12 @@
 // What the node says of itself: its facts, its decisions, its pods. Made anew each time from the last look.
 
-import type { NodeReport, Placement, PodReport } from '@fleetset/proto/gen/fleetset/v1/node';
+import type {
+  Maintenance,
+  NodeFacts,
+  NodeReport,
+  Placement,
+  PodReport,
+} from '@fleetset/proto/gen/fleetset/v1/node';
 import { sameJson } from '@fleetset/scheduler-core/canonical-json';
 import type { PodChoice } from '@fleetset/scheduler-core/node/choose-pods';
 import { HOLDER } from '@fleetset/scheduler-core/node/pod-record';
@@ -31,6 +37,8 @@ export interface ReportInput {
   readonly labels: { readonly [key: string]: string };
   readonly taints: readonly Taint[];
   readonly status: NodeStatus;
+  readonly holds: NodeFacts['holds'];
+  readonly maintenance: Maintenance;
   readonly nodeIp: string | undefined;
   readonly monotonicNow: number;
   readonly machineTime: MachineTime;
@@ -56,6 +64,8 @@ export function buildReport(input: ReportInput): BuiltReport {
       labels: { ...input.labels },
       taints: input.taints.map(({ key, value = '', effect }) => ({ key, value, effect })),
       statusJson: JSON.stringify(input.status),
+      holds: input.holds,
+      maintenance: input.maintenance,
     },
     placements: view.plan.placements.map(
       ({ daemonSet, placement }): Placement => ({

@@ -37,6 +37,8 @@ export interface NodeAgentParts {
   /** What this node says of itself: automatic labels and its config file. */
   readonly ownLabels: () => { readonly [key: string]: string };
   readonly ownTaints: () => readonly Taint[];
+  /** Why what runs here is not to be replaced now. */
+  readonly held: () => string | undefined;
   /** The node's address: where pods on the host's network listen. */
   readonly nodeIp: () => string | undefined;
   readonly nodeMemoryBytes: number;
@@ -133,7 +135,9 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     // What has just started is known to the prober before it is planned with.
     syncProber(containers, view.plan);
     const now = monotonicNow();
+    const held = parts.held();
     const plan = planNode({
+      ...(held === undefined ? {} : { held }),
       now,
       node: placementNode(parts, desired),
       daemonSets: desired.daemonSets,

@@ -34,13 +34,17 @@ export interface Choice {
   readonly bear?: string;
 }
 
-/** `daemonSet` is absent when the node was told of it no more. `ended`: uids whose end is decided for good, with why. */
+/**
+ * `daemonSet` is absent when the node was told of it no more. `ended`: uids whose end is decided for good, with why.
+ * `held`: why what runs here is left alone now.
+ */
 export function choosePods(
   daemonSet: NodeDaemonSet | undefined,
   decision: PlacementDecision,
   records: readonly PodRecord[],
   progressOf: (uid: string) => PodProgress,
   ended: ReadonlyMap<string, string>,
+  held?: string,
 ): Choice {
   const sorted = [...records].sort(oldestFirst);
   if (!daemonSet) return stopAll(sorted, 'its DaemonSet was deleted');
@@ -55,7 +59,7 @@ export function choosePods(
   const rest =
     decision === 'Keep'
       ? keep(live, progressOf, 'no new pod is wanted here, it may stay')
-      : replace(daemonSet, live, progressOf);
+      : replace(daemonSet, live, progressOf, held);
   return { ...rest, pods: atATime(daemonSet.surge ? 2 : 1, [...stopping, ...rest.pods], progressOf) };
 }
 
@@ -123,29 +127,38 @@ const runOrStop = (record: PodRecord, run: boolean, reason: string): PodChoice =
     ? { record, bucket: 'run', reason }
     : { record, bucket: 'stop', reason: 'another pod of its DaemonSet runs here' };
 
+const hasBegun =
+  (progressOf: (uid: string) => PodProgress) =>
+  ({ uid }: PodRecord): boolean =>
+    progressOf(uid).started || progressOf(uid).running;
+
 function replaceAsGranted(
   { granted }: NodeDaemonSet,
   live: readonly PodRecord[],
   progressOf: (uid: string) => PodProgress,
+  held: string | undefined,
 ): Choice {
   if (!granted) return keepOne(live, progressOf, 'nothing is granted to this node: what runs may stay');
   const current = live.filter((record) => isOf(record, granted));
   const outdated = live.filter((record) => !isOf(record, granted));
   const target = theOne(current, progressOf);
+  // What has never run is not worth keeping; what was begun to be replaced is replaced.
+  const stays = outdated.some(hasBegun(progressOf)) ? held : undefined;
   const duplicates = current
     .filter((record) => record !== target)
     .map((record) => runOrStop(record, false, ''));
   if (!target) {
+    if (stays !== undefined) return keepOne(outdated, progressOf, stays);
     return {
       ...keepOne(outdated, progressOf, STAYS),
       bear: outdated.length > 0 ? `revision ${granted.revision} replaces it` : 'the node has no pod',
     };
   }
   const { prepared, started } = progressOf(target.uid);
-  if (outdated.length > 0 && !prepared && !started)
+  if (outdated.length > 0 && !started && (!prepared || stays !== undefined))
     return {
       pods: [
-        ...keepOne(outdated, progressOf, STAYS).pods,
+        ...keepOne(outdated, progressOf, stays ?? STAYS).pods,
         ...duplicates,
         { record: target, bucket: 'prepare', reason: 'prepared before the old pod is stopped' },
       ],
@@ -165,6 +178,14 @@ function replaceAsGranted(
   };
 }
 
+const serving = (
+  live: readonly PodRecord[],
+  progressOf: (uid: string) => PodProgress,
+): PodRecord | undefined =>
+  live.find(({ uid }) => progressOf(uid).available) ??
+  live.find(({ uid }) => progressOf(uid).ready) ??
+  theOne(live, progressOf);
+
 /**
  * Of several that may all run: the oldest that is available, else that is ready, else as without a surge. As long as
  * none is known to be available, one of which nothing is known is not stopped either: it may be the one that serves.
@@ -174,8 +195,8 @@ function keepWhatServes(
   progressOf: (uid: string) => PodProgress,
   reason: string,
 ): Choice {
-  const available = live.find(({ uid }) => progressOf(uid).available);
-  const kept = available ?? live.find(({ uid }) => progressOf(uid).ready) ?? theOne(live, progressOf);
+  const kept = serving(live, progressOf);
+  const available = kept !== undefined && progressOf(kept.uid).available;
   const isUnknown = ({ uid }: PodRecord) => progressOf(uid).running && progressOf(uid).ready === undefined;
   return {
     pods: live.map((record) => {
@@ -191,17 +212,29 @@ function replaceBeside(
   { granted }: NodeDaemonSet,
   live: readonly PodRecord[],
   progressOf: (uid: string) => PodProgress,
+  held: string | undefined,
 ): Choice {
   if (!granted)
     return keepWhatServes(live, progressOf, 'nothing is granted to this node: what runs may stay');
   const isCurrent = (record: PodRecord) => isOf(record, granted);
   const outdated = live.filter((record) => !isCurrent(record));
-  const old = keepWhatServes(outdated, progressOf, 'it stays until its replacement is available').pods;
-  const current = keepWhatServes(live.filter(isCurrent), progressOf, 'granted to this node').pods;
+  const begun = hasBegun(progressOf);
+  const kept = held === undefined ? undefined : serving(live.filter(begun), progressOf);
+  const stays = kept && !isCurrent(kept) ? kept : undefined;
+  const old = keepWhatServes(outdated, progressOf, 'it stays until its replacement is available').pods.map(
+    (choice): PodChoice =>
+      choice.record === stays ? { ...choice, bucket: 'run', reason: held ?? '' } : choice,
+  );
+  const current = keepWhatServes(live.filter(isCurrent), progressOf, 'granted to this node').pods.map(
+    (choice): PodChoice =>
+      choice.bucket === 'run' && stays && !begun(choice.record)
+        ? { ...choice, bucket: 'prepare', reason: 'it is not started beside a pod that is to stay' }
+        : choice,
+  );
   const replaces = `revision ${granted.revision} replaces it`;
   if (current.length === 0) {
     // Two that may both have to stay leave no room for a third.
-    const full = old.filter(({ bucket }) => bucket === 'run').length > 1;
+    const full = stays !== undefined || old.filter(({ bucket }) => bucket === 'run').length > 1;
     return { pods: old, ...(full ? {} : { bear: old.length > 0 ? replaces : 'the node has no pod' }) };
   }
   const stands = current.filter(({ bucket }) => bucket === 'run').map(({ record }) => progressOf(record.uid));
@@ -214,7 +247,8 @@ function replaceBeside(
   return {
     pods: [
       ...old.map((choice): PodChoice => {
-        const reason = choice.bucket === 'run' ? goes(choice.record) : undefined;
+        const mayGo = choice.bucket === 'run' && choice.record !== stays;
+        const reason = mayGo ? goes(choice.record) : undefined;
         return reason === undefined ? choice : { ...choice, bucket: 'stop', reason };
       }),
       ...current,

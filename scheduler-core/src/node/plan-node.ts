@@ -27,6 +27,8 @@ export interface NodeInput {
   readonly memory: ReadonlyMap<string, ContainerMemory>;
   /** Containers whose probes say that they must be restarted, by id, with why. */
   readonly unhealthy: ReadonlyMap<string, string>;
+  /** Why what runs here is not to be replaced now. */
+  readonly held?: string;
 }
 
 export interface NodePlan {
@@ -62,7 +64,7 @@ export function planNode(input: NodeInput): NodePlan {
   const choices: PodChoice[] = [];
   for (const { daemonSet, placement } of placements) {
     const records = recordsOf(input, (uid) => uid === daemonSet.uid);
-    const choice = choosePods(daemonSet, placement.decision, records, progressOf, ended);
+    const choice = choosePods(daemonSet, placement.decision, records, progressOf, ended, input.held);
     choices.push(...choice.pods);
     if (choice.bear && !input.busy.has(daemonSet.uid))
       actions.push({ kind: 'bear', daemonSetUid: daemonSet.uid, reason: choice.bear });

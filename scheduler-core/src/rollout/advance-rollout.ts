@@ -3,7 +3,7 @@
 import { sameJson } from '../canonical-json.ts';
 import { scaledCount } from '../int-or-percent.ts';
 import type { Pacing } from './pacing.ts';
-import { effectiveRevision, isSetAside, type RolloutNode } from './plan-rollout.ts';
+import { effectiveRevision, isHeld, isSetAside, isUp, type RolloutNode } from './plan-rollout.ts';
 import { findFailures, tooManyFailures } from './rollout-failures.ts';
 import type { RolloutRecord, RolloutTimes } from './rollout-record.ts';
 import { hasAvailable, noTimes, observeTimes } from './rollout-times.ts';
@@ -15,7 +15,7 @@ export interface RolloutView {
   readonly pacing: Pacing;
   /** Those that should run a pod. */
   readonly nodes: readonly RolloutNode[];
-  /** Nodes that may not be touched now (a closed window, a hold), with why. */
+  /** Nodes that may not be touched now (a closed window), with why; holds of their own apart. */
   readonly closed: ReadonlyMap<string, string>;
   /** How many waves somebody approved, from the first. */
   readonly approvedWaves: number;
@@ -100,7 +100,7 @@ function look(before: RolloutRecord, timesBefore: RolloutTimes | undefined, view
   const turn = waveUnderWay(before, pacing, waves, nodes, observed, view);
   const record: RolloutRecord = before.phase === 'Progressing' ? { ...before, wave: turn.wave } : before;
   const holds = holdsOf(record, pacing, waves, turn, view, target);
-  const moving = nodes.some((node) => canChange(node, target, holds));
+  const moving = mayAnyMove(nodes, target, holds, view.closed);
   // While nobody may move the deadline stands still; from the look on at which somebody may again, it runs anew.
   const runs = moving && (timesBefore?.target !== target || timesBefore.moving);
   const times = { ...observed, moving, ...(runs ? {} : { progressAt: now }) };
@@ -159,9 +159,23 @@ const complete = (
   ...(record.stable === undefined || record.stable === target ? {} : { fallback: record.stable }),
 });
 
-/** It is on its way, or may set out: what a deadline waits for. */
-const canChange = (node: RolloutNode, target: string, holds: ReadonlyMap<string, string>): boolean =>
-  !hasAvailable(node, target) && (effectiveRevision(node) === target || !holds.has(node.name));
+/**
+ * Some node is on its way, or may set out: what a deadline waits for. A node that is down and may not be touched takes up
+ * the budget that others wait for: meanwhile only those on their way count.
+ */
+function mayAnyMove(
+  nodes: readonly RolloutNode[],
+  target: string,
+  holds: Advance['holds'],
+  closed: RolloutView['closed'],
+): boolean {
+  const isShut = (node: RolloutNode) => holds.has(node.name) && (isHeld(node) || closed.has(node.name));
+  const blocked = nodes.some((node) => !isUp(node) && isShut(node));
+  const canChange = (node: RolloutNode) =>
+    !hasAvailable(node, target) &&
+    (effectiveRevision(node) === target || (!blocked && !holds.has(node.name)));
+  return nodes.some(canChange);
+}
 
 const UNDECIDED = { reason: '', message: '' } as const;
 

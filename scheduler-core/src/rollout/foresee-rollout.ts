@@ -23,7 +23,7 @@ export interface ForeseenInput {
   readonly strategy: UpdateStrategy;
   readonly pacing: Pacing;
   readonly approvedWaves: number;
-  /** Nodes that may not be touched now, with why. */
+  /** Nodes that may not be touched now, with why; holds of their own apart. */
   readonly closed: ReadonlyMap<string, string>;
   readonly nodes: readonly RolloutNode[];
 }
@@ -36,7 +36,9 @@ export type Moment =
   /** These move together, as soon as those before them are available. */
   | { readonly is: 'update'; readonly grants: readonly Grant[] }
   /** All that moved so far stay available for so long. */
-  | { readonly is: 'soak'; readonly ms: number };
+  | { readonly is: 'soak'; readonly ms: number }
+  /** These may be touched again: their windows open, their holds end. */
+  | { readonly is: 'opening'; readonly waits: readonly Wait[] };
 
 export interface Foreseen {
   readonly moments: readonly Moment[];
@@ -49,6 +51,7 @@ interface Imagined {
   readonly times: RolloutTimes | undefined;
   readonly nodes: readonly RolloutNode[];
   readonly approvedWaves: number;
+  readonly closed: ReadonlyMap<string, string>;
   readonly now: number;
 }
 
@@ -60,6 +63,7 @@ export function foreseeRollout(input: ForeseenInput): Foreseen {
     times: undefined,
     nodes: settled(those, [], input.newest),
     approvedWaves: input.approvedWaves,
+    closed: input.closed,
     now: 0,
   };
   for (let wave = -1; ; ) {
@@ -73,7 +77,7 @@ export function foreseeRollout(input: ForeseenInput): Foreseen {
     const after: Imagined = { ...fleet, record: advance.record, times: advance.times };
     if (plan.grants.length > 0) fleet = { ...after, nodes: settled(fleet.nodes, plan.grants, input.newest) };
     else {
-      const next = onwards(input, after, advance.soakedAt);
+      const next = onwards(input, after, advance.soakedAt, plan.waits);
       if (!next) return { moments, left: plan.waits };
       moments.push(next.moment);
       fleet = next.fleet;
@@ -81,8 +85,8 @@ export function foreseeRollout(input: ForeseenInput): Foreseen {
   }
 }
 
-function look({ newest, pacing, closed, strategy }: ForeseenInput, fleet: Imagined) {
-  const { nodes, approvedWaves, now } = fleet;
+function look({ newest, pacing, strategy }: ForeseenInput, fleet: Imagined) {
+  const { nodes, approvedWaves, closed, now } = fleet;
   const advance = advanceRollout(fleet.record, fleet.times, {
     newest,
     pacing,
@@ -104,18 +108,27 @@ function look({ newest, pacing, closed, strategy }: ForeseenInput, fleet: Imagin
   return { advance, plan };
 }
 
-/** What the fleet waits for when nobody moves: an approval, or time. */
+/** What the fleet waits for when nobody moves: an approval, time, or that nodes may be touched again. */
 function onwards(
   { pacing, strategy }: ForeseenInput,
   fleet: Imagined,
   soakedAt: number | undefined,
+  waits: readonly Wait[],
 ): { readonly moment: Moment; readonly fleet: Imagined } | undefined {
   const { record, approvedWaves, now } = fleet;
   if (strategy.type === 'OnDelete' || pacing.paused || record?.phase !== 'Progressing') return undefined;
   if (needsApproval(pacing.waves, record.wave, approvedWaves))
     return { moment: { is: 'approval' }, fleet: { ...fleet, approvedWaves: record.wave + 1 } };
-  if (soakedAt === undefined || soakedAt <= now) return undefined;
-  return { moment: { is: 'soak', ms: soakedAt - now }, fleet: { ...fleet, now: soakedAt } };
+  if (soakedAt !== undefined && soakedAt > now)
+    return { moment: { is: 'soak', ms: soakedAt - now }, fleet: { ...fleet, now: soakedAt } };
+  const shut = waits.filter(
+    ({ node, reason }) =>
+      fleet.closed.get(node) === reason ||
+      fleet.nodes.some(({ name, held }) => name === node && held === reason),
+  );
+  if (shut.length === 0) return undefined;
+  const nodes = fleet.nodes.map(({ held: _over, ...node }) => node);
+  return { moment: { is: 'opening', waits: shut }, fleet: { ...fleet, nodes, closed: new Map() } };
 }
 
 /** Steps after `before` up to `now`: those that have no node pass at once. */

@@ -1,6 +1,7 @@
 // How a rollout is paced: a RolloutPolicy with its defaults filled in, or the defaults alone.
 
-import type { RolloutPolicySpec } from '../schema/rollout-policy.ts';
+import { durationMs } from '../duration.ts';
+import type { MaintenanceWindow, RolloutPolicySpec } from '../schema/rollout-policy.ts';
 
 export interface Wave {
   readonly name: string;
@@ -21,6 +22,17 @@ export interface GroupBudget {
   readonly maxUnavailable: number;
 }
 
+/** A time in which nodes may be changed. */
+export interface Window {
+  /** When it opens: cron. */
+  readonly schedule: string;
+  readonly durationMs: number;
+  /** IANA's name; absent: the node's own. */
+  readonly timeZone?: string;
+  /** Labels a node must have for the window to be for it. */
+  readonly nodeSelector: { readonly [label: string]: string };
+}
+
 export interface Pacing {
   /** Where this comes from, for people. */
   readonly source: string;
@@ -33,6 +45,7 @@ export interface Pacing {
   readonly partition: number | string;
   readonly waves: readonly Wave[];
   readonly groupBudgets: readonly GroupBudget[];
+  readonly windows: readonly Window[];
 }
 
 export const DEFAULT_PROGRESS_DEADLINE_SECONDS = 600;
@@ -60,8 +73,16 @@ export function pacingOf(source: string, spec: RolloutPolicySpec | undefined): P
       topologyKey,
       maxUnavailable,
     })),
+    windows: (spec?.maintenanceWindows ?? []).map(windowOf),
   };
 }
+
+export const windowOf = ({ schedule, duration, timeZone, nodeSelector = {} }: MaintenanceWindow): Window => ({
+  schedule,
+  durationMs: durationMs(duration) ?? 0,
+  ...(timeZone ? { timeZone } : {}),
+  nodeSelector,
+});
 
 const onFailureOf = (value: string | undefined): Pacing['onFailure'] =>
   value === 'Pause' || value === 'Continue' ? value : 'Rollback';

@@ -24,6 +24,8 @@ export interface RolloutNode {
   readonly failing?: string;
   /** Another pod that is not being stopped: under a surge the new one, beside the one that counts. */
   readonly beside?: { readonly revision: string; readonly failing?: string };
+  /** Somebody on the node asked that what runs there is left alone, with why: its agent will change nothing. */
+  readonly held?: string;
   /** The pod that counts, from its last report. */
   readonly pod?: {
     readonly revision: string;
@@ -75,13 +77,13 @@ export interface RolloutPlan {
 }
 
 export function planRollout(input: RolloutInput): RolloutPlan {
-  const { desired, spending, outdated, over } = sift(input);
+  const { desired, spending, outdated, over, kept } = sift(input);
   const surge = allowsSurge(input.strategy);
   const most = budgetOf(input.strategy, desired);
   const groups = groupsOf(input.groupBudgets ?? [], spending, surge);
   // One text for all that wait for it, of whom there may be thousands.
   let budget = budgetWith(most - spending.length, most, surge);
-  const grants: Grant[] = [];
+  const grants = kept.map(takeBack);
   const waits: Wait[] = [];
   // What is down first, then by name.
   for (const node of [...outdated.filter((one) => !isUp(one)), ...outdated.filter(isUp)]) {
@@ -119,6 +121,8 @@ interface Sifted {
   /** Nodes that do not have the target, by name. */
   readonly outdated: readonly RolloutNode[];
   readonly over: NonNullable<RolloutPlan['over']>;
+  /** Nodes that were granted something and keep what runs there. */
+  readonly kept: readonly RolloutNode[];
 }
 
 /** One look at each node, and nothing sorted but what may move: fleets are large, and most of their nodes at rest. */
@@ -127,6 +131,7 @@ function sift(input: RolloutInput): Sifted {
   const spending: RolloutNode[] = [];
   const outdated: RolloutNode[] = [];
   const over: { readonly node: string; readonly revision: string }[] = [];
+  const kept: RolloutNode[] = [];
   const surge = allowsSurge(input.strategy);
   const spends = surge ? isBeingUpdated : spendsBudget;
   for (const node of input.nodes) {
@@ -137,9 +142,32 @@ function sift(input: RolloutInput): Sifted {
     if (revision !== input.target) outdated.push(node);
     if (!surge && node.surging && revision !== undefined && isDone(node))
       over.push({ node: node.name, revision });
+    if (keepsAnother(node)) kept.push(node);
   }
-  return { desired, spending, outdated: outdated.sort(byName), over };
+  return { desired, spending, outdated: outdated.sort(byName), over, kept: kept.sort(byName) };
 }
+
+/** Its agent leaves what runs there alone, whatever it is told. A pod that somebody deleted goes all the same. */
+export const isHeld = ({ held, pod }: RolloutNode): boolean =>
+  held !== undefined && pod !== undefined && !pod.deleted;
+
+/** It has answered to all that it was told, and does not move to what it was granted. */
+const keepsAnother = (node: RolloutNode): boolean =>
+  isHeld(node) &&
+  node.connected &&
+  !node.lost &&
+  !node.behind &&
+  node.granted !== undefined &&
+  node.granted !== node.pod?.revision;
+
+/** So that it waits like the others, spends no budget for what it will not do, and fails nothing. */
+const takeBack = ({ name, pod, held = '', surging }: RolloutNode): Grant => ({
+  node: name,
+  revision: pod?.revision ?? '',
+  reason: `it keeps what it runs: ${held}`,
+  // What came beside it is stopped, and nothing else is.
+  ...(surging ? { surge: true } : {}),
+});
 
 /** A node that runs no pod and may not have the target is not left without one. */
 function spareOf(node: RolloutNode, { holds, fallback }: RolloutInput, reason: string): Grant | undefined {
@@ -168,7 +196,7 @@ const UNDER_WAY = 'another revision is on its way to it already';
 function refusal(node: RolloutNode, { holds }: RolloutInput): string | undefined {
   if (node.lost) return 'the node is silent: set aside until it returns';
   if (!node.connected) return 'the agent is not connected';
-  return holds?.get(node.name);
+  return holds?.get(node.name) ?? (isHeld(node) ? node.held : undefined);
 }
 
 function judge(node: RolloutNode, input: RolloutInput, budget: Budget, groups: Groups): Verdict {

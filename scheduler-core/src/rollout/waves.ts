@@ -1,7 +1,7 @@
 // The waves of a rollout: which nodes come when, which wave is under way, and who has to wait for it.
 import { scaledCount } from '../int-or-percent.ts';
 import type { Pacing, Wave } from './pacing.ts';
-import { effectiveRevision, isUp, type RolloutNode } from './plan-rollout.ts';
+import { effectiveRevision, isHeld, isUp, type RolloutNode } from './plan-rollout.ts';
 import type { RolloutRecord, RolloutTimes } from './rollout-record.ts';
 import { hasAvailable } from './rollout-times.ts';
 
@@ -102,6 +102,7 @@ export function holdsOf(
   const reasonFor = (node: RolloutNode): string | undefined => {
     if (phase === 'Stopped') return `the rollout has stopped: ${message}`;
     if (pacing.paused) return `the rollout is paused by ${pacing.source}`;
+    if (isHeld(node)) return node.held;
     if (isStuck(node, stable)) return undefined;
     const own = waveOf(node, assigned, pacing.waves);
     if (phase === 'Progressing' && (own > wave || needsApproval(pacing.waves, own, approvedWaves)))

@@ -28,6 +28,24 @@ const topologyBudget = object(
   ['topologyKey'],
 );
 
+const maintenanceWindow = object(
+  fleetset('MaintenanceWindow'),
+  {
+    schedule: string({ description: 'When it opens, in cron format, as of a CronJob: "0 2 * * 6".' }),
+    duration: string({ description: 'How long it stays open, such as 4h or 1h30m.' }),
+    timeZone: string({
+      description:
+        "The time zone of the schedule, such as Europe/Berlin; absent: the node's own (label fleetset.dev/time-zone, else its machine's).",
+    }),
+    nodeSelector: {
+      ...map(string()),
+      description: 'Labels of the nodes that this window is for; absent: all.',
+    },
+  },
+  ['schedule', 'duration'],
+);
+export interface MaintenanceWindow extends Infer<typeof maintenanceWindow> {}
+
 const rolloutPolicySpec = object(fleetset('RolloutPolicySpec'), {
   daemonSets: { ...list(string()), description: 'Names of DaemonSets in this namespace.' },
   selector: { ...labelSelector, description: 'Labels of DaemonSets in this namespace; {} selects all.' },
@@ -47,6 +65,11 @@ const rolloutPolicySpec = object(fleetset('RolloutPolicySpec'), {
   partition: intOrString({ description: 'So many nodes keep what they have.' }),
   steps: list(rolloutStep),
   topologyBudgets: list(topologyBudget),
+  maintenanceWindows: {
+    ...list(maintenanceWindow),
+    description:
+      'A node that windows are for is changed only while one of them is open. A node that none is for is changed at any time.',
+  },
 });
 export interface RolloutPolicySpec extends Infer<typeof rolloutPolicySpec> {}
 

@@ -205,11 +205,41 @@ export interface NodeFacts {
   readonly taints: readonly Taint[];
   /** Kubernetes' NodeStatus without images, as JSON: addresses, capacity, allocatable, nodeInfo, conditions. */
   readonly statusJson: string;
+  /** Who asked on the node itself that what runs there is left alone. The agent keeps to it by itself. */
+  readonly holds: readonly Hold[];
+  readonly maintenance: Maintenance | undefined;
 }
 
 export interface NodeFacts_LabelsEntry {
   readonly key: string;
   readonly value: string;
+}
+
+export interface Hold {
+  readonly owner: string;
+  readonly reason: string;
+  /** RFC 3339, by the node's clock; shown, never compared. */
+  readonly until: string;
+}
+
+/** When the node itself says that it may be changed. */
+export interface Maintenance {
+  /** The machine's own, as IANA names it; empty when it is not known. */
+  readonly timeZone: string;
+  /** Set in its configuration; absent: the windows of policies count. */
+  readonly ownWindows: OwnWindows | undefined;
+}
+
+export interface OwnWindows {
+  /** None: at any time. */
+  readonly windows: readonly MaintenanceWindow[];
+}
+
+/** As in a RolloutPolicy: cron, Go duration, IANA zone (empty: the node's). */
+export interface MaintenanceWindow {
+  readonly schedule: string;
+  readonly duration: string;
+  readonly timeZone: string;
 }
 
 /** The node's own decision about one DaemonSet. */
@@ -1902,7 +1932,7 @@ export const Heartbeat: MessageFns<Heartbeat> = {
 };
 
 function createBaseNodeFacts(): NodeFacts {
-  return { labels: {}, taints: [], statusJson: "" };
+  return { labels: {}, taints: [], statusJson: "", holds: [], maintenance: undefined };
 }
 
 export const NodeFacts: MessageFns<NodeFacts> = {
@@ -1915,6 +1945,12 @@ export const NodeFacts: MessageFns<NodeFacts> = {
     }
     if (message.statusJson !== "") {
       writer.uint32(26).string(message.statusJson);
+    }
+    for (const v of message.holds) {
+      Hold.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.maintenance !== undefined) {
+      Maintenance.encode(message.maintenance, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -1959,6 +1995,22 @@ export const NodeFacts: MessageFns<NodeFacts> = {
             message.statusJson = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.holds.push(Hold.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.maintenance = Maintenance.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1987,6 +2039,10 @@ export const NodeFacts: MessageFns<NodeFacts> = {
     );
     message.taints = object.taints?.map((e) => Taint.fromPartial(e)) || [];
     message.statusJson = object.statusJson ?? "";
+    message.holds = object.holds?.map((e) => Hold.fromPartial(e)) || [];
+    message.maintenance = (object.maintenance !== undefined && object.maintenance !== null)
+      ? Maintenance.fromPartial(object.maintenance)
+      : undefined;
     return message;
   },
 };
@@ -2054,6 +2110,288 @@ export const NodeFacts_LabelsEntry: MessageFns<NodeFacts_LabelsEntry> = {
     const message = createBaseNodeFacts_LabelsEntry() as any;
     message.key = object.key ?? "";
     message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseHold(): Hold {
+  return { owner: "", reason: "", until: "" };
+}
+
+export const Hold: MessageFns<Hold> = {
+  encode(message: Hold, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.owner !== "") {
+      writer.uint32(10).string(message.owner);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.until !== "") {
+      writer.uint32(26).string(message.until);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Hold {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHold() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.owner = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.until = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Hold>, I>>(base?: I): Hold {
+    return Hold.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Hold>, I>>(object: I): Hold {
+    const message = createBaseHold() as any;
+    message.owner = object.owner ?? "";
+    message.reason = object.reason ?? "";
+    message.until = object.until ?? "";
+    return message;
+  },
+};
+
+function createBaseMaintenance(): Maintenance {
+  return { timeZone: "", ownWindows: undefined };
+}
+
+export const Maintenance: MessageFns<Maintenance> = {
+  encode(message: Maintenance, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.timeZone !== "") {
+      writer.uint32(10).string(message.timeZone);
+    }
+    if (message.ownWindows !== undefined) {
+      OwnWindows.encode(message.ownWindows, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Maintenance {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMaintenance() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.timeZone = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.ownWindows = OwnWindows.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Maintenance>, I>>(base?: I): Maintenance {
+    return Maintenance.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Maintenance>, I>>(object: I): Maintenance {
+    const message = createBaseMaintenance() as any;
+    message.timeZone = object.timeZone ?? "";
+    message.ownWindows = (object.ownWindows !== undefined && object.ownWindows !== null)
+      ? OwnWindows.fromPartial(object.ownWindows)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseOwnWindows(): OwnWindows {
+  return { windows: [] };
+}
+
+export const OwnWindows: MessageFns<OwnWindows> = {
+  encode(message: OwnWindows, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.windows) {
+      MaintenanceWindow.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): OwnWindows {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOwnWindows() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.windows.push(MaintenanceWindow.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<OwnWindows>, I>>(base?: I): OwnWindows {
+    return OwnWindows.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<OwnWindows>, I>>(object: I): OwnWindows {
+    const message = createBaseOwnWindows() as any;
+    message.windows = object.windows?.map((e) => MaintenanceWindow.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseMaintenanceWindow(): MaintenanceWindow {
+  return { schedule: "", duration: "", timeZone: "" };
+}
+
+export const MaintenanceWindow: MessageFns<MaintenanceWindow> = {
+  encode(message: MaintenanceWindow, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.schedule !== "") {
+      writer.uint32(10).string(message.schedule);
+    }
+    if (message.duration !== "") {
+      writer.uint32(18).string(message.duration);
+    }
+    if (message.timeZone !== "") {
+      writer.uint32(26).string(message.timeZone);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MaintenanceWindow {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMaintenanceWindow() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.schedule = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.duration = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.timeZone = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<MaintenanceWindow>, I>>(base?: I): MaintenanceWindow {
+    return MaintenanceWindow.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<MaintenanceWindow>, I>>(object: I): MaintenanceWindow {
+    const message = createBaseMaintenanceWindow() as any;
+    message.schedule = object.schedule ?? "";
+    message.duration = object.duration ?? "";
+    message.timeZone = object.timeZone ?? "";
     return message;
   },
 };

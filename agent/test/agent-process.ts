@@ -24,6 +24,7 @@ const agent = startNodeAgent({
   events: createAgentEvents(),
   ownLabels: () => ({}),
   ownTaints: () => [],
+  held: () => undefined,
   nodeIp: () => '127.0.0.1',
   nodeMemoryBytes: 2 ** 34,
   minOomScoreAdjust: 0,

@@ -2,12 +2,15 @@
 // be stopped, killed and started anew over what it left.
 import { join } from 'node:path';
 import type { NodeDesired, NodeReport } from '@fleetset/proto/gen/fleetset/v1/node';
+import { holdText } from '@fleetset/scheduler-core/node/hold';
 import type { MachineTime } from '@fleetset/scheduler-core/node/ready-since';
 import type { NodeStatus } from '@fleetset/scheduler-core/schema/node';
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
 import { pino } from 'pino';
 import { onTestFinished, vi } from 'vitest';
 import { nodeStatus } from '../src/facts/node-status.ts';
+import { holdDirectory, readHolds, removeHold, writeHold } from '../src/holds/hold-file.ts';
+import { type Holds, openHolds, tellHolds } from '../src/holds/holds.ts';
 import { type AgentEvents, createAgentEvents } from '../src/node/agent-events.ts';
 import { buildReport } from '../src/node/build-report.ts';
 import { type NodeAgent, startNodeAgent } from '../src/node/node-agent.ts';
@@ -30,6 +33,8 @@ export interface WorldOptions {
   readonly taints?: readonly Taint[];
   /** Another one: the machine has started anew. */
   readonly bootId?: string;
+  /** How long it had been up when the faked clock began; by it alone holds end. */
+  readonly upMs?: number;
   /** Stands between the agent and the engine, or the book. */
   readonly wrapRuntime?: (runtime: ContainerRuntime) => ContainerRuntime;
   readonly wrapPods?: (pods: PodBook) => PodBook;
@@ -49,6 +54,7 @@ export interface AgentInstance {
   readonly pods: PodBook;
   readonly bodies: BodyFiles;
   readonly events: AgentEvents;
+  readonly holds: Holds;
 }
 
 export interface NodeWorld {
@@ -69,6 +75,9 @@ export interface NodeWorld {
   readonly running: () => readonly string[];
   readonly container: (title: string) => FakeContainer;
   readonly report: () => NodeReport;
+  /** As `fleetset hold` and `fleetset release` do it; the agent has seen it. */
+  readonly hold: (owner: string, forMs: number) => Promise<void>;
+  readonly release: (owner: string) => Promise<void>;
 }
 
 /** Call it when the clock is faked. */
@@ -84,6 +93,7 @@ export async function openNodeWorld(first: WorldOptions = {}): Promise<NodeWorld
   // Not waited for: by then the clock it may wait for is gone. What it would write at its end comes too late.
   onTestFinished(async () => {
     disk.close();
+    live.holds.close();
     void live.agent.stop();
     await disk.idle();
   });
@@ -110,6 +120,7 @@ export async function openNodeWorld(first: WorldOptions = {}): Promise<NodeWorld
       live.agent.setDesired(told);
     },
     restart: async (again = {}) => {
+      live.holds.close();
       if (!again.killed) {
         const stopped = live.agent.stop();
         await vi.advanceTimersByTimeAsync(2000);
@@ -142,6 +153,17 @@ export async function openNodeWorld(first: WorldOptions = {}): Promise<NodeWorld
       return found;
     },
     report: () => reportOf(live, options),
+    hold: async (owner, forMs) => {
+      const setAt = Date.now();
+      const hold = { owner, reason: 'it is looked at', forMs, setAt, machine: machineTimeOf(options) };
+      await writeHold(holdDirectory(directory), hold);
+      await live.holds.look();
+    },
+    release: async (owner) => {
+      for (const file of await readHolds(holdDirectory(directory)))
+        if (file.hold?.owner === owner) await removeHold(holdDirectory(directory), file);
+      await live.holds.look();
+    },
   };
 }
 
@@ -196,6 +218,16 @@ async function startInstance(
   const bodies = await openBodyFiles(join(directory, 'bodies'));
   const pods = wrapPods(disk.watch(await openPodBook(directory, () => {})));
   const events = createAgentEvents();
+  const holds = await openHolds({
+    directory: holdDirectory(directory),
+    machineTime: () => machineTimeOf(options),
+    wallNow: () => Date.now(),
+    onChange: (now, then) => {
+      tellHolds(events, now, then);
+      agent.wake();
+    },
+    onProblem: () => {},
+  });
   const agent = startNodeAgent({
     nodeName: NODE_NAME,
     runtime: wrapRuntime(engine.runtime(OWNER)),
@@ -204,6 +236,7 @@ async function startInstance(
     events,
     ownLabels: () => labels,
     ownTaints: () => taints,
+    held: () => holdText(holds.current()),
     nodeIp: () => NODE_IP,
     nodeMemoryBytes: 2 ** 34,
     minOomScoreAdjust: -1000,
@@ -215,11 +248,11 @@ async function startInstance(
       setTimeout(() => reportOf(instance, options), 5);
     },
   });
-  const instance: AgentInstance = { agent, pods, bodies, events };
+  const instance: AgentInstance = { agent, pods, bodies, events, holds };
   return instance;
 }
 
-function reportOf({ agent, pods, bodies }: AgentInstance, options: WorldOptions): NodeReport {
+function reportOf({ agent, pods, bodies, holds }: AgentInstance, options: WorldOptions): NodeReport {
   const { labels = {}, taints = [] } = options;
   return buildReport({
     agent,
@@ -231,13 +264,15 @@ function reportOf({ agent, pods, bodies }: AgentInstance, options: WorldOptions)
     nodeIp: NODE_IP,
     monotonicNow: performance.now(),
     machineTime: machineTimeOf(options),
+    holds: holds.current(),
+    maintenance: { timeZone: 'UTC', ownWindows: undefined },
     nowText: new Date().toISOString(),
   }).report;
 }
 
-const machineTimeOf = ({ bootId = 'boot-1' }: WorldOptions): MachineTime => ({
+const machineTimeOf = ({ bootId = 'boot-1', upMs = 0 }: WorldOptions): MachineTime => ({
   bootId,
-  upMs: performance.now(),
+  upMs: upMs + performance.now(),
 });
 
 const statusOf = (agent: NodeAgent): NodeStatus =>

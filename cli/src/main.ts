@@ -52,6 +52,16 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./commands/rollout.ts')).rolloutCommand,
   },
   {
+    name: 'hold',
+    summary: 'Keep what runs on this machine as it is, for a while (on a node)',
+    load: async () => (await import('./commands/hold.ts')).holdCommand,
+  },
+  {
+    name: 'release',
+    summary: 'End a hold on this machine',
+    load: async () => (await import('./commands/release.ts')).releaseCommand,
+  },
+  {
     name: 'why',
     summary: 'Show what a node decided about a DaemonSet, and why',
     load: async () => (await import('./commands/why.ts')).whyCommand,

@@ -52,6 +52,8 @@ export interface PlaneOptions {
   readonly nodeMonitorGraceMs: number;
   readonly version: string;
   readonly logger: Logger;
+  /** Milliseconds since 1970, for what people see and for maintenance windows; absent: this machine's clock. */
+  readonly wallNow?: () => number;
 }
 
 export interface Plane {
@@ -66,10 +68,11 @@ export interface Plane {
 const HEARTBEAT_MS = 10_000;
 
 /** Seconds are what Kubernetes' timestamps have. */
-const nowText = (): string => new Date().toISOString().replace(/\.\d+Z$/, 'Z');
+const textOf = (instant: number): string => new Date(instant).toISOString().replace(/\.\d+Z$/, 'Z');
 
 export async function startPlane(options: PlaneOptions): Promise<Plane> {
-  const { logger, version } = options;
+  const { logger, version, wallNow = () => Date.now() } = options;
+  const nowText = () => textOf(wallNow());
   mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
   const authority = await openAuthority(join(options.dataDir, 'pki'));
   const names = [...new Set([...options.advertise, 'localhost', '127.0.0.1', '::1', PLANE_SERVER_NAME])];
@@ -77,7 +80,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
   const store = openSqliteStore(join(options.dataDir, 'plane.db'), (error) =>
     logger.error({ err: error }, 'what follows the store failed over a change; the others go on'),
   );
-  await createSystemNamespaces(store);
+  await createSystemNamespaces(store, nowText());
 
   const monotonicNow = () => performance.now();
   const onFailure = (loop: string) => (error: unknown, retryInMs: number) =>
@@ -157,6 +160,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
               records,
               planOf: rollout.planOf,
               newestOf: (set) => newestOf(store, set),
+              nowText,
             },
             namespace,
           ),
@@ -217,7 +221,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     rememberServer(options.dataDir, `https://${hostPort(host, apiPort)}`);
     if (options.kubeconfig)
       writeKubeconfig(options.kubeconfig, await adminKubeconfig(options.dataDir, undefined));
-    await publishInfo(store, hostPort(options.agentHost ?? host, agentPort), authority.caHash);
+    await publishInfo(store, hostPort(options.agentHost ?? host, agentPort), authority.caHash, nowText());
     ready = true;
     return {
       apiPort,
@@ -241,7 +245,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
   }
 }
 
-async function createSystemNamespaces(store: Store): Promise<void> {
+async function createSystemNamespaces(store: Store, nowText: string): Promise<void> {
   const missing = SYSTEM_NAMESPACES.filter((name) => !store.get('core/namespaces', name));
   if (missing.length === 0) return;
   await store.commit(
@@ -254,7 +258,7 @@ async function createSystemNamespaces(store: Store): Promise<void> {
         metadata: {
           name,
           uid: randomUUID(),
-          creationTimestamp: nowText(),
+          creationTimestamp: nowText,
           labels: { 'kubernetes.io/metadata.name': name },
         },
         spec: { finalizers: ['kubernetes'] },
@@ -266,14 +270,19 @@ async function createSystemNamespaces(store: Store): Promise<void> {
 }
 
 /** Where agents reach this plane, for the join command. */
-async function publishInfo(store: Store, agentAddress: string, caHash: string): Promise<void> {
+async function publishInfo(
+  store: Store,
+  agentAddress: string,
+  caHash: string,
+  nowText: string,
+): Promise<void> {
   const [collection, id] = ['core/configmaps', 'kube-public/fleetset-info'];
   const before = store.get(collection, id)?.value as KubeObject | undefined;
   const metadata = before?.metadata ?? {
     name: 'fleetset-info',
     namespace: 'kube-public',
     uid: randomUUID(),
-    creationTimestamp: nowText(),
+    creationTimestamp: nowText,
   };
   const value = { apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { agentAddress, caHash } };
   await store.commit([{ collection, id, value, durable: true }]);

@@ -50,11 +50,13 @@ export async function readHolds(directory: string): Promise<readonly HoldFile[]>
   // Hidden ones and those that are being written are not there yet.
   const there = names.filter((name) => !name.startsWith('.') && !name.endsWith('.new')).sort();
   const files = await Promise.all(there.slice(0, MOST_FILES).map((name) => readHold(directory, name)));
-  const tooMany = there.slice(MOST_FILES).map((name): HoldFile => ({
-    name,
-    version: '',
-    problem: `there are more than ${MOST_FILES} files`,
-  }));
+  const tooMany = there.slice(MOST_FILES).map(
+    (name): HoldFile => ({
+      name,
+      version: '',
+      problem: `there are more than ${MOST_FILES} files`,
+    }),
+  );
   return [...files.filter((file) => file !== undefined), ...tooMany];
 }
 

@@ -76,7 +76,8 @@ export async function openHolds(parts: HoldsParts): Promise<Holds> {
       await mkdir(directory, { recursive: true, mode: 0o700 });
       follow();
       const files = await readHolds(directory);
-      for (const { name, problem } of files) if (problem) problems.push(`holds/${name} is no hold: ${problem}`);
+      for (const { name, problem } of files)
+        if (problem) problems.push(`holds/${name} is no hold: ${problem}`);
       known = new Map(files.flatMap((file) => entryOf(file)));
       await tidy(files);
     } catch (error) {
@@ -100,8 +101,7 @@ export async function openHolds(parts: HoldsParts): Promise<Holds> {
     return [[file.name, { version: file.version, hold, untilMs: steady ? same.untilMs : untilMs }]];
   };
 
-  const leftOf = ({ hold }: Known) =>
-    holdLeftMs(hold, { wallMs: wallNow(), machine: machineTime() });
+  const leftOf = ({ hold }: Known) => holdLeftMs(hold, { wallMs: wallNow(), machine: machineTime() });
 
   const show = () => {
     const active = [...known.values()].filter((one) => leftOf(one) > 0);

@@ -29,7 +29,13 @@ beforeEach(() => {
       if (state.broken) throw new Error('cannot be built');
       const report: NodeReport = {
         generation: undefined,
-        facts: { labels: { label: state.label }, taints: [], statusJson: '' },
+        facts: {
+          labels: { label: state.label },
+          taints: [],
+          statusJson: '',
+          holds: [],
+          maintenance: undefined,
+        },
         placements: [],
         pods: [],
         events: [],

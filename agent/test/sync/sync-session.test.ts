@@ -108,7 +108,7 @@ const sendBodies = (session: PlaneSession, parts: DesiredParts, hashes?: readonl
 const counters = (told: readonly NodeDesired[]) => told.map(({ generation }) => generation?.counter);
 const report = (label: string): NodeReport => ({
   generation: undefined,
-  facts: { labels: { label }, taints: [], statusJson: '{}' },
+  facts: { labels: { label }, taints: [], statusJson: '{}', holds: [], maintenance: undefined },
   placements: [],
   pods: [],
   events: [],

@@ -1,14 +1,32 @@
 // An agent's settings, from agent.yaml and flags: for `fleetset agent` and `fleetset up` alike.
 import { hostname } from 'node:os';
+import type { MaintenanceWindow } from '@fleetset/scheduler-core/schema/rollout-policy';
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
-import type { FieldError } from '@fleetset/scheduler-core/validation/field-error';
+import {
+  labelOfTimeZone,
+  TIME_ZONE_LABEL,
+  timeZoneLabelProblem,
+  timeZoneProblem,
+} from '@fleetset/scheduler-core/time-zone';
+import { checked, type FieldError } from '@fleetset/scheduler-core/validation/field-error';
 import { nodeNameProblem } from '@fleetset/scheduler-core/validation/names';
 import { validateOwnLabels } from '@fleetset/scheduler-core/validation/own-labels';
 import { validateTaints } from '@fleetset/scheduler-core/validation/scheduling';
 import { type Config, type Parsed, textFlag, textKey } from '../options.ts';
 import { UsageError } from '../usage-error.ts';
 
-export const AGENT_KEYS = ['dataDir', 'nodeName', 'labels', 'taints', 'dockerSocket', 'logLevel'];
+export const DEFAULT_AGENT_DIR = '/var/lib/fleetset/agent';
+
+export const AGENT_KEYS = [
+  'dataDir',
+  'nodeName',
+  'labels',
+  'taints',
+  'timeZone',
+  'maintenanceWindows',
+  'dockerSocket',
+  'logLevel',
+];
 
 export const AGENT_FLAGS = {
   config: { type: 'string' },
@@ -23,24 +41,68 @@ export const AGENT_FLAGS = {
 export interface OwnSettings {
   readonly labels: { readonly [key: string]: string };
   readonly taints: readonly Taint[];
+  readonly maintenanceWindows?: readonly MaintenanceWindow[];
   readonly dockerSocket: string;
   readonly logLevel: string;
 }
 
-export function ownSettings(parsed: Parsed, config: Config): OwnSettings {
-  const labels = { ...labelsOfConfig(config.labels), ...parseLabels(textFlag(parsed, 'node-labels') ?? '') };
+export async function ownSettings(parsed: Parsed, config: Config): Promise<OwnSettings> {
+  const given = { ...labelsOfConfig(config.labels), ...parseLabels(textFlag(parsed, 'node-labels') ?? '') };
+  const labels = withTimeZone(given, textKey(config, 'timeZone'));
   const taints = [
     ...taintsOfConfig(config.taints),
     ...parseTaints(textFlag(parsed, 'register-with-taints') ?? ''),
   ];
   refuse([...validateOwnLabels('labels', labels), ...validateTaints('taints', taints)]);
+  const windows = await windowsOfConfig(config.maintenanceWindows);
   return {
     labels,
     taints,
+    ...(windows ? { maintenanceWindows: windows } : {}),
     dockerSocket:
       textFlag(parsed, 'docker-socket') ?? textKey(config, 'dockerSocket') ?? '/var/run/docker.sock',
     logLevel: textFlag(parsed, 'log-level') ?? textKey(config, 'logLevel') ?? 'info',
   };
+}
+
+/** In the label that operators use for it, too. */
+function withTimeZone(
+  labels: { readonly [key: string]: string },
+  zone: string | undefined,
+): { readonly [key: string]: string } {
+  const label = labels[TIME_ZONE_LABEL];
+  if (zone !== undefined && label !== undefined)
+    throw new UsageError(`timeZone: the label ${TIME_ZONE_LABEL} says it too; give one of them`);
+  if (label !== undefined) refuse(checked(`labels[${TIME_ZONE_LABEL}]`, label, timeZoneLabelProblem));
+  if (zone === undefined) return labels;
+  refuse(checked('timeZone', zone, timeZoneProblem));
+  return { ...labels, [TIME_ZONE_LABEL]: labelOfTimeZone(zone) };
+}
+
+const WINDOW_KEYS = ['schedule', 'duration', 'timeZone'];
+
+/** An empty list is one too: whatever policies say, this node may be changed at any time. */
+async function windowsOfConfig(value: unknown): Promise<readonly MaintenanceWindow[] | undefined> {
+  if (value === undefined || value === null) return undefined;
+  if (!Array.isArray(value)) throw new UsageError('maintenanceWindows: must be a list');
+  const windows = value.map((item: unknown, index): MaintenanceWindow => {
+    const at = `maintenanceWindows[${index}]`;
+    if (typeof item !== 'object' || item === null || Array.isArray(item))
+      throw new UsageError(`${at}: must hold ${WINDOW_KEYS.join(', ')}`);
+    for (const [key, text] of Object.entries(item)) {
+      if (!WINDOW_KEYS.includes(key))
+        throw new UsageError(
+          `${at}: unknown key ${JSON.stringify(key)}; known are ${WINDOW_KEYS.join(', ')}`,
+        );
+      if (typeof text !== 'string') throw new UsageError(`${at}.${key}: must be a text`);
+    }
+    const { schedule = '', duration = '', timeZone } = item as { [key: string]: string };
+    return { schedule, duration, ...(timeZone === undefined ? {} : { timeZone }) };
+  });
+  // Loaded when it is needed: an agent that says nothing of windows carries no cron along.
+  const { validateWindows } = await import('@fleetset/plane/maintenance/validate-windows');
+  refuse(validateWindows('maintenanceWindows', windows));
+  return windows;
 }
 
 export const configuredNodeName = (parsed: Parsed, config: Config): string | undefined =>

@@ -8,14 +8,13 @@ import { CommandFailed } from '../usage-error.ts';
 import { AGENT_FLAGS, AGENT_KEYS, configuredNodeName, ownSettings } from './agent-settings.ts';
 import type { Command } from './command.ts';
 
-export const DEFAULT_AGENT_DIR = '/var/lib/fleetset/agent';
-
 export const agentCommand: Command = {
   help: `Usage: fleetset agent [flags]
 
 Runs the pods that belong on this machine, through Docker. SIGTERM leaves them running.
 
-  --config FILE                   YAML with the keys dataDir, nodeName, labels, taints, dockerSocket, logLevel
+  --config FILE                   YAML with the keys dataDir, nodeName, labels, taints, timeZone, maintenanceWindows,
+                                  dockerSocket, logLevel
   --data-dir DIR                  where identity and state live (default ${DEFAULT_AGENT_DIR})
   --node-labels K=V[,K=V...]      labels of this node, beside the automatic ones
   --register-with-taints K=V:EFFECT[,...]
@@ -23,11 +22,13 @@ Runs the pods that belong on this machine, through Docker. SIGTERM leaves them r
   --docker-socket PATH            the Docker engine (default /var/run/docker.sock)
   --log-level LEVEL               trace, debug, info, warn or error (default info)
 
-Labels and taints set here belong to the node: kubectl cannot change them.`,
+Labels and taints set here belong to the node: kubectl cannot change them. timeZone (such as Europe/Berlin; default: the
+machine's) is the one that maintenance windows of RolloutPolicies are read in; maintenanceWindows, a list of schedule,
+duration and timeZone, counts instead of them, for every DaemonSet.`,
   run: async ({ args, environment, version, print }) => {
     const parsed = parseFlags(args, AGENT_FLAGS);
     const config = readConfig(textFlag(parsed, 'config'), AGENT_KEYS);
-    const settings = ownSettings(parsed, config);
+    const settings = await ownSettings(parsed, config);
     const logger = createLogger(settings.logLevel, 'agent');
     const dataDir = textFlag(parsed, 'data-dir') ?? textKey(config, 'dataDir') ?? DEFAULT_AGENT_DIR;
     const wanted = configuredNodeName(parsed, config);

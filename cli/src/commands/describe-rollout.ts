@@ -16,6 +16,7 @@ export interface RolloutStatus {
   /** Under a surge, instead of these. */
   readonly maxSurge?: number;
   readonly updating?: number;
+  readonly closed?: number;
   readonly failures?: { readonly [node: string]: string };
 }
 
@@ -32,6 +33,8 @@ export interface NodePlacement {
       readonly available: boolean;
       readonly terminating: boolean;
     }[];
+    readonly held?: string;
+    readonly closed?: string;
     readonly waiting?: string;
     readonly progress?: string;
   };
@@ -131,6 +134,7 @@ function headline(name: string, rollout: RolloutStatus, updated: number, all: nu
     maxUnavailable = 0,
     updating = 0,
     maxSurge,
+    closed = 0,
   } = rollout;
   const filled = all === 0 ? 0 : Math.round((updated / all) * BAR_WIDTH);
   const bar = `[${'#'.repeat(filled)}${'.'.repeat(BAR_WIDTH - filled)}] ${updated}/${all}`;
@@ -142,6 +146,7 @@ function headline(name: string, rollout: RolloutStatus, updated: number, all: nu
     maxSurge === undefined
       ? `${unavailable} of at most ${maxUnavailable} unavailable`
       : `${updating} of at most ${maxSurge} being updated (maxSurge)`,
+    closed > 0 ? `${closed} outside of a maintenance window or held` : '',
     `policy: ${rollout.policy}`,
     message ?? '',
   ].filter((fact) => fact !== '');

@@ -48,7 +48,7 @@ kubectl works and the node is Ready. ^C or SIGTERM ends it and leaves the pods r
       advertise: { type: 'string' },
     });
     const config = readConfig(textFlag(parsed, 'config'), AGENT_KEYS);
-    const settings = ownSettings(parsed, config);
+    const settings = await ownSettings(parsed, config);
     const dataDir = textFlag(parsed, 'data-dir') ?? textKey(config, 'dataDir') ?? '/var/lib/fleetset';
     const kubeconfig = textFlag(parsed, 'kubeconfig') ?? join(dataDir, 'kubeconfig');
     const api = parseHostPort('--api-address', textFlag(parsed, 'api-address') ?? '127.0.0.1:6443');

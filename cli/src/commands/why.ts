@@ -11,6 +11,8 @@ interface Placement {
     readonly reasons?: readonly { readonly code: string; readonly message: string }[];
     readonly grantedRevision?: string;
     readonly newestRevision?: string;
+    readonly held?: string;
+    readonly closed?: string;
     readonly waiting?: string;
     readonly progress?: string;
   };
@@ -68,6 +70,8 @@ function describe({ status = {} }: Placement, node: string, namespace: string, d
     reasons = [],
     grantedRevision,
     newestRevision,
+    held,
+    closed,
     waiting,
     progress,
   } = status;
@@ -84,6 +88,9 @@ function describe({ status = {} }: Placement, node: string, namespace: string, d
         ? [`  Revision: ${newestRevision}, the newest`]
         : [`  Revision: ${grantedRevision ?? 'none yet'}; the newest is ${newestRevision}`]),
     ...(waiting ? [`  Waiting: ${waiting}`] : []),
+    // Also while there is nothing to wait for: the next change would.
+    ...(held && held !== waiting ? [`  Held: ${held}`] : []),
+    ...(closed && closed !== waiting ? [`  Closed: ${closed}`] : []),
     ...(progress ? [`  Now: ${progress}`] : []),
   ];
 }

@@ -91,6 +91,11 @@ function describer(approve: string, spending: string): (moment: Moment) => strin
         return `    waits for approval: ${approve}`;
       case 'soak':
         return `    waits until they have been available for ${moment.ms / 1000} s`;
+      case 'opening':
+        return [
+          '    waits until these may be changed:',
+          ...moment.waits.map(({ node, reason }) => `      ${node}: ${reason}`),
+        ].join('\n');
       case 'update': {
         turn += 1;
         const nodes = moment.grants.map(({ node, reason }) =>

@@ -83,7 +83,7 @@ export function planDaemonSet(
             strategy,
             pacing,
             approvedWaves,
-            closed: new Map(),
+            closed: closedOf(running),
             nodes: nodes.map(({ node }) => node),
           }),
         }),
@@ -96,6 +96,14 @@ function visible({ metadata, spec }: DaemonSet) {
   const { labels = {}, finalizers = [] } = metadata ?? {};
   return { metadata: { labels, annotations, finalizers }, spec };
 }
+
+/** As its windows are now; by the policy that the DaemonSet has had so far. */
+const closedOf = (running: Running | undefined): ReadonlyMap<string, string> =>
+  new Map(
+    running?.placements.flatMap(({ spec, status }) =>
+      status.closed ? [[spec.nodeName, status.closed] as const] : [],
+    ),
+  );
 
 const inUse = (running: Running | undefined): ReadonlySet<string> =>
   new Set(running?.revisions.map(revisionHash));

@@ -99,6 +99,7 @@ export function rolloutNode(
   const pod = countingPod(pods);
   const failing = pod && crashReason(pod);
   const beside = pods.find((one) => one !== pod && one.metadata.deletionTimestamp === undefined);
+  const held = placement?.status.held;
   return {
     name,
     labels: node.metadata?.labels ?? {},
@@ -108,6 +109,7 @@ export function rolloutNode(
     ...(granted === undefined ? {} : { granted }),
     ...(failing ? { failing } : {}),
     ...(beside ? { beside: { revision: revisionOf(beside) } } : {}),
+    ...(held ? { held } : {}),
     ...(pod
       ? {
           pod: {

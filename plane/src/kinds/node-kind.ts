@@ -2,6 +2,8 @@
 import { sameJson } from '@fleetset/scheduler-core/canonical-json';
 import { type Node, node as nodeSchema } from '@fleetset/scheduler-core/schema/node';
 import { UNSCHEDULABLE } from '@fleetset/scheduler-core/taint-toleration';
+import { TIME_ZONE_LABEL, timeZoneLabelProblem } from '@fleetset/scheduler-core/time-zone';
+import { checked } from '@fleetset/scheduler-core/validation/field-error';
 import { validateMetadata } from '@fleetset/scheduler-core/validation/metadata';
 import { validateTaints } from '@fleetset/scheduler-core/validation/scheduling';
 import { AGE, column, NAME } from './columns.ts';
@@ -57,12 +59,19 @@ export const nodeKind: Kind = {
   fields: { 'spec.unschedulable': (object) => String(asNode(object).spec?.unschedulable ?? false) },
   rules: {
     prepare: (object, old) => prepareNode(object, old),
-    validate: (object) => [
+    validate: (object, old) => [
       ...validateMetadata(object.metadata, false),
+      ...validateTimeZone(object.metadata.labels?.[TIME_ZONE_LABEL], old?.metadata.labels?.[TIME_ZONE_LABEL]),
       ...validateTaints('spec.taints', asNode(object).spec?.taints ?? []),
     ],
   },
 };
+
+/** What a node says of itself may be newer than this machine's table of zones: only what is new is looked at. */
+const validateTimeZone = (value: string | undefined, before: string | undefined) =>
+  value === undefined || value === before
+    ? []
+    : checked(`metadata.labels[${TIME_ZONE_LABEL}]`, value, timeZoneLabelProblem);
 
 /** Status is the agent's; the cordon flag carries its taint along, as Kubernetes' node controller does. */
 function prepareNode(object: KubeObject, old: KubeObject | undefined): KubeObject {

@@ -35,6 +35,10 @@ const placement = object(fleetset('Placement'), {
       }),
       { description: 'What the node reported last, oldest first.' },
     ),
+    held: string({
+      description: 'Who asked on the node itself that what runs there is left alone, and why.',
+    }),
+    closed: string({ description: 'Why the node is outside of its maintenance windows now.' }),
     waiting: string({ description: 'Why the node is not on the newest revision.' }),
     progress: string({ description: 'What the node does about it now.' }),
   }),

@@ -29,6 +29,10 @@ const rollout = object(fleetset('Rollout'), {
     updating: int32({
       description: 'Nodes that count against maxSurge: what they were granted is not available there yet.',
     }),
+    closed: int32({
+      description:
+        'Nodes that wait until they may be changed: a maintenance window is closed, or a hold is on.',
+    }),
     failures: { ...map(string()), description: 'Nodes that failed with the newest revision, with why.' },
   }),
 });
@@ -61,6 +65,12 @@ export const rolloutKind: Kind = {
       {
         type: 'integer',
       },
+    ),
+    column(
+      'Closed',
+      'How many nodes wait for a maintenance window or the end of a hold.',
+      (object) => of(object).status?.closed ?? 0,
+      { type: 'integer', priority: 1 },
     ),
     column('Policy', 'What paces it.', (object) => of(object).status?.policy ?? '', { priority: 1 }),
     column('Message', 'Why it has failed.', (object) => of(object).status?.message ?? '', { priority: 1 }),

@@ -2,6 +2,7 @@
 import { formatSelector } from '@fleetset/scheduler-core/label-selector';
 import { type RolloutPolicy, rolloutPolicy } from '@fleetset/scheduler-core/schema/rollout-policy';
 import { validateRolloutPolicy } from '@fleetset/scheduler-core/validation/rollout-policy';
+import { validateWindows } from '../maintenance/validate-windows.ts';
 import { AGE, column, NAME } from './columns.ts';
 import type { Kind, KubeObject } from './kind.ts';
 
@@ -30,6 +31,12 @@ export const rolloutPolicyKind: Kind = {
       type: 'integer',
     }),
     column(
+      'Windows',
+      'How many maintenance windows it has.',
+      (object) => of(object).spec?.maintenanceWindows?.length ?? 0,
+      { type: 'integer', priority: 1 },
+    ),
+    column(
       'On-Failure',
       'What becomes of an update that failed.',
       (object) => of(object).spec?.onFailure ?? 'Rollback',
@@ -39,5 +46,10 @@ export const rolloutPolicyKind: Kind = {
     }),
     AGE,
   ],
-  rules: { validate: (object) => validateRolloutPolicy(of(object)) },
+  rules: {
+    validate: (object) => [
+      ...validateRolloutPolicy(of(object)),
+      ...validateWindows('spec.maintenanceWindows', of(object).spec?.maintenanceWindows ?? []),
+    ],
+  },
 };

@@ -5,7 +5,12 @@ import { sameJson } from '@fleetset/scheduler-core/canonical-json';
 import { planHistory, revisionHash } from '@fleetset/scheduler-core/revision-history';
 import { type Advance, advanceRollout } from '@fleetset/scheduler-core/rollout/advance-rollout';
 import { daemonSetStatus } from '@fleetset/scheduler-core/rollout/daemon-set-status';
-import { planRollout, type RolloutPlan } from '@fleetset/scheduler-core/rollout/plan-rollout';
+import {
+  isHeld,
+  planRollout,
+  type RolloutNode,
+  type RolloutPlan,
+} from '@fleetset/scheduler-core/rollout/plan-rollout';
 import {
   progressingCondition,
   type RolloutEvent,
@@ -17,6 +22,7 @@ import type { ControllerRevision, DaemonSet } from '@fleetset/scheduler-core/sch
 import type { Fleet } from '../fleet/fleet.ts';
 import type { KubeObject } from '../kinds/kind.ts';
 import type { Store, Write } from '../store/store.ts';
+import { type ClosedNodes, closedNodes, goodForMs } from './closed-nodes.ts';
 import { type GrantBook, putGrant } from './grants.ts';
 import type { NodeViews } from './node-views.ts';
 import { putRecord, type RolloutRecords } from './rollout-records.ts';
@@ -35,9 +41,14 @@ export interface DaemonSetPass {
   readonly events: readonly RolloutEvent[];
   /** Time alone changes something then; milliseconds of the monotonic clock. */
   readonly nextAt?: number;
-  readonly plan: RolloutPlan;
+  readonly plan: SetPlan;
   /** The newest revision's hash. */
   readonly target: string;
+}
+
+export interface SetPlan extends RolloutPlan {
+  /** How many of the nodes that wait may not be changed now: their window is closed, or they are held. */
+  readonly closed: number;
 }
 
 export interface PassParts {
@@ -64,11 +75,13 @@ export function passDaemonSet(
   const { all, running: nodes } = parts.views.of(daemonSet);
   const strategy = updateStrategyOf(daemonSet);
   const wishes = readWishes(store, daemonSet, history.hash);
+  const wallNow = Date.parse(nowText);
+  const shut = closedNodes(all, wishes.pacing.windows, wallNow);
   const advance = advanceRollout(before, records.timesOf(uid), {
     ...wishes,
     newest: history.hash,
     nodes,
-    closed: new Map(),
+    closed: shut.closed,
     now: parts.monotonicNow(),
   });
   const { record } = advance;
@@ -81,6 +94,12 @@ export function passDaemonSet(
     groupBudgets: wishes.pacing.groupBudgets,
     ...(paced ? pacedBy(advance) : { target: history.hash }),
   });
+  // While nobody waits no window changes anything.
+  const looksAgainIn = plan.waits.length > 0 ? goodForMs(shut, wallNow) : undefined;
+  const nextAt = earliest(
+    advance.nextAt,
+    looksAgainIn === undefined ? undefined : parts.monotonicNow() + looksAgainIn,
+  );
   const status = daemonSetStatus(
     all.map(({ status: view }) => view),
     history.hash,
@@ -92,7 +111,7 @@ export function passDaemonSet(
   const shown = { ...status, ...(paced ? { conditions: [condition] } : {}) };
   return {
     daemonSet,
-    plan,
+    plan: { ...plan, closed: paced ? closedCount(plan, shut, nodes) : 0 },
     target: history.hash,
     history: [...historyWrites(history, nowText), ...(paced ? verdictNote(store, history, record) : [])],
     grants: [
@@ -102,10 +121,18 @@ export function passDaemonSet(
     record: paced && record !== records.of(uid) ? [putRecord(uid, record)] : [],
     times: advance.times,
     events: paced ? rolloutEvents(before, record) : [],
-    ...(advance.nextAt === undefined ? {} : { nextAt: advance.nextAt }),
+    ...(nextAt === undefined ? {} : { nextAt }),
     status: sameJson(shown, daemonSet.status) ? [] : [statusWrite(store, daemonSet, shown)],
   };
 }
+
+function closedCount({ waits }: RolloutPlan, { closed }: ClosedNodes, nodes: readonly RolloutNode[]): number {
+  const held = new Set(nodes.filter(isHeld).map(({ name }) => name));
+  return waits.filter(({ node, reason }) => held.has(node) || closed.get(node) === reason).length;
+}
+
+const earliest = (a: number | undefined, b: number | undefined): number | undefined =>
+  a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
 
 const pacedBy = ({ target, holds, fallback }: Advance) => ({
   target,

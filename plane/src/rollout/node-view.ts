@@ -1,11 +1,12 @@
 // What planning sees of one node for one DaemonSet, from all that is known of the node.
 import type { PodReport } from '@fleetset/proto/gen/fleetset/v1/node';
+import { holdText } from '@fleetset/scheduler-core/node/hold';
 import {
   decidePlacement,
   type PlacementDecision,
   type PlacementRules,
 } from '@fleetset/scheduler-core/placement';
-import type { StatusNode } from '@fleetset/scheduler-core/rollout/daemon-set-status';
+import type { StatusNode, StatusPod } from '@fleetset/scheduler-core/rollout/daemon-set-status';
 import type { RolloutNode } from '@fleetset/scheduler-core/rollout/plan-rollout';
 import type { Node } from '@fleetset/scheduler-core/schema/node';
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
@@ -13,12 +14,14 @@ import { withoutLifecycle } from '../fleet/compose-node.ts';
 import { failingReason } from '../fleet/failing-pod.ts';
 import { type Fleet, isBehind, isConnected, type NodeState } from '../fleet/fleet.ts';
 import { isDeleted } from '../fleet/tombstones.ts';
+import { type NodeMaintenance, nodeMaintenance } from '../maintenance/node-maintenance.ts';
 import type { Store } from '../store/store.ts';
 import type { GrantBook } from './grants.ts';
 
 export interface NodeView {
   readonly rollout: RolloutNode;
   readonly status: StatusNode;
+  readonly maintenance?: NodeMaintenance;
 }
 
 export interface ViewSources {
@@ -70,6 +73,9 @@ function viewOf(
   const [counting, reported] = [pods[position], all[position]];
   const failing = reported && failingReason(reported);
   const beside = besideOf(all, reported, granted.revision);
+  const facts = state.report?.facts;
+  const held = holdText(facts?.holds ?? []);
+  const maintenance = nodeMaintenance(facts?.maintenance);
   return {
     rollout: {
       name,
@@ -82,11 +88,16 @@ function viewOf(
       ...(granted.revision === undefined ? {} : { granted: granted.revision }),
       ...(granted.surge ? { surging: true } : {}),
       ...(beside ? { beside } : {}),
-      ...(counting ? { pod: counting } : {}),
+      ...(held === undefined ? {} : { held }),
+      ...(counting && reported ? { pod: { ...counting, available: isUp(counting, reported) } } : {}),
     },
     status: { decision: decisions.status, pods },
+    ...(maintenance ? { maintenance } : {}),
   };
 }
+
+/** What is being stopped may still answer, but not for long. */
+const isUp = ({ available }: StatusPod, { terminating }: PodReport): boolean => available && !terminating;
 
 /** Of the others that are not being stopped, what was granted, or the newest. */
 function besideOf(

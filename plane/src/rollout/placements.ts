@@ -1,4 +1,5 @@
 // Placements, made from what agents decided and the last plan of each DaemonSet.
+import { holdText } from '@fleetset/scheduler-core/node/hold';
 import { decidePlacement, placementRules } from '@fleetset/scheduler-core/placement';
 import { targetOf } from '@fleetset/scheduler-core/rollout/advance-rollout';
 import { nodeStanding } from '@fleetset/scheduler-core/rollout/node-standing';
@@ -8,9 +9,11 @@ import type { Node } from '@fleetset/scheduler-core/schema/node';
 import type { Fleet } from '../fleet/fleet.ts';
 import type { KubeObject } from '../kinds/kind.ts';
 import type { Placement } from '../kinds/placement-kind.ts';
+import { closureAt, nodeMaintenance } from '../maintenance/node-maintenance.ts';
 import type { Store } from '../store/store.ts';
 import type { GrantBook } from './grants.ts';
 import type { RolloutRecords } from './rollout-records.ts';
+import { readWishes } from './rollout-wishes.ts';
 
 type StoredSet = DaemonSet & { readonly metadata: KubeObject['metadata'] };
 
@@ -21,6 +24,7 @@ export interface PlacementSources {
   readonly planOf: (daemonSetUid: string) => RolloutPlan | undefined;
   readonly newestOf: (daemonSet: StoredSet) => string | undefined;
   readonly records: RolloutRecords;
+  readonly nowText: () => string;
 }
 
 export interface Placements extends Iterable<KubeObject> {
@@ -65,6 +69,8 @@ function placementsOf(sources: PlacementSources, daemonSet: StoredSet): (node: N
   const grants = sources.grants.of(uid);
   const record = sources.records.of(uid);
   const target = record && daemonSet.spec?.updateStrategy?.type !== 'OnDelete' ? targetOf(record) : newest;
+  const { windows } = readWishes(sources.store, daemonSet, newest ?? '').pacing;
+  const closureOf = closureAt(windows, Date.parse(sources.nowText()));
   const waits = new Map(sources.planOf(uid)?.waits.map(({ node, reason }) => [node, reason]));
   return (node) => {
     const nodeName = node.metadata?.name ?? '';
@@ -79,14 +85,18 @@ function placementsOf(sources: PlacementSources, daemonSet: StoredSet): (node: N
         terminating,
       }),
     );
+    const labels = node.metadata?.labels ?? {};
     const computed = decidePlacement(rules, {
       name: nodeName,
-      labels: node.metadata?.labels ?? {},
+      labels,
       taints: node.spec?.taints ?? [],
     });
     const decision = told?.decision || computed.decision;
     const granted = grants.get(nodeName);
     const waiting = waits.get(nodeName);
+    const facts = state?.report?.facts;
+    const held = holdText(facts?.holds ?? []);
+    const closed = closureOf(labels, nodeMaintenance(facts?.maintenance)).reason;
     const placement: Placement = {
       apiVersion: 'fleetset.dev/v1',
       kind: 'Placement',
@@ -110,6 +120,8 @@ function placementsOf(sources: PlacementSources, daemonSet: StoredSet): (node: N
             }
           : {}),
         pods,
+        ...(held === undefined ? {} : { held }),
+        ...(closed === undefined ? {} : { closed }),
         ...(waiting === undefined ? {} : { waiting }),
         ...(told?.progress ? { progress: told.progress } : {}),
       },

@@ -3,7 +3,6 @@
 import type { Generation } from '@fleetset/proto/gen/fleetset/v1/node';
 import { startLevelLoop } from '@fleetset/scheduler-core/level-loop';
 import { revisionHash } from '@fleetset/scheduler-core/revision-history';
-import type { RolloutPlan } from '@fleetset/scheduler-core/rollout/plan-rollout';
 import type { RolloutEvent } from '@fleetset/scheduler-core/rollout/rollout-condition';
 import type { DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
 import type { Node } from '@fleetset/scheduler-core/schema/node';
@@ -14,7 +13,7 @@ import type { KubeObject } from '../kinds/kind.ts';
 import type { Change, Store, Write } from '../store/store.ts';
 import { schedule } from '../timer.ts';
 import type { BodyBook } from './body-book.ts';
-import { passDaemonSet, type StoredRevision } from './daemon-set-pass.ts';
+import { passDaemonSet, type SetPlan, type StoredRevision } from './daemon-set-pass.ts';
 import { desiredContent, desiredFor } from './desired-state.ts';
 import { dropGrant, type GrantBook } from './grants.ts';
 import { createNodeViews } from './node-views.ts';
@@ -36,7 +35,7 @@ export interface RolloutLoop {
   /** This node reported, connected or left: its DaemonSets and what it is told are looked at again. */
   readonly touchNode: (name: string) => void;
   /** The last plan of a DaemonSet, for people. */
-  readonly planOf: (daemonSetUid: string) => RolloutPlan | undefined;
+  readonly planOf: (daemonSetUid: string) => SetPlan | undefined;
   readonly stop: () => Promise<void>;
 }
 
@@ -46,7 +45,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
   const { store, fleet, bodies, grants, records } = parts;
   const dirtySets = new Set<string>();
   const dirtyNodes = new Set<string>();
-  const plans = new Map<string, RolloutPlan>();
+  const plans = new Map<string, SetPlan>();
   const views = createNodeViews(parts);
   /** When time alone changes something of a DaemonSet. */
   const due = new Map<string, number>();

@@ -1,12 +1,12 @@
 // Rollouts, made from the last plan of each DaemonSet and what it rests on.
 import { targetOf } from '@fleetset/scheduler-core/rollout/advance-rollout';
-import type { RolloutPlan } from '@fleetset/scheduler-core/rollout/plan-rollout';
 import { needsApproval } from '@fleetset/scheduler-core/rollout/waves';
 import type { DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
 import type { VirtualObjects } from '../api/resource-routes.ts';
 import type { KubeObject } from '../kinds/kind.ts';
 import type { Rollout } from '../kinds/rollout-kind.ts';
 import type { Store } from '../store/store.ts';
+import type { SetPlan } from './daemon-set-pass.ts';
 import type { RolloutRecords } from './rollout-records.ts';
 import { readWishes } from './rollout-wishes.ts';
 
@@ -15,7 +15,7 @@ type StoredSet = DaemonSet & { readonly metadata: KubeObject['metadata'] };
 export interface RolloutSources {
   readonly store: Store;
   readonly records: RolloutRecords;
-  readonly planOf: (daemonSetUid: string) => RolloutPlan | undefined;
+  readonly planOf: (daemonSetUid: string) => SetPlan | undefined;
 }
 
 export const rollouts =
@@ -68,7 +68,12 @@ function rolloutOf({ store, records, planOf }: RolloutSources, daemonSet: Stored
             awaitsApproval:
               record?.phase === 'Progressing' && needsApproval(pacing.waves, wave, approvedWaves),
           }),
-      ...(plan ? (plan.surge ?? { maxUnavailable: plan.maxUnavailable, unavailable: plan.unavailable }) : {}),
+      ...(plan
+        ? {
+            ...(plan.surge ?? { maxUnavailable: plan.maxUnavailable, unavailable: plan.unavailable }),
+            closed: plan.closed,
+          }
+        : {}),
     },
   };
   return rollout as unknown as KubeObject;

@@ -305,6 +305,8 @@ describe('a node that is removed while it reports', () => {
             labels: { 'kubernetes.io/hostname': member.name, n: String(n) },
             taints: [],
             statusJson: '{}',
+            holds: [],
+            maintenance: undefined,
           },
           pods: Array.from({ length: 5 }, () => podReport(set, revision)),
         });

@@ -41,6 +41,7 @@ async function sources() {
       grants,
       records: openRolloutRecords(store),
       planOf: () => undefined,
+      nowText: () => '2030-01-02T03:04:05Z',
       newestOf,
     },
   };

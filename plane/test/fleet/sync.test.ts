@@ -491,7 +491,7 @@ describe('what a node says of itself beyond the rules', () => {
     stream.say({
       $case: 'report',
       value: report(node.nodeName, {
-        facts: { labels: {}, taints: [], statusJson: '{"broken' },
+        facts: { labels: {}, taints: [], statusJson: '{"broken', holds: [], maintenance: undefined },
         placements: [placement(ghost, 'Run')],
         pods: [podReport(ghost, 'abc', { statusJson: 'null' })],
       }),

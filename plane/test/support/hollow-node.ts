@@ -2,7 +2,13 @@
 // obeys deletions, reports, and connects anew when its stream ends. Its containers are thought up; whether a pod
 // becomes ready is a question of its image.
 import { randomUUID } from 'node:crypto';
-import type { NodeDesired, PodReport, SyncResponse } from '@fleetset/proto/gen/fleetset/v1/node';
+import type {
+  Hold,
+  Maintenance,
+  NodeDesired,
+  PodReport,
+  SyncResponse,
+} from '@fleetset/proto/gen/fleetset/v1/node';
 import { decidePlacement, type PlacementRules } from '@fleetset/scheduler-core/placement';
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
 import type { Json } from './api-client.ts';
@@ -12,6 +18,8 @@ import { facts, podReport, podStatus, report } from './reports.ts';
 export interface HollowNodeOptions {
   readonly labels?: { readonly [key: string]: string };
   readonly taints?: readonly Taint[];
+  /** Of the machine, and of its own configuration. */
+  readonly maintenance?: Maintenance;
   /** Called after each step, when what runs may have changed. */
   readonly onChange?: () => void;
   /** Called for each revision of a DaemonSet that the node hears it may run, the first time. */
@@ -38,6 +46,8 @@ export interface HollowNode {
   readonly unplug: () => void;
   /** The pod fails or recovers by itself. */
   readonly setHealth: (setUid: string, ready: boolean) => void;
+  /** Somebody holds the node, or no longer: what runs stays, whatever is granted. */
+  readonly hold: (reason: string | undefined) => void;
   readonly stop: () => void;
 }
 
@@ -68,6 +78,7 @@ export function startHollowNode(
   let stream: HollowStream | undefined;
   let desired: NodeDesired | undefined;
   let pending: NodeDesired | undefined;
+  let holds: Hold[] = [];
   let frozen = false;
   let stopped = false;
   let read = 0;
@@ -101,7 +112,12 @@ export function startHollowNode(
       $case: 'report',
       value: report(name, {
         generation: desired?.generation,
-        facts: facts(name, { labels: options.labels ?? {}, taints: (options.taints ?? []) as never }),
+        facts: facts(name, {
+          labels: options.labels ?? {},
+          taints: (options.taints ?? []) as never,
+          holds,
+          maintenance: options.maintenance,
+        }),
         placements,
         pods: [...pods.values(), ...besides.values()],
       }),
@@ -164,6 +180,7 @@ export function startHollowNode(
         pods.delete(set.uid);
         besides.delete(set.uid);
       } else if (decision !== 'Run' || set.revision === '') continue;
+      else if (pod && holds.length > 0 && !besides.has(set.uid)) continue;
       else if (set.surge && pod) startBeside(set, pod);
       else if (besides.get(set.uid)?.revision === set.revision) changeOver(set.uid);
       else if (pod?.revision !== set.revision) start(set, pods);
@@ -260,6 +277,11 @@ export function startHollowNode(
       if (pod)
         pods.set(uid, { ...pod, ready, available: ready, statusJson: JSON.stringify(podStatus(ready)) });
       changed();
+    },
+    hold: (reason) => {
+      holds = reason === undefined ? [] : [{ owner: 'somebody', reason, until: '2030-01-02T03:04:05Z' }];
+      if (desired) act();
+      else say();
     },
     stop: () => {
       stopped = true;

@@ -32,6 +32,8 @@ export const facts = (
   labels: { 'kubernetes.io/hostname': nodeName, ...more.labels },
   taints: [...(more.taints ?? [])],
   statusJson: JSON.stringify(more.status ?? nodeStatus()),
+  holds: more.holds ?? [],
+  maintenance: more.maintenance,
 });
 
 export const report = (nodeName: string, more: Partial<NodeReport> = {}): NodeReport => ({

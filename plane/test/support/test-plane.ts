@@ -27,6 +27,8 @@ export interface TestPlane {
 export interface TestPlaneOptions {
   readonly dataDir?: string;
   readonly graceMs?: number;
+  /** How far the plane's wall clock is from this machine's; asked each time. */
+  readonly clockOffMs?: () => number;
 }
 
 export const VERSION = '0.0.0-test';
@@ -46,6 +48,7 @@ export async function startTestPlane(options: TestPlaneOptions = {}): Promise<Te
       agents: { host: '127.0.0.1', port: ports.agents },
       advertise: ['127.0.0.1'],
       nodeMonitorGraceMs: graceMs,
+      wallNow: () => Date.now() + (options.clockOffMs?.() ?? 0),
       version: VERSION,
       logger,
     });

@@ -103,12 +103,14 @@ export function holdsOf(
     if (phase === 'Stopped') return `the rollout has stopped: ${message}`;
     if (pacing.paused) return `the rollout is paused by ${pacing.source}`;
     if (isHeld(node)) return node.held;
+    const shut = node.pod && node.pod.revision !== target ? closed.get(node.name) : undefined;
+    if (shut !== undefined && node.pod?.available && !node.pod.deleted) return shut;
     if (isStuck(node, stable)) return undefined;
     const own = waveOf(node, assigned, pacing.waves);
     if (phase === 'Progressing' && (own > wave || needsApproval(pacing.waves, own, approvedWaves)))
       return waitsFor;
     if (kept.has(node.name)) return `kept back: partition ${pacing.partition} of ${pacing.source}`;
-    return node.pod ? closed.get(node.name) : undefined;
+    return shut;
   };
   for (const node of nodes) {
     const reason = effectiveRevision(node) === target ? undefined : reasonFor(node);

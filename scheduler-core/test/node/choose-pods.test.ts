@@ -242,3 +242,42 @@ describe('the reasons', () => {
     expect(bornBecause('grant r2 \n pod a r1')).toBe('revision r2 replaces it');
   });
 });
+
+describe('a hold', () => {
+  chooses([
+    [
+      'keeps what runs, and nothing is born beside it',
+      'held \n grant r2 \n pod a r1 \n a/main#0 running',
+      'a run',
+    ],
+    [
+      'also what has crashed and is started again',
+      'held \n grant r2 \n pod a r1 \n a/main#0 ended 1s ago',
+      'a run',
+    ],
+    [
+      'a successor that is ready waits beside it',
+      'held \n grant r2 \n pod a r1 \n pod b r2 \n a/main#0 running \n b/main#0 created',
+      'a run, b prepare',
+    ],
+    ['a node without a pod gets one', 'held \n grant r1', '', true],
+    ['what has never run is replaced', 'held \n grant r2 \n pod a r1 \n a/main#0 created', 'a run', true],
+    [
+      'a pod that was deleted goes',
+      'held \n grant r1 \n pod a r1 \n a/main#0 running \n deleted a',
+      'a stop',
+      true,
+    ],
+    ['a pod whose DaemonSet is gone goes', 'held \n no set \n pod a r1 \n a/main#0 running', 'a stop'],
+    [
+      'a pod that does not belong here goes',
+      'held \n grant r1 \n Leave \n pod a r1 \n a/main#0 running',
+      'a stop',
+    ],
+    [
+      'what was begun goes on: the new pod has started',
+      'held \n grant r2 \n pod a r1 \n pod b r2 \n a/main#0 running \n b/main#0 running',
+      'a stop, b prepare',
+    ],
+  ]);
+});

@@ -75,6 +75,7 @@ export class NodeModel {
   decision: PlacementDecision = 'Run';
   surge = false;
   private everSurged = false;
+  held = false;
   readonly tombstones = new Map<string, number | undefined>();
   // The engine.
   containers: EngineContainer[] = [];
@@ -183,6 +184,7 @@ export class NodeModel {
       busy: this.mindsTheLook ? new Map([...look.busy, ...this.busy]) : this.busy,
       memory: this.memory,
       unhealthy: this.unhealthy,
+      ...(this.held ? { held: 'somebody holds the node' } : {}),
     };
   }
 
@@ -212,6 +214,7 @@ export class NodeModel {
     this.checkStops(input, plan);
     this.checkServing(plan, look);
     this.checkStarts(input, plan);
+    this.checkHeld(input, plan);
     for (const action of plan.actions) this.begin(action, look);
     return plan;
   }
@@ -424,6 +427,19 @@ export class NodeModel {
     }
   }
 
+  /** (h) Of what has run on a held node something stays, unless it was deleted or does not belong there. */
+  private checkHeld({ containers, busy, held }: NodeInput, { pods }: NodePlan): void {
+    if (held === undefined || !this.setIsThere || this.decision === 'Leave') return;
+    const begun = new Set(containers.filter(({ state }) => state !== 'created').map(({ podUid }) => podUid));
+    for (const [key, kind] of busy) if (kind === 'start') begun.add(key.slice(0, key.indexOf('/')));
+    const live = pods.filter(
+      ({ record: { uid, daemonSetUid } }) =>
+        daemonSetUid === this.setUid && begun.has(uid) && !this.tombstones.has(uid),
+    );
+    if (live.length > 0 && live.every(({ bucket }) => bucket === 'stop'))
+      this.violations.push(`held: ${live.map(({ record }) => record.uid)} would all be stopped`);
+  }
+
   /** The agent dies and comes back: what was under way is done or not, memory is gone, labels are not. */
   restartAgent(doneMask: number, losesRecords: boolean): void {
     this.underWay.forEach((one, index) => {
@@ -449,6 +465,7 @@ export class NodeModel {
   settle(): NodePlan | undefined {
     this.noImage.clear();
     this.noStart.clear();
+    this.held = false;
     // What ended after the look wakes the loop, which looks again.
     this.look = undefined;
     for (let round = 0; round < 300; round++) {
@@ -488,6 +505,7 @@ const KINDS = [
   ] as const),
   ...(['kill', 'kill', 'remove', 'restart agent', 'withdraw', 'place', 'delete pod', 'delete set'] as const),
   ...(['create set', 'create set', 'unhealthy', 'break image', 'break start', 'repair'] as const),
+  ...(['hold', 'release'] as const),
 ] as const;
 
 const SURGE_KINDS = [
@@ -601,6 +619,12 @@ export function happen(model: NodeModel, [kind, which, how]: NodeEvent): void {
       break;
     case 'break start':
       model.noStart.add(revision);
+      break;
+    case 'hold':
+      model.held = true;
+      break;
+    case 'release':
+      model.held = false;
       break;
     case 'repair':
       model.noImage.clear();

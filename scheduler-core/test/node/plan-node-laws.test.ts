@@ -257,3 +257,16 @@ describe('(c) when the faults stop', () => {
     isCaught(settles(mutant), 400);
   });
 });
+
+describe('(h) on a held node what has run is not all stopped', () => {
+  const REPLACED = /^held/;
+  test('whatever happens', () => {
+    holds(violates(REPLACED, planNode), 400);
+  });
+  test('a mutant that knows no holds is caught', () => {
+    isCaught(
+      violates(REPLACED, ({ held: _ignored, ...input }) => planNode(input)),
+      400,
+    );
+  });
+});

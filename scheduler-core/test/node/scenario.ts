@@ -36,6 +36,7 @@ export function templateNamed(revision: string): PodTemplateSpec {
  *   busy create a/main | busy bear | busy remove a/main#0
  *   deleted a | deleted a in 7s
  *   a unready | a ready | a available | a available in 5s     otherwise it is not known
+ *   held
  *   unhealthy a/main#0
  *   trouble a/main start 3s ago                   the last action on it failed
  *   waited a/main restart 20s since 60s ago       the next wait, and when it was last used
@@ -66,6 +67,7 @@ export function planOf(lines: string): NodePlan {
     busy: facts.busy,
     memory: facts.memory,
     unhealthy: facts.unhealthy,
+    ...(facts.held ? { held: 'somebody holds the node' } : {}),
   });
 }
 
@@ -74,6 +76,7 @@ interface Facts {
   setIsThere: boolean;
   surge: boolean;
   readonly health: Map<string, PodHealth>;
+  held: boolean;
   readonly taints: Taint[];
   readonly pods: { readonly record: PodRecord; readonly template?: PodTemplateSpec }[];
   readonly containers: SeenContainer[];
@@ -92,6 +95,7 @@ function readFacts(lines: string): Facts {
     setIsThere: true,
     surge: false,
     health: new Map(),
+    held: false,
     taints: [],
     pods: [],
     containers: [],
@@ -114,6 +118,7 @@ function readFact(
   else if (line === 'surge') facts.surge = true;
   else if (HEALTHS.includes(second)) facts.health.set(first, healthLine(second, more[0]));
   else if (line === 'no grant') facts.granted = undefined;
+  else if (line === 'held') facts.held = true;
   else if (first === 'grant') facts.granted = second;
   else if (EFFECT[line]) facts.taints.push({ key: 'a', effect: EFFECT[line] ?? '' });
   else if (first === 'pod') facts.pods.push(podLine(facts.pods.length, second, third, more.length === 0));

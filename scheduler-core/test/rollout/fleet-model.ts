@@ -24,6 +24,7 @@ interface Report {
   readonly generation: number;
   readonly pod: Pod | undefined;
   readonly beside: Pod | undefined;
+  readonly held: boolean;
 }
 
 export interface ModelNode {
@@ -50,6 +51,8 @@ export interface ModelNode {
   lost: boolean;
   /** Its agent has restarted and not yet been able to look at what runs. */
   blind: boolean;
+  /** Somebody there asked that what runs is left alone. */
+  held: boolean;
   /** It was up when it was granted another revision, and has not been up on its grant since. */
   moving: boolean;
   /** The update has taken down what was available there, and the plane had thought so when it allowed it. */
@@ -82,6 +85,7 @@ const KINDS = [
   ] as const),
   ...(['crash', 'break off', 'connect', 'fall silent', 'die', 'return', 'return', 'restart plane'] as const),
   ...(['delete pod', 'leave', 'come', 'come', 'go blind', 'go blind', 'see'] as const),
+  ...(['hold', 'hold', 'release'] as const),
 ] as const;
 
 /** Nobody dies, falls silent or leaves: who is down was taken down. */
@@ -134,10 +138,11 @@ export function newFleet({
       granted: 'a',
       surging: false,
       generation: 1,
-      report: { generation: 1, pod, beside: undefined },
+      report: { generation: 1, pod, beside: undefined, held: false },
       reported: true,
       lost: false,
       blind: false,
+      held: false,
       moving: false,
       costs: false,
       struck: false,
@@ -156,6 +161,7 @@ export const believed = (node: ModelNode): RolloutNode => ({
   ...(node.surging ? { surging: true } : {}),
   ...(node.report?.beside ? { beside: { revision: node.report.beside.revision } } : {}),
   ...(node.report?.pod ? { pod: { ...node.report.pod, deleted: node.pod?.deleted ?? false } } : {}),
+  ...(node.report?.held ? { held: 'somebody holds it' } : {}),
   ...(node.report && node.report.generation !== node.generation ? { behind: true } : {}),
 });
 
@@ -234,7 +240,9 @@ function work(node: ModelNode): void {
   if (node.pod?.deleted || (node.decision === 'Leave' && node.pod)) {
     node.pod = node.decision === 'Leave' ? undefined : node.beside;
     node.beside = undefined;
-  } else if (wanted && node.pod && node.told?.surge && (node.beside || node.pod.revision !== wanted))
+  } else if (node.held && wanted && node.pod && (node.told?.surge || !node.beside))
+    holdStill(node, wanted, node.pod);
+  else if (wanted && node.pod && node.told?.surge && (node.beside || node.pod.revision !== wanted))
     surgeOn(node, wanted, node.pod);
   else if (node.beside) {
     // Without a surge it changes over at once; where it may only stay, what is available stays.
@@ -248,6 +256,15 @@ function work(node: ModelNode): void {
     node.pod = { ...node.pod, available: REVISIONS[node.pod.revision as Revision] === 'good' };
   if (before?.available && !before.deleted && wanted && !node.pod?.available && node.costs)
     node.struck = true;
+}
+
+/** What runs stays; what came beside it before goes on, and serves when the other does not. */
+function holdStill(node: ModelNode, wanted: string, pod: Pod): void {
+  const asItIs = (one: Pod): Pod => ({ ...one, available: REVISIONS[one.revision as Revision] === 'good' });
+  const beside = node.beside && node.beside.revision === wanted ? asItIs(node.beside) : undefined;
+  const goes = beside?.available === true && !asItIs(pod).available;
+  node.pod = goes ? beside : asItIs(pod);
+  node.beside = goes ? undefined : beside;
 }
 
 function surgeOn(node: ModelNode, wanted: string, pod: Pod): void {
@@ -278,8 +295,8 @@ function connect(node: ModelNode, fleet: FleetModel): void {
 
 function send(node: ModelNode): void {
   const pod = node.pod && node.blind ? { ...node.pod, available: false, unknown: true } : node.pod;
-  const { beside } = node;
-  if (node.connected) node.toPlane.push({ generation: node.told?.generation ?? 0, pod, beside });
+  const { beside, held } = node;
+  if (node.connected) node.toPlane.push({ generation: node.told?.generation ?? 0, pod, beside, held });
 }
 
 function take(node: ModelNode, at: number, keep = false): void {
@@ -366,6 +383,12 @@ export function happen(fleet: FleetModel, [kind, which, how]: FleetEvent): void 
       break;
     case 'see':
       node.blind = false;
+      break;
+    case 'hold':
+      node.held = true;
+      break;
+    case 'release':
+      node.held = false;
       break;
     case 'delete pod':
       if (node.pod) node.pod = { ...node.pod, deleted: true };

@@ -32,6 +32,7 @@ function meaning(word: string, node: RolloutNode): Partial<RolloutNode> {
   if (word === 'starting') return { granted: 'new', pod };
   if (word === 'down') return { pod };
   if (word === 'crashing') return { pod, failing: 'it crashes' };
+  if (word === 'held') return { held: 'held by ann' };
   if (word === 'lost') return { lost: true, connected: false };
   if (word === 'Leave' || word === 'Keep') return { decision: word };
   throw new Error(`what is ${word}?`);
@@ -46,6 +47,7 @@ const say = (moment: Moment): string => {
     return `step ${moment.name} of ${moment.size}${moment.budget ? ` by ${moment.budget}` : ''}`;
   if (moment.is === 'approval') return 'approval';
   if (moment.is === 'soak') return `soak ${moment.ms / 1000}`;
+  if (moment.is === 'opening') return `opening ${moment.waits.map(({ node }) => node).join('+')}`;
   return moment.grants.map(({ node }) => node).join('+');
 };
 
@@ -70,7 +72,9 @@ const foresee = (
     strategy: { type: 'RollingUpdate', maxUnavailable, maxSurge },
     pacing: pacingOf('a policy', policy),
     approvedWaves: 0,
-    closed: new Map(),
+    closed: new Map(
+      nodes.filter(({ labels }) => labels?.window).map(({ name }) => [name, 'its window opens at 2']),
+    ),
     nodes,
   });
   return [...moments.map(say), ...left.map(({ node, reason }) => `${node}: ${reason}`)];
@@ -82,6 +86,13 @@ describe('foreseen', () => {
   test.each<[string, string, RolloutPolicySpec, number, readonly string[]]>([
     ['node by node, by name', 'b, a, c', {}, 1, ['a', 'b', 'c']],
     ['as many at once as may be down', 'a, b, c, d, e', {}, 2, ['a+b', 'c+d', 'e']],
+    [
+      'those that may not be touched now when they may be, and what is held back by them after them',
+      'a, b window=closed, c held, d zone=last',
+      { steps: [{ nodes: 3 }] },
+      1,
+      ['step step 1 of 3', 'a', 'opening b+c', 'b', 'c', 'step the rest of 1', 'd'],
+    ],
     ['nodes that are down first', 'a, b, c down', {}, 1, ['c', 'a', 'b']],
     ['nodes that have it are not named', 'a new, b', {}, 1, ['b']],
     ['nor those that are on their way to it', 'a starting, b', {}, 1, ['b']],

@@ -92,6 +92,7 @@ describe('the end', () => {
         else happen(fleet, event);
       }
       fleet.target = last as 'a' | 'b';
+      for (const node of fleet.nodes) node.held = false;
       settle(fleet, plan);
       for (const node of fleet.nodes) {
         if (node.decision !== 'Run') continue;
@@ -142,6 +143,43 @@ describe('the end', () => {
       ),
       60,
     );
+  });
+
+  const goesOnElsewhere = (plan: Plan) =>
+    fc.property(
+      fc.integer({ min: 2, max: 5 }),
+      fc.nat(4),
+      fc.constantFrom(1, '50%'),
+      fc.boolean(),
+      (size, many, maxUnavailable, before) => {
+        const fleet = newFleet({ size, maxUnavailable });
+        const held = Math.min(many, size - 1);
+        fleet.target = 'b';
+        // Some learn of their grant first: what they were granted is taken back.
+        if (!before) planPass(fleet, plan);
+        for (let which = 0; which < held; which++) happen(fleet, ['hold', which, 0]);
+        settle(fleet, plan);
+        expect(fleet.nodes.map(({ pod, granted }) => [pod?.revision, granted])).toEqual(
+          fleet.nodes.map((_, which) => (which < held ? ['a', 'a'] : ['b', 'b'])),
+        );
+        expect(plan(inputOf(fleet))).toMatchObject({ grants: [], unavailable: 0 });
+        for (const node of fleet.nodes) node.held = false;
+        settle(fleet, plan);
+        expect(new Set(fleet.nodes.map(({ pod }) => pod?.revision))).toEqual(new Set(['b']));
+      },
+    );
+  test('held nodes keep what they run and take up no budget, and follow when they are released', () => {
+    holds(goesOnElsewhere(planRollout), 100);
+  });
+  test('a mutant that leaves held nodes what they were granted is caught', () => {
+    const generous: Plan = (given) => {
+      const made = planRollout(given);
+      return { ...made, grants: made.grants.filter(({ revision }) => revision === given.target) };
+    };
+    isCaught(goesOnElsewhere(generous), 100);
+  });
+  test('a mutant that knows no holds is caught', () => {
+    isCaught(goesOnElsewhere(changed(({ held: _ignored, ...one }) => one)), 100);
   });
 
   const stops = (plan: Plan) =>

@@ -20,6 +20,7 @@ const node = fc.record(
     lost: fc.boolean(),
     behind: fc.boolean(),
     granted: revision,
+    held: fc.constant('somebody holds it'),
     pod: fc.record({ revision, available: fc.boolean(), deleted: fc.boolean() }),
   },
   { requiredKeys: ['decision', 'connected', 'lost'] },
@@ -50,10 +51,11 @@ function spends(one: RolloutNode, target: string): boolean {
 }
 
 /** The grants carried out: told to their nodes, which have not answered yet. */
-const granting = ({ nodes: list, target }: RolloutInput, { grants }: RolloutPlan): RolloutNode[] =>
-  list.map((one) =>
-    grants.some(({ node: name }) => name === one.name) ? { ...one, granted: target, behind: true } : one,
-  );
+const granting = ({ nodes: list }: RolloutInput, { grants }: RolloutPlan): RolloutNode[] =>
+  list.map((one) => {
+    const grant = grants.find(({ node: name }) => name === one.name);
+    return grant ? { ...one, granted: grant.revision, behind: true } : one;
+  });
 
 /** Variants broken in one way each. */
 const changed =
@@ -95,7 +97,11 @@ describe('completeness', () => {
   const complete = (plan: Plan) =>
     fc.property(input, (given) => {
       const made = plan(given);
-      const named = [...made.grants, ...made.waits].map(({ node: name }) => name).sort();
+      const kept = new Set(
+        given.nodes.filter(({ pod, held }) => held && pod && !pod.deleted).map(({ name }) => name),
+      );
+      const updates = made.grants.filter(({ node: name }) => !kept.has(name));
+      const named = [...updates, ...made.waits].map(({ node: name }) => name).sort();
       const outdated = given.nodes.filter(
         (one) => one.decision === 'Run' && (one.granted ?? one.pod?.revision) !== given.target,
       );
@@ -112,6 +118,22 @@ describe('completeness', () => {
   });
   test('a mutant that grants who does not listen is caught', () => {
     isCaught(complete(grantsTheDeaf), 800);
+  });
+});
+
+describe('a hold', () => {
+  const kept = (plan: Plan) =>
+    fc.property(input, (given) => {
+      for (const { node: name, revision: to } of plan(given).grants) {
+        const one = given.nodes.find((candidate) => candidate.name === name);
+        if (one?.held && one.pod && !one.pod.deleted) expect(to).toBe(one.pod.revision);
+      }
+    });
+  test('lets a node be granted nothing but what it runs', () => {
+    holds(kept(planRollout), 800);
+  });
+  test('a mutant that knows no holds is caught', () => {
+    isCaught(kept(changed(({ held: _ignored, ...one }) => one)), 800);
   });
 });
 
@@ -133,12 +155,12 @@ describe('OnDelete', () => {
   const leavesAlone = (plan: Plan) =>
     fc.property(input, (given) => {
       const onDelete: RolloutInput = { ...given, strategy: { ...given.strategy, type: 'OnDelete' } };
-      for (const { node: name } of plan(onDelete).grants) {
+      for (const { node: name, revision: to } of plan(onDelete).grants) {
         const one = given.nodes.find((candidate) => candidate.name === name);
-        expect(one?.pod === undefined || one.pod.deleted).toBe(true);
+        expect(one?.pod === undefined || one.pod.deleted || one.pod.revision === to).toBe(true);
       }
     });
-  test('never grants a node with a live, undeleted pod', () => {
+  test('never grants a node with a live, undeleted pod another revision', () => {
     holds(leavesAlone(planRollout), 800);
   });
   test('a mutant that rolls all the same is caught', () => {

@@ -1,7 +1,7 @@
 // What holds of every rollout, whatever comes: updates good and bad, nodes that break, fall silent and join, pauses,
 // approvals and tries again. Each law is shown to fail on a seeded bug.
 import { advanceRollout } from '@fleetset/scheduler-core/rollout/advance-rollout';
-import { planRollout } from '@fleetset/scheduler-core/rollout/plan-rollout';
+import { planRollout, type RolloutNode } from '@fleetset/scheduler-core/rollout/plan-rollout';
 import { withBudget } from '@fleetset/scheduler-core/rollout/update-strategy';
 import type { RolloutPolicySpec } from '@fleetset/scheduler-core/schema/rollout-policy';
 import fc from 'fast-check';
@@ -17,6 +17,10 @@ const someEvent = fc.oneof(
   fc.record({ kind: fc.constant('update' as const), to: fc.constantFrom('one', ...Object.keys(REVISIONS)) }),
   fc.record({ kind: fc.constant('wait' as const), seconds: fc.integer({ min: 1, max: 90 }) }),
   fc.record({ kind: fc.constantFrom('silence', 'return', 'break', 'mend'), node: fc.constantFrom(...NODES) }),
+  fc.record({
+    kind: fc.constantFrom('close', 'open', 'hold', 'hold unheard', 'release'),
+    node: fc.constantFrom(...NODES),
+  }),
   fc.record({ kind: fc.constantFrom('pause', 'resume', 'approve', 'retry', 'join', 'restart') }),
 );
 type Event = typeof someEvent extends fc.Arbitrary<infer E> ? E : never;
@@ -63,6 +67,11 @@ function apply(
 ) {
   if ('to' in event) return story.update(event.to);
   if ('seconds' in event) return story.wait(event.seconds);
+  if (event.kind === 'close') return story.close(event.node, 'its window opens at 2');
+  if (event.kind === 'open') return story.close(event.node, undefined);
+  if (event.kind === 'hold') return story.hold(event.node, 'held by ann');
+  if (event.kind === 'hold unheard') return story.hold(event.node, 'held by ann', true);
+  if (event.kind === 'release') return story.hold(event.node, undefined);
   if ('node' in event) {
     const well = event.kind === 'return' || event.kind === 'mend';
     return event.kind === 'silence' || event.kind === 'return'
@@ -90,10 +99,15 @@ function mend(story: ReturnType<typeof tellStory>, policy: RolloutPolicySpec) {
   for (const node of NODES) {
     story.silence(node, false);
     story.break(node, false);
+    story.close(node, undefined);
+    story.hold(node, undefined);
   }
   story.setPolicy(policy);
   story.approve(9);
 }
+
+const freed = (nodes: readonly RolloutNode[]): RolloutNode[] =>
+  nodes.map(({ held: _forgotten, ...node }) => node);
 
 describe('whatever comes', () => {
   const keepsBudget = (seeded?: Seeded) =>
@@ -111,7 +125,55 @@ describe('whatever comes', () => {
           strategy: input.fallback === undefined ? withBudget(strategy, 100) : strategy,
         }),
     };
-    isCaught(keepsBudget(hasty), 300);
+    isCaught(keepsBudget(hasty), 2000);
+  });
+
+  const leavesAlone = (seeded?: Seeded) =>
+    fc.property(someRun, (run) => {
+      expect(begin(run, seeded).trespasses()).toEqual([]);
+    });
+  /** Node a has the update when its window closes; then c fails with it, and it is rolled back. */
+  const closedBeforeTheRollback: [Run] = [
+    {
+      policy: { progressDeadlineSeconds: 60, failureThreshold: 1 },
+      maxUnavailable: 2,
+      maxSurge: undefined,
+      events: [
+        { kind: 'update', to: 'two' },
+        { kind: 'wait', seconds: 6 },
+        { kind: 'close', node: 'a' },
+        { kind: 'break', node: 'c' },
+        { kind: 'wait', seconds: 30 },
+      ],
+    },
+  ];
+  test('outside of its window or under a hold a node is granted nothing else, unless it has nothing to lose', () => {
+    holds(leavesAlone(), 300, [closedBeforeTheRollback]);
+  });
+  test.each<[string, Seeded]>([
+    [
+      'that forgets windows',
+      { advance: (before, times, view) => advanceRollout(before, times, { ...view, closed: new Map() }) },
+    ],
+    [
+      'that forgets windows in a rollback',
+      {
+        advance: (before, times, view) => {
+          const made = advanceRollout(before, times, view);
+          return made.record.phase === 'RollingBack' ? { ...made, holds: new Map() } : made;
+        },
+      },
+    ],
+    [
+      'that forgets holds',
+      {
+        advance: (before, times, view) =>
+          advanceRollout(before, times, { ...view, nodes: freed(view.nodes) }),
+        plan: (input) => planRollout({ ...input, nodes: freed(input.nodes) }),
+      },
+    ],
+  ])('a mutant %s is caught', (_what, mutant) => {
+    isCaught(leavesAlone(mutant), 300, [closedBeforeTheRollback]);
   });
 
   const arrives = (seeded?: Seeded) =>

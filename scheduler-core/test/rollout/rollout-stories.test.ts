@@ -281,6 +281,62 @@ describe('who may not move', () => {
     await tells(story, 'window');
   });
 
+  test('when windows close what was granted is finished, nothing new begins, and no deadline runs', async () => {
+    const story = tellStory({ nodes: ABC, policy: { progressDeadlineSeconds: 60 } });
+    story.update('two');
+    story.wait(8);
+    for (const name of ABC) story.close(name, 'its maintenance window opens on Sat 02:00');
+    story.wait(3600);
+    expect(story.revisionsOf()).toEqual(['two', 'two', 'one']);
+    expect(story.record()).toMatchObject({ phase: 'Progressing', failures: {} });
+    for (const name of ABC) story.close(name, undefined);
+    story.wait(20);
+    expect(story.record()).toMatchObject({ phase: 'Complete', stable: 'two' });
+    await tells(story, 'window-closes');
+  });
+
+  test('a node that is broken while it is held takes up the budget, and no deadline runs', async () => {
+    const story = tellStory({ nodes: ABC, policy: { progressDeadlineSeconds: 60 } });
+    story.hold('b', 'held by ann until 12:00: its disk is replaced');
+    story.break('b');
+    story.update('two');
+    story.wait(3600);
+    expect(story.revisionsOf()).toEqual(['one', 'one', 'one']);
+    expect(story.record()).toMatchObject({ phase: 'Progressing', failures: {} });
+    story.break('b', false);
+    story.hold('b', undefined);
+    story.wait(20);
+    expect(story.revisionsOf()).toEqual(['two', 'two', 'two']);
+    await tells(story, 'held-and-broken');
+  });
+
+  test('a node that is held mid-rollout keeps what it runs, the others move on, and it follows', async () => {
+    const story = tellStory({ nodes: ABC, policy: { progressDeadlineSeconds: 60 } });
+    story.update('two');
+    story.wait(3);
+    story.hold('b', 'held by ann until 12:00: its disk is replaced');
+    story.wait(3600);
+    expect(story.revisionsOf()).toEqual(['two', 'one', 'two']);
+    expect(story.record()).toMatchObject({ phase: 'Progressing', failures: {} });
+    story.hold('b', undefined);
+    story.wait(10);
+    expect(story.record()).toMatchObject({ phase: 'Complete', stable: 'two' });
+    await tells(story, 'held-mid-rollout');
+  });
+
+  test('what was granted to a node that turns out to be held is taken back: it fails nothing and blocks nobody', async () => {
+    const story = tellStory({ nodes: ABC, policy: { progressDeadlineSeconds: 60 } });
+    story.hold('a', 'held by ann until 12:00: its disk is replaced', true);
+    story.update('two');
+    story.wait(3600);
+    expect(story.revisionsOf()).toEqual(['one', 'two', 'two']);
+    expect(story.record()).toMatchObject({ phase: 'Progressing', failures: {} });
+    story.hold('a', undefined);
+    story.wait(10);
+    expect(story.revisionsOf()).toEqual(['two', 'two', 'two']);
+    await tells(story, 'held-after-the-grant');
+  });
+
   test('a partition keeps the last ones', async () => {
     const story = tellStory({ nodes: ABC, policy: { partition: 1 } });
     story.update('two');

@@ -48,6 +48,8 @@ interface StoryNode {
   lostAt: number;
   /** By nodes or by revisions: this node's pods are bad whatever their revision. */
   bad: boolean;
+  /** Its agent replaces nothing, and says so as soon as it is heard. */
+  held: { readonly why: string; heard: boolean } | undefined;
 }
 
 const CRASHES = 'container main: CrashLoopBackOff';
@@ -65,6 +67,7 @@ export function tellStory(options: StoryOptions) {
     silent: false,
     lostAt: 0,
     bad: false,
+    held: undefined,
   }));
   let pacing: Pacing = pacingOf('the policy', options.policy);
   let newest = 'one';
@@ -74,6 +77,8 @@ export function tellStory(options: StoryOptions) {
   let approvedWaves = 0;
   let retry = 0;
   let closed = new Map<string, string>();
+  /** Grants that take a pod from a node whose window is closed or that is held, and nothing is wrong with it. */
+  const trespasses: string[] = [];
   /** By how many nodes a grant ever went over the budget, or over what was down already. */
   let worst = 0;
   const lines: string[] = [];
@@ -109,6 +114,7 @@ export function tellStory(options: StoryOptions) {
       ? { pod: { revision: node.pod.revision, available: isAvailable(node), deleted: false } }
       : {}),
     ...(node.pod && crashes(node, node.pod) ? { failing: CRASHES } : {}),
+    ...(node.held?.heard ? { held: node.held.why } : {}),
     ...(node.beside
       ? {
           beside: {
@@ -121,7 +127,8 @@ export function tellStory(options: StoryOptions) {
 
   /** What a node does with a revision that it is granted. */
   const carryOut = (node: StoryNode, revision: string) => {
-    const { pod, beside } = node;
+    const { pod, beside, held } = node;
+    if (pod && held && pod.revision !== revision) return;
     if (surge && pod) {
       if (pod.revision === revision) node.beside = undefined;
       else if (beside?.revision !== revision) node.beside = { revision, bornAt: now };
@@ -130,11 +137,20 @@ export function tellStory(options: StoryOptions) {
   /** The old pod goes when the new one serves, or when it does not serve itself (rules 41 and 42). */
   const changeOver = (node: StoryNode) => {
     if (node.silent || !node.beside || (isAvailable(node) && !serves(node, node.beside))) return;
+    if (node.held && (isAvailable(node) || !serves(node, node.beside))) return;
     node.pod = node.beside;
     node.beside = undefined;
   };
   const spends = (node: StoryNode): boolean =>
     surge ? !node.silent && node.beside !== undefined && isAvailable(node) : isDown(node);
+
+  const noteTrespass = (node: StoryNode, revision: string) => {
+    if (!node.pod || node.pod.revision === revision) return;
+    const failing = crashes(node, node.pod);
+    const isStuck = !isAvailable(node) && (failing || node.granted !== record?.stable);
+    if (node.held?.heard) trespasses.push(`${now}s: ${node.name} is held`);
+    if (closed.has(node.name) && !isStuck) trespasses.push(`${now}s: ${node.name} is closed`);
+  };
 
   const fallSilent = (node: StoryNode) => {
     node.silent = true;
@@ -167,10 +183,12 @@ export function tellStory(options: StoryOptions) {
     for (const { node: name, revision } of plan.grants) {
       const node = nodes.find((one) => one.name === name);
       if (!node) continue;
+      noteTrespass(node, revision);
       node.granted = revision;
       carryOut(node, revision);
       if (behaviourOf(revision) === 'kills the node') fallSilent(node);
     }
+    for (const { held } of nodes) if (held) held.heard = true;
     const budget = budgetOf(strategy, nodes.length);
     worst = Math.max(worst, nodes.filter(spends).length - Math.max(budget, spentBefore));
     return plan;
@@ -260,6 +278,7 @@ export function tellStory(options: StoryOptions) {
         silent: false,
         lostAt: 0,
         bad: false,
+        held: undefined,
       });
       settle();
     },
@@ -270,6 +289,17 @@ export function tellStory(options: StoryOptions) {
       else closed.set(name, why);
       settle();
     },
+    /** Unheard: the plane learns of it after it has granted something. */
+    hold: (name: string, why: string | undefined, unheard = false) => {
+      lines.push(`-- ${name} ${why === undefined ? 'is released' : `is ${why}`}`);
+      for (const node of nodes) {
+        if (node.name !== name) continue;
+        node.held = why === undefined ? undefined : { why, heard: !unheard };
+        if (node.granted !== undefined) carryOut(node, node.granted);
+      }
+      if (!unheard) settle();
+    },
+    trespasses: () => trespasses,
     text: () => `${lines.join('\n')}\n`,
     overBudget: () => worst,
     record: () => record,

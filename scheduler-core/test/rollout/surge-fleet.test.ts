@@ -126,6 +126,7 @@ describe('the end', () => {
           else happen(fleet, event);
         }
         fleet.target = last as 'a' | 'b';
+        for (const node of fleet.nodes) node.held = false;
         settle(fleet, plan);
         for (const node of fleet.nodes) {
           if (node.decision !== 'Run') continue;

@@ -35,6 +35,8 @@ export function scheduleProblem(schedule: string): string | undefined {
   try {
     return nextStart(schedule, 'UTC', A_YEAR_BEGINS) === undefined ? 'never comes' : undefined;
   } catch (error) {
-    return (error as Error).message.replace(/^CronPattern: /, '');
+    return (error as Error).message
+      .replace(/^CronPattern: /, '')
+      .replace(/^Invalid value for (\w+).*/, 'the $1 is out of range');
   }
 }

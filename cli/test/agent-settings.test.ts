@@ -7,8 +7,8 @@ const settings = (args: readonly string[], config: Config = {}) =>
   ownSettings(parseFlags(args, AGENT_FLAGS), config);
 
 describe('labels and taints of a node', () => {
-  it('come from the file and from flags, and flags win', () => {
-    const { labels, taints } = settings(
+  it('come from the file and from flags, and flags win', async () => {
+    const { labels, taints } = await settings(
       ['--node-labels', 'disk=hdd,site=', '--register-with-taints', 'b:NoExecute'],
       {
         labels: { disk: 'ssd', zone: 'a' },
@@ -59,6 +59,54 @@ describe('labels and taints of a node', () => {
     ],
     ['taints that are no list', [], { taints: { a: 1 } }, /taints: must be a list/],
   ])('%s is refused', (_what, args, config, message) =>
-    expect(() => settings(args, config)).toThrow(message),
+    expect(settings(args, config)).rejects.toThrow(message),
   );
+});
+
+describe('when a node may be changed', () => {
+  it('is its time zone, as a label, and its own windows', async () => {
+    const { labels, maintenanceWindows } = await settings([], {
+      timeZone: 'America/Argentina/Buenos_Aires',
+      maintenanceWindows: [{ schedule: '0 2 * * 6', duration: '4h', timeZone: 'Etc/GMT+5' }],
+    });
+    expect(labels).toEqual({ 'fleetset.dev/time-zone': 'America.Argentina.Buenos_Aires' });
+    expect(maintenanceWindows).toEqual([{ schedule: '0 2 * * 6', duration: '4h', timeZone: 'Etc/GMT+5' }]);
+    expect((await settings([], { maintenanceWindows: [] })).maintenanceWindows).toEqual([]);
+    expect((await settings([])).maintenanceWindows).toBeUndefined();
+  });
+
+  it.each<[string, Config, RegExp]>([
+    ['a zone that is none', { timeZone: 'Mars/Base' }, /timeZone: Invalid value: "Mars\/Base"/],
+    [
+      'a zone as a label that is none',
+      { labels: { 'fleetset.dev/time-zone': 'Mars.Base' } },
+      /labels\[fleetset\.dev\/time-zone\]: Invalid value/,
+    ],
+    [
+      'a zone said twice',
+      { timeZone: 'UTC', labels: { 'fleetset.dev/time-zone': 'UTC' } },
+      /timeZone: the label fleetset\.dev\/time-zone says it too/,
+    ],
+    ['windows that are no list', { maintenanceWindows: '0 2 * * 6' }, /maintenanceWindows: must be a list/],
+    [
+      'a window that is a text',
+      { maintenanceWindows: ['0 2 * * 6'] },
+      /maintenanceWindows\[0\]: must hold schedule, duration, timeZone/,
+    ],
+    [
+      'a window with a key that is none',
+      { maintenanceWindows: [{ schedule: '0 2 * * 6', duration: '4h', nodeSelector: {} }] },
+      /maintenanceWindows\[0\]: unknown key "nodeSelector"/,
+    ],
+    [
+      'a duration that is a number',
+      { maintenanceWindows: [{ schedule: '0 2 * * 6', duration: 4 }] },
+      /maintenanceWindows\[0\]\.duration: must be a text/,
+    ],
+    [
+      'a schedule that is none, and no duration',
+      { maintenanceWindows: [{ schedule: '0 25 * * *' }] },
+      /maintenanceWindows\[0\]\.schedule: Invalid value: "0 25 \* \* \*": the hour is out of range\nmaintenanceWindows\[0\]\.duration: Required value/,
+    ],
+  ])('%s is refused', (_what, config, message) => expect(settings([], config)).rejects.toThrow(message));
 });

@@ -17,6 +17,7 @@ import { until } from '../../plane/test/support/until.ts';
 import { planCommand } from '../src/commands/plan.ts';
 
 const POLICIES = '/apis/fleetset.dev/v1/namespaces/default/rolloutpolicies';
+const PLACEMENTS = '/apis/fleetset.dev/v1/namespaces/default/placements';
 const folder = tempDir('plan');
 const kubeconfig = join(folder, 'kubeconfig');
 /** In the order in which nodes were granted what they had not before. */
@@ -108,6 +109,40 @@ Nothing changes: nothing is restarted`,
       expect(text).toContain('~ spec.updateStrategy.rollingUpdate.maxUnavailable: 1 -> 2');
       expect(text).toContain('+ spec.minReadySeconds: 3');
       expect(text).toContain('Nothing is restarted: the template stays revision ONE');
+    });
+
+    it('shows which nodes come later, as they may not be changed now', async () => {
+      await plane.api.ok('POST', POLICIES, {
+        metadata: { name: 'nights' },
+        spec: {
+          daemonSets: ['web'],
+          // Closed but for one minute in four years.
+          maintenanceWindows: [
+            { schedule: '0 0 29 2 *', duration: '1m', timeZone: 'UTC', nodeSelector: { site: 'lab' } },
+          ],
+        },
+      });
+      const [held] = fleet.nodes;
+      held?.hold('its disk is replaced');
+      await until('the plane knows', async () =>
+        (await plane.api.ok('GET', PLACEMENTS)).items.some(({ status }: Json) => status.held),
+      );
+      const text = await plan([daemonSet('web', { image: 'web:2' })]);
+      held?.hold(undefined);
+      await plane.api.ok('DELETE', `${POLICIES}/nights`);
+      await until('it is released', async () =>
+        (await plane.api.ok('GET', PLACEMENTS)).items.every(({ status }: Json) => !status.held),
+      );
+      expect(text.replaceAll(/\w{3} \d{4}-02-29/g, 'DAY')).toContain(`
+    1. b
+    waits until these may be changed:
+      a: held by somebody until 2030-01-02T03:04:05Z: its disk is replaced
+      c: its maintenance window opens on DAY 00:00 (UTC)
+      d: its maintenance window opens on DAY 00:00 (UTC)
+    2. a
+    3. c
+    4. d
+Each waits until those before it are available`);
     });
 
     it('shows what changes, and the order of the update with the steps of its policy', async () => {

@@ -5,7 +5,13 @@ import { notifyReady } from '../notify-systemd.ts';
 import { parseFlags, readConfig, textFlag, textKey } from '../options.ts';
 import { runUntilSignal } from '../run-until-signal.ts';
 import { CommandFailed } from '../usage-error.ts';
-import { AGENT_FLAGS, AGENT_KEYS, configuredNodeName, ownSettings } from './agent-settings.ts';
+import {
+  AGENT_FLAGS,
+  AGENT_KEYS,
+  configuredNodeName,
+  DEFAULT_AGENT_DIR,
+  ownSettings,
+} from './agent-settings.ts';
 import type { Command } from './command.ts';
 
 export const agentCommand: Command = {

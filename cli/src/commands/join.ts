@@ -6,8 +6,7 @@ import { JoinFailed, joinPlane } from '@fleetset/agent/identity/join-plane';
 import { PlaneError } from '@fleetset/agent/sync/plane-client';
 import { parseFlags, readConfig, textFlag, textKey } from '../options.ts';
 import { CommandFailed, UsageError } from '../usage-error.ts';
-import { DEFAULT_AGENT_DIR } from './agent-settings.ts';
-import { AGENT_KEYS, nodeNameOf } from './agent-settings.ts';
+import { AGENT_KEYS, DEFAULT_AGENT_DIR, nodeNameOf } from './agent-settings.ts';
 import type { Command } from './command.ts';
 
 const SYSTEM_CONFIG = '/etc/fleetset/agent.yaml';

@@ -60,26 +60,37 @@ export function closureAt(
   instant: number,
 ): (labels: Labels, own: NodeMaintenance | undefined) => Closure {
   const known = new Map<string | readonly Window[], Map<string, Closure>>();
+  const isFor = (labels: Labels) => (window: Window) => selects(window.nodeSelector, labels);
   return (labels, own) => {
     if (own?.problem) return { reason: `its own maintenance windows cannot be read: ${own.problem}` };
-    const selected = own?.windows ? [] : policyWindows.filter((one) => selects(one.nodeSelector, labels));
-    const windows = own?.windows ?? selected;
-    if (windows.length === 0) return FREE;
-    const label = labels[TIME_ZONE_LABEL];
-    const zone = label === undefined ? (own?.timeZone ?? 'UTC') : timeZoneOfLabel(label);
-    const key = own?.windows ?? selected.map((one) => policyWindows.indexOf(one)).join();
-    const byZone = known.get(key) ?? new Map<string, Closure>();
-    const found = byZone.get(zone) ?? closureIn(windows, zone, instant);
-    known.set(key, byZone.set(zone, found));
-    return found;
+    const which = own?.windows ?? marksOf(policyWindows, labels);
+    // A zone's name is not changed by being read as a label.
+    const zone = labels[TIME_ZONE_LABEL] ?? own?.timeZone ?? 'UTC';
+    const byZone = known.get(which) ?? new Map<string, Closure>();
+    const found = byZone.get(zone);
+    if (found) return found;
+    const windows = own?.windows ?? policyWindows.filter(isFor(labels));
+    const made = windows.length === 0 ? FREE : closureIn(windows, timeZoneOfLabel(zone), instant);
+    known.set(which, byZone.set(zone, made));
+    return made;
   };
 }
 
-const selects = (selector: Labels, labels: Labels): boolean =>
-  Object.entries(selector).every(([key, value]) => labels[key] === value);
+/** For each window whether it is for a node with these labels. */
+const marksOf = (windows: readonly Window[], labels: Labels): string => {
+  let marks = '';
+  for (const { nodeSelector } of windows) marks += selects(nodeSelector, labels) ? '+' : '-';
+  return marks;
+};
+
+function selects(selector: Labels, labels: Labels): boolean {
+  for (const key in selector) if (labels[key] !== selector[key]) return false;
+  return true;
+}
 
 function closureIn(windows: readonly Window[], zone: string, instant: number): Closure {
-  if (timeZoneProblem(zone) !== undefined)
+  const shown = clockOf(zone);
+  if (!shown)
     return {
       reason: `its maintenance windows cannot be told: the time zone ${zone} of its label is not known`,
     };
@@ -87,12 +98,21 @@ function closureIn(windows: readonly Window[], zone: string, instant: number): C
   if (open) return changesAt === undefined ? {} : { changesAt };
   return changesAt === undefined
     ? { reason: 'its maintenance windows never open' }
-    : { reason: `its maintenance window opens on ${shown(changesAt, zone)}`, changesAt };
+    : { reason: `its maintenance window opens on ${shown(changesAt)}`, changesAt };
 }
 
-/** Sat 2030-01-05 02:00 (Europe/Berlin) */
-function shown(instant: number, timeZone: string): string {
-  const day = new Intl.DateTimeFormat('en', { timeZone, weekday: 'short' }).format(instant);
+type Clock = (instant: number) => string;
+
+/** There are a few hundred zones, and making their formats is slow. */
+const clocks = new Map<string, Clock>();
+
+/** Sat 2030-01-05 02:00 (Europe/Berlin); undefined when there is no such zone. */
+function clockOf(timeZone: string): Clock | undefined {
+  const known = clocks.get(timeZone);
+  if (known || timeZoneProblem(timeZone) !== undefined) return known;
+  const day = new Intl.DateTimeFormat('en', { timeZone, weekday: 'short' });
   const time = new Intl.DateTimeFormat('sv-SE', { timeZone, dateStyle: 'short', timeStyle: 'short' });
-  return `${day} ${time.format(instant)} (${timeZone})`;
+  const clock = (instant: number) => `${day.format(instant)} ${time.format(instant)} (${timeZone})`;
+  clocks.set(timeZone, clock);
+  return clock;
 }

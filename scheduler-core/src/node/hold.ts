@@ -62,8 +62,14 @@ export interface HoldShown {
   readonly until: string;
 }
 
+/** Told on many pages: nobody's hold fills them. */
+const LONGEST_TEXT = 1000;
+
 /** In one sentence; undefined when nobody holds. */
 export const holdText = (holds: readonly HoldShown[]): string | undefined =>
   holds.length === 0
     ? undefined
-    : holds.map(({ owner, reason, until }) => `held by ${owner} until ${until}: ${reason}`).join('; ');
+    : holds
+        .map(({ owner, reason, until }) => `held by ${owner} until ${until}: ${reason}`)
+        .join('; ')
+        .slice(0, LONGEST_TEXT);

@@ -113,9 +113,15 @@ export async function openHolds(parts: HoldsParts): Promise<Holds> {
     }));
     clearTimeout(timer);
     const next = Math.min(LOOK_AGAIN_MS, ...active.map((one) => leftOf(one) + 1));
-    if (!closed) timer = setTimeout(() => void look(), withinTimer(next));
+    if (!closed) timer = setTimeout(tick, withinTimer(next));
     timer?.unref();
     if (opened && JSON.stringify(shown) !== JSON.stringify(before)) parts.onChange(shown, before);
+  };
+
+  /** What time ends has ended at once, however long the disk takes. */
+  const tick = () => {
+    show();
+    void look();
   };
 
   const tidy = async (files: readonly HoldFile[]) => {

@@ -279,5 +279,30 @@ describe('a hold', () => {
       'held \n grant r2 \n pod a r1 \n pod b r2 \n a/main#0 running \n b/main#0 running',
       'a stop, b prepare',
     ],
+    [
+      'under a surge, too, nothing is born beside what runs',
+      'held \n surge \n grant r2 \n pod a r1 \n a/main#0 running \n a available',
+      'a run',
+    ],
+    [
+      'nor is anything started',
+      'held \n surge \n grant r2 \n pod a r1 \n pod b r2 \n a/main#0 running \n a available \n b/main#0 created',
+      'a run, b prepare',
+    ],
+    [
+      'what runs beside it already takes nothing from it',
+      'held \n surge \n grant r2 \n pod a r1 \n pod b r2 \n a/main#0 running \n b/main#0 running \n a available \n b available',
+      'a run, b run',
+    ],
+    [
+      'and goes when the grant is taken back',
+      'held \n surge \n grant r1 \n pod a r1 \n pod b r2 \n a/main#0 running \n b/main#0 running \n a available \n b unready',
+      'a run, b stop',
+    ],
+    [
+      'what serves takes the place of what does not',
+      'held \n surge \n grant r2 \n pod a r1 \n pod b r2 \n a/main#0 running \n b/main#0 running \n a unready \n b available',
+      'a stop, b run',
+    ],
   ]);
 });

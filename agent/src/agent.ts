@@ -196,6 +196,7 @@ const nothingMore = (before: NodeDesired | undefined): NodeDesired => ({
   labels: {},
   taints: [],
   tombstones: [],
+  orphans: [],
 });
 
 const maintenanceOf = (windows: AgentOptions['maintenanceWindows']): Maintenance => ({

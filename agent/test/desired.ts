@@ -44,6 +44,8 @@ export function toldSet(
     readonly rules?: PlacementRules;
     readonly minReadySeconds?: number;
     readonly surge?: boolean;
+    /** Uids of sets whose pods it takes over. */
+    readonly adopts?: readonly string[];
   } = {},
 ): ToldSet {
   const whole = options.template ?? template();
@@ -59,6 +61,7 @@ export function toldSet(
       revision: granted ? (options.revision ?? `${name}-1`) : '',
       minReadySeconds: options.minReadySeconds ?? 0,
       surge: options.surge ?? false,
+      adopts: [...(options.adopts ?? [])],
     },
     bodies: [rules, ...(granted ? [granted] : [])],
   };
@@ -72,6 +75,7 @@ export interface DesiredParts {
   readonly labels?: { readonly [key: string]: string };
   readonly taints?: NodeDesired['taints'];
   readonly tombstones?: NodeDesired['tombstones'];
+  readonly orphans?: readonly string[];
 }
 
 export const desired = (parts: DesiredParts = {}): NodeDesired => ({
@@ -80,6 +84,7 @@ export const desired = (parts: DesiredParts = {}): NodeDesired => ({
   labels: { ...parts.labels },
   taints: parts.taints ?? [],
   tombstones: parts.tombstones ?? [],
+  orphans: [...(parts.orphans ?? [])],
 });
 
 export const bodiesNamed = (parts: DesiredParts): readonly Body[] =>

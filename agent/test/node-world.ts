@@ -192,6 +192,8 @@ function watchDisk(): WatchedDisk {
       ...pods,
       add: watched(pods.add),
       setEnding: watched(pods.setEnding),
+      setOwner: watched(pods.setOwner),
+      setEnd: watched(pods.setEnd),
       forget: watched(pods.forget),
       flush: watched(pods.flush),
     }),

@@ -76,7 +76,7 @@ describe.each(present)('kubectl %s', (version) => {
     await rm(cache, { recursive: true });
   });
 
-  it('apply creates, changes nothing, and changes', async () => {
+  it('apply creates, changes nothing, and changes; rollout status waits for it (rule 30)', async () => {
     expect((await apply('hello')).stdout).toBe('daemonset.apps/talker created\n');
     await kubectl('rollout', 'status', 'ds/talker', '--timeout=60s');
     expect((await apply('hello')).stdout).toBe('daemonset.apps/talker unchanged\n');

@@ -1,5 +1,6 @@
 // Label selectors, as an object in a spec and as the text of `kubectl -l`.
 import type { LabelSelector } from './schema/meta.ts';
+import { isLabelValue, isQualifiedName } from './validation/names.ts';
 
 export type Labels = { readonly [key: string]: string };
 
@@ -106,10 +107,16 @@ export function parseSelector(text: string): Requirement[] | string {
   const requirements: Requirement[] = [];
   for (const term of splitTerms(text)) {
     const requirement = parseTerm(term);
-    if (!requirement) return `unable to parse requirement: ${JSON.stringify(term)}`;
+    if (!requirement || !canMatch(requirement)) return `unable to parse requirement: ${JSON.stringify(term)}`;
     requirements.push(requirement);
   }
   return requirements;
+}
+
+/** What could be on no object is a slip of the pen, and refused as Kubernetes refuses it. */
+function canMatch({ key, operator, values }: Requirement): boolean {
+  if (!isQualifiedName(key) || !values.every(isLabelValue)) return false;
+  return (operator !== 'Gt' && operator !== 'Lt') || parseInt64(values[0]) !== undefined;
 }
 
 /** At commas outside parentheses. */

@@ -17,11 +17,15 @@ export interface HistoryPlan {
   readonly collisionCount: number;
 }
 
-/** `inUse`: hashes that some pod or grant still carries; their revisions are never dropped. */
+/**
+ * `inUse`: hashes that some pod or grant still carries; their revisions are never dropped. `named`: what has a name
+ * that a new revision could get, whosever it is.
+ */
 export function planHistory(
   daemonSet: DaemonSet,
   revisions: readonly ControllerRevision[],
   inUse: Pick<ReadonlySet<string>, 'has'>,
+  named: (name: string) => ControllerRevision | undefined = () => undefined,
 ): HistoryPlan {
   const sorted = [...revisions].sort(byNumberThenName);
   const data = revisionData(daemonSet.spec?.template ?? {});
@@ -29,7 +33,7 @@ export function planHistory(
   const others = sorted.filter((revision) => !same.includes(revision));
   const newest = others.at(-1)?.revision ?? 0;
   const kept = same.pop();
-  if (!kept) return planNewRevision(daemonSet, sorted, data, newest + 1, inUse);
+  if (!kept) return planNewRevision(daemonSet, sorted, data, newest + 1, inUse, named);
   const outdated = kept.revision <= newest;
   const current = outdated ? { ...kept, revision: newest + 1 } : kept;
   // Rule 54, but for pods: those of a twin keep it until they are replaced in their turn.
@@ -49,12 +53,17 @@ function planNewRevision(
   data: unknown,
   number: number,
   inUse: Pick<ReadonlySet<string>, 'has'>,
+  named: (name: string) => ControllerRevision | undefined,
 ): HistoryPlan {
   const template = daemonSet.spec?.template ?? {};
-  const names = new Set(sorted.map(({ metadata }) => metadata?.name));
+  const own = new Map(sorted.map((revision) => [revision.metadata?.name, revision]));
+  const isTaken = (name: string) => {
+    const there = own.get(name) ?? named(name);
+    return there !== undefined && !sameJson(there.data, data);
+  };
   let collisionCount = daemonSet.status?.collisionCount ?? 0;
   let hash = templateHash(template, collisionCount);
-  while (names.has(`${daemonSet.metadata?.name}-${hash}`)) {
+  while (isTaken(`${daemonSet.metadata?.name}-${hash}`)) {
     collisionCount += 1;
     hash = templateHash(template, collisionCount);
   }

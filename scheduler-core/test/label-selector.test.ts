@@ -68,6 +68,7 @@ describe('kubectl -l on app=web, tier=front, empty=, n=5', () => {
     ['empty in ()', true],
     ['app in (a,b),tier', false],
     ['app=web,tier in (front,back),!absent,n>4', true],
+    ['n>4,n<6', true],
     ['n>5', false],
     ['n<6', true],
     ['app.kubernetes.io/name!=x', true],
@@ -91,6 +92,13 @@ describe('kubectl -l is refused, and the term named', () => {
     ['a=b c', 'a=b c'],
     ['a@b', 'a@b'],
     ['x=y,!', '!'],
+    ['a/b/c', 'a/b/c'],
+    ['-a=b', '-a=b'],
+    ['a=-b', 'a=-b'],
+    ['a in (b,c d)', 'a in (b,c d)'],
+    [`a=${'x'.repeat(64)}`, `a=${'x'.repeat(64)}`],
+    ['n>many', 'n>many'],
+    ['n<', 'n<'],
   ])('%s', (text, term) => {
     expect(parseSelector(text)).toBe(`unable to parse requirement: ${JSON.stringify(term)}`);
   });

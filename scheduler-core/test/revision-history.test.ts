@@ -128,6 +128,12 @@ describe('rule 53: another template of the same name', () => {
     expect(plan).toMatchObject({ write: 'create', collisionCount: 1 });
     expect(plan.hash).not.toBe(hash);
   });
+  test('also when it is nobody’s, left behind by a DaemonSet of the same name', () => {
+    const plan = planHistory(withImage('web:1'), [], NONE, (name) =>
+      name === taken(0).metadata?.name ? taken(0) : undefined,
+    );
+    expect(plan).toMatchObject({ write: 'create', collisionCount: 1 });
+  });
   test('as often as there are collisions', () => {
     expect(planHistory(withImage('web:1'), [taken(0), taken(1), taken(2)], NONE).collisionCount).toBe(3);
   });

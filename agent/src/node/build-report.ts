@@ -110,11 +110,11 @@ function buildPod(
   );
   if (bucket === 'prepare' && isQuiet(views)) return undefined;
   const podIp = spec.hostNetwork ? input.nodeIp : newestHolder(containers, record.uid)?.ip;
-  const before = input.pods.get(record.uid)?.seen;
+  const { seen: before, end } = input.pods.get(record.uid) ?? {};
   const minReadyMs = view.desired.minReadyMs.get(record.daemonSetUid) ?? 0;
   const { healthOf, isKnown } = input.agent;
   const health = podHealth({ ...input, healthOf, isKnown }, record, containers, minReadyMs);
-  const unknown = view.unseen === true || !health.known;
+  const unknown = !end && (view.unseen === true || !health.known);
   const status = podStatus({
     spec,
     containers: views,
@@ -122,6 +122,7 @@ function buildPod(
     ...(input.nodeIp ? { nodeIp: input.nodeIp } : {}),
     ...(podIp ? { podIp } : {}),
     ...(before ? { previous: { ...before } } : {}),
+    ...(end ? { end } : {}),
     unknown,
     nowText: input.nowText,
   });
@@ -144,9 +145,11 @@ function buildPod(
     available: ready && leftMs === 0,
     unknown,
     terminating,
-    graceSeconds: terminating
-      ? (view.desired.tombstones.get(record.uid) ?? spec.terminationGracePeriodSeconds ?? 30)
-      : 0,
+    // Rule 66: one that has ended needs none.
+    graceSeconds:
+      terminating && !end
+        ? (view.desired.tombstones.get(record.uid) ?? spec.terminationGracePeriodSeconds ?? 30)
+        : 0,
     statusJson: JSON.stringify(status),
     createdAt: record.createdAt,
   };

@@ -13,6 +13,8 @@ export interface ResolvedDesired {
   readonly labels: { readonly [key: string]: string };
   readonly taints: readonly Taint[];
   readonly tombstones: ReadonlyMap<string, number | undefined>;
+  /** DaemonSets that were deleted without their pods. */
+  readonly orphans: ReadonlySet<string>;
 }
 
 /** Hashes that a desired state names. */
@@ -42,6 +44,7 @@ export function resolveDesired(desired: NodeDesired, bodies: BodyFiles): Resolve
     labels: desired.labels,
     taints: desired.taints.map(({ key, value, effect }) => ({ key, effect, ...(value ? { value } : {}) })),
     tombstones: new Map(desired.tombstones.map(({ podUid, graceSeconds }) => [podUid, graceSeconds])),
+    orphans: new Set(desired.orphans),
   };
 }
 

@@ -1,6 +1,11 @@
 // Does one action of the plan against the engine. What fails becomes memory that the next plan counts with.
 import { randomInt, randomUUID } from 'node:crypto';
-import type { CreateAction, NodeAction, Trouble } from '@fleetset/scheduler-core/node/node-action';
+import type {
+  CreateAction,
+  DiscardAction,
+  NodeAction,
+  Trouble,
+} from '@fleetset/scheduler-core/node/node-action';
 import { HOLDER, type NodeDaemonSet, type PodRecord } from '@fleetset/scheduler-core/node/pod-record';
 import type { Container } from '@fleetset/scheduler-core/schema/container';
 import type { PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
@@ -24,6 +29,7 @@ import type { PodBook } from '../state/pod-book.ts';
 import type { AgentEvents } from './agent-events.ts';
 
 export interface ExecuteParts {
+  readonly nodeName: string;
   readonly runtime: ContainerRuntime;
   readonly pods: PodBook;
   readonly events: AgentEvents;
@@ -58,6 +64,10 @@ export async function executeAction(parts: ExecuteParts, action: NodeAction): Pr
       return bear(parts, action.daemonSetUid);
     case 'forget':
       return parts.pods.forget(action.podUid);
+    case 'reject':
+      return reject(parts, action);
+    case 'discard':
+      return discard(parts, action);
     case 'create':
       return create(parts, action);
     case 'start':
@@ -83,6 +93,27 @@ async function bear(parts: ExecuteParts, daemonSetUid: string): Promise<void> {
     templateHash: daemonSet.granted.templateHash,
     createdAt: new Date().toISOString().replace(/\.\d+Z$/, 'Z'),
   });
+}
+
+type RejectAction = Extract<NodeAction, { kind: 'reject' }>;
+
+async function reject({ pods, events }: ExecuteParts, { podUid, end }: RejectAction): Promise<void> {
+  events.add({ type: 'Warning', reason: end.reason, message: end.message, podUid });
+  await pods.setEnd(podUid, end);
+}
+
+async function discard(parts: ExecuteParts, { podUid, daemonSetUid, end }: DiscardAction): Promise<void> {
+  const record = parts.pods.get(podUid)?.record;
+  if (!record) return;
+  const failed = end.phase === 'Failed';
+  const why = end.reason ? ` (${end.reason}: ${end.message})` : '';
+  parts.events.add({
+    type: failed ? 'Warning' : 'Normal',
+    reason: failed ? 'FailedDaemonPod' : 'SucceededDaemonPod',
+    message: `Pod ${record.namespace}/${record.name} on node ${parts.nodeName} has ${end.phase.toLowerCase()}${why}: it is deleted`,
+    daemonSetUid,
+  });
+  await parts.pods.setEnding(podUid);
 }
 
 async function create(parts: ExecuteParts, action: CreateAction): Promise<void> {

@@ -2,6 +2,7 @@
 
 import type { NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
 import { startLevelLoop } from '@fleetset/scheduler-core/level-loop';
+import type { FailedPodBackOff } from '@fleetset/scheduler-core/node/finished-pods';
 import { actionKey, type ContainerMemory, type NodeAction } from '@fleetset/scheduler-core/node/node-action';
 import { type NodePlan, planNode } from '@fleetset/scheduler-core/node/plan-node';
 import {
@@ -27,6 +28,7 @@ import { type ResolvedDesired, resolveDesired, templateOf, unresolvedSets } from
 import { ActionFailed, type ExecuteParts, executeAction } from './execute-action.ts';
 import { generationOf, leaveAlone, NOTHING_TOLD, type NodeView, newestHolder } from './node-view.ts';
 import { plannedHealth, podHealth } from './pod-health.ts';
+import { takeOver } from './take-over.ts';
 
 export interface NodeAgentParts {
   readonly nodeName: string;
@@ -78,6 +80,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
   const running = new Set<Promise<void>>();
   const memory = new Map<string, ContainerMemory>();
   const ended = new Map<string, number>();
+  const failedPods = new Map<string, FailedPodBackOff>();
   let told: NodeDesired | undefined;
   let view: NodeView = { unseen: true, containers: [], plan: leaveAlone(pods.all()), desired: NOTHING_TOLD };
   let looked = false;
@@ -123,6 +126,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     const underWay = new Map(busy);
     const containers = await look();
     adopt(containers);
+    if (told) takeOver(pods, told, logger);
     const desired = told ? resolveDesired(told, bodies) : undefined;
     if (!told || !desired) {
       // Nothing is known of what should run here: what runs is left alone, and shown.
@@ -142,6 +146,9 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
       node: placementNode(parts, desired),
       daemonSets: desired.daemonSets,
       tombstones: desired.tombstones,
+      orphans: desired.orphans,
+      machine: { os: parts.ownLabels()['kubernetes.io/os'] ?? process.platform },
+      failedPods,
       pods: plannedPods(untouched, (record) => {
         const minReadyMs = desired.minReadyMs.get(record.daemonSetUid) ?? 0;
         return plannedHealth(podHealth(healthSources(), record, containers, minReadyMs), now);
@@ -197,7 +204,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     pods
       .all()
       .filter(({ record }) => !untouched.has(record.daemonSetUid))
-      .map(({ record, ending }) => {
+      .map(({ record, ending, end }) => {
         const template = templateOf(bodies, record.templateHash);
         const health = healthOf(record);
         return {
@@ -205,6 +212,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
           ...(template ? { template } : {}),
           ...(ending ? { ending } : {}),
           ...(health ? { health } : {}),
+          ...(end ? { end } : {}),
         };
       });
 
@@ -273,9 +281,12 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     for (const id of ended.keys()) if (!present.has(id)) ended.delete(id);
     const uids = new Set(pods.all().map(({ record }) => record.uid));
     for (const key of memory.keys()) if (!uids.has(key.slice(0, key.indexOf('/')))) memory.delete(key);
+    const sets = new Set(told?.daemonSets.map(({ uid }) => uid));
+    for (const uid of failedPods.keys()) if (!sets.has(uid)) failedPods.delete(uid);
   };
 
   const executeParts: ExecuteParts = {
+    nodeName: parts.nodeName,
     runtime,
     pods,
     events: parts.events,
@@ -321,6 +332,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
   };
 
   const remember = (action: NodeAction) => {
+    if (action.kind === 'discard' && action.backOff) failedPods.set(action.daemonSetUid, action.backOff);
     if (action.kind !== 'create' || !action.backOff) return;
     const key = containerKey(action.podUid, action.container);
     memory.set(key, { ...memory.get(key), ...action.backOff, making: action.attempt });

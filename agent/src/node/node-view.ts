@@ -22,6 +22,7 @@ export const NOTHING_TOLD: ResolvedDesired = {
   labels: {},
   taints: [],
   tombstones: new Map(),
+  orphans: new Set(),
 };
 
 export const leaveAlone = (known: readonly KnownPod[]): NodePlan => ({

@@ -1,6 +1,7 @@
 // The pods of this node: their identities, made once and kept on disk until nothing of the pod is left. Containers
 // carry the same in their labels; a pod found only there is taken in again.
 import { join } from 'node:path';
+import type { PodEnd } from '@fleetset/scheduler-core/node/finished-pods';
 import type { PodRecord } from '@fleetset/scheduler-core/node/pod-record';
 import type { ReadyMark } from '@fleetset/scheduler-core/node/ready-since';
 import type { PodCondition } from '@fleetset/scheduler-core/schema/pod';
@@ -12,6 +13,8 @@ export interface KnownPod {
   readonly seen?: SeenPod;
   /** Its end was announced: it does not come back, whatever is told later. */
   readonly ending?: boolean;
+  /** It has failed or succeeded, for good. */
+  readonly end?: PodEnd;
 }
 
 export interface SeenPod {
@@ -32,6 +35,10 @@ export interface PodBook {
   readonly setSeen: (uid: string, seen: SeenPod) => void;
   /** Known at once; on disk when it resolves. */
   readonly setEnding: (uid: string) => Promise<void>;
+  /** Known at once; on disk when it resolves. */
+  readonly setEnd: (uid: string, end: PodEnd) => Promise<void>;
+  /** It belongs to another DaemonSet from now on. Known at once; on disk when it resolves. */
+  readonly setOwner: (uid: string, owner: { readonly uid: string; readonly name: string }) => Promise<void>;
   readonly flush: () => Promise<void>;
 }
 
@@ -81,6 +88,19 @@ export async function openPodBook(directory: string, onFailure: (error: unknown)
       const pod = pods.get(uid);
       if (!pod || pod.ending) return;
       pods.set(uid, { ...pod, ending: true });
+      await write();
+    },
+    setEnd: async (uid, end) => {
+      const pod = pods.get(uid);
+      if (!pod) return;
+      pods.set(uid, { ...pod, end });
+      await write();
+    },
+    setOwner: async (uid, owner) => {
+      const pod = pods.get(uid);
+      if (!pod) return;
+      const record = { ...pod.record, daemonSetUid: owner.uid, daemonSetName: owner.name };
+      pods.set(uid, { ...pod, record });
       await write();
     },
     flush: async () => {

@@ -36,6 +36,7 @@ async function openPod(over: Partial<Container> = {}, wrap: Partial<ContainerRun
   const act = (action: NodeAction) =>
     executeAction(
       {
+        nodeName: 'node-1',
         runtime,
         pods,
         events,

@@ -117,7 +117,7 @@ describe('a report', () => {
     expect(labels()).toEqual(['a', 'b']);
   });
 
-  it('is looked at again when the mere passing of time changes it', async () => {
+  it('is looked at again when the mere passing of time changes it (rule 48)', async () => {
     state.againInMs = 30_000;
     reporter.changed();
     await passMs(29_000);

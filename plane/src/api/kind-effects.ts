@@ -12,10 +12,10 @@ import { nodeKind } from '../kinds/node-kind.ts';
 import { namespaceKind } from '../kinds/plain-kinds.ts';
 import { podKind } from '../kinds/pod-kind.ts';
 import { GRANTS } from '../rollout/grants.ts';
+import { orphan } from '../rollout/orphaning.ts';
 import type { Store, Write } from '../store/store.ts';
-import { forbiddenRequest, invalidObject, methodNotAllowed } from './api-error.ts';
+import { forbiddenRequest, invalidObject } from './api-error.ts';
 import type { DeletePlan, Effects, EffectsOf } from './effects.ts';
-import type { DeleteOptions } from './objects.ts';
 import { LONGEST_GRACE_SECONDS } from './write-options.ts';
 
 export const SYSTEM_NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-lease'] as const;
@@ -25,7 +25,7 @@ export function createEffects(store: Store): EffectsOf {
   const byKind = new Map<Kind, Effects>([
     [nodeKind, nodeEffects(store)],
     [podKind, podEffects(store)],
-    [daemonSetKind, daemonSetEffects()],
+    [daemonSetKind, daemonSetEffects(store)],
     [namespaceKind, namespaceEffects()],
   ]);
   const none: Effects = {};
@@ -42,10 +42,6 @@ function nodeEffects(store: Store): Effects {
       const errors = [...labels, ...taints];
       if (errors.length > 0) throw invalidObject(nodeKind, object.metadata.name ?? '', errors);
       return object;
-    },
-    planDelete: (object, { propagation }) => {
-      refuseOrphan(propagation);
-      return object.metadata.finalizers?.length ? { keep: object, graceSeconds: 0 } : {};
     },
     alongEnd: (object) => {
       const name = object.metadata.name ?? '';
@@ -85,18 +81,17 @@ const ownTaintErrors = (taints: readonly Taint[], own: readonly Taint[]): FieldE
     .filter((mine) => !taints.some((taint) => sameTaint(taint, mine)))
     .map((mine) => forbidden('spec.taints', `${formatTaint(mine)} ${OWN}`));
 
-function refuseOrphan(propagation: DeleteOptions['propagation']): void {
-  if (propagation === 'Orphan')
-    throw methodNotAllowed('propagationPolicy Orphan is not supported by fleetset');
-}
+/** Rule 66: there is nothing left that a grace could be for. */
+const hasEnded = ({ status }: Pod): boolean => status?.phase === 'Failed' || status?.phase === 'Succeeded';
 
 /** The node is told; the Pod goes when its node shows it no more. With a grace of 0 it is forgotten at once. */
 function podEffects(store: Store): Effects {
   return {
-    planDelete: (object, { graceSeconds }) => {
+    planDelete: (object, options) => {
       const pod = object as unknown as Pod;
       const node = pod.spec?.nodeName ?? '';
       const podUid = object.metadata.uid ?? '';
+      const graceSeconds = hasEnded(pod) ? 0 : options.graceSeconds;
       const own = pod.spec?.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS;
       const tombstone = putTombstone({
         node,
@@ -121,20 +116,26 @@ function podEffects(store: Store): Effects {
   };
 }
 
-function daemonSetEffects(): Effects {
+/** The finalizers that stand for a cascade. */
+const CASCADES = { foregroundDeletion: 'Foreground', orphan: 'Orphan' } as const;
+const isCascade = (finalizer: string): finalizer is keyof typeof CASCADES =>
+  Object.hasOwn(CASCADES, finalizer);
+
+/** Rule 63. What is asked for now counts before what the finalizers say; orphaning is done with the same write. */
+function daemonSetEffects(store: Store): Effects {
   return {
     planDelete: (object, { propagation }): DeletePlan => {
-      refuseOrphan(propagation);
       const finalizers = object.metadata.finalizers ?? [];
-      if (propagation === 'Foreground' && !finalizers.includes('foregroundDeletion'))
-        return {
-          keep: {
-            ...object,
-            metadata: { ...object.metadata, finalizers: [...finalizers, 'foregroundDeletion'] },
-          },
-          graceSeconds: 0,
-        };
-      return finalizers.length > 0 ? { keep: object, graceSeconds: 0 } : {};
+      const [standing] = finalizers.filter(isCascade);
+      const cascade = propagation ?? (standing && CASCADES[standing]) ?? 'Background';
+      const held = [
+        ...finalizers.filter((finalizer) => !isCascade(finalizer)),
+        ...(cascade === 'Foreground' ? ['foregroundDeletion'] : []),
+      ];
+      const writes = cascade === 'Orphan' ? orphan(store, object) : [];
+      if (held.length === 0) return { writes };
+      const { finalizers: _before, ...metadata } = object.metadata;
+      return { keep: { ...object, metadata: { ...metadata, finalizers: held } }, graceSeconds: 0, writes };
     },
   };
 }
@@ -142,8 +143,7 @@ function daemonSetEffects(): Effects {
 /** What it holds is deleted first, by the namespace loop. */
 function namespaceEffects(): Effects {
   return {
-    planDelete: (object, { propagation }) => {
-      refuseOrphan(propagation);
+    planDelete: (object) => {
       const name = object.metadata.name ?? '';
       if ((SYSTEM_NAMESPACES as readonly string[]).includes(name))
         throw forbiddenRequest(`namespaces "${name}" is forbidden: this namespace may not be deleted`, {

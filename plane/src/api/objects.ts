@@ -14,10 +14,9 @@ import {
   conflict,
   forbiddenRequest,
   invalidObject,
-  methodNotAllowed,
   notFoundObject,
 } from './api-error.ts';
-import type { EffectsOf } from './effects.ts';
+import type { DeletePlan, EffectsOf } from './effects.ts';
 
 export interface WriteOptions {
   readonly dryRun: boolean;
@@ -56,7 +55,8 @@ export interface Objects {
 
 export interface DeleteOptions {
   readonly dryRun: boolean;
-  readonly propagation: 'Background' | 'Foreground' | 'Orphan';
+  /** Absent: as the object's finalizers say, else in the background. */
+  readonly propagation?: 'Background' | 'Foreground' | 'Orphan' | undefined;
   readonly graceSeconds?: number;
   readonly preconditions?: { readonly uid?: string; readonly resourceVersion?: string };
 }
@@ -149,8 +149,7 @@ export function createObjects(store: Store, effectsOf: EffectsOf, nowText: () =>
       for (let attempt = 1; ; attempt++) {
         const current = find(kind, namespace, name);
         requirePreconditions(kind, name, current.object, options);
-        const plan =
-          effectsOf(kind).planDelete?.(current.object, options) ?? plainDelete(current.object, options);
+        const plan = effectsOf(kind).planDelete?.(current.object, options) ?? plainDelete(current.object);
         const object = plan.keep ? withDeletion(plan.keep, plan.graceSeconds, nowText()) : current.object;
         const removed = { object, gone: plan.keep === undefined };
         if (options.dryRun) return removed;
@@ -323,15 +322,9 @@ function isHeld({ metadata, spec }: KubeObject): boolean {
   return Boolean(metadata.finalizers?.length || finalizers?.length);
 }
 
-/** Gone at once, unless finalizers hold it. */
-function plainDelete(
-  object: KubeObject,
-  options: DeleteOptions,
-): { readonly keep?: KubeObject; readonly graceSeconds?: number; readonly writes?: readonly Write[] } {
-  if (options.propagation === 'Orphan')
-    throw methodNotAllowed('propagationPolicy Orphan is not supported by fleetset');
-  return object.metadata.finalizers?.length ? { keep: object, graceSeconds: 0 } : {};
-}
+/** Gone at once, unless finalizers hold it. Nothing depends on it, so every cascade is the same. */
+const plainDelete = (object: KubeObject): DeletePlan =>
+  object.metadata.finalizers?.length ? { keep: object, graceSeconds: 0 } : {};
 
 function withDeletion(object: KubeObject, graceSeconds = 0, now: string): KubeObject {
   if (object.metadata.deletionTimestamp) return object;

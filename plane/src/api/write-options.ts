@@ -28,16 +28,12 @@ function isDryRun(values: readonly unknown[]): boolean {
 /** In the body (kubectl) or in the query (curl). */
 export function deleteOptions(query: URLSearchParams, body: unknown): DeleteOptions {
   if (!isRecord(body)) throw badRequest('DeleteOptions must be an object');
-  const propagation = body.propagationPolicy ?? query.get('propagationPolicy') ?? 'Background';
-  if (propagation !== 'Background' && propagation !== 'Foreground' && propagation !== 'Orphan')
-    throw badRequest(
-      `propagationPolicy: Unsupported value: ${JSON.stringify(propagation)}: supported values: "Background", "Foreground", "Orphan"`,
-    );
+  const propagation = readPropagation(query, body);
   const graceSeconds = readGrace(body.gracePeriodSeconds ?? query.get('gracePeriodSeconds') ?? undefined);
   const preconditions = isRecord(body.preconditions) ? body.preconditions : {};
   return {
     dryRun: isDryRun(Array.isArray(body.dryRun) ? body.dryRun : query.getAll('dryRun')),
-    propagation,
+    ...(propagation === undefined ? {} : { propagation }),
     ...(graceSeconds === undefined ? {} : { graceSeconds }),
     preconditions: {
       ...(typeof preconditions.uid === 'string' ? { uid: preconditions.uid } : {}),
@@ -46,6 +42,26 @@ export function deleteOptions(query: URLSearchParams, body: unknown): DeleteOpti
         : {}),
     },
   };
+}
+
+/** Undefined: not said. `orphanDependents` is what clients said before there was a policy. */
+function readPropagation(
+  query: URLSearchParams,
+  body: { readonly [field: string]: unknown },
+): DeleteOptions['propagation'] {
+  const policy = body.propagationPolicy ?? query.get('propagationPolicy') ?? undefined;
+  const orphan = body.orphanDependents ?? query.get('orphanDependents') ?? undefined;
+  if (orphan !== undefined && policy !== undefined)
+    throw badRequest('orphanDependents: Invalid value: may not be set together with propagationPolicy');
+  if (orphan === true || orphan === 'true') return 'Orphan';
+  if (orphan === false || orphan === 'false') return 'Background';
+  if (orphan !== undefined)
+    throw badRequest(`orphanDependents: Invalid value: ${JSON.stringify(orphan)}: must be true or false`);
+  if (policy === undefined || policy === 'Background' || policy === 'Foreground' || policy === 'Orphan')
+    return policy;
+  throw badRequest(
+    `propagationPolicy: Unsupported value: ${JSON.stringify(policy)}: supported values: "Background", "Foreground", "Orphan"`,
+  );
 }
 
 /** Rule 66: a negative grace is one second. One that the wire cannot carry is as long as it can. */

@@ -8,13 +8,20 @@ import type { PodSpec, PodStatus } from '@fleetset/scheduler-core/schema/pod';
 import { daemonTolerations } from '@fleetset/scheduler-core/taint-toleration';
 import type { KubeObject } from '../kinds/kind.ts';
 
+/** The DaemonSet a pod belongs to. */
+export interface PodOwner {
+  readonly uid: string;
+  readonly name: string;
+}
+
 /**
- * `before`: the Pod as it was mirrored last. `revision` is absent when it is no longer known; what came from its
- * template stays as it was then.
+ * `owner`: absent when its DaemonSet was deleted without it. `before`: the Pod as it was mirrored last. `revision` is
+ * absent when it is no longer known; what came from its template stays as it was then.
  */
 export function composePod(
   report: PodReport,
   nodeName: string,
+  owner: PodOwner | undefined,
   revision: ControllerRevision | undefined,
   before: KubeObject | undefined,
   status: PodStatus,
@@ -36,21 +43,21 @@ export function composePod(
       labels: { ...labels, [REVISION_LABEL]: report.revision },
       ...(annotations ? { annotations } : {}),
       ...deletion,
-      ownerReferences: [
-        {
-          apiVersion: 'apps/v1',
-          kind: 'DaemonSet',
-          name: report.daemonSetName,
-          uid: report.daemonSetUid,
-          controller: true,
-          blockOwnerDeletion: true,
-        },
-      ],
+      ...(owner ? { ownerReferences: [ownerReference(owner)] } : {}),
     },
     spec: spec ?? { containers: [], nodeName },
     status,
   };
 }
+
+const ownerReference = ({ name, uid }: PodOwner) => ({
+  apiVersion: 'apps/v1',
+  kind: 'DaemonSet',
+  name,
+  uid,
+  controller: true,
+  blockOwnerDeletion: true,
+});
 
 /** Set when the deletion is first seen, and kept. */
 function deletionOf(report: PodReport, before: KubeObject | undefined, nowText: string) {

@@ -111,5 +111,5 @@ export function indexPods(pods: readonly PodReport[]): ReadonlyMap<string, reado
   return index;
 }
 
-const oldestFirst = (a: PodReport, b: PodReport): number =>
+export const oldestFirst = (a: PodReport, b: PodReport): number =>
   a.createdAt < b.createdAt ? -1 : a.createdAt > b.createdAt ? 1 : a.name < b.name ? -1 : 1;

@@ -10,7 +10,8 @@ import type { KubeObject } from '../kinds/kind.ts';
 import type { StoredRevision } from '../rollout/daemon-set-pass.ts';
 import type { Store, Write } from '../store/store.ts';
 import { daemonSetSubject, podSubject } from './agent-events.ts';
-import { composePod } from './compose-pod.ts';
+import { composePod, type PodOwner } from './compose-pod.ts';
+import { orphanedSet } from './orphans.ts';
 import { readPodStatus } from './reported-status.ts';
 import { isForgotten } from './tombstones.ts';
 
@@ -67,7 +68,8 @@ export function planMirror(
     const before = there?.metadata.uid === report.uid ? there : undefined;
     const { status, problem } = statusOf(report, before);
     if (problem) events.push(refusedStatus(id, report.uid, problem));
-    const pod = composePod(report, nodeName, findRevision(store, report), before, status, nowText);
+    const owner = ownerOf(store, report);
+    const pod = composePod(report, nodeName, owner, findRevision(store, report), before, status, nowText);
     const named = { ...pod, metadata: { ...pod.metadata, name: nameOf(id) } };
     const { resourceVersion, ...metadata } = before?.metadata ?? {};
     if (before && sameJson({ ...before, metadata }, named)) continue;
@@ -78,7 +80,7 @@ export function planMirror(
       expect: stored?.version ?? 'absent',
       durable: false,
     });
-    if (!before) created.push(createdPod(report, id));
+    if (!before && owner) created.push(createdPod(report, owner, id));
   }
   const kept = new Set(ids.values());
   for (const id of mirrored) {
@@ -141,8 +143,8 @@ const refusedStatus = (id: string, uid: string, problem: string): EventInput => 
   component: 'fleetset-plane',
 });
 
-const createdPod = (report: PodReport, id: string): EventInput => ({
-  subject: daemonSetSubject(report.namespace, report.daemonSetName, report.daemonSetUid),
+const createdPod = ({ namespace }: PodReport, { name, uid }: PodOwner, id: string): EventInput => ({
+  subject: daemonSetSubject(namespace, name, uid),
   type: 'Normal',
   reason: 'SuccessfulCreate',
   message: `Created pod: ${nameOf(id)}`,
@@ -168,9 +170,25 @@ const podAt = (store: Store, id: string): KubeObject | undefined =>
 
 const nameOf = (id: string): string => id.slice(id.indexOf('/') + 1);
 
-function findRevision(store: Store, { namespace, daemonSetName, daemonSetUid, revision }: PodReport) {
-  const id = `${namespace}/${daemonSetName}-${revision}`;
-  const found = store.get('apps/controllerrevisions', id)?.value as unknown as StoredRevision | undefined;
-  const owned = found?.metadata.ownerReferences?.some(({ uid }) => uid === daemonSetUid);
-  return owned && revisionHash(found as StoredRevision) === revision ? found : undefined;
+/** A DaemonSet that was deleted without its pods owns none; what took them over does, before its nodes say so too. */
+function ownerOf(store: Store, { daemonSetUid, daemonSetName }: PodReport): PodOwner | undefined {
+  const orphaned = orphanedSet(store, daemonSetUid);
+  return orphaned ? orphaned.adopter : { uid: daemonSetUid, name: daemonSetName };
+}
+
+const REVISIONS = 'apps/controllerrevisions';
+
+/** By its name; one that was taken over has that of its first owner. */
+function findRevision(store: Store, report: PodReport): StoredRevision | undefined {
+  const { namespace, daemonSetName, daemonSetUid, revision } = report;
+  const orphaned = orphanedSet(store, daemonSetUid) !== undefined;
+  const fits = (found: StoredRevision) =>
+    found.metadata.namespace === namespace &&
+    revisionHash(found) === revision &&
+    (orphaned || found.metadata.ownerReferences?.some(({ uid }) => uid === daemonSetUid));
+  const named = store.get(REVISIONS, `${namespace}/${daemonSetName}-${revision}`)?.value;
+  if (named && fits(named as unknown as StoredRevision)) return named as unknown as StoredRevision;
+  for (const { value } of store.list(REVISIONS))
+    if (fits(value as unknown as StoredRevision)) return value as unknown as StoredRevision;
+  return undefined;
 }

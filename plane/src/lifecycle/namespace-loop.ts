@@ -3,6 +3,7 @@ import { startLevelLoop } from '@fleetset/scheduler-core/level-loop';
 import type { ObjectMeta } from '@fleetset/scheduler-core/schema/meta';
 import { ApiError } from '../api/api-error.ts';
 import type { Objects } from '../api/objects.ts';
+import { dropOrphaned, orphanedSets } from '../fleet/orphans.ts';
 import { collectionOf, type Kind, type KubeObject } from '../kinds/kind.ts';
 import type { Store, Watch } from '../store/store.ts';
 import { schedule } from '../timer.ts';
@@ -28,6 +29,7 @@ export function startNamespaceLoop(parts: NamespaceLoopParts): NamespaceLoop {
       for (const { id, version, value } of [...store.list(NAMESPACES)]) {
         const namespace = value as unknown as KubeObject;
         if (!namespace.metadata.deletionTimestamp) continue;
+        await endOrphans(store, id);
         const empty = await emptied(parts, contents, id);
         if (empty && !namespace.metadata.finalizers?.length)
           await store.commit([{ collection: NAMESPACES, id, expect: version, durable: true }]);
@@ -54,6 +56,12 @@ export function startNamespaceLoop(parts: NamespaceLoopParts): NamespaceLoop {
       await loop.stop();
     },
   };
+}
+
+/** Pods that were left behind in it go with it. */
+async function endOrphans(store: Store, namespace: string): Promise<void> {
+  const sets = orphanedSets(store).filter((set) => set.namespace === namespace);
+  if (sets.length > 0) await store.commit(sets.map(({ uid }) => dropOrphaned(uid)));
 }
 
 /** True when nothing is left. Pods leave by themselves once their DaemonSets are gone. */

@@ -20,6 +20,7 @@ import type { RolloutRecord, RolloutTimes } from '@fleetset/scheduler-core/rollo
 import { updateStrategyOf, withBudget } from '@fleetset/scheduler-core/rollout/update-strategy';
 import type { ControllerRevision, DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
 import type { Fleet } from '../fleet/fleet.ts';
+import { adoptedBy, podsOfSet } from '../fleet/orphans.ts';
 import type { KubeObject } from '../kinds/kind.ts';
 import type { Store, Write } from '../store/store.ts';
 import { type ClosedNodes, closedNodes, goodForMs } from './closed-nodes.ts';
@@ -71,7 +72,8 @@ export function passDaemonSet(
   const uid = daemonSet.metadata.uid ?? '';
   const grants = parts.grants.of(uid);
   const before = knownStable(records.of(uid), revisions);
-  const history = planHistory(daemonSet, revisions, revisionsInUse(fleet, uid, grants, before));
+  const inUse = revisionsInUse(store, fleet, uid, grants, before);
+  const history = planHistory(daemonSet, revisions, inUse, (name) => revisionNamed(store, daemonSet, name));
   const { all, running: nodes } = parts.views.of(daemonSet);
   const strategy = updateStrategyOf(daemonSet);
   const wishes = readWishes(store, daemonSet, history.hash);
@@ -153,6 +155,7 @@ function knownStable(
 
 /** Asked only of revisions that would be dropped otherwise. */
 function revisionsInUse(
+  store: Store,
   fleet: Fleet,
   uid: string,
   grants: ReadonlyMap<string, string>,
@@ -161,8 +164,9 @@ function revisionsInUse(
   const collect = () => {
     const used = new Set(grants.values());
     if (record?.stable !== undefined) used.add(record.stable);
-    for (const { podsBySet } of fleet.all())
-      for (const { revision } of podsBySet.get(uid) ?? []) used.add(revision);
+    const adopted = adoptedBy(store, uid);
+    for (const state of fleet.all())
+      for (const { revision } of podsOfSet(state, uid, adopted)) used.add(revision);
     return used;
   };
   let used: ReadonlySet<string> | undefined;
@@ -173,6 +177,9 @@ function revisionsInUse(
     },
   };
 }
+
+const revisionNamed = (store: Store, { metadata }: StoredSet, name: string): StoredRevision | undefined =>
+  store.get('apps/controllerrevisions', `${metadata.namespace}/${name}`)?.value as StoredRevision | undefined;
 
 function historyWrites({ current, write, remove }: ReturnType<typeof planHistory>, nowText: string): Write[] {
   const collection = 'apps/controllerrevisions';

@@ -10,6 +10,7 @@ import type { Node } from '@fleetset/scheduler-core/schema/node';
 import type { PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
 import { operatorLabels, operatorTaints } from '../fleet/compose-node.ts';
 import { nodeRecord } from '../fleet/node-record.ts';
+import { adoptedBy, orphanedSets } from '../fleet/orphans.ts';
 import { tombstonesOf } from '../fleet/tombstones.ts';
 import type { KubeObject } from '../kinds/kind.ts';
 import type { Store } from '../store/store.ts';
@@ -56,6 +57,11 @@ export function desiredFor(inputs: DesiredInputs, node: Node): NodeDesired {
       effect,
     })),
     tombstones: tombstonesOf(inputs.store, name),
+    // Also to a node that is not known to have one: it may know better.
+    orphans: orphanedSets(inputs.store)
+      .filter(({ adopter }) => !adopter)
+      .map(({ uid }) => uid)
+      .sort(),
   };
 }
 
@@ -63,7 +69,7 @@ const sortedRecord = (record: { readonly [key: string]: string }): { [key: strin
   Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1)));
 
 function desiredSet(
-  { bodies, grants, revisionsOf }: DesiredInputs,
+  { store, bodies, grants, revisionsOf }: DesiredInputs,
   daemonSet: DaemonSet & { readonly metadata: KubeObject['metadata'] },
   nodeName: string,
 ): DesiredDaemonSet {
@@ -82,6 +88,7 @@ function desiredSet(
     minReadySeconds: daemonSet.spec?.minReadySeconds ?? 0,
     // What began as a surge ends as one: more nodes may be on their way than may be down.
     surge: allowsSurge(updateStrategyOf(daemonSet)) || grants.isSurge(uid, nodeName),
+    adopts: adoptedBy(store, uid),
   };
 }
 

@@ -51,6 +51,13 @@ export function openGrantBook(store: Store): GrantBook {
 
 const idOf = (daemonSetUid: string, node: string): string => `${daemonSetUid}/${node}`;
 
+/** Revisions that some node was granted. */
+export const grantedRevisions = (store: Store, daemonSetUid: string): string[] =>
+  [...store.list(GRANTS)]
+    .map(({ value }) => value as unknown as GrantRecord)
+    .filter((grant) => grant.daemonSetUid === daemonSetUid)
+    .map(({ revision }) => revision);
+
 export const putGrant = (daemonSetUid: string, node: string, revision: string, surge = false): Write => ({
   collection: GRANTS,
   id: idOf(daemonSetUid, node),

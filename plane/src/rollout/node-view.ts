@@ -11,8 +11,9 @@ import type { RolloutNode } from '@fleetset/scheduler-core/rollout/plan-rollout'
 import type { Node } from '@fleetset/scheduler-core/schema/node';
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
 import { withoutLifecycle } from '../fleet/compose-node.ts';
-import { failingReason } from '../fleet/failing-pod.ts';
+import { failingReason, hasEnded } from '../fleet/failing-pod.ts';
 import { type Fleet, isBehind, isConnected, type NodeState } from '../fleet/fleet.ts';
+import { adoptedBy, podsOfSet } from '../fleet/orphans.ts';
 import { isDeleted } from '../fleet/tombstones.ts';
 import { type NodeMaintenance, nodeMaintenance } from '../maintenance/node-maintenance.ts';
 import type { Store } from '../store/store.ts';
@@ -57,7 +58,10 @@ function viewOf(
   labels: { readonly [label: string]: string },
 ): NodeView {
   const { name } = state;
-  const all = state.podsBySet.get(uid) ?? [];
+  // Rule 19: what has ended and is being deleted is gone.
+  const all = podsOfSet(state, uid, adoptedBy(store, uid)).filter(
+    (pod) => !pod.terminating || !hasEnded(pod),
+  );
   const pods = all.map((pod) => ({
     revision: pod.revision,
     // What is not heard of is not known to be ready.

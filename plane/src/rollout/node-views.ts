@@ -5,6 +5,7 @@ import { type PlacementRules, placementRules } from '@fleetset/scheduler-core/pl
 import type { RolloutNode } from '@fleetset/scheduler-core/rollout/plan-rollout';
 import type { DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
 import type { PodSpec } from '@fleetset/scheduler-core/schema/pod';
+import { ORPHANS, type OrphanedSet } from '../fleet/orphans.ts';
 import { TOMBSTONES } from '../fleet/tombstones.ts';
 import type { Change } from '../store/store.ts';
 import { GRANTS } from './grants.ts';
@@ -54,6 +55,10 @@ export function createNodeViews(sources: ViewSources): NodeViews {
     follow(GRANTS, ({ value, previous }) => {
       const { daemonSetUid, node } = (value ?? previous) as { daemonSetUid: string; node: string };
       sets.get(daemonSetUid)?.stale.add(node);
+    }),
+    // What a DaemonSet takes over, or loses again, may be anywhere.
+    follow(ORPHANS, ({ value, previous }) => {
+      for (const set of [value, previous]) sets.delete((set as OrphanedSet | undefined)?.adopter?.uid ?? '');
     }),
   ];
   const unfollow = fleet.follow(staleEverywhere);

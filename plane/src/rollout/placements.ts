@@ -7,6 +7,7 @@ import type { RolloutPlan } from '@fleetset/scheduler-core/rollout/plan-rollout'
 import type { DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
 import type { Node } from '@fleetset/scheduler-core/schema/node';
 import type { Fleet } from '../fleet/fleet.ts';
+import { adoptedBy, podsOfSet } from '../fleet/orphans.ts';
 import type { KubeObject } from '../kinds/kind.ts';
 import type { Placement } from '../kinds/placement-kind.ts';
 import { closureAt, nodeMaintenance } from '../maintenance/node-maintenance.ts';
@@ -67,6 +68,7 @@ function placementsOf(sources: PlacementSources, daemonSet: StoredSet): (node: N
   const rules = placementRules(daemonSet.spec?.template?.spec ?? { containers: [] });
   const newest = sources.newestOf(daemonSet);
   const grants = sources.grants.of(uid);
+  const adopted = adoptedBy(sources.store, uid);
   const record = sources.records.of(uid);
   const target = record && daemonSet.spec?.updateStrategy?.type !== 'OnDelete' ? targetOf(record) : newest;
   const { windows } = readWishes(sources.store, daemonSet, newest ?? '').pacing;
@@ -76,7 +78,7 @@ function placementsOf(sources: PlacementSources, daemonSet: StoredSet): (node: N
     const nodeName = node.metadata?.name ?? '';
     const state = sources.fleet.get(nodeName);
     const told = state?.report?.placements.find((one) => one.daemonSetUid === uid);
-    const pods = (state?.podsBySet.get(uid) ?? []).map(
+    const pods = (state ? podsOfSet(state, uid, adopted) : []).map(
       ({ name, revision, ready, available, terminating }) => ({
         name,
         revision,

@@ -8,6 +8,7 @@ import type { DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
 import type { Node } from '@fleetset/scheduler-core/schema/node';
 import type { EventRecorder } from '../events/event-recorder.ts';
 import type { Fleet, NodeState, Session } from '../fleet/fleet.ts';
+import { ORPHANS } from '../fleet/orphans.ts';
 import { TOMBSTONES } from '../fleet/tombstones.ts';
 import type { KubeObject } from '../kinds/kind.ts';
 import type { Change, Store, Write } from '../store/store.ts';
@@ -15,9 +16,11 @@ import { schedule } from '../timer.ts';
 import type { BodyBook } from './body-book.ts';
 import { passDaemonSet, type SetPlan, type StoredRevision } from './daemon-set-pass.ts';
 import { desiredContent, desiredFor } from './desired-state.ts';
-import { dropGrant, type GrantBook } from './grants.ts';
+import { finishDeletion, leftoversOf } from './end-of-set.ts';
+import type { GrantBook } from './grants.ts';
 import { createNodeViews } from './node-views.ts';
-import { dropRecord, type RolloutRecords } from './rollout-records.ts';
+import { adopt, settleOrphans } from './orphaning.ts';
+import type { RolloutRecords } from './rollout-records.ts';
 
 export interface RolloutLoopParts {
   readonly store: Store;
@@ -54,6 +57,11 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
   const touchAllSets = () => {
     for (const { metadata } of allSets()) dirtySets.add(metadata.uid ?? '');
   };
+  /** Also those of which only grants are left. */
+  const touchEverySet = () => {
+    touchAllSets();
+    for (const uid of grants.sets()) dirtySets.add(uid);
+  };
   const touchAllNodes = () => {
     for (const { id } of store.list('core/nodes')) dirtyNodes.add(id);
   };
@@ -77,7 +85,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
     for (const uid of uids) {
       const daemonSet = setNow(ids.get(uid) ?? '', uid);
       if (!daemonSet) {
-        await commit(leftoversOf(uid, revisions.get(uid) ?? [], grants));
+        await commit(leftoversOf(store, uid, revisions.get(uid) ?? [], grants));
         plans.delete(uid);
         views.forget(uid);
         records.forgetTimes(uid);
@@ -87,6 +95,13 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       if (daemonSet.metadata.deletionTimestamp) {
         views.forget(uid);
         await commit(finishDeletion(store, fleet, grants, daemonSet));
+        continue;
+      }
+      const adopted = adopt(store, grants, records, daemonSet, revisions.get(uid) ?? []);
+      if (adopted.length > 0) {
+        // What it plans with is another then.
+        await commit(adopted);
+        dirtySets.add(uid);
         continue;
       }
       const pass = passDaemonSet({ ...parts, views }, daemonSet, revisions.get(uid) ?? []);
@@ -131,6 +146,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       const state = fleet.get(name);
       if (node && state?.session) tellNode(fleet, state, desiredFor(inputs, node), store.epoch);
     }
+    return names;
   };
 
   const loop = startLevelLoop({
@@ -140,7 +156,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       for (const [uid, at] of due) if (at <= parts.monotonicNow()) dirtySets.add(uid);
       do {
         await passSets();
-        tellNodes();
+        await commit(settleOrphans(store, fleet, grants, tellNodes()));
       } while (dirtySets.size > 0);
       forgetBodies(bodies, fleet);
       if (due.size === 0) return {};
@@ -149,7 +165,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
     schedule,
     onFailure: (error, retryInMs) => {
       // What the failed pass had taken is looked at again.
-      touchAllSets();
+      touchEverySet();
       touchAllNodes();
       parts.onFailure(error, retryInMs);
     },
@@ -180,9 +196,13 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       dirtyNodes.add(id.slice(0, id.lastIndexOf('/')));
       touchAllSets();
     }),
+    follow(ORPHANS, ({ id }) => {
+      dirtySets.add(id);
+      touchAllSets();
+      touchAllNodes();
+    }),
   ];
-  touchAllSets();
-  for (const uid of grants.sets()) dirtySets.add(uid);
+  touchEverySet();
   touchAllNodes();
   loop.wake();
 
@@ -254,43 +274,6 @@ function revisionsByOwner(store: Store): Map<string, StoredRevision[]> {
     else byOwner.set(owner, [revision]);
   }
   return byOwner;
-}
-
-/** History and grants of a DaemonSet that is gone. */
-function leftoversOf(uid: string, revisions: readonly StoredRevision[], grants: GrantBook): Write[] {
-  return [
-    ...revisions.map(
-      ({ metadata }): Write => ({
-        collection: 'apps/controllerrevisions',
-        id: `${metadata.namespace}/${metadata.name}`,
-        durable: true,
-      }),
-    ),
-    ...[...grants.of(uid).keys()].map((node) => dropGrant(uid, node)),
-    dropRecord(uid),
-  ];
-}
-
-/** Foreground deletion ends when every node that had it said that it shows no pod of it any more. */
-function finishDeletion(store: Store, fleet: Fleet, grants: GrantBook, { metadata }: StoredSet): Write[] {
-  const uid = metadata.uid ?? '';
-  for (const { podsBySet } of fleet.all()) if (podsBySet.get(uid)?.length) return [];
-  for (const node of grants.of(uid).keys())
-    if (store.get('core/nodes', node) && !fleet.get(node)?.report) return [];
-  const id = `${metadata.namespace}/${metadata.name}`;
-  const finalizers = (metadata.finalizers ?? []).filter((name) => name !== 'foregroundDeletion');
-  const stored = store.get('apps/daemonsets', id);
-  if (!stored || finalizers.length === metadata.finalizers?.length) return [];
-  const value = { ...stored.value, metadata: { ...metadata, finalizers } };
-  return [
-    {
-      collection: 'apps/daemonsets',
-      id,
-      ...(finalizers.length > 0 ? { value } : {}),
-      expect: stored.version,
-      durable: true,
-    },
-  ];
 }
 
 /** The generation grows only when the content is new, so that an unchanged node is told nothing. */

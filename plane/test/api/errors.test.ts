@@ -324,11 +324,17 @@ const CASES: Record<string, Case> = {
     reason: 'MethodNotAllowed',
     message: "nodes cannot be created: a machine joins with 'fleetset join'",
   },
-  'orphaning what nothing can adopt': {
-    request: ['DELETE', `${SETS}/web`, { propagationPolicy: 'Orphan' }],
-    code: 405,
-    reason: 'MethodNotAllowed',
-    message: 'propagationPolicy Orphan is not supported by fleetset',
+  'deleting with two answers to what becomes of the pods': {
+    request: ['DELETE', `${SETS}/web`, { propagationPolicy: 'Orphan', orphanDependents: true }],
+    code: 400,
+    reason: 'BadRequest',
+    message: 'orphanDependents: Invalid value: may not be set together with propagationPolicy',
+  },
+  'deleting with an orphanDependents that is neither true nor false': {
+    request: ['DELETE', `${SETS}/web`, { orphanDependents: 'perhaps' }],
+    code: 400,
+    reason: 'BadRequest',
+    message: 'orphanDependents: Invalid value: "perhaps": must be true or false',
   },
   'deleting a namespace the plane needs': {
     request: ['DELETE', '/api/v1/namespaces/kube-system'],

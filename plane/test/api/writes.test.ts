@@ -295,7 +295,7 @@ describe('generateName', () => {
 });
 
 describe('the generation of a DaemonSet', () => {
-  it('is 1 at first, grows with each change of the spec, and with nothing else', async () => {
+  it('is 1 at first, grows with each change of the spec, and with nothing else (rule 67)', async () => {
     const name = fresh();
     const target = `${sets()}/${name}`;
     const steps: Json[] = [

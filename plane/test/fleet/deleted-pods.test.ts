@@ -117,6 +117,17 @@ describe('deleting a pod', () => {
     here.member.leave();
   });
 
+  it('that has failed is at once, whatever the grace (rule 66)', async () => {
+    const here = await running({ terminationGracePeriodSeconds: 45 });
+    const statusJson = JSON.stringify({ phase: 'Failed', reason: 'PodOSNotSupported' });
+    here.show([{ ...here.pod, ready: false, available: false, statusJson }]);
+    await until('it has', async () => (await plane.api.ok('GET', here.path)).status.phase === 'Failed');
+    await plane.api.ok('DELETE', here.path, { gracePeriodSeconds: 20 });
+    expect((await plane.api.call('GET', here.path)).status).toBe(404);
+    expect(await told(here)).toEqual({ podUid: here.pod.uid, graceSeconds: 0 });
+    here.member.leave();
+  });
+
   it('with a grace of 0 forgets it at once and tells the node', async () => {
     const here = await running();
     const reply = await plane.api.ok('DELETE', here.path, { gracePeriodSeconds: 0 });

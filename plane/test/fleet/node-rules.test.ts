@@ -275,7 +275,7 @@ describe('cordon', () => {
 });
 
 describe("the plane's own taints", () => {
-  it('come with a node that says it is not ready, go when it is, and are not told to it', async () => {
+  it('come with a node that says it is not ready, go when it is, and are not told to it (rule 6)', async () => {
     const member = await configured({}, []);
     const told = member.stream.desired().length;
     const condition = { type: 'Ready', status: 'False', reason: 'DockerDown', message: 'no engine' };

@@ -41,7 +41,7 @@ describe('a removed node', () => {
     member.leave();
   });
 
-  it('takes its pods along, and its DaemonSets count it no more', async () => {
+  it('takes its pods along, and its DaemonSets count it no more (rule 60)', async () => {
     const member = await running();
     await until('counted', async () => (await desiredCount()) === 1);
     await remove(member);

@@ -5,6 +5,7 @@ import type { NodeReport } from '@fleetset/proto/gen/fleetset/v1/node';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createFleet, indexPods, type Session } from '../../src/fleet/fleet.ts';
+import { ORPHANS } from '../../src/fleet/orphans.ts';
 import { dropTombstone, putTombstone, TOMBSTONES } from '../../src/fleet/tombstones.ts';
 import { type DaemonSetPass, passDaemonSet, type StoredRevision } from '../../src/rollout/daemon-set-pass.ts';
 import { GRANTS, openGrantBook } from '../../src/rollout/grants.ts';
@@ -29,6 +30,8 @@ const somePod = fc.record({
   crashing: fc.boolean(),
   terminating: fc.boolean(),
   unknown: fc.boolean(),
+  /** Of a DaemonSet that was deleted without it. */
+  left: fc.nat(3).map((one) => one === 0),
 });
 const someEvent = fc.oneof(
   fc.record({ kind: fc.constant('label' as const), node: someNode, disk: fc.constantFrom('ssd', 'hdd') }),
@@ -57,6 +60,7 @@ const someEvent = fc.oneof(
     set: someSet,
     image: fc.constantFrom('one', 'two', 'three'),
   }),
+  fc.record({ kind: fc.constantFrom('take over' as const, 'let go' as const), set: someSet }),
   fc.record({ kind: fc.constant('select' as const), set: someSet, disk: fc.constantFrom('ssd', 'hdd') }),
 );
 type Event = typeof someEvent extends fc.Arbitrary<infer E> ? E : never;
@@ -64,6 +68,8 @@ type Event = typeof someEvent extends fc.Arbitrary<infer E> ? E : never;
 /** The same on every machine; FC_SEED looks elsewhere. */
 const RUNS = { seed: Number(process.env.FC_SEED ?? 20_261_122), numRuns: 150 };
 
+/** Whose pods are nobody's, or one of the others'. */
+const LEFT = { uid: 'uid-left', namespace: 'default', name: 'left', labels: {} };
 const session = {} as Session;
 const nowText = () => '2030-01-01T00:00:00Z';
 const node = (name: string, disk = 'ssd'): StoredValue => ({
@@ -216,6 +222,10 @@ async function happen(world: World, event: Event): Promise<void> {
         placements: event.says ? SETS.map((one) => placement(set(one), event.says as 'Run')) : [],
         pods: event.pods.map((pod, index) => reportedPod(world, event.node, pod, index)),
       });
+    case 'take over':
+      return put(ORPHANS, LEFT.uid, { ...LEFT, adopter: { uid: `uid-${event.set}`, name: event.set } });
+    case 'let go':
+      return put(ORPHANS, LEFT.uid, LEFT);
     case 'update':
       return changeTemplate(event.set, { containers: [{ name: 'main', image: event.image }] });
     case 'select':
@@ -233,6 +243,7 @@ function reportedPod(
     crashing,
     terminating,
     unknown,
+    left,
   }: typeof somePod extends fc.Arbitrary<infer P> ? P : never,
   index: number,
 ) {
@@ -245,6 +256,7 @@ function reportedPod(
     ready,
     terminating,
     unknown,
+    ...(left ? { daemonSetUid: LEFT.uid } : {}),
     statusJson: JSON.stringify(status),
   });
 }
@@ -255,8 +267,13 @@ const sameAsFromNothing = (seed: Seed = (sources) => sources) =>
     for (const name of SETS) await world.settle(name);
     for (const event of events) {
       await happen(world, event);
-      // A template that changed is looked at in any case.
-      const changed = 'node' in event ? [...world.kept.changedBy(event.node)] : [`uid-${event.set}`];
+      // A template that changed is looked at in any case, and so is everything when pods change hands.
+      const changed =
+        'node' in event
+          ? [...world.kept.changedBy(event.node)]
+          : event.kind === 'take over' || event.kind === 'let go'
+            ? SETS.map((one) => `uid-${one}`)
+            : [`uid-${event.set}`];
       for (const name of SETS)
         if (changed.includes(`uid-${name}`)) await world.settle(name);
         else world.settled(name);
@@ -288,11 +305,12 @@ test.each([
   ['labels, taints and readiness of nodes', deafTo('core/nodes')],
   ['deleted pods', deafTo(TOMBSTONES)],
   ['grants', deafTo(GRANTS)],
+  ['pods that change hands', deafTo(ORPHANS)],
   ['what nodes report and are told', deafToFleet],
 ])(
   'a mutant that does not follow %s is caught',
   async (_what, seed) => {
-    const found = await fc.check(sameAsFromNothing(seed), { ...RUNS, numRuns: 1000, endOnFailure: true });
+    const found = await fc.check(sameAsFromNothing(seed), { ...RUNS, numRuns: 1500, endOnFailure: true });
     expect(found.failed).toBe(true);
   },
   60_000,

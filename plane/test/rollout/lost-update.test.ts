@@ -20,7 +20,7 @@ describe('a change of a DaemonSet while the loop is busy with others', () => {
   // The bug this found: the loop read all DaemonSets, then waited for the disk for each; its status write of a later
   // one carried the spec from before a change that came meanwhile, under the version from after it: the change was
   // taken, answered with 200, and undone.
-  it('is never undone by a status', async () => {
+  it('is never undone by a status, and is observed in the end (rule 28)', async () => {
     const names = Array.from({ length: 6 }, (_, index) => `set${index}`);
     await fleet.add(3);
     await Promise.all(names.map((name) => plane.api.ok('POST', SETS, daemonSet(name))));

@@ -33,7 +33,7 @@ const names = () => fleet.nodes.map(({ name }) => name) as [string, string, stri
 const onSsd = { nodeSelector: { disk: 'ssd' }, containers: [{ name: 'main', image: 'web:1' }] };
 
 describe('a label of an operator', () => {
-  it('brings a pod when it fits the selector, and takes it away when it no longer does (rule 59)', async () => {
+  it('brings a pod when it fits the selector, and takes it away when it no longer does (rules 58 and 59)', async () => {
     await fleet.add(3);
     const set = await plane.api.ok('POST', SETS, daemonSet('web', { pod: onSsd }));
     await untilStatus(plane, 'web', { desiredNumberScheduled: 0 });
@@ -98,7 +98,7 @@ describe('a taint of an operator', () => {
     expect(fleet.node(first).births(set.metadata.uid)).toBe(1);
   });
 
-  it('cordon changes nothing (rule 61)', async () => {
+  it('cordon changes nothing (rules 57 and 61)', async () => {
     await fleet.add(2);
     const [first] = names();
     await plane.api.ok('PATCH', `${NODES}/${first}`, { spec: { unschedulable: true } }, { type: STRATEGIC });

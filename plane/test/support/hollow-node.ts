@@ -141,10 +141,12 @@ export function startHollowNode(
     births.set(set.uid, birth);
     const becomes = (more: Partial<PodReport>) =>
       later(START_MS, () => {
-        const there = [pods, besides].find((some) => some.get(set.uid)?.uid === pod.uid);
-        if (!there) return;
-        there.set(set.uid, { ...pod, ...more });
-        if (there === besides && more.available) changeOver(set.uid);
+        const there = [pods, besides].find((some) => [...some.values()].some(({ uid }) => uid === pod.uid));
+        const now = [...(there?.values() ?? [])].find(({ uid }) => uid === pod.uid);
+        if (!there || !now) return;
+        // It may be another DaemonSet's by now.
+        there.set(now.daemonSetUid, { ...now, ...more });
+        if (there === besides && more.available) changeOver(now.daemonSetUid);
         changed();
       });
     if (crashes(template)) becomes({ statusJson: JSON.stringify(CRASHED) });
@@ -165,10 +167,18 @@ export function startHollowNode(
     if (!old.ready) changeOver(set.uid);
   };
 
+  const takeOver = (earlier: string, set: NodeDesired['daemonSets'][number]) => {
+    const pod = pods.get(earlier);
+    if (!pod) return;
+    pods.delete(earlier);
+    if (!pods.has(set.uid)) pods.set(set.uid, { ...pod, daemonSetUid: set.uid, daemonSetName: set.name });
+  };
+
   /** One pass over what it is told, as a node's loop would make it. */
   const act = () => {
     if (!desired) return;
-    const listed = new Set(desired.daemonSets.map(({ uid }) => uid));
+    for (const set of desired.daemonSets) for (const earlier of set.adopts) takeOver(earlier, set);
+    const listed = new Set([...desired.daemonSets.map(({ uid }) => uid), ...desired.orphans]);
     for (const uid of pods.keys()) if (!listed.has(uid)) pods.delete(uid);
     const deleted = new Set(desired.tombstones.map(({ podUid }) => podUid));
     for (const [uid, pod] of pods) if (deleted.has(pod.uid)) pods.delete(uid);

@@ -4,7 +4,8 @@
 import type { PlacementDecision } from '../placement.ts';
 import type { NodeDaemonSet, PodRecord } from './pod-record.ts';
 
-export type PodBucket = 'run' | 'prepare' | 'stop';
+/** `over`: it has failed or succeeded; it is shown until it may be deleted. */
+export type PodBucket = 'run' | 'prepare' | 'stop' | 'over';
 
 export interface PodChoice {
   readonly record: PodRecord;

@@ -1,5 +1,6 @@
 // The actions an agent can take, each with its reason, and what it remembers of those that failed.
 import type { BackOff } from '../restart-back-off.ts';
+import type { FailedPodBackOff, PodEnd } from './finished-pods.ts';
 import { containerKey } from './pod-record.ts';
 
 export type NodeAction =
@@ -10,8 +11,22 @@ export type NodeAction =
   | (OnContainer & { readonly kind: 'start'; readonly id: string })
   | (OnContainer & { readonly kind: 'stop'; readonly id: string; readonly graceSeconds: number })
   | (OnContainer & { readonly kind: 'remove'; readonly id: string })
+  /** The node does not take the pod: it has failed. */
+  | { readonly kind: 'reject'; readonly podUid: string; readonly end: PodEnd; readonly reason: string }
+  /** A pod that has ended is deleted, so that another can be made. */
+  | DiscardAction
   /** Nothing is left of the pod. */
   | { readonly kind: 'forget'; readonly podUid: string; readonly reason: string };
+
+export interface DiscardAction {
+  readonly kind: 'discard';
+  readonly podUid: string;
+  readonly daemonSetUid: string;
+  readonly end: PodEnd;
+  /** What to remember of the DaemonSet from now on. */
+  readonly backOff?: FailedPodBackOff;
+  readonly reason: string;
+}
 
 export interface OnContainer {
   readonly podUid: string;
@@ -51,6 +66,8 @@ export function actionKey(action: NodeAction): string {
     case 'bear':
       return action.daemonSetUid;
     case 'forget':
+    case 'reject':
+    case 'discard':
       return action.podUid;
     case 'remove':
       return action.id;

@@ -1,7 +1,11 @@
 // What an agent does next: what it was told, what the engine shows and what it remembers of failures become
 // the actions that are possible now, each with its reason. Everything else waits, and says for what.
+
 import { decidePlacement, type Placement, type PlacementNode } from '../placement.ts';
+import { daemonTolerations, formatTaint, untolerated } from '../taint-toleration.ts';
+import { type AdmittingMachine, admitPod } from './admit-pod.ts';
 import { choosePods, type PodChoice, type PodProgress } from './choose-pods.ts';
+import { type FailedPodBackOff, judgeFinished, type PodEnd } from './finished-pods.ts';
 import { hostPorts } from './host-ports.ts';
 import type { ContainerMemory, NodeAction } from './node-action.ts';
 import { type PlanContext, planContainers } from './plan-containers.ts';
@@ -19,6 +23,12 @@ export interface NodeInput {
   readonly daemonSets: readonly NodeDaemonSet[];
   /** Pods that somebody deleted, with the grace they asked for. */
   readonly tombstones: ReadonlyMap<string, number | undefined>;
+  /** DaemonSets that were deleted without their pods. */
+  readonly orphans?: ReadonlySet<string>;
+  /** Absent: it takes every pod. */
+  readonly machine?: AdmittingMachine;
+  /** By DaemonSet: what is remembered of its pods that failed here. */
+  readonly failedPods?: ReadonlyMap<string, FailedPodBackOff>;
   readonly pods: readonly PlannedPod[];
   readonly containers: readonly SeenContainer[];
   /** What is being done, by actionKey: nothing else is planned for these. What was under way when the engine was
@@ -55,6 +65,7 @@ export function planNode(input: NodeInput): NodePlan {
       .filter(({ ending }) => ending)
       .map(({ record }) => [record.uid, 'it is being stopped'] as const),
     ...[...input.tombstones.keys()].map((uid) => [uid, 'it was deleted'] as const),
+    ...evictedOrphans(input),
   ]);
   const placements = input.daemonSets.map((daemonSet) => ({
     daemonSet,
@@ -62,14 +73,25 @@ export function planNode(input: NodeInput): NodePlan {
   }));
   const actions: NodeAction[] = [];
   const choices: PodChoice[] = [];
+  const waits: number[] = [];
   for (const { daemonSet, placement } of placements) {
-    const records = recordsOf(input, (uid) => uid === daemonSet.uid);
+    const over = placement.decision === 'Leave' ? [] : finishedPods(input, daemonSet.uid, ended);
+    const records = recordsOf(input, (uid) => uid === daemonSet.uid, over);
     const choice = choosePods(daemonSet, placement.decision, records, progressOf, ended, input.held);
-    choices.push(...choice.pods);
-    if (choice.bear && !input.busy.has(daemonSet.uid))
+    choices.push(...choice.pods, ...over.map(isOver));
+    const discards = over.map((pod) => discardOrWait(pod, daemonSet, input));
+    actions.push(...discards.flatMap((one) => (typeof one === 'number' ? [] : one)));
+    waits.push(...discards.filter((one) => typeof one === 'number'));
+    // Until it is deleted the pod that ended is the node's pod.
+    if (choice.bear && over.length === 0 && !input.busy.has(daemonSet.uid))
       actions.push({ kind: 'bear', daemonSetUid: daemonSet.uid, reason: choice.bear });
   }
-  const known = new Set(input.daemonSets.map(({ uid }) => uid));
+  for (const uid of input.orphans ?? []) {
+    const over = finishedPods(input, uid, ended);
+    const records = recordsOf(input, (owner) => owner === uid, over);
+    choices.push(...choosePods(ORPHANED, 'Keep', records, progressOf, ended).pods, ...over.map(isOver));
+  }
+  const known = new Set([...input.daemonSets.map(({ uid }) => uid), ...(input.orphans ?? [])]);
   choices.push(
     ...choosePods(
       undefined,
@@ -80,7 +102,7 @@ export function planNode(input: NodeInput): NodePlan {
     ).pods,
   );
   const steps = planAllContainers(input, choices);
-  const nextAt = earliest([...steps.waits, ...changeovers(input, surging)]);
+  const nextAt = earliest([...waits, ...steps.waits, ...changeovers(input, surging)]);
   return {
     actions: [...actions, ...steps.actions],
     placements,
@@ -97,11 +119,32 @@ function changeovers({ pods, now }: NodeInput, surging: ReadonlySet<string>): nu
     .filter((at) => at > now);
 }
 
+/** Rule 63: the pods of a DaemonSet that was deleted without them stay, and no new one is made. Of two of a surge the
+ *  one that serves. */
+const ORPHANED: NodeDaemonSet = { uid: '', namespace: '', name: '', rules: {}, surge: true };
+
+/** Labels that change do not move them, as no controller looks; a NoExecute taint drives out any pod. */
+function evictedOrphans({ orphans, pods, node }: NodeInput): (readonly [string, string])[] {
+  return pods.flatMap(({ record, template }) => {
+    if (!template?.spec || !orphans?.has(record.daemonSetUid)) return [];
+    const { tolerations, hostNetwork } = template.spec;
+    const tolerated = daemonTolerations(tolerations, hostNetwork ?? false);
+    const [taint] = untolerated(node.taints, tolerated, 'NoExecute');
+    return taint ? [[record.uid, `taint ${formatTaint(taint)} is not tolerated`] as const] : [];
+  });
+}
+
 function planAllContainers(input: NodeInput, choices: readonly PodChoice[]) {
   const context: PlanContext = { ...input, pods: new Map(input.pods.map((pod) => [pod.record.uid, pod])) };
   const actions: NodeAction[] = [];
   const waits: number[] = [];
   for (const choice of choices) {
+    if (choice.bucket === 'over') continue;
+    const rejection = rejectionOf(choice, input);
+    if (rejection) {
+      actions.push(...rejection);
+      continue;
+    }
     const steps = planContainers(choice, context);
     actions.push(...steps.actions);
     waits.push(...steps.waits);
@@ -109,8 +152,74 @@ function planAllContainers(input: NodeInput, choices: readonly PodChoice[]) {
   return { actions, waits };
 }
 
-const recordsOf = (input: NodeInput, belongs: (daemonSetUid: string) => boolean) =>
-  input.pods.map(({ record }) => record).filter(({ daemonSetUid }) => belongs(daemonSetUid));
+const recordsOf = (
+  input: NodeInput,
+  belongs: (daemonSetUid: string) => boolean,
+  without: readonly FinishedPod[] = [],
+) =>
+  input.pods
+    .map(({ record }) => record)
+    .filter(
+      ({ uid, daemonSetUid }) => belongs(daemonSetUid) && !without.some((one) => one.record.uid === uid),
+    );
+
+type FinishedPod = PlannedPod & { readonly end: PodEnd };
+
+/** Those whose end is announced already are as good as gone (rule 19). */
+const finishedPods = (
+  { pods }: NodeInput,
+  daemonSetUid: string,
+  ended: ReadonlyMap<string, string>,
+): FinishedPod[] =>
+  pods.filter(
+    (pod): pod is FinishedPod =>
+      pod.end !== undefined && pod.record.daemonSetUid === daemonSetUid && !ended.has(pod.record.uid),
+  );
+
+const isOver = ({ record, end }: FinishedPod): PodChoice => ({
+  record,
+  bucket: 'over',
+  reason: `it has ${end.phase.toLowerCase()}${end.reason ? ` (${end.reason})` : ''}`,
+});
+
+/** Rules 20 and 21: its deletion, or when it may be deleted. A new revision starts over. */
+function discardOrWait(
+  { record, end }: FinishedPod,
+  { uid, granted }: NodeDaemonSet,
+  { now, failedPods, busy }: NodeInput,
+): NodeAction[] | number {
+  if (busy.has(record.uid)) return [];
+  const generation = granted ? `${granted.revision}/${granted.templateHash}` : '';
+  const verdict = judgeFinished(end, failedPods?.get(uid), generation, now);
+  if (!verdict.discard) return verdict.until;
+  const { backOff } = verdict;
+  const reason = `it has ${end.phase.toLowerCase()}, another is to be made`;
+  return [
+    {
+      kind: 'discard',
+      podUid: record.uid,
+      daemonSetUid: uid,
+      end,
+      ...(backOff ? { backOff } : {}),
+      reason,
+    },
+  ];
+}
+
+/** Of a pod that nothing was made for yet: that the node does not take it. Undefined when it does. */
+function rejectionOf({ record, bucket }: PodChoice, input: NodeInput): NodeAction[] | undefined {
+  const spec = input.pods.find((pod) => pod.record.uid === record.uid)?.template?.spec;
+  if (bucket === 'stop' || !spec || !input.machine) return undefined;
+  const begun =
+    input.containers.some(({ podUid }) => podUid === record.uid) ||
+    containerNames({ spec }).some((name) => input.busy.has(containerKey(record.uid, name)));
+  const rejection = begun ? undefined : admitPod(spec, input.machine);
+  if (!rejection) return undefined;
+  const end = { phase: 'Failed', ...rejection } as const;
+  return input.busy.has(record.uid)
+    ? []
+    : [{ kind: 'reject', podUid: record.uid, end, reason: rejection.message }];
+}
 
 function podProgress({ record, template, health }: PlannedPod, input: NodeInput): PodProgress {
   const seen = input.containers.filter(({ podUid }) => podUid === record.uid);

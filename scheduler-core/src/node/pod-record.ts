@@ -1,6 +1,7 @@
 // What an agent knows of its pods and containers: the input of planNode and podStatus.
 import type { PlacementRules } from '../placement.ts';
 import type { PodTemplateSpec } from '../schema/pod.ts';
+import type { PodEnd } from './finished-pods.ts';
 
 /** One DaemonSet as this node was told. */
 export interface NodeDaemonSet {
@@ -56,6 +57,8 @@ export interface PlannedPod {
   readonly ending?: boolean;
   /** Absent while it is not known: this agent has not asked it yet since it started. */
   readonly health?: PodHealth;
+  /** It has failed or succeeded. */
+  readonly end?: PodEnd;
 }
 
 export interface PodHealth {

@@ -2,6 +2,7 @@
 import type { ContainerHealth } from '../probe-state.ts';
 import type { Container } from '../schema/container.ts';
 import type { ContainerState, ContainerStatus, PodCondition, PodSpec, PodStatus } from '../schema/pod.ts';
+import type { PodEnd } from './finished-pods.ts';
 import { qosClass } from './qos-class.ts';
 
 /** One container as the engine shows it, for people: instants are RFC 3339. */
@@ -38,6 +39,8 @@ export interface PodView {
   readonly podIp?: string;
   /** The status reported last: conditions that stay keep their transition time. */
   readonly previous?: PodStatus;
+  /** It has failed or succeeded. */
+  readonly end?: PodEnd;
   /** Nothing can be said of it now: what was known stays. */
   readonly unknown?: boolean;
   /** RFC 3339; for the transition time of conditions that change. */
@@ -45,6 +48,7 @@ export interface PodView {
 }
 
 export function podStatus(view: PodView): PodStatus {
+  if (view.end) return endedPodStatus(view, view.end);
   const statuses = view.containers.map((container) => containerStatus(container, view));
   const unready = statuses.filter(({ ready }) => !ready).map(({ name }) => name);
   const started = statuses.every(({ state, lastState }) => !state?.waiting || lastState?.terminated);
@@ -70,6 +74,23 @@ export function podStatus(view: PodView): PodStatus {
     ...(view.podIp ? { podIP: view.podIp, podIPs: [{ ip: view.podIp }] } : {}),
     startTime: view.createdAt,
     containerStatuses: statuses,
+    qosClass: qosClass(view.spec),
+  };
+}
+
+function endedPodStatus(view: PodView, { phase, reason, message }: PodEnd): PodStatus {
+  const why = { reason: phase === 'Failed' ? 'PodFailed' : 'PodCompleted', message };
+  return {
+    phase,
+    reason,
+    message,
+    conditions: [
+      condition(view, 'PodScheduled', true),
+      condition(view, 'Ready', false, why),
+      condition(view, 'ContainersReady', false, why),
+    ],
+    ...(view.nodeIp ? { hostIP: view.nodeIp, hostIPs: [{ ip: view.nodeIp }] } : {}),
+    startTime: view.createdAt,
     qosClass: qosClass(view.spec),
   };
 }

@@ -22,7 +22,8 @@ export interface RolloutNode {
   readonly surging?: boolean;
   /** Why its pod cannot be expected to become available: it crashes again and again. */
   readonly failing?: string;
-  /** Another pod that is not being stopped: under a surge the new one, beside the one that counts. */
+  /** Another pod that is not being stopped: under a surge the new one, beside the one that counts; or a successor that
+   *  failed before it could take over. */
   readonly beside?: { readonly revision: string; readonly failing?: string };
   /** Somebody on the node asked that what runs there is left alone, with why: its agent will change nothing. */
   readonly held?: string;

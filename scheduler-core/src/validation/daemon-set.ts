@@ -92,9 +92,17 @@ function validatePodSpec(at: string, spec: PodSpec): FieldError[] {
       : []),
     ...validateTolerations(`${at}.tolerations`, spec.tolerations ?? []),
     ...validateNodeAffinity(`${at}.affinity`, spec.affinity),
+    ...validateOs(`${at}.os.name`, spec.os),
     ...validateDns(at, spec),
     ...validatePodSecurity(at, spec),
   ];
+}
+
+function validateOs(at: string, os: PodSpec['os']): FieldError[] {
+  if (!os) return [];
+  if (!os.name) return [required(at)];
+  const names = ['linux', 'windows'];
+  return names.includes(os.name) ? [] : [notSupported(at, os.name, names)];
 }
 
 function validateDns(at: string, spec: PodSpec): FieldError[] {

@@ -81,7 +81,6 @@ export function findUnsupported(daemonSet: DaemonSet): SupportFindings {
     ...present(at, pod, POD_REFUSED),
     ...present(`${at}.securityContext`, pod.securityContext ?? {}, POD_SECURITY_REFUSED),
     ...(pod.dnsPolicy === 'None' ? [unsupported(`${at}.dnsPolicy`)] : []),
-    ...((pod.os?.name ?? 'linux') === 'linux' ? [] : [unsupported(`${at}.os.name`)]),
     ...(pod.affinity?.podAffinity ? [unsupported(`${at}.affinity.podAffinity`)] : []),
     ...(pod.affinity?.podAntiAffinity ? [unsupported(`${at}.affinity.podAntiAffinity`)] : []),
     ...(pod.volumes ?? []).flatMap((volume, index) => volumeFindings(`${at}.volumes[${index}]`, volume)),
@@ -92,6 +91,9 @@ export function findUnsupported(daemonSet: DaemonSet): SupportFindings {
   const warnings = [
     ...surgeOverPorts(daemonSet),
     ...warned(at, pod, POD_WARNED),
+    ...((pod.os?.name ?? 'linux') === 'linux'
+      ? []
+      : [`${at}.os.name: agents run on linux, and reject a pod that is for ${pod.os?.name}`]),
     ...(pod.hostUsers === false ? [`${at}.hostUsers: user namespaces are not used`] : []),
     ...pod.containers.flatMap((container, index) =>
       containerWarnings(`${at}.containers[${index}]`, container),

@@ -193,7 +193,9 @@ function stepLine(action: NodeAction): string {
     case 'bear':
       return 'bear';
     case 'forget':
-      return `forget ${action.podUid}`;
+    case 'reject':
+    case 'discard':
+      return `${action.kind} ${action.podUid}`;
     case 'create': {
       const { restart, pull } = action.backOff ?? {};
       const wait = [

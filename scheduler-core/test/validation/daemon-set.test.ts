@@ -216,6 +216,12 @@ describe('rules 72 and 73: the template', () => {
       'pod.terminationGracePeriodSeconds: Invalid value: -1: must be greater than or equal to 0',
     ],
     [
+      'is for a system that there is',
+      [['pod.os', { name: 'plan9' }]],
+      'pod.os.name: Unsupported value: "plan9": supported values: "linux", "windows"',
+    ],
+    ['names that system', [['pod.os', { name: '' }]], 'pod.os.name: Required value'],
+    [
       'names a DNS policy that there is',
       [['pod.dnsPolicy', 'Mine']],
       'pod.dnsPolicy: Unsupported value: "Mine": supported values: "ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"',

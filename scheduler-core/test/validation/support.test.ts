@@ -39,6 +39,7 @@ const POD: { readonly [field: string]: Treatment } = {
   hostname: refused('a'),
   hostnameOverride: refused('a'),
   imagePullSecrets: refused([{ name: 'a' }]),
+  // Rule 82 has nothing to be about yet.
   initContainers: refused([{ name: 'a' }]),
   nodeName: 'done',
   nodeSelector: 'done',
@@ -197,7 +198,6 @@ describe('volumes', () => {
 describe('single values', () => {
   test.each<[Edit, string]>([
     [['pod.dnsPolicy', 'None'], 'spec.template.spec.dnsPolicy'],
-    [['pod.os', { name: 'windows' }], 'spec.template.spec.os.name'],
     [['pod.affinity', { podAffinity: {} }], 'spec.template.spec.affinity.podAffinity'],
     [['pod.affinity', { podAntiAffinity: {} }], 'spec.template.spec.affinity.podAntiAffinity'],
     [['main.env', [{ name: 'A', valueFrom: {} }]], 'spec.template.spec.containers[0].env[0].valueFrom'],
@@ -247,6 +247,13 @@ describe('single values', () => {
         (port) =>
           `spec.updateStrategy.rollingUpdate.maxSurge: the new pod runs beside the old one: an update that keeps a port of the node (TCP/${port}) fails`,
       ),
+    });
+  });
+
+  test('a pod for another system is warned about: nodes reject it', () => {
+    expect(found(['pod.os', { name: 'windows' }])).toEqual({
+      refused: [],
+      warnings: ['spec.template.spec.os.name: agents run on linux, and reject a pod that is for windows'],
     });
   });
 

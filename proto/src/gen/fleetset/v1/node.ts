@@ -104,6 +104,8 @@ export interface NodeDesired {
   readonly taints: readonly Taint[];
   /** Pods that somebody deleted. Repeated until the node's report no longer shows the uid. */
   readonly tombstones: readonly PodTombstone[];
+  /** DaemonSets (uids) that are gone and left their pods behind: these stay as they are, and have no successors. */
+  readonly orphans: readonly string[];
 }
 
 export interface NodeDesired_LabelsEntry {
@@ -124,6 +126,8 @@ export interface DesiredDaemonSet {
   readonly minReadySeconds: number;
   /** The new pod runs beside the old one, which is stopped once the new one is available. */
   readonly surge: boolean;
+  /** Earlier DaemonSets (uids) whose pods are this one's from now on. */
+  readonly adopts: readonly string[];
 }
 
 export interface Taint {
@@ -1019,7 +1023,7 @@ export const Welcome: MessageFns<Welcome> = {
 };
 
 function createBaseNodeDesired(): NodeDesired {
-  return { generation: undefined, daemonSets: [], labels: {}, taints: [], tombstones: [] };
+  return { generation: undefined, daemonSets: [], labels: {}, taints: [], tombstones: [], orphans: [] };
 }
 
 export const NodeDesired: MessageFns<NodeDesired> = {
@@ -1038,6 +1042,9 @@ export const NodeDesired: MessageFns<NodeDesired> = {
     }
     for (const v of message.tombstones) {
       PodTombstone.encode(v!, writer.uint32(42).fork()).join();
+    }
+    for (const v of message.orphans) {
+      writer.uint32(50).string(v!);
     }
     return writer;
   },
@@ -1098,6 +1105,14 @@ export const NodeDesired: MessageFns<NodeDesired> = {
             message.tombstones.push(PodTombstone.decode(reader, reader.uint32()));
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.orphans.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1130,6 +1145,7 @@ export const NodeDesired: MessageFns<NodeDesired> = {
     );
     message.taints = object.taints?.map((e) => Taint.fromPartial(e)) || [];
     message.tombstones = object.tombstones?.map((e) => PodTombstone.fromPartial(e)) || [];
+    message.orphans = object.orphans?.map((e) => e) || [];
     return message;
   },
 };
@@ -1211,6 +1227,7 @@ function createBaseDesiredDaemonSet(): DesiredDaemonSet {
     revision: "",
     minReadySeconds: 0,
     surge: false,
+    adopts: [],
   };
 }
 
@@ -1239,6 +1256,9 @@ export const DesiredDaemonSet: MessageFns<DesiredDaemonSet> = {
     }
     if (message.surge !== false) {
       writer.uint32(64).bool(message.surge);
+    }
+    for (const v of message.adopts) {
+      writer.uint32(74).string(v!);
     }
     return writer;
   },
@@ -1320,6 +1340,14 @@ export const DesiredDaemonSet: MessageFns<DesiredDaemonSet> = {
             message.surge = reader.bool();
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.adopts.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1345,6 +1373,7 @@ export const DesiredDaemonSet: MessageFns<DesiredDaemonSet> = {
     message.revision = object.revision ?? "";
     message.minReadySeconds = object.minReadySeconds ?? 0;
     message.surge = object.surge ?? false;
+    message.adopts = object.adopts?.map((e) => e) || [];
     return message;
   },
 };

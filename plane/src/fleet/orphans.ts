@@ -1,0 +1,53 @@
+// DaemonSets that were deleted without their pods (rules 22 and 63): what is known of each for as long as some node may
+// run a pod of it, and which DaemonSet took the pods over.
+import type { PodReport } from '@fleetset/proto/gen/fleetset/v1/node';
+import type { Labels } from '@fleetset/scheduler-core/label-selector';
+import type { Store, Write } from '../store/store.ts';
+import { type NodeState, oldestFirst } from './fleet.ts';
+
+export const ORPHANS = 'fleetset/orphans';
+
+export interface OrphanedSet {
+  readonly uid: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** Of its pods, by the revision they were made from. */
+  readonly labels: { readonly [revision: string]: Labels };
+  /** Whose the pods are now. */
+  readonly adopter?: { readonly uid: string; readonly name: string };
+}
+
+export const orphanedSet = (store: Store, uid: string): OrphanedSet | undefined =>
+  store.get(ORPHANS, uid)?.value as unknown as OrphanedSet | undefined;
+
+export const orphanedSets = (store: Store): OrphanedSet[] =>
+  [...store.list(ORPHANS)].map(({ value }) => value as unknown as OrphanedSet);
+
+/** Uids of the sets whose pods are the ones of `adopterUid`, in order. */
+export const adoptedBy = (store: Store, adopterUid: string): string[] =>
+  orphanedSets(store)
+    .filter(({ adopter }) => adopter?.uid === adopterUid)
+    .map(({ uid }) => uid)
+    .sort();
+
+/** Expects what is there now, so that of two who write it one looks again. */
+export const putOrphaned = (store: Store, set: OrphanedSet): Write => ({
+  collection: ORPHANS,
+  id: set.uid,
+  value: { ...set },
+  expect: store.get(ORPHANS, set.uid)?.version ?? 'absent',
+  durable: true,
+});
+
+export const dropOrphaned = (uid: string): Write => ({ collection: ORPHANS, id: uid, durable: true });
+
+/** A node's pods of a DaemonSet, those it took over among them, oldest first. */
+export function podsOfSet(
+  { podsBySet }: Pick<NodeState, 'podsBySet'>,
+  uid: string,
+  adopted: readonly string[],
+): readonly PodReport[] {
+  const own = podsBySet.get(uid) ?? [];
+  const others = adopted.flatMap((one) => podsBySet.get(one) ?? []);
+  return others.length === 0 ? own : [...own, ...others].sort(oldestFirst);
+}

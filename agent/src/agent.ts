@@ -17,7 +17,7 @@ import { openHolds, tellHolds } from './holds/holds.ts';
 import { ownerOf, readIdentity } from './identity/identity-files.ts';
 import { createAgentEvents } from './node/agent-events.ts';
 import { buildReport } from './node/build-report.ts';
-import { bodiesOf } from './node/desired-state.ts';
+import { bodiesOf, bodiesOfPod } from './node/desired-state.ts';
 import { type NodeAgent, startNodeAgent } from './node/node-agent.ts';
 import { createReporter } from './node/reporter.ts';
 import { createDockerRuntime } from './runtime/docker-runtime.ts';
@@ -27,6 +27,8 @@ import { openPodBook } from './state/pod-book.ts';
 import { serveTunnel } from './sync/log-tunnel.ts';
 import { createPlaneClient } from './sync/plane-client.ts';
 import { startSyncSession } from './sync/sync-session.ts';
+import { systemMounts } from './volumes/mounts.ts';
+import { openPodVolumes } from './volumes/pod-volumes.ts';
 
 export interface AgentOptions {
   readonly dataDir: string;
@@ -93,7 +95,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     ownTaints: () => options.taints,
     held: () => holdText(holds.current()),
     nodeIp: () => facts.now().ip,
-    nodeMemoryBytes: facts.now().memoryBytes,
+    volumes: openPodVolumes(join(dataDir, 'pods'), systemMounts),
+    allocatable: facts.now(),
     minOomScoreAdjust: lowestOomScore(),
     monotonicNow,
     machineTime,
@@ -133,7 +136,10 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const takeEffect = async (told: NodeDesired) => {
     agent.setDesired(told);
     reporter.changed();
-    const wanted = new Set([...bodiesOf(told), ...pods.all().map(({ record }) => record.templateHash)]);
+    const wanted = new Set([
+      ...bodiesOf(told),
+      ...pods.all().flatMap(({ record }) => bodiesOfPod(bodies, record)),
+    ]);
     await bodies
       .keepOnly(wanted)
       .catch((error: unknown) => logger.warn({ err: error }, 'old bodies stay on disk'));
@@ -197,6 +203,7 @@ const nothingMore = (before: NodeDesired | undefined): NodeDesired => ({
   taints: [],
   tombstones: [],
   orphans: [],
+  configs: [],
 });
 
 const maintenanceOf = (windows: AgentOptions['maintenanceWindows']): Maintenance => ({

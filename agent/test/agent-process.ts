@@ -8,6 +8,8 @@ import { createDockerRuntime } from '../src/runtime/docker-runtime.ts';
 import { openBodyFiles } from '../src/state/body-files.ts';
 import { openDesiredFile } from '../src/state/desired-file.ts';
 import { openPodBook } from '../src/state/pod-book.ts';
+import { systemMounts } from '../src/volumes/mounts.ts';
+import { openPodVolumes } from '../src/volumes/pod-volumes.ts';
 
 const [directory = '', socketPath = '', owner = ''] = process.argv.slice(2);
 const fail = (error: unknown) => {
@@ -26,7 +28,8 @@ const agent = startNodeAgent({
   ownTaints: () => [],
   held: () => undefined,
   nodeIp: () => '127.0.0.1',
-  nodeMemoryBytes: 2 ** 34,
+  volumes: openPodVolumes(join(directory, 'pods'), systemMounts),
+  allocatable: { cpus: 2, memoryBytes: 2 ** 34, diskBytes: 0 },
   minOomScoreAdjust: 0,
   monotonicNow: () => performance.now(),
   machineTime: () => ({ bootId: 'boot-1', upMs: performance.now() }),

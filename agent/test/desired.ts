@@ -1,6 +1,7 @@
 // What a plane tells a node, and the bodies it names, to test with.
 import { createHash } from 'node:crypto';
-import type { DesiredDaemonSet, NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
+import type { ConfigObject, DesiredDaemonSet, NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
+import type { ConfigKind } from '@fleetset/scheduler-core/node/config-data';
 import { type PlacementRules, placementRules } from '@fleetset/scheduler-core/placement';
 import type { PodSpec, PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
 import { TEST_IMAGE } from './pods.ts';
@@ -62,6 +63,7 @@ export function toldSet(
       minReadySeconds: options.minReadySeconds ?? 0,
       surge: options.surge ?? false,
       adopts: [...(options.adopts ?? [])],
+      config: undefined,
     },
     bodies: [rules, ...(granted ? [granted] : [])],
   };
@@ -76,6 +78,25 @@ export interface DesiredParts {
   readonly taints?: NodeDesired['taints'];
   readonly tombstones?: NodeDesired['tombstones'];
   readonly orphans?: readonly string[];
+  readonly configs?: readonly ToldConfig[];
+}
+
+/** A ConfigMap or Secret as a node is told of it. */
+export interface ToldConfig {
+  readonly told: ConfigObject;
+  readonly bodies: readonly Body[];
+}
+
+/** `data`: as text; absent: there is no such object. */
+export function toldConfig(
+  kind: ConfigKind,
+  name: string,
+  data?: { readonly [key: string]: string },
+): ToldConfig {
+  const encoded = (text: string) => (kind === 'Secret' ? Buffer.from(text).toString('base64') : text);
+  const entries = Object.entries(data ?? {}).map(([key, text]) => [key, encoded(text)]);
+  const bodies = data ? [body({ data: Object.fromEntries(entries) })] : [];
+  return { told: { kind, namespace: 'default', name, hash: bodies[0]?.hash ?? '' }, bodies };
 }
 
 export const desired = (parts: DesiredParts = {}): NodeDesired => ({
@@ -85,7 +106,10 @@ export const desired = (parts: DesiredParts = {}): NodeDesired => ({
   taints: parts.taints ?? [],
   tombstones: parts.tombstones ?? [],
   orphans: [...(parts.orphans ?? [])],
+  configs: (parts.configs ?? []).map(({ told }) => told),
 });
 
-export const bodiesNamed = (parts: DesiredParts): readonly Body[] =>
-  (parts.daemonSets ?? []).flatMap((set) => (typeof set === 'string' ? toldSet(set) : set).bodies);
+export const bodiesNamed = (parts: DesiredParts): readonly Body[] => [
+  ...(parts.daemonSets ?? []).flatMap((set) => (typeof set === 'string' ? toldSet(set) : set).bodies),
+  ...(parts.configs ?? []).flatMap(({ bodies }) => bodies),
+];

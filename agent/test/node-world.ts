@@ -17,8 +17,10 @@ import { type NodeAgent, startNodeAgent } from '../src/node/node-agent.ts';
 import type { ContainerRuntime } from '../src/runtime/container-runtime.ts';
 import { type BodyFiles, openBodyFiles } from '../src/state/body-files.ts';
 import { openPodBook, type PodBook } from '../src/state/pod-book.ts';
+import { openPodVolumes } from '../src/volumes/pod-volumes.ts';
 import { bodiesNamed, type DesiredParts, desired } from './desired.ts';
 import { createFakeEngine, type FakeContainer, type FakeEngine } from './fake-runtime.ts';
+import { plainMounts } from './plain-mounts.ts';
 import { tempDirectory } from './temp-directory.ts';
 
 export const NODE_NAME = 'node-1';
@@ -240,7 +242,8 @@ async function startInstance(
     ownTaints: () => taints,
     held: () => holdText(holds.current()),
     nodeIp: () => NODE_IP,
-    nodeMemoryBytes: 2 ** 34,
+    volumes: openPodVolumes(join(directory, 'pods'), plainMounts),
+    allocatable: { cpus: 2, memoryBytes: 2 ** 34, diskBytes: 0 },
     minOomScoreAdjust: -1000,
     monotonicNow: () => performance.now(),
     machineTime: () => machineTimeOf(options),

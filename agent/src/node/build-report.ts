@@ -159,7 +159,8 @@ function buildPod(
 function isQuiet(views: readonly ContainerView[]): boolean {
   return views.every(
     ({ current, waiting }) =>
-      current?.state !== 'running' && (waiting === undefined || waiting.reason === 'ContainerCreating'),
+      current?.state !== 'running' &&
+      (waiting === undefined || (waiting.reason === 'ContainerCreating' && waiting.message === undefined)),
   );
 }
 

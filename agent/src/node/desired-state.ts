@@ -1,11 +1,12 @@
 // What the node was told, resolved: rules and templates in place of their hashes.
 
 import type { NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
-import type { NodeDaemonSet } from '@fleetset/scheduler-core/node/pod-record';
+import type { NodeDaemonSet, PodRecord } from '@fleetset/scheduler-core/node/pod-record';
 import type { PlacementRules } from '@fleetset/scheduler-core/placement';
 import type { PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
 import type { BodyFiles } from '../state/body-files.ts';
+import { snapshotBodies } from './pod-config.ts';
 
 export interface ResolvedDesired {
   readonly daemonSets: readonly NodeDaemonSet[];
@@ -18,11 +19,15 @@ export interface ResolvedDesired {
 }
 
 /** Hashes that a desired state names. */
-export function bodiesOf(desired: NodeDesired): ReadonlySet<string> {
-  const hashes = desired.daemonSets.flatMap(({ placementHash, templateHash }) => [
-    placementHash,
-    templateHash,
-  ]);
+export function bodiesOf({ daemonSets, configs }: NodeDesired): ReadonlySet<string> {
+  const hashes = [
+    ...daemonSets.flatMap(({ placementHash, templateHash, config }) => [
+      placementHash,
+      templateHash,
+      ...(config ? [config.hash, ...config.bodies] : []),
+    ]),
+    ...configs.map(({ hash }) => hash),
+  ];
   return new Set(hashes.filter((hash) => hash !== ''));
 }
 
@@ -54,3 +59,9 @@ export const unresolvedSets = (desired: NodeDesired, bodies: BodyFiles): Readonl
 
 export const templateOf = (bodies: BodyFiles, hash: string): PodTemplateSpec | undefined =>
   bodies.get(hash) as PodTemplateSpec | undefined;
+
+/** What a pod needs as long as it is there, whatever is told later. */
+export function bodiesOfPod(bodies: BodyFiles, { templateHash }: PodRecord): readonly string[] {
+  const template = templateOf(bodies, templateHash);
+  return [templateHash, ...(template ? snapshotBodies(bodies, template) : [])];
+}

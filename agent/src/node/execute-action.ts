@@ -24,35 +24,32 @@ import {
   type SettingsInput,
   takesImageUser,
 } from '../runtime/container-settings.ts';
-import { prepareHostPath } from '../runtime/host-path.ts';
 import type { PodBook } from '../state/pod-book.ts';
+import { ActionFailed } from './action-failed.ts';
 import type { AgentEvents } from './agent-events.ts';
+import {
+  ensureVolumes,
+  hasBoundPaths,
+  type PrepareParts,
+  prepareContainer,
+  volumePod,
+} from './prepare-container.ts';
 
-export interface ExecuteParts {
-  readonly nodeName: string;
+export interface ExecuteParts extends PrepareParts {
   readonly runtime: ContainerRuntime;
   readonly pods: PodBook;
   readonly events: AgentEvents;
-  readonly nodeMemoryBytes: number;
   readonly minOomScoreAdjust: number;
-  readonly monotonicNow: () => number;
   readonly templateOf: (templateHash: string) => PodTemplateSpec | undefined;
   readonly daemonSet: (uid: string) => NodeDaemonSet | undefined;
   /** The newest holder of a pod, as seen last. */
-  readonly holderOf: (podUid: string) => { readonly id: string; readonly attempt: number } | undefined;
+  readonly holderOf: (
+    podUid: string,
+  ) => { readonly id: string; readonly attempt: number; readonly ip?: string } | undefined;
   /** Above that of every holder that a container of the pod was made for: also of one that vanished since, whose
    *  number must not come back while containers still join its network. */
   readonly nextHolderAttempt: (podUid: string) => number;
   readonly signal: AbortSignal;
-}
-
-/** A failed action on a container, in the words of Kubernetes. */
-export class ActionFailed extends Error {
-  readonly trouble: Trouble;
-  constructor(trouble: Trouble, cause?: unknown) {
-    super(trouble.message, { cause });
-    this.trouble = trouble;
-  }
 }
 
 /** However long a pull takes, it goes on while the engine tells of progress. */
@@ -63,6 +60,7 @@ export async function executeAction(parts: ExecuteParts, action: NodeAction): Pr
     case 'bear':
       return bear(parts, action.daemonSetUid);
     case 'forget':
+      await parts.volumes.remove(action.podUid);
       return parts.pods.forget(action.podUid);
     case 'reject':
       return reject(parts, action);
@@ -130,7 +128,7 @@ async function create(parts: ExecuteParts, action: CreateAction): Promise<void> 
         ? Math.max(action.attempt, parts.nextHolderAttempt(action.podUid))
         : action.attempt,
     ...(holder && action.container !== HOLDER ? { holder } : {}),
-    nodeMemoryBytes: parts.nodeMemoryBytes,
+    nodeMemoryBytes: parts.allocatable.memoryBytes,
     minOomScoreAdjust: parts.minOomScoreAdjust,
   };
   if (action.container === HOLDER) {
@@ -138,16 +136,20 @@ async function create(parts: ExecuteParts, action: CreateAction): Promise<void> 
     return;
   }
   const container = spec.containers.find(({ name }) => name === action.container);
+  const check = action.only === 'check';
   // Without its holder it would land in the host's network. A holder that is gone is made again first.
-  if (!container || (!spec.hostNetwork && !holder)) return;
+  if (!container || (!spec.hostNetwork && !holder && !check)) return;
+  const pod = volumePod(parts, record, template, holder?.ip);
+  await ensureVolumes(parts, pod);
   await ensureImage(parts, record, container);
   await requireNonRoot(parts, template, container);
-  await prepareVolumes(parts, template, container);
+  const prepared = await prepareContainer(parts, pod, container, check);
+  if (check) return;
   await asCreate(parts, async () => {
     const imageUser = takesImageUser(spec, container)
       ? await parts.runtime.imageUser(container.image ?? '')
       : '';
-    return containerSettings({ ...input, imageUser }, container);
+    return containerSettings({ ...input, imageUser }, container, prepared);
   });
   parts.events.add({
     type: 'Normal',
@@ -256,27 +258,11 @@ async function requireNonRoot(
   throw new ActionFailed(trouble(parts, 'create', 'CreateContainerConfigError', why));
 }
 
-async function prepareVolumes(
-  parts: ExecuteParts,
-  { spec }: PodTemplateSpec,
-  container: Container,
-): Promise<void> {
-  for (const mount of container.volumeMounts ?? []) {
-    const hostPath = spec?.volumes?.find(({ name }) => name === mount.name)?.hostPath;
-    if (!hostPath) continue;
-    try {
-      await prepareHostPath(hostPath.path, hostPath.type ?? '');
-    } catch (error) {
-      const why = `MountVolume.SetUp failed for volume ${JSON.stringify(mount.name)} : ${(error as Error).message}`;
-      throw new ActionFailed(trouble(parts, 'create', 'FailedMount', why), error);
-    }
-  }
-}
-
 type StartAction = Extract<NodeAction, { kind: 'start' }>;
 type StopAction = Extract<NodeAction, { kind: 'stop' }>;
 
 async function start(parts: ExecuteParts, action: StartAction): Promise<void> {
+  await renewVolumes(parts, action);
   try {
     await parts.runtime.start(action.id);
   } catch (error) {
@@ -294,6 +280,22 @@ async function start(parts: ExecuteParts, action: StartAction): Promise<void> {
     podUid: action.podUid,
     container: action.container,
   });
+}
+
+/** It may have been made before a reboot: what lay in memory then, and what was bound, is made again. */
+async function renewVolumes(parts: ExecuteParts, { podUid, container: name }: StartAction): Promise<void> {
+  const record = parts.pods.get(podUid)?.record;
+  const template = record && parts.templateOf(record.templateHash);
+  const container = template?.spec?.containers.find((candidate) => candidate.name === name);
+  if (!record || !template?.spec || !container) return;
+  const pod = volumePod(parts, record, template, parts.holderOf(podUid)?.ip);
+  try {
+    await ensureVolumes(parts, pod);
+    if (hasBoundPaths(template.spec, container)) await prepareContainer(parts, pod, container);
+  } catch (error) {
+    if (!(error instanceof ActionFailed) || error.trouble.kind !== 'create') throw error;
+    throw new ActionFailed({ ...error.trouble, kind: 'start' }, error);
+  }
 }
 
 async function stop(parts: ExecuteParts, action: StopAction): Promise<void> {

@@ -2,8 +2,14 @@
 
 import type { NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
 import { startLevelLoop } from '@fleetset/scheduler-core/level-loop';
+import type { Allocatable } from '@fleetset/scheduler-core/node/field-ref';
 import type { FailedPodBackOff } from '@fleetset/scheduler-core/node/finished-pods';
-import { actionKey, type ContainerMemory, type NodeAction } from '@fleetset/scheduler-core/node/node-action';
+import {
+  actionKey,
+  type ContainerMemory,
+  type NodeAction,
+  type Trouble,
+} from '@fleetset/scheduler-core/node/node-action';
 import { type NodePlan, planNode } from '@fleetset/scheduler-core/node/plan-node';
 import {
   containerKey,
@@ -15,6 +21,7 @@ import {
 } from '@fleetset/scheduler-core/node/pod-record';
 import type { MachineTime } from '@fleetset/scheduler-core/node/ready-since';
 import type { PlacementNode } from '@fleetset/scheduler-core/placement';
+import type { PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
 import type { Logger } from 'pino';
 import { pause } from '../pause.ts';
@@ -23,11 +30,16 @@ import { runProbe } from '../probes/run-probe.ts';
 import { type ContainerRuntime, type RuntimeContainer, RuntimeError } from '../runtime/container-runtime.ts';
 import type { BodyFiles } from '../state/body-files.ts';
 import type { PodBook } from '../state/pod-book.ts';
+import type { PodVolumes } from '../volumes/pod-volumes.ts';
+import { ActionFailed } from './action-failed.ts';
 import type { AgentEvents } from './agent-events.ts';
 import { type ResolvedDesired, resolveDesired, templateOf, unresolvedSets } from './desired-state.ts';
-import { ActionFailed, type ExecuteParts, executeAction } from './execute-action.ts';
+import { type ExecuteParts, executeAction } from './execute-action.ts';
+import { createLiveVolumes } from './live-volumes.ts';
 import { generationOf, leaveAlone, NOTHING_TOLD, type NodeView, newestHolder } from './node-view.ts';
+import { podConfig } from './pod-config.ts';
 import { plannedHealth, podHealth } from './pod-health.ts';
+import { volumePod } from './prepare-container.ts';
 import { takeOver } from './take-over.ts';
 
 export interface NodeAgentParts {
@@ -35,6 +47,7 @@ export interface NodeAgentParts {
   readonly runtime: ContainerRuntime;
   readonly pods: PodBook;
   readonly bodies: BodyFiles;
+  readonly volumes: PodVolumes;
   readonly events: AgentEvents;
   /** What this node says of itself: automatic labels and its config file. */
   readonly ownLabels: () => { readonly [key: string]: string };
@@ -43,7 +56,8 @@ export interface NodeAgentParts {
   readonly held: () => string | undefined;
   /** The node's address: where pods on the host's network listen. */
   readonly nodeIp: () => string | undefined;
-  readonly nodeMemoryBytes: number;
+  /** Of the machine: what a pod without limits may use. */
+  readonly allocatable: Allocatable;
   readonly minOomScoreAdjust: number;
   readonly monotonicNow: () => number;
   readonly machineTime: () => MachineTime;
@@ -127,6 +141,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     const containers = await look();
     adopt(containers);
     if (told) takeOver(pods, told, logger);
+    await liveVolumes.tidy();
     const desired = told ? resolveDesired(told, bodies) : undefined;
     if (!told || !desired) {
       // Nothing is known of what should run here: what runs is left alone, and shown.
@@ -167,6 +182,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     };
     for (const { record, bucket } of plan.pods) if (bucket === 'stop') announceEnd(record.uid);
     for (const action of plan.actions) launch(action);
+    liveVolumes.sync(containers, plan);
     syncProber(containers, plan);
     forgetEnded(containers);
     parts.onChange();
@@ -207,16 +223,38 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
       .map(({ record, ending, end }) => {
         const template = templateOf(bodies, record.templateHash);
         const health = healthOf(record);
+        const config = template && configOf(record.namespace, template).state;
         return {
           record,
           ...(template ? { template } : {}),
           ...(ending ? { ending } : {}),
           ...(health ? { health } : {}),
           ...(end ? { end } : {}),
+          ...(config ? { config } : {}),
         };
       });
 
   const healthSources = () => ({ pods, bodies, machineTime: parts.machineTime(), ...prober });
+
+  const configOf = (namespace: string, template: PodTemplateSpec) =>
+    podConfig(told, bodies, namespace, template);
+
+  const liveVolumes = createLiveVolumes({
+    volumes: parts.volumes,
+    pods,
+    logger,
+    podOf: (record) => {
+      const template = templateOf(bodies, record.templateHash);
+      return template && volumePod(executeParts, record, template);
+    },
+    hold: () => pause(HOLD_AFTER_FAILURE_MS, stopping.signal),
+    wake: () => loop.wake(),
+    onFailure: (podUid, { message }) => {
+      logger.warn({ pod: podUid }, message);
+      parts.events.add({ type: 'Warning', reason: 'FailedMount', message, podUid });
+      parts.onChange();
+    },
+  });
 
   const toSeen = ({ id, identity, state }: RuntimeContainer): SeenContainer => {
     if (state === 'exited' && !ended.has(id)) ended.set(id, monotonicNow());
@@ -290,7 +328,10 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     runtime,
     pods,
     events: parts.events,
-    nodeMemoryBytes: parts.nodeMemoryBytes,
+    volumes: parts.volumes,
+    nodeIp: parts.nodeIp,
+    allocatable: parts.allocatable,
+    configOf,
     minOomScoreAdjust: parts.minOomScoreAdjust,
     monotonicNow,
     templateOf: (hash) => templateOf(bodies, hash),
@@ -344,26 +385,30 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     if (error === undefined) {
       if (key && (action.kind === 'create' || action.kind === 'start')) {
         const { trouble: _over, ...rest } = memory.get(key) ?? {};
-        memory.set(key, rest);
+        const checked = action.kind === 'create' && action.only === 'check';
+        memory.set(key, { ...rest, ...(checked ? { checked } : {}) });
       }
       return 0;
     }
     if (error instanceof ActionFailed && key && 'container' in action) {
       memory.set(key, { ...memory.get(key), trouble: error.trouble });
-      const { reason, message, kind } = error.trouble;
+      const { reason, message } = error.trouble;
       logger.warn({ pod: action.podUid, container: action.container, reason }, message);
-      if (kind !== 'image')
-        parts.events.add({
-          type: 'Warning',
-          reason: reason === 'FailedMount' ? reason : 'Failed',
-          message: reason === 'FailedMount' ? message : `Error: ${message}`,
-          podUid: action.podUid,
-          container: action.container,
-        });
+      tellTrouble(action.podUid, action.container, error.trouble);
       return 0;
     }
     if (!stopping.signal.aborted) logger.warn({ err: error, action: action.kind }, `${action.kind} failed`);
     return HOLD_AFTER_FAILURE_MS;
+  };
+
+  const tellTrouble = (podUid: string, container: string, { kind, reason, message }: Trouble) => {
+    if (kind === 'image' || reason === 'ContainerCreating') return;
+    // A volume is the pod's, not one container's.
+    const about =
+      reason === 'FailedMount'
+        ? { reason, message }
+        : { reason: 'Failed', message: `Error: ${message}`, container };
+    parts.events.add({ type: 'Warning', podUid, ...about });
   };
 
   runtime.follow(() => loop.wake(), stopping.signal);

@@ -38,6 +38,8 @@ export interface ContainerSettings {
   readonly env: readonly string[];
   readonly workingDir?: string;
   readonly user?: string;
+  /** Beside those that its user has. */
+  readonly groups?: readonly number[];
   readonly hostname?: string;
   readonly tty?: boolean;
   readonly stdin?: boolean;

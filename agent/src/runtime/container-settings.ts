@@ -1,9 +1,10 @@
 // A container of a pod template as the engine is to create it. Pure: what the node must be asked for (the
 // holder's id, what a hostPath is) comes in.
 import { cgroupSettings } from '@fleetset/scheduler-core/node/cgroup-settings';
-import { expandEnvironment, expandVariables } from '@fleetset/scheduler-core/node/expand-variables';
+import { expandVariables } from '@fleetset/scheduler-core/node/expand-variables';
 import { HOLDER, type PodRecord } from '@fleetset/scheduler-core/node/pod-record';
 import { oomScoreAdjust } from '@fleetset/scheduler-core/node/qos-class';
+import { isConfigVolume } from '@fleetset/scheduler-core/node/volume-files';
 import type { Container, VolumeMount } from '@fleetset/scheduler-core/schema/container';
 import type { PodSpec } from '@fleetset/scheduler-core/schema/pod';
 import type { ContainerSettings, Mount, PublishedPort } from './container-runtime.ts';
@@ -56,9 +57,19 @@ function publishedPorts({ ports = [] }: Container): PublishedPort[] {
   );
 }
 
-export function containerSettings(input: SettingsInput, container: Container): ContainerSettings {
+/** What is the pod's, and was made ready before. */
+export interface Prepared {
+  readonly environment: ReadonlyMap<string, string>;
+  /** What each of its volumeMounts mounts, in their order. */
+  readonly sources: readonly string[];
+}
+
+export function containerSettings(
+  input: SettingsInput,
+  container: Container,
+  { environment, sources }: Prepared,
+): ContainerSettings {
   const { pod, spec, attempt, holder } = input;
-  const environment = expandEnvironment(container.env ?? []);
   const expand = (texts: readonly string[]) => texts.map((text) => expandVariables(text, environment));
   const user = userOf(spec, container, input.imageUser);
   return {
@@ -76,11 +87,12 @@ export function containerSettings(input: SettingsInput, container: Container): C
     network: holder ? { holderId: holder.id } : 'host',
     ...(spec.hostPID ? { hostPid: true } : {}),
     ...(spec.hostIPC ? { hostIpc: true } : {}),
-    mounts: (container.volumeMounts ?? []).map((mount) => mountOf(spec, mount)),
+    mounts: (container.volumeMounts ?? []).map((mount, index) => mountOf(spec, mount, sources[index] ?? '')),
     ports: [],
     ...cgroupSettings(container),
     oomScoreAdjust: Math.max(oomScoreAdjust(spec, container, input.nodeMemoryBytes), input.minOomScoreAdjust),
     ...securityOf(container),
+    ...(spec.securityContext?.fsGroup === undefined ? {} : { groups: [spec.securityContext.fsGroup] }),
   };
 }
 
@@ -102,12 +114,13 @@ function userOf(spec: PodSpec, container: Container, imageUser = ''): string | u
   return `${user ?? (imageUser.split(':')[0] || '0')}:${group}`;
 }
 
-function mountOf({ volumes = [] }: PodSpec, mount: VolumeMount): Mount {
+function mountOf({ volumes = [] }: PodSpec, mount: VolumeMount, source: string): Mount {
   const volume = volumes.find(({ name }) => name === mount.name);
   return {
-    source: volume?.hostPath?.path ?? '',
+    source,
     target: mount.mountPath,
-    readOnly: mount.readOnly ?? false,
+    // What the agent fills is for reading, as in Kubernetes.
+    readOnly: mount.readOnly === true || (volume !== undefined && isConfigVolume(volume)),
     propagation:
       mount.mountPropagation === 'Bidirectional'
         ? 'rshared'

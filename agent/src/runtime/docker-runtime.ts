@@ -265,6 +265,7 @@ function createOptions(settings: ContainerSettings, owner: string): Docker.Conta
       ...(settings.hostPid ? { PidMode: 'host' } : {}),
       ...ipcMode(settings),
       ...resourceOptions(settings),
+      ...(settings.groups ? { GroupAdd: settings.groups.map(String) } : {}),
       ...(settings.privileged ? { Privileged: true } : {}),
       ...(settings.capAdd ? { CapAdd: [...settings.capAdd] } : {}),
       ...(settings.capDrop ? { CapDrop: [...settings.capDrop] } : {}),

@@ -1,9 +1,10 @@
-// Templates and placement rules by the hash of their content, one file each, so that a node that boots alone has
-// all it needs.
+// Templates, placement rules, ConfigMaps and Secrets by the hash of their content, one file each, so that a node that
+// boots alone has all it needs. Encrypted: there are secrets among them.
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readIfThere, writeDurable } from './durable-file.ts';
+import { isSealed, openSecretBox, type SecretBox } from './secret-box.ts';
 
 export interface BodyFiles {
   /** The parsed body, or undefined when it is not here or not what its name says. */
@@ -17,12 +18,14 @@ export class BadBody extends Error {}
 
 const hashOf = (content: Uint8Array): string => createHash('sha256').update(content).digest('hex');
 
+/** The key lies beside the directory. */
 export async function openBodyFiles(directory: string): Promise<BodyFiles> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
+  const box = await openSecretBox(`${directory}.key`);
   const bodies = new Map<string, object>();
   for (const name of await readdir(directory)) {
     const path = join(directory, name);
-    const body = /^[0-9a-f]{64}$/.test(name) ? await readBody(path, name) : 'damaged';
+    const body = /^[0-9a-f]{64}$/.test(name) ? await readBody(box, path, name) : 'damaged';
     // Half written, or not what its name says: asked for again when it is wanted.
     if (body === 'damaged') await rm(path, { force: true }).catch(() => {});
     else if (body) bodies.set(name, body);
@@ -33,7 +36,7 @@ export async function openBodyFiles(directory: string): Promise<BodyFiles> {
       if (bodies.has(hash)) return;
       const body = parseBody(hash, content);
       if (!body) throw new BadBody(`body ${hash.slice(0, 12)} is not what its hash says, or not JSON`);
-      await writeDurable(join(directory, hash), content);
+      await writeDurable(join(directory, hash), await box.seal(hash, content));
       bodies.set(hash, body);
     },
     keepOnly: async (wanted) => {
@@ -47,10 +50,13 @@ export async function openBodyFiles(directory: string): Promise<BodyFiles> {
 }
 
 /** Undefined when it cannot be read now: no reason to remove it. */
-async function readBody(path: string, hash: string): Promise<object | 'damaged' | undefined> {
+async function readBody(box: SecretBox, path: string, hash: string): Promise<object | 'damaged' | undefined> {
   try {
-    const content = await readIfThere(path);
-    return content && (parseBody(hash, content) ?? 'damaged');
+    const stored = await readIfThere(path);
+    if (!stored) return undefined;
+    // Agents before this one wrote bodies as they came.
+    const content = isSealed(stored) ? box.open(hash, stored) : stored;
+    return (content && parseBody(hash, content)) ?? 'damaged';
   } catch {
     return undefined;
   }

@@ -1,13 +1,19 @@
 // One action against the engine: what counts as done, what becomes a container's trouble, and what is nobody's fault.
+import { join } from 'node:path';
 import type { CreateAction, NodeAction } from '@fleetset/scheduler-core/node/node-action';
 import type { Container } from '@fleetset/scheduler-core/schema/container';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { ActionFailed } from '../../src/node/action-failed.ts';
 import { createAgentEvents } from '../../src/node/agent-events.ts';
-import { ActionFailed, executeAction } from '../../src/node/execute-action.ts';
+import { executeAction } from '../../src/node/execute-action.ts';
+import { podConfig } from '../../src/node/pod-config.ts';
 import { type ContainerRuntime, RuntimeError } from '../../src/runtime/container-runtime.ts';
+import { openBodyFiles } from '../../src/state/body-files.ts';
 import { openPodBook } from '../../src/state/pod-book.ts';
+import { openPodVolumes } from '../../src/volumes/pod-volumes.ts';
 import { template } from '../desired.ts';
 import { createFakeEngine, type FakeEngine } from '../fake-runtime.ts';
+import { plainMounts } from '../plain-mounts.ts';
 import { podRecord, settings, TEST_IMAGE } from '../pods.ts';
 import { tempDirectory } from '../temp-directory.ts';
 import { OBEYS } from '../test-programs.ts';
@@ -28,7 +34,9 @@ const record = podRecord();
 
 /** The node's end: one pod of one container, and how its actions are done. */
 async function openPod(over: Partial<Container> = {}, wrap: Partial<ContainerRuntime> = {}) {
-  const pods = await openPodBook(await tempDirectory(), () => {});
+  const directory = await tempDirectory();
+  const pods = await openPodBook(directory, () => {});
+  const bodies = await openBodyFiles(join(directory, 'bodies'));
   await pods.add(record);
   const events = createAgentEvents();
   const runtime = { ...engine.runtime(OWNER), ...wrap };
@@ -40,7 +48,10 @@ async function openPod(over: Partial<Container> = {}, wrap: Partial<ContainerRun
         runtime,
         pods,
         events,
-        nodeMemoryBytes: 2 ** 34,
+        volumes: openPodVolumes(join(directory, 'pods'), plainMounts),
+        nodeIp: () => '127.0.0.1',
+        allocatable: { cpus: 2, memoryBytes: 2 ** 34, diskBytes: 0 },
+        configOf: (namespace, whole) => podConfig(undefined, bodies, namespace, whole),
         minOomScoreAdjust: -1000,
         monotonicNow: () => performance.now(),
         templateOf: () => template({ containers: [container] }),

@@ -437,10 +437,12 @@ describe('what a container may not be', () => {
       containers: [container('app', { volumeMounts: [{ name: 'v', mountPath: '/v' }] })],
     };
     await world.tell({ daemonSets: [web('web-1', spec)] });
-    await world.until('it is told', () => podOf('web').statusJson.includes('FailedMount'));
-    expect(podOf('web').statusJson).toMatch(
-      /MountVolume.SetUp failed for volume.*hostPath type check failed/,
-    );
+    await world.until('it is told', () => podOf('web').statusJson.includes('MountVolume'));
+    const [status] = JSON.parse(podOf('web').statusJson).containerStatuses;
+    expect(status.state.waiting).toEqual({
+      reason: 'ContainerCreating',
+      message: expect.stringMatching(/^MountVolume.SetUp failed for volume "v" : hostPath type check failed/),
+    });
   });
 
   it('may be a group with the user of its image', async () => {

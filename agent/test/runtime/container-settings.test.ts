@@ -1,10 +1,16 @@
 // How a container of a manifest is translated for the engine.
+import { expandEnvironment } from '@fleetset/scheduler-core/node/expand-variables';
 import { qosClass } from '@fleetset/scheduler-core/node/qos-class';
 import type { Container } from '@fleetset/scheduler-core/schema/container';
 import type { PodSpec } from '@fleetset/scheduler-core/schema/pod';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 import type { ContainerSettings } from '../../src/runtime/container-runtime.ts';
-import { containerSettings, holderSettings, takesImageUser } from '../../src/runtime/container-settings.ts';
+import {
+  containerSettings,
+  holderSettings,
+  type Prepared,
+  takesImageUser,
+} from '../../src/runtime/container-settings.ts';
 import { podRecord } from '../pods.ts';
 
 const GIB = 2 ** 30;
@@ -28,8 +34,16 @@ function translate({ container, spec, imageUser, minOomScoreAdjust = -1000 }: Ca
     ...(imageUser === undefined ? {} : { imageUser }),
     ...(spec?.hostNetwork === false ? { holder: HOLDER } : {}),
   };
-  return containerSettings(input, whole);
+  return containerSettings(input, whole, prepared(whole, input.spec));
 }
+
+/** As the agent makes it ready, where nothing has to be looked up for it. */
+const prepared = (container: Container, spec: PodSpec): Prepared => ({
+  environment: expandEnvironment(container.env ?? []),
+  sources: (container.volumeMounts ?? []).map(
+    (mount) => spec.volumes?.find(({ name }) => name === mount.name)?.hostPath?.path ?? `/kept/${mount.name}`,
+  ),
+});
 
 const resources = (limits: Container['resources'], requests?: { [name: string]: string }) => ({
   container: { resources: { ...limits, ...(requests ? { requests } : {}) } },
@@ -366,7 +380,25 @@ describe('volumes', () => {
   ])('a path of the host %s', (_name, mount, wanted) => {
     expect(translate({ spec, container: { volumeMounts: [mount] } }).mounts).toMatchObject([wanted]);
   });
+
+  it.each<[string, object, boolean]>([
+    ['configMap', { configMap: { name: 'c' } }, true],
+    ['secret', { secret: { secretName: 's' } }, true],
+    ['projected', { projected: { sources: [] } }, true],
+    ['downwardAPI', { downwardAPI: {} }, true],
+    ['emptyDir', { emptyDir: {} }, false],
+  ])('of a %s, only read: %#', (_name, source, readOnly) => {
+    const mount = { name: 'v', mountPath: '/v' };
+    const given = { spec: { volumes: [{ name: 'v', ...source }] }, container: { volumeMounts: [mount] } };
+    expect(translate(given).mounts).toMatchObject([{ source: '/kept/v', target: '/v', readOnly }]);
+  });
 });
+
+test('fsGroup is one more group of every container', () => {
+  expect(translate({ spec: { securityContext: { fsGroup: 2000 } } }).groups).toEqual([2000]);
+});
+
+const NOTHING: Prepared = { environment: new Map(), sources: [] };
 
 describe('the name on the engine', () => {
   it('differs by pod, container and attempt', () => {
@@ -376,8 +408,8 @@ describe('the name on the engine', () => {
         const input = { pod, spec: { containers: [] }, attempt, nodeMemoryBytes: GIB, minOomScoreAdjust: 0 };
         return [
           holderSettings(input, 'i').name,
-          containerSettings(input, { name: 'a' }).name,
-          containerSettings(input, { name: 'b' }).name,
+          containerSettings(input, { name: 'a' }, NOTHING).name,
+          containerSettings(input, { name: 'b' }, NOTHING).name,
         ];
       }),
     );

@@ -1,5 +1,5 @@
 // Bodies by the hash of their content: only what fits its name is believed.
-import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { BadBody, openBodyFiles } from '../../src/state/body-files.ts';
@@ -27,7 +27,7 @@ describe('bodies', () => {
     ['whose name is a path', '../../etc/passwd', one.content],
     ['whose hash is written in capitals', one.hash.toUpperCase(), one.content],
   ])('a body %s is refused and not written', async (_name, hash, content) => {
-    const directory = await tempDirectory();
+    const directory = join(await tempDirectory(), 'bodies');
     const files = await openBodyFiles(directory);
     await expect(files.put(hash, content)).rejects.toBeInstanceOf(BadBody);
     expect(files.get(hash)).toBeUndefined();
@@ -38,12 +38,12 @@ describe('bodies', () => {
     const { createHash } = await import('node:crypto');
     const hash = createHash('sha256').update(text).digest('hex');
     await expect(
-      (await openBodyFiles(await tempDirectory())).put(hash, Buffer.from(text)),
+      (await openBodyFiles(join(await tempDirectory(), 'bodies'))).put(hash, Buffer.from(text)),
     ).rejects.toBeInstanceOf(BadBody);
   });
 
   it('keep only what is wanted, on disk too', async () => {
-    const directory = await tempDirectory();
+    const directory = join(await tempDirectory(), 'bodies');
     const files = await openBodyFiles(directory);
     for (const { hash, content } of [one, two, three]) await files.put(hash, content);
     await files.keepOnly(new Set([two.hash, 'f'.repeat(64)]));
@@ -52,15 +52,15 @@ describe('bodies', () => {
   });
 
   it('any beginning of a body, or any changed byte of it, is as if it were not there; the others are', async () => {
-    const directory = await tempDirectory();
+    const directory = join(await tempDirectory(), 'bodies');
     const path = join(directory, one.hash);
-    await (await openBodyFiles(directory)).put(two.hash, two.content);
-    const damaged = [
-      ...Array.from(one.content.keys(), (length) => one.content.subarray(0, length)),
-      ...Array.from(one.content.keys(), (at) =>
-        Buffer.from(one.content).fill((one.content[at] ?? 0) ^ 1, at, at + 1),
-      ),
-    ];
+    const whole = await openBodyFiles(directory);
+    for (const { hash, content } of [one, two]) await whole.put(hash, content);
+    const stored = await readFile(path);
+    const damaged = [one.content, stored].flatMap((sound) => [
+      ...Array.from(sound.keys(), (length) => sound.subarray(0, length)),
+      ...Array.from(sound.keys(), (at) => Buffer.from(sound).fill((sound[at] ?? 0) ^ 1, at, at + 1)),
+    ]);
     for (const content of damaged) {
       await writeFile(path, content);
       const files = await openBodyFiles(directory);
@@ -69,7 +69,30 @@ describe('bodies', () => {
     }
     const files = await openBodyFiles(directory);
     await files.put(one.hash, one.content);
-    expect(await readFile(path)).toEqual(one.content);
+    expect((await openBodyFiles(directory)).get(one.hash)).toEqual({ one: 1 });
+  });
+
+  it('lie encrypted on the disk, with a key beside them that is for root alone', async () => {
+    const directory = join(await tempDirectory(), 'bodies');
+    const secret = body({ data: { password: 'aHVudGVyMg==' } });
+    await (await openBodyFiles(directory)).put(secret.hash, secret.content);
+    expect((await readFile(join(directory, secret.hash))).includes('aHVudGVyMg==')).toBe(false);
+    const key = `${directory}.key`;
+    expect((await stat(key)).mode & 0o777).toBe(0o600);
+    expect((await openBodyFiles(directory)).get(secret.hash)).toBeDefined();
+    // Without the key nothing can be read; what is wanted is asked for again.
+    await writeFile(key, Buffer.alloc(32));
+    const without = await openBodyFiles(directory);
+    expect(without.get(secret.hash)).toBeUndefined();
+    await without.put(secret.hash, secret.content);
+    expect((await openBodyFiles(directory)).get(secret.hash)).toBeDefined();
+  });
+
+  it('of an agent that did not encrypt them are still read', async () => {
+    const directory = join(await tempDirectory(), 'bodies');
+    await mkdir(directory);
+    await writeFile(join(directory, one.hash), one.content);
+    expect((await openBodyFiles(directory)).get(one.hash)).toEqual({ one: 1 });
   });
 
   it('that cannot be read for a while are not thrown away', async () => {
@@ -86,7 +109,7 @@ describe('bodies', () => {
   });
 
   it('what kills left beside them is cleared away, what is somebody else’s is not in the way', async () => {
-    const directory = await tempDirectory();
+    const directory = join(await tempDirectory(), 'bodies');
     await (await openBodyFiles(directory)).put(one.hash, one.content);
     await writeFile(join(directory, `${two.hash}.new`), 'half of a bo');
     await mkdir(join(directory, three.hash));

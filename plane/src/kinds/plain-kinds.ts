@@ -11,13 +11,14 @@ import {
   secret,
 } from '@fleetset/scheduler-core/schema/plain';
 import {
+  checked,
   type FieldError,
   forbidden,
   invalid,
   required,
 } from '@fleetset/scheduler-core/validation/field-error';
 import { validateMetadata } from '@fleetset/scheduler-core/validation/metadata';
-import { dnsLabelProblem } from '@fleetset/scheduler-core/validation/names';
+import { configKeyProblem, dnsLabelProblem } from '@fleetset/scheduler-core/validation/names';
 import { ageOf } from './age.ts';
 import { AGE, column, NAME } from './columns.ts';
 import type { Kind, KubeObject } from './kind.ts';
@@ -33,7 +34,6 @@ const ALL_VERBS = [
   'update',
   'watch',
 ] as const;
-const DATA_KEY = /^[-._a-zA-Z0-9]+$/;
 const DATA_LIMIT_BYTES = 1024 * 1024;
 
 export const namespaceKind: Kind = {
@@ -158,17 +158,8 @@ const validateSize = (field: string, bytes: number): FieldError[] =>
       ]
     : [];
 
-function validateKeys(field: string, data: Entries): FieldError[] {
-  return Object.keys(data)
-    .filter((key) => !DATA_KEY.test(key) || key.length > 253 || key === '.' || key.startsWith('..'))
-    .map((key) =>
-      invalid(
-        `${field}[${key}]`,
-        key,
-        "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')",
-      ),
-    );
-}
+const validateKeys = (field: string, data: Entries): FieldError[] =>
+  Object.keys(data).flatMap((key) => checked(`${field}[${key}]`, key, configKeyProblem));
 
 const validateBase64 = (field: string, data: { readonly [key: string]: string }): FieldError[] =>
   Object.entries(data)

@@ -1,37 +1,38 @@
-// What one node is told: every DaemonSet with its placement rules and the revision this node may run, what
-// operators set on the node, and the pods that somebody deleted.
+// What one node is told: every DaemonSet with its placement rules and the revision this node may run, the ConfigMaps
+// and Secrets that its pods name, what operators set on the node, and the pods that somebody deleted.
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
-import { type DesiredDaemonSet, NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
+import { type ConfigObject, type DesiredDaemonSet, NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
 import { type PlacementRules, placementRules } from '@fleetset/scheduler-core/placement';
 import { revisionTemplate } from '@fleetset/scheduler-core/revision-history';
 import { allowsSurge, updateStrategyOf } from '@fleetset/scheduler-core/rollout/update-strategy';
 import type { DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
 import type { Node } from '@fleetset/scheduler-core/schema/node';
-import type { PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
+import type { PodSpec, PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
 import { operatorLabels, operatorTaints } from '../fleet/compose-node.ts';
+import type { Fleet } from '../fleet/fleet.ts';
 import { nodeRecord } from '../fleet/node-record.ts';
-import { adoptedBy, orphanedSets } from '../fleet/orphans.ts';
+import { adoptedBy, type OrphanedSet, orphanedSets, podsOfSet } from '../fleet/orphans.ts';
 import { tombstonesOf } from '../fleet/tombstones.ts';
 import type { KubeObject } from '../kinds/kind.ts';
 import type { Store } from '../store/store.ts';
 import type { BodyBook } from './body-book.ts';
 import type { StoredRevision } from './daemon-set-pass.ts';
 import type { GrantBook } from './grants.ts';
+import { decisionsFor } from './node-view.ts';
+import { remembered } from './remembered.ts';
+import { configKey, readConfig, refsOf } from './told-configs.ts';
 
 /** Placement rules and templates, made once from each stored object. */
 const rulesOf = new WeakMap<object, PlacementRules>();
+const rulesFor = (spec: PodSpec) => remembered(rulesOf, spec, () => placementRules(spec));
+const NO_SPEC: PodSpec = { containers: [] };
 const templateOf = new WeakMap<object, PodTemplateSpec>();
 
-const remembered = <T extends object>(cache: WeakMap<object, T>, key: object, make: () => T): T => {
-  const known = cache.get(key);
-  if (known) return known;
-  const made = make();
-  cache.set(key, made);
-  return made;
-};
+type StoredSet = DaemonSet & { readonly metadata: KubeObject['metadata'] };
 
 export interface DesiredInputs {
   readonly store: Store;
+  readonly fleet: Fleet;
   readonly bodies: BodyBook;
   readonly grants: GrantBook;
   /** Of a DaemonSet's uid, by hash. */
@@ -41,15 +42,17 @@ export interface DesiredInputs {
 /** Without its generation: that is given when the content is new. */
 export function desiredFor(inputs: DesiredInputs, node: Node): NodeDesired {
   const name = node.metadata?.name ?? '';
+  const sets = [...inputs.store.list('apps/daemonsets')]
+    .map(({ value }) => value as unknown as StoredSet)
+    .filter(({ metadata }) => !metadata.deletionTimestamp);
   const record = nodeRecord(inputs.store, name);
   const own = { ownLabels: record?.ownLabels ?? {}, ownTaints: record?.ownTaints ?? [] };
   return {
     generation: undefined,
-    daemonSets: [...inputs.store.list('apps/daemonsets')]
-      .map(({ value }) => value as unknown as DaemonSet & { metadata: KubeObject['metadata'] })
-      .filter(({ metadata }) => !metadata.deletionTimestamp)
+    daemonSets: sets
       .map((daemonSet) => desiredSet(inputs, daemonSet, name))
       .sort((a, b) => (a.uid < b.uid ? -1 : 1)),
+    configs: configsFor(inputs, sets, node),
     labels: sortedRecord(operatorLabels(node.metadata?.labels ?? {}, own)),
     taints: operatorTaints(node.spec?.taints ?? [], own).map(({ key, value = '', effect }) => ({
       key,
@@ -68,32 +71,97 @@ export function desiredFor(inputs: DesiredInputs, node: Node): NodeDesired {
 const sortedRecord = (record: { readonly [key: string]: string }): { [key: string]: string } =>
   Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1)));
 
-function desiredSet(
-  { store, bodies, grants, revisionsOf }: DesiredInputs,
-  daemonSet: DaemonSet & { readonly metadata: KubeObject['metadata'] },
-  nodeName: string,
-): DesiredDaemonSet {
+/** The template of one of its revisions. */
+function templateNamed(
+  { revisionsOf }: DesiredInputs,
+  uid: string,
+  hash: string | undefined,
+): PodTemplateSpec | undefined {
+  const revision = hash === undefined ? undefined : revisionsOf(uid).get(hash);
+  return revision && remembered(templateOf, revision, () => revisionTemplate(revision));
+}
+
+interface Templates {
+  readonly namespace: string;
+  readonly templates: readonly PodTemplateSpec[];
+}
+
+/** Of the revisions that the node may run and that it still runs, where the DaemonSet belongs on it. */
+function templatesOf(inputs: DesiredInputs, { metadata, spec }: StoredSet, node: Node): Templates {
+  const { uid = '', namespace = '' } = metadata;
+  const nodeName = node.metadata?.name ?? '';
+  const state = inputs.fleet.state(nodeName);
+  const pods = podsOfSet(state, uid, adoptedBy(inputs.store, uid));
+  const hashes = new Set([inputs.grants.of(uid).get(nodeName), ...pods.map(({ revision }) => revision)]);
+  const templates = [...hashes].flatMap((hash) => templateNamed(inputs, uid, hash) ?? []);
+  if (!templates.some((template) => refsOf(template).length > 0)) return { namespace, templates: [] };
+  const rules = rulesFor(spec?.template?.spec ?? NO_SPEC);
+  const belongs = decisionsFor(state, node, rules, uid, state.lost).rollout !== 'Leave';
+  return { namespace, templates: belongs ? templates : [] };
+}
+
+/** Of pods that a DaemonSet left behind, which go on. */
+function orphanTemplates({ store, fleet }: DesiredInputs, set: OrphanedSet, nodeName: string): Templates {
+  const { namespace, name, uid } = set;
+  const hashes = new Set((fleet.state(nodeName).podsBySet.get(uid) ?? []).map(({ revision }) => revision));
+  const templates = [...hashes].flatMap((hash) => {
+    const stored = store.get('apps/controllerrevisions', `${namespace}/${name}-${hash}`)?.value;
+    return stored
+      ? [remembered(templateOf, stored, () => revisionTemplate(stored as unknown as StoredRevision))]
+      : [];
+  });
+  return { namespace, templates };
+}
+
+function configsFor(inputs: DesiredInputs, sets: readonly StoredSet[], node: Node): ConfigObject[] {
+  const nodeName = node.metadata?.name ?? '';
+  const all = [
+    ...sets.map((set) => templatesOf(inputs, set, node)),
+    ...orphanedSets(inputs.store)
+      .filter(({ adopter }) => !adopter)
+      .map((set) => orphanTemplates(inputs, set, nodeName)),
+  ];
+  const told = new Map<string, ConfigObject>();
+  for (const { namespace, templates } of all)
+    for (const { kind, name } of templates.flatMap((template) => refsOf(template))) {
+      const config = readConfig(inputs, kind, namespace, name);
+      told.set(configKey(config), config);
+    }
+  return [...told].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, config]) => config);
+}
+
+function desiredSet(inputs: DesiredInputs, daemonSet: StoredSet, nodeName: string): DesiredDaemonSet {
+  const { store, bodies, grants } = inputs;
   const { uid = '', namespace = '', name = '' } = daemonSet.metadata;
-  const spec = daemonSet.spec?.template?.spec ?? { containers: [] };
   const revisionHash = grants.of(uid).get(nodeName);
-  const revision = revisionHash === undefined ? undefined : revisionsOf(uid).get(revisionHash);
-  const template = revision && remembered(templateOf, revision, () => revisionTemplate(revision));
+  const template = templateNamed(inputs, uid, revisionHash);
   return {
     namespace,
     name,
     uid,
-    placementHash: bodies.hashOf(remembered(rulesOf, spec, () => placementRules(spec))),
+    placementHash: bodies.hashOf(rulesFor(daemonSet.spec?.template?.spec ?? NO_SPEC)),
     templateHash: template ? bodies.hashOf(template) : '',
     revision: template ? (revisionHash ?? '') : '',
     minReadySeconds: daemonSet.spec?.minReadySeconds ?? 0,
     // What began as a surge ends as one: more nodes may be on their way than may be down.
     surge: allowsSurge(updateStrategyOf(daemonSet)) || grants.isSurge(uid, nodeName),
     adopts: adoptedBy(store, uid),
+    config: undefined,
   };
 }
 
 /** One for all: its buffer has grown to what they need. */
 const writer = new BinaryWriter();
+
+/** Hashes of the bodies that it names. */
+export const bodiesOf = ({ daemonSets, configs }: NodeDesired): string[] => [
+  ...daemonSets.flatMap(({ placementHash, templateHash, config }) => [
+    placementHash,
+    templateHash,
+    ...(config ? [config.hash, ...config.bodies] : []),
+  ]),
+  ...configs.map(({ hash }) => hash),
+];
 
 export const desiredContent = (desired: NodeDesired): Buffer =>
   Buffer.from(NodeDesired.encode(desired, writer).finish());

@@ -124,7 +124,7 @@ interface Decisions {
 }
 
 /** The agent's word, as long as it is heard; the plane's own reading of the same rules otherwise. */
-function decisionsFor(
+export function decisionsFor(
   state: NodeState,
   node: Node,
   rules: PlacementRules,

@@ -2,6 +2,7 @@
 // status; then tells each touched node what it is to do now.
 import type { Generation } from '@fleetset/proto/gen/fleetset/v1/node';
 import { startLevelLoop } from '@fleetset/scheduler-core/level-loop';
+import type { ConfigKind } from '@fleetset/scheduler-core/node/config-data';
 import { revisionHash } from '@fleetset/scheduler-core/revision-history';
 import type { RolloutEvent } from '@fleetset/scheduler-core/rollout/rollout-condition';
 import type { DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
@@ -14,13 +15,15 @@ import type { KubeObject } from '../kinds/kind.ts';
 import type { Change, Store, Write } from '../store/store.ts';
 import { schedule } from '../timer.ts';
 import type { BodyBook } from './body-book.ts';
+import { createConfigIndex } from './config-index.ts';
 import { passDaemonSet, type SetPlan, type StoredRevision } from './daemon-set-pass.ts';
-import { desiredContent, desiredFor } from './desired-state.ts';
+import { bodiesOf, desiredContent, desiredFor } from './desired-state.ts';
 import { finishDeletion, leftoversOf } from './end-of-set.ts';
 import type { GrantBook } from './grants.ts';
 import { createNodeViews } from './node-views.ts';
 import { adopt, settleOrphans } from './orphaning.ts';
 import type { RolloutRecords } from './rollout-records.ts';
+import { CONFIG_COLLECTIONS, configKey } from './told-configs.ts';
 
 export interface RolloutLoopParts {
   readonly store: Store;
@@ -50,6 +53,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
   const dirtyNodes = new Set<string>();
   const plans = new Map<string, SetPlan>();
   const views = createNodeViews(parts);
+  const configs = createConfigIndex();
   /** When time alone changes something of a DaemonSet. */
   const due = new Map<string, number>();
 
@@ -140,11 +144,19 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
     const byHash = new Map(
       [...revisions].map(([uid, list]) => [uid, new Map(list.map((one) => [revisionHash(one), one]))]),
     );
-    const inputs = { store, bodies, grants, revisionsOf: (uid: string) => byHash.get(uid) ?? new Map() };
+    const inputs = {
+      store,
+      fleet,
+      bodies,
+      grants,
+      revisionsOf: (uid: string) => byHash.get(uid) ?? new Map(),
+    };
     for (const name of names) {
       const node = store.get('core/nodes', name)?.value as unknown as Node | undefined;
       const state = fleet.get(name);
-      if (node && state?.session) tellNode(fleet, state, desiredFor(inputs, node), store.epoch);
+      const desired = node && state?.session ? desiredFor(inputs, node) : undefined;
+      configs.set(name, desired?.configs.map(configKey) ?? []);
+      if (desired && state) tellNode(fleet, state, desired, store.epoch);
     }
     return names;
   };
@@ -176,7 +188,16 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       onChange(change);
       loop.wake();
     });
+  /** Most ConfigMaps and Secrets are nobody's here. */
+  const followConfig = (kind: ConfigKind) =>
+    store.watch(CONFIG_COLLECTIONS[kind], store.version(), ({ id }) => {
+      const before = dirtyNodes.size;
+      for (const name of configs.nodesOf(`${kind}/${id}`)) dirtyNodes.add(name);
+      if (dirtyNodes.size > before) loop.wake();
+    });
   const watches = [
+    followConfig('ConfigMap'),
+    followConfig('Secret'),
     follow('apps/daemonsets', (change) => {
       if (isStatusOnly(change)) return;
       dirtySets.add(uidOf(change));
@@ -292,12 +313,8 @@ function tellNode(
     return;
   }
   const counter = (told?.generation.counter ?? 0) + 1;
-  const bodies = desired.daemonSets.flatMap(({ placementHash, templateHash }) => [
-    placementHash,
-    templateHash,
-  ]);
   const generation = { epoch, counter };
-  fleet.change(state.name, { told: { generation, content, bodies } });
+  fleet.change(state.name, { told: { generation, content, bodies: bodiesOf(desired) } });
   sendDesired(state, session, desired, generation);
 }
 

@@ -91,7 +91,7 @@ export function createSyncSessions(parts: SyncSessionsParts): SyncSessions {
             events: newEvents(fleet.state(session.nodeName), session, message.value.events),
           });
         case 'bodiesWanted':
-          return sendBodies(bodies, session, message.value);
+          return sendBodies(bodies, fleet.state(session.nodeName), session, message.value);
         case 'desiredRefused':
           return refusedDesired(parts, session, message.value);
         default:
@@ -197,8 +197,12 @@ function recordNode(
 /** Well under what one message may hold, the largest body included. */
 const BODIES_BYTES = 4 * 1024 * 1024;
 
-/** In as many messages as it takes; at least one, so that the agent is never without an answer. */
-function sendBodies(bodies: BodyBook, session: Session, { hashes }: BodiesWanted): void {
+/**
+ * In as many messages as it takes; at least one, so that the agent is never without an answer. Nothing that the node
+ * was not told of: there are Secrets among the bodies.
+ */
+function sendBodies(bodies: BodyBook, { told }: NodeState, session: Session, { hashes }: BodiesWanted): void {
+  const allowed = new Set(told?.bodies);
   let batch: Body[] = [];
   let bytes = 0;
   const flush = () => {
@@ -207,7 +211,7 @@ function sendBodies(bodies: BodyBook, session: Session, { hashes }: BodiesWanted
     bytes = 0;
   };
   for (const hash of hashes) {
-    const content = bodies.content(hash);
+    const content = allowed.has(hash) ? bodies.content(hash) : undefined;
     if (!content) continue;
     if (batch.length > 0 && bytes + content.length > BODIES_BYTES) flush();
     batch.push({ hash, content });

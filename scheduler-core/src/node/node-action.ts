@@ -38,6 +38,8 @@ export interface OnContainer {
 export interface CreateAction extends OnContainer {
   readonly kind: 'create';
   readonly attempt: number;
+  /** Everything but the making: what its environment holds is not known before the pod's network is up. */
+  readonly only?: 'check';
   /** What to remember from now on: this try counts for the next wait. */
   readonly backOff?: Pick<ContainerMemory, 'restart' | 'pull'>;
 }
@@ -48,16 +50,21 @@ export interface ContainerMemory {
   readonly making?: number;
   readonly restart?: BackOff;
   readonly pull?: BackOff;
+  /** Its creation was gone through up to what must wait for the pod's network. */
+  readonly checked?: boolean;
   /** The last action on it failed; gone with the next that succeeds. */
   readonly trouble?: Trouble;
 }
 
 export interface Trouble {
-  readonly kind: 'image' | 'create' | 'start';
+  /** `config`: only another state of the ConfigMaps and Secrets it names can help. */
+  readonly kind: 'image' | 'create' | 'start' | 'config';
   /** As Kubernetes names it: ErrImagePull, CreateContainerError, RunContainerError ... */
   readonly reason: string;
   readonly message: string;
   readonly failedAt: number;
+  /** Of kind `config`: the state that did not do (see PlannedPod). */
+  readonly config?: string;
 }
 
 /** Two actions of one key are never under way together. */

@@ -1,6 +1,7 @@
 // The next possible actions on the containers of one pod, by its bucket (rules 96 to 99).
 import { CONTAINER_RESTART, decideRetry, IMAGE_PULL } from '../restart-back-off.ts';
 import type { PodChoice } from './choose-pods.ts';
+import { wantsPodAddress } from './field-ref.ts';
 import type { ContainerMemory, CreateAction, NodeAction, OnContainer } from './node-action.ts';
 import { containerKey, containerNames, HOLDER, type PlannedPod, type SeenContainer } from './pod-record.ts';
 
@@ -51,8 +52,11 @@ function planOne(name: string, pod: PodView): ContainerSteps {
   if (context.busy.has(key)) return NOTHING;
   const container = latest(name, seen);
   const memory = context.memory.get(key) ?? {};
-  if (!container)
-    return canBeCreated(name, pod) ? create(at, firstAttempt(name, seen), memory, context) : NOTHING;
+  if (!container) {
+    const attempt = firstAttempt(name, seen);
+    if (canBeCreated(name, pod)) return create(at, attempt, memory, context);
+    return canBeChecked(name, memory, pod) ? asCheck(create(at, attempt, memory, context)) : NOTHING;
+  }
   const tidy = olderAttempts(at, seen, container, context);
   return withTidy(nextStep(at, container, memory, pod), tidy);
 }
@@ -60,6 +64,11 @@ function planOne(name: string, pod: PodView): ContainerSteps {
 /** The number of a holder that vanished is not given again: what joined that one would pass for joining this. */
 const firstAttempt = (name: string, seen: readonly SeenContainer[]): number =>
   name === HOLDER ? 1 + Math.max(-1, ...seen.map(({ holderAttempt }) => holderAttempt ?? -1)) : 0;
+
+const asCheck = ({ actions, waits }: ContainerSteps): ContainerSteps => ({
+  actions: actions.map((action) => (action.kind === 'create' ? { ...action, only: 'check' } : action)),
+  waits,
+});
 
 const withTidy = (steps: ContainerSteps, tidy: readonly NodeAction[]): ContainerSteps => ({
   actions: [...steps.actions, ...tidy],
@@ -83,13 +92,9 @@ function nextStep(
       // Without its network it waits for a new holder: made now, it would be on the host's.
       if (!canBeCreated(container.name, pod)) return NOTHING;
       if (lostNetwork)
-        return only({
-          ...at,
-          kind: 'create',
-          attempt: container.attempt + 1,
-          reason: "the pod's network is new",
-        });
-      if (memory.trouble?.kind === 'start') return create(at, container.attempt + 1, memory, context);
+        return create({ ...at, reason: "the pod's network is new" }, container.attempt + 1, memory, context);
+      if (memory.trouble?.kind === 'start' || memory.trouble?.kind === 'config')
+        return create(at, container.attempt + 1, memory, context);
       return mayStart(container, pod) ? only({ ...at, kind: 'start', id: container.id }) : NOTHING;
     case 'exited':
       return choice.bucket === 'run' && canBeCreated(container.name, pod)
@@ -107,11 +112,21 @@ const stopAction = (
   reason: string,
 ): NodeAction => ({ ...at, kind: 'stop', id: container.id, graceSeconds, reason });
 
-/** Containers join the network of a holder that exists and has not ended. */
-function canBeCreated(name: string, { holder, seen }: PodView): boolean {
-  if (!holder || name === HOLDER) return true;
-  const current = latest(HOLDER, seen);
-  return current !== undefined && current.state !== 'exited';
+/** Containers join the network of a holder that exists and has not ended; who names its address waits until it runs. */
+function canBeCreated(name: string, pod: PodView): boolean {
+  if (!pod.holder || name === HOLDER) return true;
+  const current = latest(HOLDER, pod.seen);
+  if (current === undefined || current.state === 'exited') return false;
+  return current.state === 'running' || !namesPodAddress(name, pod);
+}
+
+/** Beside the pod it replaces, so that what is wrong with it is known before that one is stopped. */
+const canBeChecked = (name: string, memory: ContainerMemory, pod: PodView): boolean =>
+  pod.choice.bucket === 'prepare' && memory.checked !== true && namesPodAddress(name, pod);
+
+function namesPodAddress(name: string, { choice, context }: PodView): boolean {
+  const containers = context.pods.get(choice.record.uid)?.template?.spec?.containers ?? [];
+  return containers.some((container) => container.name === name && wantsPodAddress(container));
 }
 
 function mayStart({ name }: SeenContainer, { choice, holder, seen }: PodView): boolean {
@@ -125,15 +140,20 @@ function joinsAnEndedHolder({ name, holderAttempt }: SeenContainer, { holder, se
   return current === undefined || current.state === 'exited' || current.attempt !== holderAttempt;
 }
 
-/** A first try at once; after a failure by its back-off, images by one of their own (rule 98). */
+/** A first try at once; after a failure by its back-off, images by one of their own (rule 98), and for want of a
+ *  ConfigMap or Secret when those have changed. */
 function create(
   at: OnContainer,
   attempt: number,
   memory: ContainerMemory,
-  { now }: PlanContext,
+  { now, pods }: PlanContext,
 ): ContainerSteps {
   const { trouble } = memory;
   if (!trouble) return only({ ...at, kind: 'create', attempt });
+  if (trouble.kind === 'config')
+    return trouble.config === pods.get(at.podUid)?.config
+      ? NOTHING
+      : only({ ...at, kind: 'create', attempt });
   const [limits, field] =
     trouble.kind === 'image' ? ([IMAGE_PULL, 'pull'] as const) : ([CONTAINER_RESTART, 'restart'] as const);
   const waited = memory[field] ?? { waitMs: limits.initialMs, updatedAt: trouble.failedAt };

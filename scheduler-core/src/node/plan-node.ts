@@ -231,7 +231,12 @@ function podProgress({ record, template, health }: PlannedPod, input: NodeInput)
       seen.some(({ state }) => state === 'running') || names.some((name) => busyWith(name) === 'start'),
     prepared:
       template !== undefined &&
-      names.every((name) => seen.some((container) => container.name === name) && busyWith(name) !== 'create'),
+      names.every(
+        (name) =>
+          busyWith(name) !== 'create' &&
+          (seen.some((container) => container.name === name) ||
+            input.memory.get(containerKey(record.uid, name))?.checked === true),
+      ),
     ...(health ? { ready: health.ready } : {}),
     available: health?.availableAt !== undefined && health.availableAt <= input.now,
   };

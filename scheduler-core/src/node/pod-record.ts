@@ -59,6 +59,8 @@ export interface PlannedPod {
   readonly health?: PodHealth;
   /** It has failed or succeeded. */
   readonly end?: PodEnd;
+  /** Which ConfigMaps and Secrets it has now, with which content: equal texts, equal state. */
+  readonly config?: string;
 }
 
 export interface PodHealth {

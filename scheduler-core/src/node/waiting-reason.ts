@@ -19,7 +19,12 @@ export function waitingReason(
   if (container?.state === 'running') return undefined;
   const trouble = memory?.trouble;
   if (trouble?.kind === 'image') return imageTrouble(image, trouble, memory?.pull !== undefined);
-  if (trouble) return { reason: trouble.reason, message: trouble.message };
+  // As in Kubernetes a volume that cannot be had shows as such in events only; the message says why here too.
+  if (trouble)
+    return {
+      reason: trouble.reason === 'FailedMount' ? 'ContainerCreating' : trouble.reason,
+      message: trouble.message,
+    };
   if (container?.state !== 'exited') return { reason: 'ContainerCreating' };
   const waitMs = memory?.restart?.waitMs;
   if (waitMs === undefined || container.endedAt === undefined || now >= container.endedAt + waitMs)

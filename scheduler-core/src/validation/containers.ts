@@ -7,6 +7,7 @@ import type {
   ResourceRequirements,
   SecurityContext,
 } from '../schema/container.ts';
+import { validateEnvFrom, validateValueFrom } from './config-sources.ts';
 import {
   atLeastZero,
   checked,
@@ -18,8 +19,9 @@ import {
   notSupported,
   required,
 } from './field-error.ts';
-import { dnsLabelProblem, portNameProblem, qualifiedNameProblem } from './names.ts';
+import { dnsLabelProblem, envNameProblem, portNameProblem, qualifiedNameProblem } from './names.ts';
 import { validatePortRef, validateProbe } from './probes.ts';
+import { localPath } from './volumes.ts';
 
 const PULL_POLICIES = ['Always', 'IfNotPresent', 'Never'];
 const STANDARD_RESOURCES = new Set(['cpu', 'memory', 'ephemeral-storage']);
@@ -74,6 +76,7 @@ function validateContainer(
       : []),
     ...validatePorts(`${at}.ports`, container.ports ?? [], hostNetwork),
     ...(container.env ?? []).flatMap((variable, index) => validateEnv(`${at}.env[${index}]`, variable)),
+    ...validateEnvFrom(`${at}.envFrom`, container.envFrom ?? []),
     ...validateMounts(`${at}.volumeMounts`, container, volumeNames),
     ...validateResources(`${at}.resources`, container.resources ?? {}),
     ...validateProbe(`${at}.livenessProbe`, container.livenessProbe, 'liveness'),
@@ -140,15 +143,9 @@ function repeatedHostPorts(field: string, containers: readonly Container[]): Fie
 function validateEnv(at: string, { name, value, valueFrom }: EnvVar): FieldError[] {
   const errors: FieldError[] = [];
   if (name === '') errors.push(required(`${at}.name`));
-  else if (!/^[\x20-\x3c\x3e-\x7e]+$/.test(name))
-    errors.push(
-      invalid(
-        `${at}.name`,
-        name,
-        "a valid environment variable name must consist only of printable ASCII characters other than '='",
-      ),
-    );
+  else errors.push(...checked(`${at}.name`, name, envNameProblem));
   if (!valueFrom) return errors;
+  errors.push(...validateValueFrom(`${at}.valueFrom`, valueFrom));
   const sources = Object.keys(valueFrom).length;
   if (sources === 0)
     errors.push(
@@ -160,7 +157,7 @@ function validateEnv(at: string, { name, value, valueFrom }: EnvVar): FieldError
     );
   else if (value)
     errors.push(invalid(`${at}.valueFrom`, '', 'may not be specified when `value` is not empty'));
-  if (sources > 1)
+  else if (sources > 1)
     errors.push(invalid(`${at}.valueFrom`, '', 'may not have more than one field specified at a time'));
   return errors;
 }
@@ -180,7 +177,10 @@ function validateMounts(field: string, container: Container, volumeNames: Readon
       errors.push(
         invalid(`${field}.subPathExpr`, mount.subPathExpr, 'subPathExpr and subPath are mutually exclusive'),
       );
-    errors.push(...validateSubPath(`${field}.subPath`, mount.subPath));
+    errors.push(
+      ...localPath(`${field}.subPath`, mount.subPath),
+      ...localPath(`${field}.subPathExpr`, mount.subPathExpr),
+    );
     if (
       mount.mountPropagation &&
       !['None', 'HostToContainer', 'Bidirectional'].includes(mount.mountPropagation)
@@ -201,12 +201,6 @@ function validateMounts(field: string, container: Container, volumeNames: Readon
       );
     return errors;
   });
-}
-
-function validateSubPath(field: string, subPath: string | undefined): FieldError[] {
-  if (!subPath) return [];
-  if (subPath.startsWith('/')) return [invalid(field, subPath, 'must be a relative path')];
-  return subPath.split('/').includes('..') ? [invalid(field, subPath, "must not contain '..'")] : [];
 }
 
 function validateResources(at: string, { limits = {}, requests = {} }: ResourceRequirements): FieldError[] {

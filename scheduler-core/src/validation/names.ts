@@ -59,3 +59,16 @@ export function portNameProblem(value: string): string | undefined {
   if (value.startsWith('-') || value.endsWith('-')) return 'must not begin or end with a hyphen';
   return undefined;
 }
+
+/** An entry's key in a ConfigMap or a Secret. */
+export function configKeyProblem(value: string): string | undefined {
+  if (value.length > 253) return 'must be no more than 253 characters';
+  if (/^[-._a-zA-Z0-9]+$/.test(value) && value !== '.' && !value.startsWith('..')) return undefined;
+  return "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
+}
+
+/** Rule 80. */
+export const envNameProblem = (value: string): string | undefined =>
+  /^[\x20-\x3c\x3e-\x7e]+$/.test(value)
+    ? undefined
+    : "a valid environment variable name must consist only of printable ASCII characters other than '='";

@@ -45,13 +45,11 @@ const POD_SECURITY_REFUSED = [
   'seLinuxOptions',
   'windowsOptions',
   'supplementalGroups',
-  'fsGroup',
   'sysctls',
   'seccompProfile',
   'appArmorProfile',
 ] as const;
 const CONTAINER_REFUSED: readonly (keyof Container)[] = [
-  'envFrom',
   'volumeDevices',
   'lifecycle',
   'restartPolicy',
@@ -94,6 +92,7 @@ export function findUnsupported(daemonSet: DaemonSet): SupportFindings {
     ...((pod.os?.name ?? 'linux') === 'linux'
       ? []
       : [`${at}.os.name: agents run on linux, and reject a pod that is for ${pod.os?.name}`]),
+    ...(pod.volumes ?? []).flatMap((volume, index) => volumeWarnings(`${at}.volumes[${index}]`, volume)),
     ...(pod.hostUsers === false ? [`${at}.hostUsers: user namespaces are not used`] : []),
     ...pod.containers.flatMap((container, index) =>
       containerWarnings(`${at}.containers[${index}]`, container),
@@ -146,10 +145,28 @@ function surgeOverPorts(daemonSet: DaemonSet): string[] {
   ];
 }
 
-const volumeFindings = (at: string, volume: Volume): FieldError[] =>
-  Object.keys(volume)
-    .filter((key) => key !== 'name' && key !== 'hostPath')
-    .map((source) => unsupported(`${at}.${source}`));
+const VOLUMES = ['hostPath', 'emptyDir', 'configMap', 'secret', 'downwardAPI', 'projected'];
+const PROJECTED = ['configMap', 'secret', 'downwardAPI'];
+
+function volumeFindings(at: string, volume: Volume): FieldError[] {
+  const { medium = '' } = volume.emptyDir ?? {};
+  return [
+    ...Object.keys(volume)
+      .filter((key) => key !== 'name' && !VOLUMES.includes(key))
+      .map((source) => unsupported(`${at}.${source}`)),
+    ...(medium === '' || medium === 'Memory' ? [] : [unsupported(`${at}.emptyDir.medium`)]),
+    ...(volume.projected?.sources ?? []).flatMap((source, index) =>
+      Object.keys(source)
+        .filter((kind) => !PROJECTED.includes(kind))
+        .map((kind) => unsupported(`${at}.projected.sources[${index}].${kind}`)),
+    ),
+  ];
+}
+
+const volumeWarnings = (at: string, { emptyDir }: Volume): string[] =>
+  emptyDir?.sizeLimit && emptyDir.medium !== 'Memory'
+    ? [`${at}.emptyDir.sizeLimit: has no effect: the disk is not metered`]
+    : [];
 
 function containerFindings(at: string, container: Container): FieldError[] {
   return [
@@ -157,10 +174,10 @@ function containerFindings(at: string, container: Container): FieldError[] {
     ...present(`${at}.resources`, container.resources ?? {}, ['claims']),
     ...resourceFindings(`${at}.resources.limits`, container.resources?.limits),
     ...(container.env ?? []).flatMap((variable, index) =>
-      variable.valueFrom ? [unsupported(`${at}.env[${index}].valueFrom`)] : [],
+      present(`${at}.env[${index}].valueFrom`, variable.valueFrom ?? {}, ['fileKeyRef']),
     ),
     ...(container.volumeMounts ?? []).flatMap((mount, index) =>
-      present(`${at}.volumeMounts[${index}]`, mount, ['subPath', 'subPathExpr', 'recursiveReadOnly']),
+      present(`${at}.volumeMounts[${index}]`, mount, ['recursiveReadOnly']),
     ),
     ...present(`${at}.securityContext`, container.securityContext ?? {}, SECURITY_REFUSED),
     ...probeFindings(`${at}.livenessProbe`, container.livenessProbe),

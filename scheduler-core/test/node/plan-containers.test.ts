@@ -347,3 +347,46 @@ describe('a pod that is prepared', () => {
     ],
   ]);
 });
+
+describe('a container that cannot be made for want of a ConfigMap or Secret', () => {
+  plans([
+    ['waits, however long', 'grant r1 \n pod a r1 \n config a c1 \n trouble a/main config c1'],
+    [
+      'and is made at once when those are others',
+      'grant r1 \n pod a r1 \n config a c2 \n trouble a/main config c1',
+      'create a/main#0',
+    ],
+    [
+      'also after it ran',
+      'grant r1 \n pod a r1 \n a/main#3 ended 1s ago \n config a c2 \n trouble a/main config c1',
+      'create a/main#4',
+    ],
+    [
+      'the old pod runs on meanwhile',
+      'grant r2 \n pod a r1 \n a/main#0 running \n pod b r2 \n config b c1 \n trouble b/main config c1',
+    ],
+  ]);
+});
+
+describe("a container that names its pod's address", () => {
+  plans([
+    ['is made when the holder runs', 'grant net-addr \n pod a net-addr \n a/@#0 created', 'start a/@#0'],
+    ['and not before', 'grant net-addr \n pod a net-addr \n a/@#0 running', 'create a/main#0'],
+    [
+      'beside the pod it replaces it is gone through as far as can be',
+      'grant net-addr \n pod a net \n a/@#0 running \n a/main#0 running \n pod b net-addr \n b/@#0 created',
+      'check b/main#0',
+    ],
+    [
+      'and then that one is stopped',
+      'grant net-addr \n pod a net \n a/@#0 running \n a/main#0 running \n pod b net-addr \n b/@#0 created \n checked b/main',
+      'stop a/main#0 in 30s',
+    ],
+    [
+      'what is wrong with it leaves that one running',
+      'grant net-addr \n pod a net \n a/@#0 running \n a/main#0 running \n pod b net-addr \n b/@#0 created \n trouble b/main image 3s ago',
+      'again in 7s',
+    ],
+    ["on the host's network its address is the node's", 'grant addr \n pod a addr', 'create a/main#0'],
+  ]);
+});

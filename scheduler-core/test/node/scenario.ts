@@ -3,8 +3,8 @@ import type { ContainerMemory, NodeAction } from '@fleetset/scheduler-core/node/
 import { actionKey } from '@fleetset/scheduler-core/node/node-action';
 import { type NodePlan, planNode } from '@fleetset/scheduler-core/node/plan-node';
 import type {
+  PlannedPod,
   PodHealth,
-  PodRecord,
   SeenContainer,
   SeenState,
 } from '@fleetset/scheduler-core/node/pod-record';
@@ -14,8 +14,10 @@ import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
 export const NOW = 10_000_000;
 const EFFECT: { readonly [word: string]: string } = { Keep: 'NoSchedule', Leave: 'NoExecute' };
 
+const ADDRESS = { name: 'IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } };
+
 /** Revisions by name: "net..." has a network of its own, "...two" has a second container, "...slow" a long grace,
- *  "...9100" a port of the node. */
+ *  "...9100" a port of the node, "...addr" names the pod's address in its environment. */
 export function templateNamed(revision: string): PodTemplateSpec {
   const ports = revision.includes('9100') ? [{ containerPort: 80, hostPort: 9100 }] : [];
   const names = revision.includes('two') ? ['main', 'side'] : ['main'];
@@ -23,7 +25,12 @@ export function templateNamed(revision: string): PodTemplateSpec {
     spec: {
       ...(revision.startsWith('net') ? {} : { hostNetwork: true }),
       ...(revision.includes('slow') ? { terminationGracePeriodSeconds: 120 } : {}),
-      containers: names.map((name) => ({ name, image: `${name}:${revision}`, ports })),
+      containers: names.map((name) => ({
+        name,
+        image: `${name}:${revision}`,
+        ports,
+        ...(revision.includes('addr') ? { env: [ADDRESS] } : {}),
+      })),
     },
   };
 }
@@ -39,6 +46,9 @@ export function templateNamed(revision: string): PodTemplateSpec {
  *   held
  *   unhealthy a/main#0
  *   trouble a/main start 3s ago                   the last action on it failed
+ *   trouble a/main config c1                      for want of a ConfigMap or Secret, with which state of them
+ *   config a c2                                   their state now
+ *   checked a/main
  *   waited a/main restart 20s since 60s ago       the next wait, and when it was last used
  */
 export function planOf(lines: string): NodePlan {
@@ -78,7 +88,7 @@ interface Facts {
   readonly health: Map<string, PodHealth>;
   held: boolean;
   readonly taints: Taint[];
-  readonly pods: { readonly record: PodRecord; readonly template?: PodTemplateSpec }[];
+  readonly pods: PlannedPod[];
   readonly containers: SeenContainer[];
   readonly busy: Map<string, NodeAction['kind']>;
   readonly memory: Map<string, ContainerMemory>;
@@ -128,6 +138,13 @@ function readFact(
     facts.tombstones.set(second, more[0] ? Number.parseInt(more[0], 10) : undefined);
   else if (first === 'unhealthy') facts.unhealthy.set(second, 'its liveness probe failed');
   else if (first === 'trouble') remember(facts, second, { trouble: troubleLine(third, more[0]) });
+  else if (first === 'checked') remember(facts, second, { checked: true });
+  else if (first === 'config')
+    facts.pods.splice(
+      0,
+      Number.POSITIVE_INFINITY,
+      ...facts.pods.map((pod) => (pod.record.uid === second ? { ...pod, config: third } : pod)),
+    );
   else if (first === 'waited')
     remember(facts, second, {
       [third]: { waitMs: 1000 * Number.parseInt(more[0] ?? '', 10), updatedAt: ago(more[2]) },
@@ -176,10 +193,10 @@ function remember(facts: Facts, key: string, more: ContainerMemory): void {
 }
 
 const troubleLine = (kind: string, when: string | undefined): NonNullable<ContainerMemory['trouble']> => ({
-  kind: kind as 'image' | 'create' | 'start',
+  kind: kind as NonNullable<ContainerMemory['trouble']>['kind'],
   reason: 'Failed',
   message: 'it failed',
-  failedAt: ago(when),
+  ...(kind === 'config' ? { failedAt: NOW, config: when ?? '' } : { failedAt: ago(when) }),
 });
 
 /** The actions in lines, and when to look again. */
@@ -202,7 +219,7 @@ function stepLine(action: NodeAction): string {
         restart && `restart ${restart.waitMs / 1000}s`,
         pull && `pull ${pull.waitMs / 1000}s`,
       ].filter(Boolean);
-      return `create ${keyOf(action)}#${action.attempt}${wait.length > 0 ? `, next wait ${wait.join()}` : ''}`;
+      return `${action.only ?? 'create'} ${keyOf(action)}#${action.attempt}${wait.length > 0 ? `, next wait ${wait.join()}` : ''}`;
     }
     case 'stop':
       return `stop ${action.id} in ${action.graceSeconds}s`;

@@ -100,7 +100,7 @@ test.each<[string, SeenContainer | undefined, ContainerMemory | undefined, objec
     'its successor cannot be made',
     container('exited', NOW - 3000),
     { ...waits(10), ...trouble('create', 'FailedMount') },
-    { reason: 'FailedMount', message: 'why not' },
+    { reason: 'ContainerCreating', message: 'why not' },
   ],
 ])('%s', (_sentence, seen, memory, expected) => {
   expect(waitingReason(RECORD, 'main', 'web:1', seen, memory, NOW)).toEqual(expected);

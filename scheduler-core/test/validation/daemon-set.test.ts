@@ -375,6 +375,80 @@ describe('volumes and mounts', () => {
       'pod.volumes[0].hostPath.type: Unsupported value: "Dir": supported values: "", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"',
     ],
     [
+      'a ConfigMap, a Secret, and a size that is one',
+      [
+        volume(
+          { name: 'a', configMap: {} },
+          { name: 'b', secret: { defaultMode: 512 } },
+          { name: 'c', emptyDir: { sizeLimit: '-1' } },
+        ),
+      ],
+      'pod.volumes[0].configMap.name: Required value',
+      'pod.volumes[1].secret.secretName: Required value',
+      'pod.volumes[1].secret.defaultMode: Invalid value: 512: must be a number between 0 and 0777 (octal), both inclusive',
+      'pod.volumes[2].emptyDir.sizeLimit: Forbidden: SizeLimit field must be a valid resource quantity',
+    ],
+    [
+      'items have keys, and paths inside the volume that are not its own',
+      [
+        volume({
+          name: 'a',
+          configMap: {
+            name: 'c',
+            items: [
+              { key: '', path: '' },
+              { key: 'k', path: '/x' },
+              { key: 'k', path: 'a/../x' },
+              { key: 'k', path: '..data' },
+              { key: 'k', path: 'a/..x', mode: -1 },
+            ],
+          },
+        }),
+      ],
+      'pod.volumes[0].configMap.items[0].key: Required value',
+      'pod.volumes[0].configMap.items[0].path: Required value',
+      'pod.volumes[0].configMap.items[1].path: Invalid value: "/x": must be a relative path',
+      'pod.volumes[0].configMap.items[2].path: Invalid value: "a/../x": must not contain \'..\'',
+      'pod.volumes[0].configMap.items[3].path: Invalid value: "..data": must not start with \'..\'',
+      'pod.volumes[0].configMap.items[4].mode: Invalid value: -1: must be a number between 0 and 0777 (octal), both inclusive',
+    ],
+    [
+      'what the downward API can tell in files, said without the index of the item',
+      [
+        volume({
+          name: 'a',
+          downwardAPI: {
+            items: [
+              { path: 'a' },
+              { path: 'b', fieldRef: { fieldPath: 'status.podIP' } },
+              { path: 'c', resourceFieldRef: { resource: 'limits.cpu' } },
+              { path: 'd', fieldRef: { fieldPath: 'metadata.labels' } },
+            ],
+          },
+        }),
+      ],
+      'pod.volumes[0].downwardAPI: Required value: one of fieldRef and resourceFieldRef is required',
+      'pod.volumes[0].downwardAPI.fieldRef.fieldPath: Unsupported value: "status.podIP": supported values: "metadata.annotations", …',
+      'pod.volumes[0].downwardAPI.resourceFieldRef.containerName: Required value',
+    ],
+    [
+      'sources of one projected volume are of one kind each and do not share paths',
+      [
+        volume({
+          name: 'a',
+          projected: {
+            sources: [
+              { configMap: { name: 'c', items: [{ key: 'k', path: 'p' }] }, secret: { name: 's' } },
+              { secret: { name: '', items: [{ key: 'k', path: 'p' }] } },
+            ],
+          },
+        }),
+      ],
+      'pod.volumes[0].projected.sources[0].secret: Forbidden: may not specify more than 1 volume type per source',
+      'pod.volumes[0].projected.sources[1].secret.name: Required value',
+      'pod.volumes[0].projected: Invalid value: "": conflicting duplicate paths',
+    ],
+    [
       'a mount names a volume',
       [mount({ name: 'v', mountPath: '/v' })],
       'main.volumeMounts[0].name: Not found: "v"',
@@ -508,6 +582,79 @@ describe('containers', () => {
       'rule 80: and no value beside it',
       [['main.env', [{ name: 'A', value: 'x', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } }]]],
       'main.env[0].valueFrom: Invalid value: "": may not be specified when `value` is not empty',
+    ],
+    [
+      'a field that a pod can tell of itself, in an environment',
+      [
+        [
+          'main.env',
+          [
+            { name: 'A', valueFrom: { fieldRef: { fieldPath: 'metadata.labels' } } },
+            { name: 'B', valueFrom: { fieldRef: { fieldPath: 'spec.image' } } },
+            { name: 'C', valueFrom: { fieldRef: {} } },
+            { name: 'D', valueFrom: { fieldRef: { fieldPath: "metadata.labels['a b']" } } },
+            { name: 'E', valueFrom: { fieldRef: { fieldPath: "metadata.annotations['Example.org/A']" } } },
+          ],
+        ],
+      ],
+      'main.env[0].valueFrom.fieldRef.fieldPath: Unsupported value: "metadata.labels": supported values: "metadata.name", …',
+      'main.env[1].valueFrom.fieldRef.fieldPath: Invalid value: "spec.image": error converting fieldPath: field label not supported: spec.image',
+      'main.env[2].valueFrom.fieldRef.fieldPath: Required value',
+      'main.env[3].valueFrom.fieldRef: Invalid value: "a b": name part must consist of…',
+    ],
+    [
+      'a resource and its unit',
+      [
+        [
+          'main.env',
+          [
+            { name: 'A', valueFrom: { resourceFieldRef: { resource: 'limits.gpu' } } },
+            { name: 'B', valueFrom: { resourceFieldRef: { resource: 'limits.cpu', divisor: '1Mi' } } },
+            { name: 'C', valueFrom: { resourceFieldRef: { resource: 'limits.memory', divisor: '1Mi' } } },
+          ],
+        ],
+      ],
+      'main.env[0].valueFrom.resourceFieldRef.resource: Unsupported value: "limits.gpu": supported values: "limits.cpu", …',
+      'main.env[1].valueFrom.resourceFieldRef.divisor: Invalid value: "limits.cpu": only divisor\'s values 1m, 1 are supported with the cpu resource',
+    ],
+    [
+      'a key of a named object',
+      [
+        [
+          'main.env',
+          [
+            { name: 'A', valueFrom: { configMapKeyRef: { name: 'a', key: '' } } },
+            { name: 'B', valueFrom: { secretKeyRef: { name: 'A_', key: 'k' } } },
+            { name: 'C', valueFrom: { secretKeyRef: { name: 'a', key: '../k' } } },
+            {
+              name: 'D',
+              valueFrom: { secretKeyRef: { name: 'a', key: 'k' }, configMapKeyRef: { name: 'a', key: 'k' } },
+            },
+          ],
+        ],
+      ],
+      'main.env[0].valueFrom.configMapKeyRef.key: Required value',
+      'main.env[1].valueFrom.secretKeyRef.name: Invalid value: "A_": a lowercase RFC 1123 subdomain…',
+      'main.env[2].valueFrom.secretKeyRef.key: Invalid value: "../k": a valid config key…',
+      'main.env[3].valueFrom: Invalid value: "": may not have more than one field specified at a time',
+    ],
+    [
+      'rule 73: envFrom without a source is said without its index',
+      [
+        [
+          'main.envFrom',
+          [
+            {},
+            { configMapRef: {} },
+            { secretRef: { name: 'a' }, prefix: 'é' },
+            { secretRef: { name: 'a' }, configMapRef: { name: 'a' } },
+          ],
+        ],
+      ],
+      'main.envFrom: Invalid value: "": must specify one of: `configMapRef` or `secretRef`',
+      'main.envFrom[1].configMapRef.name: Required value',
+      'main.envFrom[2].prefix: Invalid value: "é": a valid environment variable name…',
+      'main.envFrom: Invalid value: "": may not have more than one field specified at a time',
     ],
     [
       'a probe asks in one way',

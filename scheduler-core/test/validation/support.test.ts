@@ -71,9 +71,10 @@ const POD: { readonly [field: string]: Treatment } = {
 
 const POD_SECURITY: { readonly [field: string]: Treatment } = {
   appArmorProfile: refused({ type: 'RuntimeDefault' }),
-  fsGroup: refused(1),
-  // These three say how to do what is refused anyway.
+  fsGroup: 'done',
+  // Only volumes that are the pod's own are changed, and those are new.
   fsGroupChangePolicy: 'harmless',
+  // These two say how to do what is refused anyway.
   supplementalGroupsPolicy: 'harmless',
   seLinuxChangePolicy: 'harmless',
   runAsGroup: 'done',
@@ -90,7 +91,7 @@ const CONTAINER: { readonly [field: string]: Treatment } = {
   args: 'done',
   command: 'done',
   env: 'done',
-  envFrom: refused([{ configMapRef: { name: 'a' } }]),
+  envFrom: 'done',
   image: 'done',
   imagePullPolicy: 'done',
   lifecycle: refused({ preStop: { exec: { command: ['a'] } } }),
@@ -181,17 +182,44 @@ describe.each(PLACES)('every field of %s', (path, schema, treatments) => {
 });
 
 describe('volumes', () => {
-  const sources = Object.keys(volume.fields).filter((field) => field !== 'name' && field !== 'hostPath');
+  const DONE = ['hostPath', 'emptyDir', 'configMap', 'secret', 'downwardAPI', 'projected'];
+  const sources = Object.keys(volume.fields).filter((field) => field !== 'name' && !DONE.includes(field));
   test.each(sources)('%s is refused', (source) => {
     const { refused: errors } = found(['pod.volumes', [{ name: 'v', [source]: {} }]]);
     expect(errors.map(({ field }) => field)).toEqual([`spec.template.spec.volumes[0].${source}`]);
   });
-  test('without a source it is an emptyDir, and refused as one', () => {
-    const { refused: errors } = found(['pod.volumes', [{ name: 'v' }]]);
-    expect(errors.map(({ field }) => field)).toEqual(['spec.template.spec.volumes[0].emptyDir']);
+  test.each(DONE)('%s is done', (source) => {
+    const value = source === 'hostPath' ? { path: '/v' } : {};
+    expect(found(['pod.volumes', [{ name: 'v', [source]: value }]])).toEqual({
+      refused: [],
+      warnings: [],
+    });
   });
-  test('hostPath is done', () => {
-    expect(found(['pod.volumes', [{ name: 'v', hostPath: { path: '/v' } }]]).refused).toEqual([]);
+  test.each(['serviceAccountToken', 'clusterTrustBundle', 'podCertificate'])(
+    'projected %s is refused',
+    (kind) => {
+      const sources = [{ configMap: { name: 'c' } }, { [kind]: { path: 'a' } }];
+      expect(found(['pod.volumes', [{ name: 'v', projected: { sources } }]]).refused).toEqual([
+        {
+          reason: 'FieldValueForbidden',
+          field: `spec.template.spec.volumes[0].projected.sources[1].${kind}`,
+          message: 'Forbidden: not supported by fleetset',
+        },
+      ]);
+    },
+  );
+  test('an emptyDir of huge pages is refused, and how large one on disk may be is warned about', () => {
+    const at = 'spec.template.spec.volumes[0].emptyDir';
+    const huge = found(['pod.volumes', [{ name: 'v', emptyDir: { medium: 'HugePages' } }]]);
+    expect(huge.refused.map(({ field }) => field)).toEqual([`${at}.medium`]);
+    const onDisk = found(['pod.volumes', [{ name: 'v', emptyDir: { sizeLimit: '1Gi' } }]]);
+    expect(onDisk).toEqual({
+      refused: [],
+      warnings: [`${at}.sizeLimit: has no effect: the disk is not metered`],
+    });
+    expect(found(['pod.volumes', [{ name: 'v', emptyDir: { medium: 'Memory', sizeLimit: '1Gi' } }]])).toEqual(
+      { refused: [], warnings: [] },
+    );
   });
 });
 
@@ -200,16 +228,19 @@ describe('single values', () => {
     [['pod.dnsPolicy', 'None'], 'spec.template.spec.dnsPolicy'],
     [['pod.affinity', { podAffinity: {} }], 'spec.template.spec.affinity.podAffinity'],
     [['pod.affinity', { podAntiAffinity: {} }], 'spec.template.spec.affinity.podAntiAffinity'],
-    [['main.env', [{ name: 'A', valueFrom: {} }]], 'spec.template.spec.containers[0].env[0].valueFrom'],
+    [
+      ['main.env', [{ name: 'A', valueFrom: { fileKeyRef: { volumeName: 'v', path: 'p', key: 'k' } } }]],
+      'spec.template.spec.containers[0].env[0].valueFrom.fileKeyRef',
+    ],
     [
       [
         'main.volumeMounts',
         [
           { name: 'v', mountPath: '/v' },
-          { name: 'v', mountPath: '/w', subPath: 'a' },
+          { name: 'v', mountPath: '/w', recursiveReadOnly: 'Enabled' },
         ],
       ],
-      'spec.template.spec.containers[0].volumeMounts[1].subPath',
+      'spec.template.spec.containers[0].volumeMounts[1].recursiveReadOnly',
     ],
     [
       ['main.resources', { limits: { 'nvidia.com/gpu': '1' } }],

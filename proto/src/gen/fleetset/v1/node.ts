@@ -106,11 +106,23 @@ export interface NodeDesired {
   readonly tombstones: readonly PodTombstone[];
   /** DaemonSets (uids) that are gone and left their pods behind: these stay as they are, and have no successors. */
   readonly orphans: readonly string[];
+  /** ConfigMaps and Secrets that the templates of this node's pods name, as they are now, and no others. */
+  readonly configs: readonly ConfigObject[];
 }
 
 export interface NodeDesired_LabelsEntry {
   readonly key: string;
   readonly value: string;
+}
+
+/** One ConfigMap or Secret. */
+export interface ConfigObject {
+  /** "ConfigMap" or "Secret". */
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** Body: its entries. Empty: there is no such object. */
+  readonly hash: string;
 }
 
 export interface DesiredDaemonSet {
@@ -128,6 +140,16 @@ export interface DesiredDaemonSet {
   readonly surge: boolean;
   /** Earlier DaemonSets (uids) whose pods are this one's from now on. */
   readonly adopts: readonly string[];
+  /** Pods of the granted revision have this instead of `configs`. Absent: they follow those. */
+  readonly config: ConfigSnapshot | undefined;
+}
+
+/** ConfigMaps and Secrets as they were when a revision was made. */
+export interface ConfigSnapshot {
+  /** Body: a list of `ConfigObject` as JSON. The template names this hash in its annotation fleetset.dev/config. */
+  readonly hash: string;
+  /** Bodies that the list names. */
+  readonly bodies: readonly string[];
 }
 
 export interface Taint {
@@ -1023,7 +1045,7 @@ export const Welcome: MessageFns<Welcome> = {
 };
 
 function createBaseNodeDesired(): NodeDesired {
-  return { generation: undefined, daemonSets: [], labels: {}, taints: [], tombstones: [], orphans: [] };
+  return { generation: undefined, daemonSets: [], labels: {}, taints: [], tombstones: [], orphans: [], configs: [] };
 }
 
 export const NodeDesired: MessageFns<NodeDesired> = {
@@ -1045,6 +1067,9 @@ export const NodeDesired: MessageFns<NodeDesired> = {
     }
     for (const v of message.orphans) {
       writer.uint32(50).string(v!);
+    }
+    for (const v of message.configs) {
+      ConfigObject.encode(v!, writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -1113,6 +1138,14 @@ export const NodeDesired: MessageFns<NodeDesired> = {
             message.orphans.push(reader.string());
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.configs.push(ConfigObject.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1146,6 +1179,7 @@ export const NodeDesired: MessageFns<NodeDesired> = {
     message.taints = object.taints?.map((e) => Taint.fromPartial(e)) || [];
     message.tombstones = object.tombstones?.map((e) => PodTombstone.fromPartial(e)) || [];
     message.orphans = object.orphans?.map((e) => e) || [];
+    message.configs = object.configs?.map((e) => ConfigObject.fromPartial(e)) || [];
     return message;
   },
 };
@@ -1217,6 +1251,97 @@ export const NodeDesired_LabelsEntry: MessageFns<NodeDesired_LabelsEntry> = {
   },
 };
 
+function createBaseConfigObject(): ConfigObject {
+  return { kind: "", namespace: "", name: "", hash: "" };
+}
+
+export const ConfigObject: MessageFns<ConfigObject> = {
+  encode(message: ConfigObject, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== "") {
+      writer.uint32(10).string(message.kind);
+    }
+    if (message.namespace !== "") {
+      writer.uint32(18).string(message.namespace);
+    }
+    if (message.name !== "") {
+      writer.uint32(26).string(message.name);
+    }
+    if (message.hash !== "") {
+      writer.uint32(34).string(message.hash);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ConfigObject {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseConfigObject() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.namespace = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.hash = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ConfigObject>, I>>(base?: I): ConfigObject {
+    return ConfigObject.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ConfigObject>, I>>(object: I): ConfigObject {
+    const message = createBaseConfigObject() as any;
+    message.kind = object.kind ?? "";
+    message.namespace = object.namespace ?? "";
+    message.name = object.name ?? "";
+    message.hash = object.hash ?? "";
+    return message;
+  },
+};
+
 function createBaseDesiredDaemonSet(): DesiredDaemonSet {
   return {
     namespace: "",
@@ -1228,6 +1353,7 @@ function createBaseDesiredDaemonSet(): DesiredDaemonSet {
     minReadySeconds: 0,
     surge: false,
     adopts: [],
+    config: undefined,
   };
 }
 
@@ -1259,6 +1385,9 @@ export const DesiredDaemonSet: MessageFns<DesiredDaemonSet> = {
     }
     for (const v of message.adopts) {
       writer.uint32(74).string(v!);
+    }
+    if (message.config !== undefined) {
+      ConfigSnapshot.encode(message.config, writer.uint32(82).fork()).join();
     }
     return writer;
   },
@@ -1348,6 +1477,14 @@ export const DesiredDaemonSet: MessageFns<DesiredDaemonSet> = {
             message.adopts.push(reader.string());
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.config = ConfigSnapshot.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1374,6 +1511,76 @@ export const DesiredDaemonSet: MessageFns<DesiredDaemonSet> = {
     message.minReadySeconds = object.minReadySeconds ?? 0;
     message.surge = object.surge ?? false;
     message.adopts = object.adopts?.map((e) => e) || [];
+    message.config = (object.config !== undefined && object.config !== null)
+      ? ConfigSnapshot.fromPartial(object.config)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseConfigSnapshot(): ConfigSnapshot {
+  return { hash: "", bodies: [] };
+}
+
+export const ConfigSnapshot: MessageFns<ConfigSnapshot> = {
+  encode(message: ConfigSnapshot, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.hash !== "") {
+      writer.uint32(10).string(message.hash);
+    }
+    for (const v of message.bodies) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ConfigSnapshot {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseConfigSnapshot() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.hash = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.bodies.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ConfigSnapshot>, I>>(base?: I): ConfigSnapshot {
+    return ConfigSnapshot.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ConfigSnapshot>, I>>(object: I): ConfigSnapshot {
+    const message = createBaseConfigSnapshot() as any;
+    message.hash = object.hash ?? "";
+    message.bodies = object.bodies?.map((e) => e) || [];
     return message;
   },
 };

@@ -1,0 +1,220 @@
+// The volumes that the agent keeps for its pods, in a directory for each pod: set up before the pod's containers are
+// made and before they are started, kept up to date while it lives, and gone with it.
+import { chmod, chown, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type ConfigProblem, isProblem, mountedVolumes } from '@fleetset/scheduler-core/node/config-data';
+import type { PodFacts } from '@fleetset/scheduler-core/node/field-ref';
+import {
+  isConfigVolume,
+  memoryVolumeBytes,
+  type VolumeFile,
+  volumeFiles,
+  volumeMedium,
+} from '@fleetset/scheduler-core/node/volume-files';
+import type { PodSpec } from '@fleetset/scheduler-core/schema/pod';
+import type { Volume } from '@fleetset/scheduler-core/schema/volume';
+import type { PodConfig } from '../node/pod-config.ts';
+import { prepareHostPath } from '../runtime/host-path.ts';
+import { hasFiles, writeAtomically } from './atomic-files.ts';
+import type { Mounts } from './mounts.ts';
+import { bindSubPath } from './sub-path.ts';
+
+/** A pod as its volumes need it. */
+export interface VolumePod {
+  readonly spec: PodSpec;
+  readonly facts: PodFacts;
+  readonly config: PodConfig;
+}
+
+/** A volume cannot be set up or brought up to date; the message is Kubernetes'. */
+export class VolumeFailure extends Error {
+  /** A ConfigMap or Secret is not as it must be: trying again does not help. */
+  readonly forConfig: boolean;
+  constructor(volume: string, why: string, forConfig: boolean, cause?: unknown) {
+    super(`MountVolume.SetUp failed for volume ${JSON.stringify(volume)} : ${why}`, { cause });
+    this.forConfig = forConfig;
+  }
+}
+
+export interface PodVolumes {
+  /** All volumes that a container of the pod mounts are there. Throws VolumeFailure. */
+  readonly ensure: (pod: VolumePod) => Promise<void>;
+  /** Neither of these two would do anything. */
+  readonly isCurrent: (pod: VolumePod) => boolean;
+  /** Files that follow ConfigMaps and Secrets are as those are now, where `ensure` was done. Throws VolumeFailure. */
+  readonly refresh: (pod: VolumePod) => Promise<void>;
+  /** What to mount for a volume, or for a path in it, into the `index`th mount of a container. */
+  readonly sourceOf: (
+    pod: VolumePod,
+    volume: Volume,
+    subPath: string,
+    container: string,
+    index: number,
+  ) => Promise<string>;
+  /** When no container of the pod is left. */
+  readonly remove: (podUid: string) => Promise<void>;
+  /** Of pods that are no more. */
+  readonly removeAllBut: (podUids: ReadonlySet<string>) => Promise<void>;
+}
+
+/** `directory`: the engine sees it under the same path. */
+export function openPodVolumes(directory: string, mounts: Mounts): PodVolumes {
+  /** With which state of its ConfigMaps and Secrets each pod was set up in this agent's life. */
+  const setUp = new Map<string, string>();
+  const turns = new Map<string, Promise<void>>();
+  const inTurn = (uid: string, run: () => Promise<void>): Promise<void> => {
+    const turn = (turns.get(uid) ?? Promise.resolve()).catch(() => {}).then(run);
+    turns.set(uid, turn);
+    const forget = () => turns.get(uid) === turn && turns.delete(uid);
+    turn.then(forget, forget);
+    return turn;
+  };
+  const podDirectory = (uid: string) => join(directory, uid);
+  const volumeDirectory = (uid: string, { name }: Volume) => join(podDirectory(uid), 'volumes', name);
+
+  const setUpOne = async (pod: VolumePod, volume: Volume) => {
+    const { spec, facts } = pod;
+    const path = volumeDirectory(facts.uid, volume);
+    const group = spec.securityContext?.fsGroup;
+    if (volumeMedium(volume) === 'disk') await makeDirectory(path, group);
+    else {
+      await mkdir(path, { recursive: true, mode: 0o700 });
+      await mounts.tmpfs(path, {
+        ...(volume.emptyDir ? { sizeBytes: sizeOf(volume, spec, facts) } : {}),
+        ...(group === undefined ? {} : { group }),
+      });
+    }
+    if (isConfigVolume(volume)) await fill(pod, volume, path);
+  };
+
+  const fill = async (pod: VolumePod, volume: Volume, path: string) => {
+    const files = volumeFiles(volume, {
+      containers: pod.spec.containers,
+      pod: pod.facts,
+      config: pod.config.lookup,
+    });
+    if (isProblem(files)) throw new ConfigWanting(files);
+    await writeAtomically(path, files.map(asWritten), pod.spec.securityContext?.fsGroup);
+  };
+
+  /** What it was filled with it keeps, as in Kubernetes: only a volume that is empty stops a pod. */
+  const unlessFilled = async (path: string, run: () => Promise<void>) => {
+    try {
+      await run();
+    } catch (error) {
+      if (!(error instanceof ConfigWanting) || !(await hasFiles(path))) throw error;
+    }
+  };
+
+  const guarded = async (volume: Volume, run: () => Promise<void>) => {
+    try {
+      await run();
+    } catch (error) {
+      throw new VolumeFailure(volume.name, (error as Error).message, error instanceof ConfigWanting, error);
+    }
+  };
+
+  const prepareHosts = async ({ spec }: VolumePod) => {
+    for (const volume of mountedVolumes(spec)) {
+      const { hostPath } = volume;
+      if (hostPath) await guarded(volume, () => prepareHostPath(hostPath.path, hostPath.type ?? ''));
+    }
+  };
+
+  const refreshAll = async (pod: VolumePod) => {
+    let first: unknown;
+    for (const volume of mountedVolumes(pod.spec).filter(isConfigVolume))
+      await guarded(volume, () => fill(pod, volume, volumeDirectory(pod.facts.uid, volume))).catch(
+        (error: unknown) => {
+          first ??= error;
+        },
+      );
+    const forConfig = first instanceof VolumeFailure && first.forConfig;
+    if (first === undefined || forConfig) setUp.set(pod.facts.uid, pod.config.state);
+    if (first !== undefined) throw first;
+  };
+
+  return {
+    isCurrent: ({ spec, facts, config }) =>
+      ownVolumes(spec).length === 0 || setUp.get(facts.uid) === config.state,
+    ensure: async (pod) => {
+      await prepareHosts(pod);
+      const { uid } = pod.facts;
+      const own = ownVolumes(pod.spec);
+      if (own.length === 0 || setUp.has(uid)) return;
+      await inTurn(uid, async () => {
+        if (setUp.has(uid)) return;
+        for (const volume of own)
+          await guarded(volume, () =>
+            unlessFilled(volumeDirectory(uid, volume), () => setUpOne(pod, volume)),
+          );
+        setUp.set(uid, pod.config.state);
+      });
+    },
+    refresh: async (pod) => {
+      const { uid } = pod.facts;
+      const isCurrent = () => !setUp.has(uid) || setUp.get(uid) === pod.config.state;
+      if (isCurrent()) return;
+      await inTurn(uid, async () => {
+        if (!isCurrent()) await refreshAll(pod);
+      });
+    },
+    sourceOf: async ({ facts }, volume, subPath, container, index) => {
+      const root = volume.hostPath?.path ?? volumeDirectory(facts.uid, volume);
+      if (subPath === '') return root;
+      const path = join(root, subPath);
+      // Only the agent writes there. The engine follows the links when it starts the container.
+      if (isConfigVolume(volume)) {
+        await stat(path);
+        return path;
+      }
+      const target = join(podDirectory(facts.uid), 'subpaths', container, String(index));
+      await bindSubPath(mounts, root, subPath, target);
+      return target;
+    },
+    remove: (uid) =>
+      inTurn(uid, async () => {
+        setUp.delete(uid);
+        await removeTree(podDirectory(uid));
+      }),
+    removeAllBut: async (uids) => {
+      for (const name of await readdir(directory).catch(() => []))
+        if (!uids.has(name)) await removeTree(join(directory, name));
+    },
+  };
+
+  /** Never through a mount: behind a bound path lies a directory of the host. */
+  async function removeTree(path: string): Promise<void> {
+    if ((await stat(path).catch(() => undefined)) === undefined) return;
+    await mounts.unmountAll(path);
+    await rm(path, { recursive: true, force: true });
+  }
+}
+
+/** Made as a whole or not at all, and never changed again: it is the containers' then. */
+async function makeDirectory(path: string, group: number | undefined): Promise<void> {
+  if (await stat(path).catch(() => undefined)) return;
+  const beside = `${path}.new`;
+  await mkdir(beside, { recursive: true, mode: 0o700 });
+  if (group !== undefined) await chown(beside, 0, group);
+  await chmod(beside, group === undefined ? 0o777 : 0o2777);
+  await rename(beside, path);
+}
+
+const ownVolumes = (spec: PodSpec): readonly Volume[] =>
+  mountedVolumes(spec).filter(({ hostPath }) => !hostPath);
+
+class ConfigWanting extends Error {
+  constructor({ message }: ConfigProblem) {
+    super(message);
+  }
+}
+
+const sizeOf = (volume: Volume, spec: PodSpec, { allocatable }: PodFacts): number =>
+  memoryVolumeBytes(volume, spec, allocatable.memoryBytes);
+
+const asWritten = ({ path, mode, content }: VolumeFile) => ({
+  path,
+  mode,
+  content: 'text' in content ? Buffer.from(content.text, 'utf8') : Buffer.from(content.base64, 'base64'),
+});

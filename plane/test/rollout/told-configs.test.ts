@@ -1,0 +1,141 @@
+// Which ConfigMaps and Secrets a node is told of: those that its pods' templates name, at once when they change, and
+// never a Secret that is not its own.
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type Json, MERGE } from '../support/api-client.ts';
+import { type HollowMember, joinMember } from '../support/hollow-member.ts';
+import { configMap, daemonSet, NODES, SETS } from '../support/manifests.ts';
+import { newest } from '../support/reports.ts';
+import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
+import { turns, until } from '../support/until.ts';
+
+const MAPS = '/api/v1/namespaces/default/configmaps';
+const SECRETS = '/api/v1/namespaces/default/secrets';
+
+let plane: TestPlane;
+let inside: HollowMember;
+let outside: HollowMember;
+beforeAll(async () => {
+  plane = await startTestPlane();
+  inside = await joinMember(plane, 'inside');
+  outside = await joinMember(plane, 'outside');
+  for (const member of [inside, outside]) member.report();
+  await plane.api.ok('PATCH', `${NODES}/inside`, { metadata: { labels: { place: 'in' } } }, { type: MERGE });
+});
+afterAll(async () => {
+  for (const member of [inside, outside]) member.leave();
+  expect(plane.complaints).toEqual([]);
+  await plane.stop();
+});
+
+const secret = (name: string, password: string): Json => ({
+  apiVersion: 'v1',
+  kind: 'Secret',
+  metadata: { name },
+  stringData: { password },
+});
+const names = (member: HollowMember) =>
+  newest(member.stream)?.configs.map(
+    ({ kind, name, hash }) => `${kind}/${name}${hash === '' ? ' missing' : ''}`,
+  );
+const hashOf = (member: HollowMember, name: string) =>
+  newest(member.stream)?.configs.find((config) => config.name === name)?.hash;
+const untilTold = (member: HollowMember, wanted: readonly string[]) =>
+  until(
+    `${member.name} is told of ${wanted}, not ${names(member)}`,
+    () => String(names(member)) === String(wanted),
+  );
+/** How many desired states it has heard. */
+const heard = (member: HollowMember) => member.stream.desired().length;
+const settle = () => turns(60);
+
+const container = {
+  name: 'main',
+  image: 'web:1',
+  envFrom: [{ configMapRef: { name: 'app' } }],
+  volumeMounts: [{ name: 'key', mountPath: '/key' }],
+};
+const web = daemonSet('web', {
+  pod: {
+    nodeSelector: { place: 'in' },
+    containers: [container],
+    volumes: [
+      { name: 'key', secret: { secretName: 'login' } },
+      { name: 'unused', secret: { secretName: 'other' } },
+    ],
+  },
+});
+
+describe('a node', () => {
+  beforeEach(async () => {
+    for (const name of ['login', 'other']) await plane.api.ok('POST', SECRETS, secret(name, 's3cret'));
+    await plane.api.ok('POST', SETS, web);
+    await untilTold(inside, ['ConfigMap/app missing', 'Secret/login']);
+  });
+  afterEach(async () => {
+    await plane.api.ok('DELETE', `${SETS}/web`);
+    await untilTold(inside, []);
+    for (const name of ['login', 'other']) await plane.api.ok('DELETE', `${SECRETS}/${name}`);
+    await plane.api.call('DELETE', `${MAPS}/app`);
+  });
+
+  it('is told of what its pods name, what is missing included; others of nothing', async () => {
+    expect(names(outside)).toEqual([]);
+    await plane.api.ok('POST', MAPS, configMap('app', { level: 'debug' }));
+    await untilTold(inside, ['ConfigMap/app', 'Secret/login']);
+    inside.stream.say({ $case: 'bodiesWanted', value: { hashes: [hashOf(inside, 'app') ?? ''] } });
+    const { bodies } = await inside.stream.hear('bodies', (value) => value.bodies.length === 1);
+    expect(JSON.parse(Buffer.from(bodies[0]?.content ?? '').toString('utf8'))).toEqual({
+      data: { level: 'debug' },
+    });
+    expect(names(outside)).toEqual([]);
+  });
+
+  it('hears of a change, of its own objects only, and only of one of what pods see', async () => {
+    await plane.api.ok('POST', MAPS, configMap('app', { level: 'debug' }));
+    await plane.api.ok('POST', MAPS, configMap('nobodys'));
+    await untilTold(inside, ['ConfigMap/app', 'Secret/login']);
+    await settle();
+    const before = [heard(inside), heard(outside)];
+    const [map, key] = [hashOf(inside, 'app'), hashOf(inside, 'login')];
+    await plane.api.ok('PATCH', `${MAPS}/nobodys`, { data: { key: 'other' } }, { type: MERGE });
+    await plane.api.ok('PATCH', `${MAPS}/app`, { metadata: { labels: { a: 'b' } } }, { type: MERGE });
+    await plane.api.ok('PATCH', `${SECRETS}/other`, { stringData: { password: 'x' } }, { type: MERGE });
+    await settle();
+    expect([heard(inside), heard(outside)]).toEqual(before);
+    await plane.api.ok('PATCH', `${MAPS}/app`, { data: { level: 'info' } }, { type: MERGE });
+    await until('the new map is told', () => hashOf(inside, 'app') !== map);
+    await plane.api.ok('PATCH', `${SECRETS}/login`, { stringData: { password: 'new' } }, { type: MERGE });
+    await until('the new secret is told', () => hashOf(inside, 'login') !== key);
+    await plane.api.ok('DELETE', `${MAPS}/app`);
+    await untilTold(inside, ['ConfigMap/app missing', 'Secret/login']);
+    expect(heard(outside)).toBe(before[1]);
+    await plane.api.ok('DELETE', `${MAPS}/nobodys`);
+  });
+
+  it('is not given a Secret of another node, even by its hash', async () => {
+    const hash = hashOf(inside, 'login') ?? '';
+    for (const member of [outside, inside])
+      member.stream.say({ $case: 'bodiesWanted', value: { hashes: [hash] } });
+    expect((await outside.stream.hear('bodies')).bodies).toEqual([]);
+    expect(
+      await inside.stream.hear('bodies', ({ bodies }) => bodies.some((body) => body.hash === hash)),
+    ).toBeDefined();
+  });
+
+  it('is told of none any more when it is no place for the DaemonSet', async () => {
+    await plane.api.ok(
+      'PATCH',
+      `${NODES}/inside`,
+      { metadata: { labels: { place: null } } },
+      { type: MERGE },
+    );
+    await untilTold(inside, []);
+    await plane.api.ok(
+      'PATCH',
+      `${NODES}/inside`,
+      { metadata: { labels: { place: 'in' } } },
+      { type: MERGE },
+    );
+    await untilTold(inside, ['ConfigMap/app missing', 'Secret/login']);
+  });
+});

@@ -1,0 +1,136 @@
+// Which files a volume holds that is made of ConfigMaps, Secrets and what is known of the pod, and on what it lies.
+import { parseQuantity, wholeUnits } from '../quantity.ts';
+import type { Container } from '../schema/container.ts';
+import type { PodSpec } from '../schema/pod.ts';
+import type { Volume } from '../schema/volume.ts';
+import {
+  type ConfigKind,
+  type ConfigLookup,
+  type ConfigProblem,
+  type Content,
+  contentsOf,
+  findConfig,
+  isProblem,
+} from './config-data.ts';
+import { fieldValue, type PodFacts, resourceValue } from './field-ref.ts';
+
+export interface VolumeFile {
+  /** Relative to the volume; may have directories in it. */
+  readonly path: string;
+  /** Permission bits. */
+  readonly mode: number;
+  readonly content: Content;
+}
+
+export interface VolumeInput {
+  readonly containers: readonly Container[];
+  readonly pod: PodFacts;
+  readonly config: ConfigLookup;
+}
+
+/** Secrets and what is projected never touch the disk, as in Kubernetes. `host`: not the agent's to keep. */
+export function volumeMedium(volume: Volume): 'memory' | 'disk' | 'host' {
+  if (volume.hostPath) return 'host';
+  if (volume.secret || volume.projected || volume.downwardAPI) return 'memory';
+  return volume.emptyDir?.medium === 'Memory' ? 'memory' : 'disk';
+}
+
+/** The agent writes what is in it, and containers only read it. */
+export const isConfigVolume = ({ configMap, secret, downwardAPI, projected }: Volume): boolean =>
+  (configMap ?? secret ?? downwardAPI ?? projected) !== undefined;
+
+/** How large an emptyDir in memory may grow: its sizeLimit, and never more than the pod or the node may use. */
+export function memoryVolumeBytes(volume: Volume, spec: PodSpec, nodeMemoryBytes: number): number {
+  const limits = spec.containers.map(({ resources }) => bytes(resources?.limits?.memory));
+  const podLimit = limits.every((limit) => limit > 0) ? limits.reduce((sum, limit) => sum + limit, 0) : 0;
+  const bounds = [bytes(volume.emptyDir?.sizeLimit), podLimit, nodeMemoryBytes].filter((bound) => bound > 0);
+  return Math.min(...bounds);
+}
+
+const bytes = (quantity: string | undefined): number => {
+  const parsed = quantity === undefined ? undefined : parseQuantity(quantity);
+  return parsed ? wholeUnits(parsed) : 0;
+};
+
+const DEFAULT_MODE = 0o644;
+
+/** Of a config volume. Where two sources have one path, the later one's file is there. */
+export function volumeFiles(volume: Volume, input: VolumeInput): readonly VolumeFile[] | ConfigProblem {
+  const { configMap, secret, downwardAPI, projected } = volume;
+  if (configMap) return projection('ConfigMap', configMap.name, configMap, modeOf(configMap), input);
+  if (secret) return projection('Secret', secret.secretName, secret, modeOf(secret), input);
+  if (downwardAPI) return downward(downwardAPI.items, modeOf(downwardAPI), input);
+  return projected ? projectAll(projected, input) : [];
+}
+
+const modeOf = ({ defaultMode = DEFAULT_MODE }: { readonly defaultMode?: number }): number => defaultMode;
+
+type Projected = NonNullable<Volume['projected']>;
+
+function projectAll(projected: Projected, input: VolumeInput): readonly VolumeFile[] | ConfigProblem {
+  const files = new Map<string, VolumeFile>();
+  const mode = modeOf(projected);
+  for (const { configMap, secret, downwardAPI } of projected.sources ?? []) {
+    const made = configMap
+      ? projection('ConfigMap', configMap.name, configMap, mode, input)
+      : secret
+        ? projection('Secret', secret.name, secret, mode, input)
+        : downward(downwardAPI?.items, mode, input);
+    if (isProblem(made)) return made;
+    for (const file of made) files.set(file.path, file);
+  }
+  return [...files.values()];
+}
+
+interface Projection {
+  readonly items?: readonly { readonly key: string; readonly path: string; readonly mode?: number }[];
+  readonly optional?: boolean;
+}
+
+/** Without items, every entry under its key. */
+function projection(
+  kind: ConfigKind,
+  name = '',
+  { items, optional }: Projection,
+  defaultMode: number,
+  { config }: VolumeInput,
+): readonly VolumeFile[] | ConfigProblem {
+  const found = findConfig(config, kind, name, optional);
+  if (!found) return [];
+  if (isProblem(found)) return found;
+  const contents = contentsOf(kind, found);
+  if (!items?.length) return [...contents].map(([path, content]) => ({ path, mode: defaultMode, content }));
+  const files = new Map<string, VolumeFile>();
+  for (const { key, path, mode = defaultMode } of items) {
+    const content = contents.get(key);
+    if (content) files.set(path, { path, mode, content });
+    else if (!optional) return { message: missingKey(kind, key) };
+  }
+  return [...files.values()];
+}
+
+const missingKey = (kind: ConfigKind, key: string): string =>
+  kind === 'ConfigMap'
+    ? `configmap references non-existent config key: ${key}`
+    : `references non-existent secret key: ${key}`;
+
+type DownwardItem = NonNullable<NonNullable<Volume['downwardAPI']>['items']>[number];
+
+function downward(
+  items: readonly DownwardItem[] = [],
+  defaultMode: number,
+  { containers, pod }: VolumeInput,
+): readonly VolumeFile[] | ConfigProblem {
+  const files: VolumeFile[] = [];
+  for (const { path, fieldRef, resourceFieldRef, mode = defaultMode } of items) {
+    const container = containers.find(({ name }) => name === resourceFieldRef?.containerName);
+    if (resourceFieldRef && !container)
+      return { message: `unable to find container ${JSON.stringify(resourceFieldRef.containerName ?? '')}` };
+    const text =
+      resourceFieldRef && container
+        ? resourceValue(resourceFieldRef, container, pod.allocatable)
+        : fieldValue(fieldRef?.fieldPath ?? '', pod);
+    files.push({ path, mode, content: { text } });
+  }
+  return files;
+}

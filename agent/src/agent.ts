@@ -136,10 +136,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const takeEffect = async (told: NodeDesired) => {
     agent.setDesired(told);
     reporter.changed();
-    const wanted = new Set([
-      ...bodiesOf(told),
-      ...pods.all().flatMap(({ record }) => bodiesOfPod(bodies, record)),
-    ]);
+    const wanted = new Set([...bodiesOf(told), ...pods.all().flatMap((pod) => bodiesOfPod(bodies, pod))]);
     await bodies
       .keepOnly(wanted)
       .catch((error: unknown) => logger.warn({ err: error }, 'old bodies stay on disk'));

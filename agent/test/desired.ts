@@ -47,11 +47,15 @@ export function toldSet(
     readonly surge?: boolean;
     /** Uids of sets whose pods it takes over. */
     readonly adopts?: readonly string[];
+    /** The snapshot that comes with the revision. */
+    readonly config?: readonly ToldConfig[];
   } = {},
 ): ToldSet {
   const whole = options.template ?? template();
   const rules = body(options.rules ?? placementRules(whole.spec ?? { containers: [] }));
   const granted = options.granted === false ? undefined : body(whole);
+  const snapshot = options.config && body({ objects: options.config.map(({ told }) => told) });
+  const objects = (options.config ?? []).flatMap(({ bodies }) => bodies);
   return {
     told: {
       namespace: 'default',
@@ -63,9 +67,9 @@ export function toldSet(
       minReadySeconds: options.minReadySeconds ?? 0,
       surge: options.surge ?? false,
       adopts: [...(options.adopts ?? [])],
-      config: undefined,
+      config: snapshot && { hash: snapshot.hash, bodies: objects.map(({ hash }) => hash) },
     },
-    bodies: [rules, ...(granted ? [granted] : [])],
+    bodies: [rules, ...(granted ? [granted] : []), ...(snapshot ? [snapshot, ...objects] : [])],
   };
 }
 

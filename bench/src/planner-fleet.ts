@@ -5,6 +5,8 @@ import { createEventRecorder } from '@fleetset/plane/events/event-recorder';
 import { createFleet, type Fleet, indexPods, type Session } from '@fleetset/plane/fleet/fleet';
 import { NODE_RECORDS } from '@fleetset/plane/fleet/node-record';
 import { createBodyBook } from '@fleetset/plane/rollout/body-book';
+import { createConfigRollouts } from '@fleetset/plane/rollout/config-rollouts';
+import { openConfigSnapshots } from '@fleetset/plane/rollout/config-snapshots';
 import { openGrantBook } from '@fleetset/plane/rollout/grants';
 import { startRolloutLoop } from '@fleetset/plane/rollout/rollout-loop';
 import { openRolloutRecords } from '@fleetset/plane/rollout/rollout-records';
@@ -13,7 +15,7 @@ import type { Store, StoredValue } from '@fleetset/plane/store/store';
 import type { NodeDesired, PodReport } from '@fleetset/proto/gen/fleetset/v1/node';
 
 export interface PlannerFleet {
-  readonly parts: ReturnType<typeof partsOf>;
+  readonly parts: Awaited<ReturnType<typeof partsOf>>;
   readonly nodeNames: readonly string[];
   readonly setIds: readonly string[];
   /** Every node does what it was told, and says so. Its new pods are not available yet. */
@@ -38,13 +40,16 @@ const fail = (error: unknown): void => {
   throw error;
 };
 
-function partsOf() {
+async function partsOf() {
   const store = openSqliteStore(':memory:', fail);
   const monotonicNow = () => performance.now();
   const fleet = createFleet(monotonicNow);
   const grants = openGrantBook(store);
   const records = openRolloutRecords(store);
-  return { store, fleet, grants, records, nowText, monotonicNow };
+  const bodies = createBodyBook();
+  const snapshots = await openConfigSnapshots(store, bodies);
+  const configs = createConfigRollouts(store, snapshots);
+  return { store, fleet, grants, records, bodies, snapshots, configs, nowText, monotonicNow };
 }
 
 interface BenchNode {
@@ -56,7 +61,7 @@ interface BenchNode {
 }
 
 export async function startPlannerFleet(nodeCount: number, setCount: number): Promise<PlannerFleet> {
-  const parts = partsOf();
+  const parts = await partsOf();
   const { store, fleet } = parts;
   const nodes = Array.from({ length: nodeCount }, (_, index) => newNode(index));
   const byName = new Map(nodes.map((node) => [node.name, node]));
@@ -73,7 +78,6 @@ export async function startPlannerFleet(nodeCount: number, setCount: number): Pr
   const recorder = createEventRecorder(store, nowText, fail);
   const loop = startRolloutLoop({
     ...parts,
-    bodies: createBodyBook(),
     recorder,
     onFailure: fail,
   });

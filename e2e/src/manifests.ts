@@ -15,6 +15,9 @@ export interface WebOptions {
   readonly maxSurge?: number | string;
   readonly nodeSelector?: { readonly [key: string]: string };
   readonly tolerations?: readonly object[];
+  /** More of the container, and of the pod. */
+  readonly container?: object;
+  readonly pod?: object;
 }
 
 /** Answers its text on a port of the node, so that it can be seen from outside whether it is up. */
@@ -53,8 +56,10 @@ export function web(options: WebOptions): object {
               command: options.command ?? ['sh', '-c', serve],
               ports: [{ name: 'http', containerPort: port }],
               readinessProbe: { httpGet: { path: '/index.html', port: 'http' }, periodSeconds: 1 },
+              ...options.container,
             },
           ],
+          ...options.pod,
         },
       },
     },

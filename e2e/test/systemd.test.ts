@@ -93,9 +93,20 @@ describe('a machine with systemd', () => {
     await eventually('the node is ready', async () =>
       / Ready /.test(await kubectl(['get', 'nodes', '--no-headers'])),
     );
+    // The text comes from a Secret: it lies in memory, and Docker sees what the agent's unit mounts.
+    await kubectl(['create', 'secret', 'generic', 'page', '--from-literal=text=metal']);
+    const command = ['sh', '-c', `cp /page/text /tmp/index.html && exec httpd -f -p ${PORT} -h /tmp`];
     await kubectl(
       ['apply', '-f', '-'],
-      JSON.stringify(web({ namespace: 'default', port: PORT, text: 'metal' })),
+      JSON.stringify(
+        web({
+          namespace: 'default',
+          port: PORT,
+          command,
+          container: { volumeMounts: [{ name: 'page', mountPath: '/page' }] },
+          pod: { volumes: [{ name: 'page', secret: { secretName: 'page' } }] },
+        }),
+      ),
     );
     await kubectl(['rollout', 'status', 'ds/web', '--timeout=60s']);
     expect(await page()).toBe('metal');

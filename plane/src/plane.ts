@@ -23,6 +23,7 @@ import { findKind, SERVED_KINDS } from './kinds/served-kinds.ts';
 import { startNamespaceLoop } from './lifecycle/namespace-loop.ts';
 import { startNodeLifecycle } from './lifecycle/node-lifecycle.ts';
 import { createBodyBook } from './rollout/body-book.ts';
+import { openConfigSnapshots } from './rollout/config-snapshots.ts';
 import { openGrantBook } from './rollout/grants.ts';
 import { placements } from './rollout/placements.ts';
 import { startRolloutLoop } from './rollout/rollout-loop.ts';
@@ -92,12 +93,14 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
   const bodies = createBodyBook();
   const grants = openGrantBook(store);
   const records = openRolloutRecords(store);
+  const snapshots = await openConfigSnapshots(store, bodies);
   const rollout = startRolloutLoop({
     store,
     fleet,
     bodies,
     grants,
     records,
+    snapshots,
     recorder,
     nowText,
     monotonicNow,

@@ -112,7 +112,7 @@ function expired(
 }
 
 /** What a revision keeps: enough to be a strategic merge patch that brings the template back. */
-const revisionData = (template: PodTemplateSpec): unknown => ({
+export const revisionData = (template: PodTemplateSpec): unknown => ({
   spec: { template: { ...template, $patch: 'replace' } },
 });
 

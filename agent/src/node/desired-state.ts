@@ -1,11 +1,12 @@
 // What the node was told, resolved: rules and templates in place of their hashes.
 
 import type { NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
-import type { NodeDaemonSet, PodRecord } from '@fleetset/scheduler-core/node/pod-record';
+import type { NodeDaemonSet } from '@fleetset/scheduler-core/node/pod-record';
 import type { PlacementRules } from '@fleetset/scheduler-core/placement';
 import type { PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
 import type { BodyFiles } from '../state/body-files.ts';
+import type { KnownPod } from '../state/pod-book.ts';
 import { snapshotBodies } from './pod-config.ts';
 
 export interface ResolvedDesired {
@@ -42,7 +43,13 @@ export function resolveDesired(desired: NodeDesired, bodies: BodyFiles): Resolve
       rules: bodies.get(daemonSet.placementHash) as PlacementRules,
       ...(daemonSet.surge ? { surge: true } : {}),
       ...(daemonSet.templateHash !== '' && bodies.get(daemonSet.templateHash)
-        ? { granted: { revision: daemonSet.revision, templateHash: daemonSet.templateHash } }
+        ? {
+            granted: {
+              revision: daemonSet.revision,
+              templateHash: daemonSet.templateHash,
+              ...(daemonSet.config ? { config: daemonSet.config.hash } : {}),
+            },
+          }
         : {}),
     })),
     minReadyMs: new Map(desired.daemonSets.map(({ uid, minReadySeconds }) => [uid, minReadySeconds * 1000])),
@@ -61,7 +68,22 @@ export const templateOf = (bodies: BodyFiles, hash: string): PodTemplateSpec | u
   bodies.get(hash) as PodTemplateSpec | undefined;
 
 /** What a pod needs as long as it is there, whatever is told later. */
-export function bodiesOfPod(bodies: BodyFiles, { templateHash }: PodRecord): readonly string[] {
-  const template = templateOf(bodies, templateHash);
-  return [templateHash, ...(template ? snapshotBodies(bodies, template) : [])];
+export const bodiesOfPod = (bodies: BodyFiles, { record, config }: KnownPod): readonly string[] => [
+  record.templateHash,
+  ...(config === undefined ? [] : snapshotBodies(bodies, config)),
+];
+
+/** The snapshot of each pod of a revision that is granted now; undefined for those that follow what is told. */
+export function snapshotsOf(
+  desired: NodeDesired,
+  pods: readonly KnownPod[],
+): ReadonlyMap<string, string | undefined> {
+  const sets = new Map(desired.daemonSets.map((set) => [set.uid, set]));
+  return new Map(
+    pods.flatMap(({ record }): [string, string | undefined][] => {
+      const set = sets.get(record.daemonSetUid);
+      const granted = set?.revision === record.revision && set.templateHash === record.templateHash;
+      return granted ? [[record.uid, set.config?.hash]] : [];
+    }),
+  );
 }

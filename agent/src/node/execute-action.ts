@@ -81,7 +81,7 @@ async function bear(parts: ExecuteParts, daemonSetUid: string): Promise<void> {
   const daemonSet = parts.daemonSet(daemonSetUid);
   if (!daemonSet?.granted) return;
   const suffix = Array.from({ length: 5 }, () => SAFE_LETTERS[randomInt(SAFE_LETTERS.length)]).join('');
-  await parts.pods.add({
+  const record: PodRecord = {
     uid: randomUUID(),
     name: `${daemonSet.name}-${suffix}`,
     namespace: daemonSet.namespace,
@@ -90,7 +90,8 @@ async function bear(parts: ExecuteParts, daemonSetUid: string): Promise<void> {
     revision: daemonSet.granted.revision,
     templateHash: daemonSet.granted.templateHash,
     createdAt: new Date().toISOString().replace(/\.\d+Z$/, 'Z'),
-  });
+  };
+  await parts.pods.add(record, daemonSet.granted.config);
 }
 
 type RejectAction = Extract<NodeAction, { kind: 'reject' }>;

@@ -41,7 +41,7 @@ export function createLiveVolumes(parts: LiveVolumesParts): LiveVolumes {
       await volumes.refresh(pod);
       refused.delete(uid);
     } catch (error) {
-      parts.onFailure(uid, error as Error);
+      if (!(error instanceof VolumeFailure && error.untold)) parts.onFailure(uid, error as Error);
       if (error instanceof VolumeFailure && error.forConfig) refused.set(uid, pod.config.state);
       else await parts.hold();
     }

@@ -4,12 +4,7 @@ import type { NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
 import { startLevelLoop } from '@fleetset/scheduler-core/level-loop';
 import type { Allocatable } from '@fleetset/scheduler-core/node/field-ref';
 import type { FailedPodBackOff } from '@fleetset/scheduler-core/node/finished-pods';
-import {
-  actionKey,
-  type ContainerMemory,
-  type NodeAction,
-  type Trouble,
-} from '@fleetset/scheduler-core/node/node-action';
+import { actionKey, type ContainerMemory, type NodeAction } from '@fleetset/scheduler-core/node/node-action';
 import { type NodePlan, planNode } from '@fleetset/scheduler-core/node/plan-node';
 import {
   containerKey,
@@ -31,9 +26,15 @@ import { type ContainerRuntime, type RuntimeContainer, RuntimeError } from '../r
 import type { BodyFiles } from '../state/body-files.ts';
 import type { PodBook } from '../state/pod-book.ts';
 import type { PodVolumes } from '../volumes/pod-volumes.ts';
-import { ActionFailed } from './action-failed.ts';
+import { createActionOutcomes } from './action-outcomes.ts';
 import type { AgentEvents } from './agent-events.ts';
-import { type ResolvedDesired, resolveDesired, templateOf, unresolvedSets } from './desired-state.ts';
+import {
+  type ResolvedDesired,
+  resolveDesired,
+  snapshotsOf,
+  templateOf,
+  unresolvedSets,
+} from './desired-state.ts';
 import { type ExecuteParts, executeAction } from './execute-action.ts';
 import { createLiveVolumes } from './live-volumes.ts';
 import { generationOf, leaveAlone, NOTHING_TOLD, type NodeView, newestHolder } from './node-view.ts';
@@ -92,7 +93,8 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
   const stopping = new AbortController();
   const busy = new Map<string, NodeAction['kind']>();
   const running = new Set<Promise<void>>();
-  const memory = new Map<string, ContainerMemory>();
+  const outcomes = createActionOutcomes(parts.events, logger);
+  const { memory } = outcomes;
   const ended = new Map<string, number>();
   const failedPods = new Map<string, FailedPodBackOff>();
   let told: NodeDesired | undefined;
@@ -150,6 +152,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
       parts.onChange();
       return { againInMs: RESYNC_MS };
     }
+    for (const [uid, snapshot] of snapshotsOf(told, pods.all())) pods.setConfig(uid, snapshot);
     const untouched = unresolvedSets(told, bodies);
     // What has just started is known to the prober before it is planned with.
     syncProber(containers, view.plan);
@@ -223,7 +226,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
       .map(({ record, ending, end }) => {
         const template = templateOf(bodies, record.templateHash);
         const health = healthOf(record);
-        const config = template && configOf(record.namespace, template).state;
+        const config = template && configOf(record, template).state;
         return {
           record,
           ...(template ? { template } : {}),
@@ -236,8 +239,8 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
 
   const healthSources = () => ({ pods, bodies, machineTime: parts.machineTime(), ...prober });
 
-  const configOf = (namespace: string, template: PodTemplateSpec) =>
-    podConfig(told, bodies, namespace, template);
+  const configOf = ({ uid, namespace }: PodRecord, template: PodTemplateSpec) =>
+    podConfig(told, bodies, namespace, template, pods.get(uid)?.config);
 
   const liveVolumes = createLiveVolumes({
     volumes: parts.volumes,
@@ -318,9 +321,9 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     const present = new Set(containers.map(({ id }) => id));
     for (const id of ended.keys()) if (!present.has(id)) ended.delete(id);
     const uids = new Set(pods.all().map(({ record }) => record.uid));
-    for (const key of memory.keys()) if (!uids.has(key.slice(0, key.indexOf('/')))) memory.delete(key);
     const sets = new Set(told?.daemonSets.map(({ uid }) => uid));
     for (const uid of failedPods.keys()) if (!sets.has(uid)) failedPods.delete(uid);
+    outcomes.keepOnly(uids);
   };
 
   const executeParts: ExecuteParts = {
@@ -353,12 +356,13 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     const key = actionKey(action);
     if (busy.has(key) || stopping.signal.aborted) return;
     busy.set(key, action.kind);
-    remember(action);
+    outcomes.begun(action);
+    if (action.kind === 'discard' && action.backOff) failedPods.set(action.daemonSetUid, action.backOff);
     logger.debug({ action }, `${action.kind}: ${action.reason}`);
     const done = executeAction(executeParts, action)
       .then(
         () => {
-          settle(action, undefined);
+          outcomes.succeeded(action);
           return 0;
         },
         (error: unknown) => settle(action, error),
@@ -372,43 +376,11 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     running.add(done);
   };
 
-  const remember = (action: NodeAction) => {
-    if (action.kind === 'discard' && action.backOff) failedPods.set(action.daemonSetUid, action.backOff);
-    if (action.kind !== 'create' || !action.backOff) return;
-    const key = containerKey(action.podUid, action.container);
-    memory.set(key, { ...memory.get(key), ...action.backOff, making: action.attempt });
-  };
-
   /** Answers how long the key stays busy after a failure that has no back-off of its own. */
   const settle = (action: NodeAction, error: unknown): number => {
-    const key = 'container' in action ? containerKey(action.podUid, action.container) : undefined;
-    if (error === undefined) {
-      if (key && (action.kind === 'create' || action.kind === 'start')) {
-        const { trouble: _over, ...rest } = memory.get(key) ?? {};
-        const checked = action.kind === 'create' && action.only === 'check';
-        memory.set(key, { ...rest, ...(checked ? { checked } : {}) });
-      }
-      return 0;
-    }
-    if (error instanceof ActionFailed && key && 'container' in action) {
-      memory.set(key, { ...memory.get(key), trouble: error.trouble });
-      const { reason, message } = error.trouble;
-      logger.warn({ pod: action.podUid, container: action.container, reason }, message);
-      tellTrouble(action.podUid, action.container, error.trouble);
-      return 0;
-    }
+    if (outcomes.failed(action, error)) return 0;
     if (!stopping.signal.aborted) logger.warn({ err: error, action: action.kind }, `${action.kind} failed`);
     return HOLD_AFTER_FAILURE_MS;
-  };
-
-  const tellTrouble = (podUid: string, container: string, { kind, reason, message }: Trouble) => {
-    if (kind === 'image' || reason === 'ContainerCreating') return;
-    // A volume is the pod's, not one container's.
-    const about =
-      reason === 'FailedMount'
-        ? { reason, message }
-        : { reason: 'Failed', message: `Error: ${message}`, container };
-    parts.events.add({ type: 'Warning', podUid, ...about });
   };
 
   runtime.follow(() => loop.wake(), stopping.signal);

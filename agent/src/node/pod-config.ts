@@ -1,5 +1,5 @@
 // The ConfigMaps and Secrets of one pod as this node knows them: those that the plane tells of, or, where the pod's
-// template names a snapshot, those of the snapshot.
+// revision came with a snapshot, those of the snapshot.
 import type { NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
 import {
   type ConfigData,
@@ -8,7 +8,6 @@ import {
   type ConfigRef,
   configRefs,
 } from '@fleetset/scheduler-core/node/config-data';
-import { configPin } from '@fleetset/scheduler-core/node/config-snapshot';
 import type { PodSpec, PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
 import type { BodyFiles } from '../state/body-files.ts';
 
@@ -27,15 +26,17 @@ interface Named {
   readonly hash: string;
 }
 
+/** `snapshot`: of the pod; undefined when it follows what is told. */
 export function podConfig(
   told: Pick<NodeDesired, 'configs'> | undefined,
   bodies: BodyFiles,
   namespace: string,
   template: PodTemplateSpec,
+  snapshot: string | undefined,
 ): PodConfig {
   const refs = refsOf(template);
   if (refs.length === 0) return NO_CONFIG;
-  const objects = snapshotOf(bodies, template) ?? told?.configs ?? [];
+  const objects = snapshot === undefined ? (told?.configs ?? []) : objectsOf(bodies, snapshot);
   const hashOf = (kind: ConfigKind, name: string) =>
     objects.find((one) => one.kind === kind && one.name === name && one.namespace === namespace)?.hash;
   return {
@@ -66,17 +67,13 @@ function refsOf({ spec }: PodTemplateSpec): readonly ConfigRef[] {
   return refs;
 }
 
-/** Undefined when the template follows what the plane tells. */
-function snapshotOf(bodies: BodyFiles, template: PodTemplateSpec): readonly Named[] | undefined {
-  const pin = configPin(template);
-  if (pin === undefined) return undefined;
-  const list = bodies.get(pin);
-  return Array.isArray(list) ? (list as readonly Named[]) : [];
+function objectsOf(bodies: BodyFiles, snapshot: string): readonly Named[] {
+  const { objects } = (bodies.get(snapshot) ?? {}) as { readonly objects?: readonly Named[] };
+  return Array.isArray(objects) ? objects : [];
 }
 
-/** Bodies that pods of this template need beyond it. */
-export function snapshotBodies(bodies: BodyFiles, template: PodTemplateSpec): readonly string[] {
-  const pin = configPin(template);
-  if (pin === undefined) return [];
-  return [pin, ...(snapshotOf(bodies, template) ?? []).map(({ hash }) => hash).filter((hash) => hash !== '')];
-}
+/** Bodies that a pod with this snapshot needs, whatever is told later. */
+export const snapshotBodies = (bodies: BodyFiles, snapshot: string): readonly string[] => [
+  snapshot,
+  ...objectsOf(bodies, snapshot).map(({ hash }) => hash),
+];

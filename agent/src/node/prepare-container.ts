@@ -18,7 +18,7 @@ export interface PrepareParts {
   readonly nodeName: string;
   readonly nodeIp: () => string | undefined;
   readonly allocatable: Allocatable;
-  readonly configOf: (namespace: string, template: PodTemplateSpec) => PodConfig;
+  readonly configOf: (record: PodRecord, template: PodTemplateSpec) => PodConfig;
   readonly monotonicNow: () => number;
 }
 
@@ -51,7 +51,7 @@ export function volumePod(
     ...(hostIp === undefined ? {} : { hostIp }),
     ...(address === undefined ? {} : { podIp: address }),
   };
-  return { spec, facts, config: parts.configOf(namespace, template) };
+  return { spec, facts, config: parts.configOf(record, template) };
 }
 
 /** Throws ActionFailed. */
@@ -60,8 +60,9 @@ export async function ensureVolumes({ volumes, monotonicNow }: PrepareParts, pod
     await volumes.ensure(pod);
   } catch (error) {
     if (!(error instanceof VolumeFailure)) throw error;
-    const { message, forConfig } = error;
-    const trouble = { reason: 'FailedMount', message, failedAt: monotonicNow() };
+    const { message, forConfig, untold } = error;
+    const reason = untold ? 'ContainerCreating' : 'FailedMount';
+    const trouble = { reason, message, failedAt: monotonicNow() };
     throw new ActionFailed(
       forConfig ? { ...trouble, kind: 'config', config: pod.config.state } : { ...trouble, kind: 'create' },
       error,

@@ -15,6 +15,8 @@ export interface KnownPod {
   readonly ending?: boolean;
   /** It has failed or succeeded, for good. */
   readonly end?: PodEnd;
+  /** The snapshot of its ConfigMaps and Secrets that came with its revision: it keeps it when another is granted. */
+  readonly config?: string;
 }
 
 export interface SeenPod {
@@ -27,12 +29,14 @@ export interface PodBook {
   readonly all: () => readonly KnownPod[];
   readonly get: (uid: string) => KnownPod | undefined;
   /** On disk when it resolves. */
-  readonly add: (record: PodRecord) => Promise<void>;
+  readonly add: (record: PodRecord, config?: string) => Promise<void>;
   /** Found on the engine but not here: known from now on, written with the next change. */
   readonly adopt: (record: PodRecord) => void;
   readonly forget: (uid: string) => Promise<void>;
   /** Written soon, not at once: worth little. */
   readonly setSeen: (uid: string, seen: SeenPod) => void;
+  /** Undefined: it follows what is told. Known at once, written soon. */
+  readonly setConfig: (uid: string, config: string | undefined) => void;
   /** Known at once; on disk when it resolves. */
   readonly setEnding: (uid: string) => Promise<void>;
   /** Known at once; on disk when it resolves. */
@@ -61,8 +65,8 @@ export async function openPodBook(directory: string, onFailure: (error: unknown)
   return {
     all: () => [...pods.values()],
     get: (uid) => pods.get(uid),
-    add: async (record) => {
-      pods.set(record.uid, { record });
+    add: async (record, config) => {
+      pods.set(record.uid, { record, ...(config === undefined ? {} : { config }) });
       try {
         await write();
       } catch (error) {
@@ -82,6 +86,13 @@ export async function openPodBook(directory: string, onFailure: (error: unknown)
       const pod = pods.get(uid);
       if (!pod) return;
       pods.set(uid, { ...pod, seen });
+      timer ??= setTimeout(() => write().catch(onFailure), LAZY_WRITE_MS);
+    },
+    setConfig: (uid, config) => {
+      const pod = pods.get(uid);
+      if (!pod || pod.config === config) return;
+      const { config: _before, ...rest } = pod;
+      pods.set(uid, { ...rest, ...(config === undefined ? {} : { config }) });
       timer ??= setTimeout(() => write().catch(onFailure), LAZY_WRITE_MS);
     },
     setEnding: async (uid) => {

@@ -1,5 +1,6 @@
 // The volumes that the agent keeps for its pods, in a directory for each pod: set up before the pod's containers are
 // made and before they are started, kept up to date while it lives, and gone with it.
+import { createHash } from 'node:crypto';
 import { chmod, chown, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ConfigProblem, isProblem, mountedVolumes } from '@fleetset/scheduler-core/node/config-data';
@@ -26,13 +27,24 @@ export interface VolumePod {
   readonly config: PodConfig;
 }
 
+class ConfigWanting extends Error {
+  readonly untold: boolean;
+  constructor({ message, untold }: ConfigProblem) {
+    super(message);
+    this.untold = untold === true;
+  }
+}
+
 /** A volume cannot be set up or brought up to date; the message is Kubernetes'. */
 export class VolumeFailure extends Error {
   /** A ConfigMap or Secret is not as it must be: trying again does not help. */
   readonly forConfig: boolean;
-  constructor(volume: string, why: string, forConfig: boolean, cause?: unknown) {
-    super(`MountVolume.SetUp failed for volume ${JSON.stringify(volume)} : ${why}`, { cause });
-    this.forConfig = forConfig;
+  /** That is only a matter of being told. */
+  readonly untold: boolean;
+  constructor(volume: string, cause: Error) {
+    super(`MountVolume.SetUp failed for volume ${JSON.stringify(volume)} : ${cause.message}`, { cause });
+    this.forConfig = cause instanceof ConfigWanting;
+    this.untold = cause instanceof ConfigWanting && cause.untold;
   }
 }
 
@@ -110,7 +122,7 @@ export function openPodVolumes(directory: string, mounts: Mounts): PodVolumes {
     try {
       await run();
     } catch (error) {
-      throw new VolumeFailure(volume.name, (error as Error).message, error instanceof ConfigWanting, error);
+      throw new VolumeFailure(volume.name, error as Error);
     }
   };
 
@@ -168,7 +180,8 @@ export function openPodVolumes(directory: string, mounts: Mounts): PodVolumes {
         await stat(path);
         return path;
       }
-      const target = join(podDirectory(facts.uid), 'subpaths', container, String(index));
+      const name = `${index}-${createHash('sha256').update(subPath).digest('hex').slice(0, 12)}`;
+      const target = join(podDirectory(facts.uid), 'subpaths', container, name);
       await bindSubPath(mounts, root, subPath, target);
       return target;
     },
@@ -203,12 +216,6 @@ async function makeDirectory(path: string, group: number | undefined): Promise<v
 
 const ownVolumes = (spec: PodSpec): readonly Volume[] =>
   mountedVolumes(spec).filter(({ hostPath }) => !hostPath);
-
-class ConfigWanting extends Error {
-  constructor({ message }: ConfigProblem) {
-    super(message);
-  }
-}
 
 const sizeOf = (volume: Volume, spec: PodSpec, { allocatable }: PodFacts): number =>
   memoryVolumeBytes(volume, spec, allocatable.memoryBytes);

@@ -51,7 +51,7 @@ async function openPod(over: Partial<Container> = {}, wrap: Partial<ContainerRun
         volumes: openPodVolumes(join(directory, 'pods'), plainMounts),
         nodeIp: () => '127.0.0.1',
         allocatable: { cpus: 2, memoryBytes: 2 ** 34, diskBytes: 0 },
-        configOf: (namespace, whole) => podConfig(undefined, bodies, namespace, whole),
+        configOf: ({ namespace }, whole) => podConfig(undefined, bodies, namespace, whole, undefined),
         minOomScoreAdjust: -1000,
         monotonicNow: () => performance.now(),
         templateOf: () => template({ containers: [container] }),

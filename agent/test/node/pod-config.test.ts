@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Container } from '@fleetset/scheduler-core/schema/container';
 import type { Volume } from '@fleetset/scheduler-core/schema/volume';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { body, template, toldConfig, toldSet } from '../desired.ts';
+import { template, toldConfig, toldSet } from '../desired.ts';
 import { fakeClock, type NodeWorld, openNodeWorld } from '../node-world.ts';
 import { TEST_IMAGE } from '../pods.ts';
 import { OBEYS } from '../test-programs.ts';
@@ -51,8 +51,8 @@ const eventsOf = (reason: string) =>
     .events.take()
     .filter((event) => event.reason === reason)
     .map(({ message }) => message);
-const fileOf = (name: string) => {
-  const uid = world.report().pods[0]?.uid ?? '';
+const fileOf = (name: string, revision = 'web-1') => {
+  const uid = world.report().pods.find((pod) => pod.revision === revision)?.uid ?? '';
   return readFile(join(world.directory, 'pods', uid, 'volumes/conf', name), 'utf8');
 };
 
@@ -199,17 +199,56 @@ it("a container that names its pod's address is made when the pod has one", asyn
   expect(calls.indexOf('create web-2/app#0')).toBeGreaterThan(calls.indexOf('start web-2/POD#0'));
 });
 
-describe('a pod whose template names a snapshot', () => {
-  it('has what the snapshot holds, whatever is told of its ConfigMaps', async () => {
-    const old = app({ level: 'old' });
-    const list = body([old.told]);
-    const spec = { priorityClassName: 'web-1', containers: [container(LEVEL)] };
-    const pinned = { ...template(spec), metadata: { annotations: { 'fleetset.dev/config': list.hash } } };
-    const set = toldSet('web', { template: pinned });
-    await world.now().bodies.put(list.hash, list.content);
-    for (const { hash, content } of old.bodies) await world.now().bodies.put(hash, content);
-    await world.tell({ daemonSets: [set], configs: [app({ level: 'new' })] });
+describe('a revision that comes with a snapshot', () => {
+  const spec = { containers: [container({ ...LEVEL, ...MOUNT })], ...VOLUME };
+  const snapped = (revision: string, level?: string) =>
+    toldSet('web', {
+      revision,
+      template: template(spec),
+      ...(level === undefined ? {} : { config: [app({ level })] }),
+    });
+  const levels = async () => {
+    const [app0] = world.running();
+    return [world.container(app0 ?? '').settings.env[0], await fileOf('level')];
+  };
+  const untilFile = (text: string) =>
+    vi.waitFor(async () => {
+      await world.pass(1);
+      expect(await fileOf('level')).toBe(text);
+    });
+
+  it('gives its pods what it holds, whatever is told beside it', async () => {
+    await world.tell({ daemonSets: [snapped('web-1', 'old')], configs: [app({ level: 'new' })] });
     await runs('web-1/app#0');
-    expect(world.container('web-1/app#0').settings.env).toEqual(['LEVEL=old']);
+    expect(await levels()).toEqual(['LEVEL=old', 'old']);
+  });
+
+  it('leaves the pods of the one before theirs, until they are replaced', async () => {
+    await world.tell({ daemonSets: [snapped('web-1', 'old')] });
+    await runs('web-1/app#0');
+    world.engine.fail({ call: 'create', how: 'before', about: 'web-2', times: 1 });
+    await world.tell({ daemonSets: [snapped('web-2', 'new')] });
+    await world.until(
+      'the new one has failed to be made',
+      () => waiting('web-2')?.reason === 'CreateContainerError',
+    );
+    world.engine.end(world.container('web-1/app#0').id);
+    await runs('web-1/app#1');
+    expect(await levels()).toEqual(['LEVEL=old', 'old']);
+    // Also with another agent.
+    await world.restart();
+    await runs('web-2/app#0');
+    expect(world.container('web-2/app#0').settings.env).toEqual(['LEVEL=new']);
+  });
+
+  it('that is given to pods which followed what was told, and taken from them, restarts nothing', async () => {
+    await world.tell({ daemonSets: [snapped('web-1')], configs: [app({ level: 'one' })] });
+    await runs('web-1/app#0');
+    await world.tell({ daemonSets: [snapped('web-1', 'one')], configs: [app({ level: 'two' })] });
+    await world.pass(30);
+    expect(await levels()).toEqual(['LEVEL=one', 'one']);
+    await world.tell({ daemonSets: [snapped('web-1')], configs: [app({ level: 'two' })] });
+    await untilFile('two');
+    expect(world.running()).toEqual(['web-1/app#0']);
   });
 });

@@ -1,7 +1,8 @@
 // What applying a DaemonSet would do: what changes in it, where it runs, and in which order nodes would be updated.
+import { configPin, withPin } from '@fleetset/scheduler-core/node/config-snapshot';
 import { LAST_APPLIED } from '@fleetset/scheduler-core/patch/apply-manifest';
 import { decidePlacement, type Placement, placementRules } from '@fleetset/scheduler-core/placement';
-import { planHistory, revisionHash } from '@fleetset/scheduler-core/revision-history';
+import { planHistory, revisionHash, revisionTemplate } from '@fleetset/scheduler-core/revision-history';
 import {
   type Foreseen,
   type ForeseenInput,
@@ -10,7 +11,7 @@ import {
 import type { Pacing } from '@fleetset/scheduler-core/rollout/pacing';
 import type { RolloutNode } from '@fleetset/scheduler-core/rollout/plan-rollout';
 import type { RolloutRecord } from '@fleetset/scheduler-core/rollout/rollout-record';
-import { rolloutWishes } from '@fleetset/scheduler-core/rollout/rollout-wishes';
+import { rolloutWishes, wantsConfigRollout } from '@fleetset/scheduler-core/rollout/rollout-wishes';
 import { updateStrategyOf } from '@fleetset/scheduler-core/rollout/update-strategy';
 import { type DaemonSet, daemonSet as schema } from '@fleetset/scheduler-core/schema/daemon-set';
 import { changedFields, type FieldChange } from './changed-fields.ts';
@@ -56,8 +57,10 @@ export function planDaemonSet(
     const placement = decidePlacement(rules, placementNode(node));
     return { placement, node: rolloutNode(node, placement.decision, running) };
   });
+  const revisions = running?.revisions ?? [];
+  const pin = wantsConfigRollout(applied, policies) ? newestPin(revisions) : undefined;
   const hashOf = (daemonSet: DaemonSet) =>
-    planHistory(daemonSet, running?.revisions ?? [], inUse(running)).hash;
+    planHistory(withConfig(daemonSet, pin), revisions, inUse(running)).hash;
   const to = hashOf(applied);
   const from = existing && hashOf(existing.current);
   const { pacing, approvedWaves } = rolloutWishes(applied, policies, to);
@@ -88,6 +91,19 @@ export function planDaemonSet(
           }),
         }),
   };
+}
+
+/** The config that its pods have: a manifest of the DaemonSet changes nothing of that. */
+function newestPin(revisions: Running['revisions']): string | undefined {
+  const newest = [...revisions].sort((a, b) => a.revision - b.revision).at(-1);
+  return newest && configPin(revisionTemplate(newest));
+}
+
+function withConfig(daemonSet: DaemonSet, pin: string | undefined): DaemonSet {
+  const { spec } = daemonSet;
+  return pin === undefined || !spec
+    ? daemonSet
+    : { ...daemonSet, spec: { ...spec, template: withPin(spec.template ?? {}, pin) } };
 }
 
 /** What people write: not the status, nor what the plane and kubectl note for themselves. */

@@ -1,32 +1,32 @@
-// Which nodes were told of which ConfigMaps and Secrets: a change wakes those and no others.
+// Who has to do with which ConfigMaps and Secrets: a change wakes those and no others.
 
 export interface ConfigIndex {
-  /** What the node is told of from now on. */
-  readonly set: (nodeName: string, keys: readonly string[]) => void;
-  readonly nodesOf: (key: string) => Iterable<string>;
+  /** What this one has to do with from now on. */
+  readonly set: (who: string, keys: readonly string[]) => void;
+  readonly of: (key: string) => Iterable<string>;
 }
 
 const NONE: ReadonlySet<string> = new Set();
 
 export function createConfigIndex(): ConfigIndex {
-  const nodes = new Map<string, Set<string>>();
+  const those = new Map<string, Set<string>>();
   const keysOf = new Map<string, readonly string[]>();
-  const drop = (nodeName: string, key: string) => {
-    const others = nodes.get(key);
-    others?.delete(nodeName);
-    if (others?.size === 0) nodes.delete(key);
+  const drop = (who: string, key: string) => {
+    const others = those.get(key);
+    others?.delete(who);
+    if (others?.size === 0) those.delete(key);
   };
   return {
-    set: (nodeName, keys) => {
-      for (const key of keysOf.get(nodeName) ?? []) drop(nodeName, key);
-      if (keys.length === 0) keysOf.delete(nodeName);
-      else keysOf.set(nodeName, keys);
+    set: (who, keys) => {
+      for (const key of keysOf.get(who) ?? []) drop(who, key);
+      if (keys.length === 0) keysOf.delete(who);
+      else keysOf.set(who, keys);
       for (const key of keys) {
-        const known = nodes.get(key);
-        if (known) known.add(nodeName);
-        else nodes.set(key, new Set([nodeName]));
+        const known = those.get(key);
+        if (known) known.add(who);
+        else those.set(key, new Set([who]));
       }
     },
-    nodesOf: (key) => nodes.get(key) ?? NONE,
+    of: (key) => those.get(key) ?? NONE,
   };
 }

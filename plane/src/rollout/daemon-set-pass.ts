@@ -2,7 +2,13 @@
 // scheduler-core, answers with writes.
 import { randomUUID } from 'node:crypto';
 import { sameJson } from '@fleetset/scheduler-core/canonical-json';
-import { planHistory, revisionHash } from '@fleetset/scheduler-core/revision-history';
+import { withoutPin } from '@fleetset/scheduler-core/node/config-snapshot';
+import {
+  type HistoryPlan,
+  planHistory,
+  revisionData,
+  revisionHash,
+} from '@fleetset/scheduler-core/revision-history';
 import { type Advance, advanceRollout } from '@fleetset/scheduler-core/rollout/advance-rollout';
 import { daemonSetStatus } from '@fleetset/scheduler-core/rollout/daemon-set-status';
 import {
@@ -18,12 +24,17 @@ import {
 } from '@fleetset/scheduler-core/rollout/rollout-condition';
 import type { RolloutRecord, RolloutTimes } from '@fleetset/scheduler-core/rollout/rollout-record';
 import { updateStrategyOf, withBudget } from '@fleetset/scheduler-core/rollout/update-strategy';
-import type { ControllerRevision, DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
+import type {
+  ControllerRevision,
+  DaemonSet,
+  DaemonSetSpec,
+} from '@fleetset/scheduler-core/schema/daemon-set';
 import type { Fleet } from '../fleet/fleet.ts';
 import { adoptedBy, podsOfSet } from '../fleet/orphans.ts';
 import type { KubeObject } from '../kinds/kind.ts';
 import type { Store, Write } from '../store/store.ts';
 import { type ClosedNodes, closedNodes, goodForMs } from './closed-nodes.ts';
+import type { ConfigRollout, ConfigRollouts } from './config-rollouts.ts';
 import { type GrantBook, putGrant } from './grants.ts';
 import type { NodeViews } from './node-views.ts';
 import { putRecord, type RolloutRecords } from './rollout-records.ts';
@@ -43,6 +54,7 @@ export interface DaemonSetPass {
   /** Time alone changes something then; milliseconds of the monotonic clock. */
   readonly nextAt?: number;
   readonly plan: SetPlan;
+  readonly config: ConfigRollout;
   /** The newest revision's hash. */
   readonly target: string;
 }
@@ -58,6 +70,7 @@ export interface PassParts {
   readonly grants: GrantBook;
   readonly records: RolloutRecords;
   readonly views: NodeViews;
+  readonly configs: ConfigRollouts;
   readonly nowText: () => string;
   readonly monotonicNow: () => number;
 }
@@ -73,7 +86,8 @@ export function passDaemonSet(
   const grants = parts.grants.of(uid);
   const before = knownStable(records.of(uid), revisions);
   const inUse = revisionsInUse(store, fleet, uid, grants, before);
-  const history = planHistory(daemonSet, revisions, inUse, (name) => revisionNamed(store, daemonSet, name));
+  const config = parts.configs.decide(daemonSet, revisions, parts.monotonicNow());
+  const history = historyOf(store, daemonSet, revisions, config, inUse);
   const { all, running: nodes } = parts.views.of(daemonSet);
   const strategy = updateStrategyOf(daemonSet);
   const wishes = readWishes(store, daemonSet, history.hash);
@@ -99,13 +113,14 @@ export function passDaemonSet(
   // While nobody waits no window changes anything.
   const looksAgainIn = plan.waits.length > 0 ? goodForMs(shut, wallNow) : undefined;
   const nextAt = earliest(
+    config.decision.settlesAt,
     advance.nextAt,
     looksAgainIn === undefined ? undefined : parts.monotonicNow() + looksAgainIn,
   );
   const status = daemonSetStatus(
     all.map(({ status: view }) => view),
     history.hash,
-    daemonSet.metadata.generation ?? 1,
+    observedGeneration(daemonSet, config),
     { ...(daemonSet.status as NonNullable<DaemonSet['status']>), collisionCount: history.collisionCount },
   );
   const conditionBefore = daemonSet.status?.conditions?.find((one) => one.type === 'Progressing');
@@ -115,10 +130,15 @@ export function passDaemonSet(
     daemonSet,
     plan: { ...plan, closed: paced ? closedCount(plan, shut, nodes) : 0 },
     target: history.hash,
-    history: [...historyWrites(history, nowText), ...(paced ? verdictNote(store, history, record) : [])],
     grants: [
       ...(plan.over ?? []).map(({ node, revision }) => putGrant(uid, node, revision)),
       ...plan.grants.map(({ node, revision, surge }) => putGrant(uid, node, revision, surge)),
+    ],
+    config,
+    history: [
+      ...config.writes,
+      ...historyWrites(history, nowText),
+      ...(paced ? verdictNote(store, history, record) : []),
     ],
     record: paced && record !== records.of(uid) ? [putRecord(uid, record)] : [],
     times: advance.times,
@@ -133,8 +153,41 @@ function closedCount({ waits }: RolloutPlan, { closed }: ClosedNodes, nodes: rea
   return waits.filter(({ node, reason }) => held.has(node) || closed.get(node) === reason).length;
 }
 
-const earliest = (a: number | undefined, b: number | undefined): number | undefined =>
-  a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
+const earliest = (...instants: readonly (number | undefined)[]): number | undefined => {
+  const known = instants.filter((at) => at !== undefined);
+  return known.length === 0 ? undefined : Math.min(...known);
+};
+
+/** Of the template with the config that its newest revision is to hold. */
+function historyOf(
+  store: Store,
+  daemonSet: StoredSet,
+  revisions: readonly StoredRevision[],
+  { decision, cause }: ConfigRollout,
+  inUse: Pick<ReadonlySet<string>, 'has'>,
+): HistoryPlan {
+  const { template, adopt } = decision;
+  const data = (revision: ControllerRevision) =>
+    revision === adopt ? { ...revision, data: revisionData(template) } : revision;
+  const { metadata } = daemonSet;
+  const annotations =
+    cause === undefined ? metadata.annotations : { ...metadata.annotations, [CHANGE_CAUSE]: cause };
+  const wanted = {
+    ...daemonSet,
+    metadata: { ...metadata, ...(annotations ? { annotations } : {}) },
+    spec: { ...(daemonSet.spec as DaemonSetSpec), template },
+  };
+  const plan = planHistory(wanted, revisions.map(data), inUse, (name) =>
+    revisionNamed(store, daemonSet, name),
+  );
+  return adopt && plan.write === 'nothing' ? { ...plan, write: 'renumber' } : plan;
+}
+
+/** What people wrote and waits to settle is not observed yet: `kubectl rollout status` waits for it. */
+const observedGeneration = ({ metadata, spec, status }: StoredSet, { decision }: ConfigRollout): number =>
+  decision.settling && !sameJson(withoutPin(decision.template), withoutPin(spec?.template ?? {}))
+    ? (status?.observedGeneration ?? 0)
+    : (metadata.generation ?? 1);
 
 const pacedBy = ({ target, holds, fallback }: Advance) => ({
   target,

@@ -2,6 +2,7 @@
 // and Secrets that its pods name, what operators set on the node, and the pods that somebody deleted.
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import { type ConfigObject, type DesiredDaemonSet, NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
+import { configPin, withoutPin } from '@fleetset/scheduler-core/node/config-snapshot';
 import { type PlacementRules, placementRules } from '@fleetset/scheduler-core/placement';
 import { revisionTemplate } from '@fleetset/scheduler-core/revision-history';
 import { allowsSurge, updateStrategyOf } from '@fleetset/scheduler-core/rollout/update-strategy';
@@ -16,6 +17,7 @@ import { tombstonesOf } from '../fleet/tombstones.ts';
 import type { KubeObject } from '../kinds/kind.ts';
 import type { Store } from '../store/store.ts';
 import type { BodyBook } from './body-book.ts';
+import type { ConfigSnapshots } from './config-snapshots.ts';
 import type { StoredRevision } from './daemon-set-pass.ts';
 import type { GrantBook } from './grants.ts';
 import { decisionsFor } from './node-view.ts';
@@ -37,6 +39,9 @@ export interface DesiredInputs {
   readonly grants: GrantBook;
   /** Of a DaemonSet's uid, by hash. */
   readonly revisionsOf: (daemonSetUid: string) => ReadonlyMap<string, StoredRevision>;
+  /** Its revisions hold their config: a change of it is rolled out. */
+  readonly holdsConfig: (daemonSet: StoredSet) => boolean;
+  readonly snapshots: ConfigSnapshots;
 }
 
 /** Without its generation: that is given when the content is new. */
@@ -85,15 +90,21 @@ interface Templates {
   readonly namespace: string;
   readonly templates: readonly PodTemplateSpec[];
 }
+/** What nodes run: the snapshot is told beside it. */
+const plainTemplates = new WeakMap<object, PodTemplateSpec>();
+const plain = (template: PodTemplateSpec) => remembered(plainTemplates, template, () => withoutPin(template));
 
-/** Of the revisions that the node may run and that it still runs, where the DaemonSet belongs on it. */
-function templatesOf(inputs: DesiredInputs, { metadata, spec }: StoredSet, node: Node): Templates {
+/** Of the revisions that the node may run and that it still runs, without those that come with a snapshot, where the DaemonSet belongs on it. */
+function templatesOf(inputs: DesiredInputs, daemonSet: StoredSet, node: Node): Templates {
+  const { metadata, spec } = daemonSet;
   const { uid = '', namespace = '' } = metadata;
   const nodeName = node.metadata?.name ?? '';
   const state = inputs.fleet.state(nodeName);
   const pods = podsOfSet(state, uid, adoptedBy(inputs.store, uid));
   const hashes = new Set([inputs.grants.of(uid).get(nodeName), ...pods.map(({ revision }) => revision)]);
-  const templates = [...hashes].flatMap((hash) => templateNamed(inputs, uid, hash) ?? []);
+  const templates = [...hashes]
+    .flatMap((hash) => templateNamed(inputs, uid, hash) ?? [])
+    .filter((template) => !snapshotOf(inputs, daemonSet, template));
   if (!templates.some((template) => refsOf(template).length > 0)) return { namespace, templates: [] };
   const rules = rulesFor(spec?.template?.spec ?? NO_SPEC);
   const belongs = decisionsFor(state, node, rules, uid, state.lost).rollout !== 'Leave';
@@ -130,6 +141,16 @@ function configsFor(inputs: DesiredInputs, sets: readonly StoredSet[], node: Nod
   return [...told].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, config]) => config);
 }
 
+/** Undefined for pods that follow their ConfigMaps and Secrets as they are. */
+function snapshotOf(
+  { holdsConfig, snapshots }: DesiredInputs,
+  daemonSet: StoredSet,
+  template: PodTemplateSpec,
+) {
+  const pin = configPin(template);
+  return pin !== undefined && holdsConfig(daemonSet) ? snapshots.told(pin) : undefined;
+}
+
 function desiredSet(inputs: DesiredInputs, daemonSet: StoredSet, nodeName: string): DesiredDaemonSet {
   const { store, bodies, grants } = inputs;
   const { uid = '', namespace = '', name = '' } = daemonSet.metadata;
@@ -140,13 +161,13 @@ function desiredSet(inputs: DesiredInputs, daemonSet: StoredSet, nodeName: strin
     name,
     uid,
     placementHash: bodies.hashOf(rulesFor(daemonSet.spec?.template?.spec ?? NO_SPEC)),
-    templateHash: template ? bodies.hashOf(template) : '',
+    templateHash: template ? bodies.hashOf(plain(template)) : '',
     revision: template ? (revisionHash ?? '') : '',
     minReadySeconds: daemonSet.spec?.minReadySeconds ?? 0,
     // What began as a surge ends as one: more nodes may be on their way than may be down.
     surge: allowsSurge(updateStrategyOf(daemonSet)) || grants.isSurge(uid, nodeName),
     adopts: adoptedBy(store, uid),
-    config: undefined,
+    config: template && snapshotOf(inputs, daemonSet, template),
   };
 }
 

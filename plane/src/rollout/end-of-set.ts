@@ -4,6 +4,7 @@ import type { Fleet } from '../fleet/fleet.ts';
 import { adoptedBy, dropOrphaned, orphanedSet, podsOfSet } from '../fleet/orphans.ts';
 import type { KubeObject } from '../kinds/kind.ts';
 import type { Store, Write } from '../store/store.ts';
+import { dropPin } from './config-rollouts.ts';
 import type { StoredRevision } from './daemon-set-pass.ts';
 import { dropGrant, type GrantBook } from './grants.ts';
 import { dropRecord } from './rollout-records.ts';
@@ -29,6 +30,7 @@ export function leftoversOf(
     ),
     ...[...grants.of(uid).keys()].map((node) => dropGrant(uid, node)),
     dropRecord(uid),
+    dropPin(uid),
   ];
 }
 

@@ -1,6 +1,5 @@
 // The loop that paces: wakes on changes of DaemonSets, nodes, reports and deletions; writes history, grants and
 // status; then tells each touched node what it is to do now.
-import type { Generation } from '@fleetset/proto/gen/fleetset/v1/node';
 import { startLevelLoop } from '@fleetset/scheduler-core/level-loop';
 import type { ConfigKind } from '@fleetset/scheduler-core/node/config-data';
 import { revisionHash } from '@fleetset/scheduler-core/revision-history';
@@ -8,21 +7,26 @@ import type { RolloutEvent } from '@fleetset/scheduler-core/rollout/rollout-cond
 import type { DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
 import type { Node } from '@fleetset/scheduler-core/schema/node';
 import type { EventRecorder } from '../events/event-recorder.ts';
-import type { Fleet, NodeState, Session } from '../fleet/fleet.ts';
+import type { Fleet } from '../fleet/fleet.ts';
 import { ORPHANS } from '../fleet/orphans.ts';
+
 import { TOMBSTONES } from '../fleet/tombstones.ts';
 import type { KubeObject } from '../kinds/kind.ts';
 import type { Change, Store, Write } from '../store/store.ts';
 import { schedule } from '../timer.ts';
 import type { BodyBook } from './body-book.ts';
 import { createConfigIndex } from './config-index.ts';
-import { passDaemonSet, type SetPlan, type StoredRevision } from './daemon-set-pass.ts';
-import { bodiesOf, desiredContent, desiredFor } from './desired-state.ts';
+import { createConfigRollouts } from './config-rollouts.ts';
+import type { ConfigSnapshots } from './config-snapshots.ts';
+import { type DaemonSetPass, passDaemonSet, type SetPlan, type StoredRevision } from './daemon-set-pass.ts';
+import { desiredFor } from './desired-state.ts';
 import { finishDeletion, leftoversOf } from './end-of-set.ts';
 import type { GrantBook } from './grants.ts';
 import { createNodeViews } from './node-views.ts';
 import { adopt, settleOrphans } from './orphaning.ts';
 import type { RolloutRecords } from './rollout-records.ts';
+import { forgetBodies, tellNode } from './tell-node.ts';
+
 import { CONFIG_COLLECTIONS, configKey } from './told-configs.ts';
 
 export interface RolloutLoopParts {
@@ -31,6 +35,7 @@ export interface RolloutLoopParts {
   readonly bodies: BodyBook;
   readonly grants: GrantBook;
   readonly records: RolloutRecords;
+  readonly snapshots: ConfigSnapshots;
   readonly recorder: EventRecorder;
   readonly monotonicNow: () => number;
   readonly nowText: () => string;
@@ -53,7 +58,13 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
   const dirtyNodes = new Set<string>();
   const plans = new Map<string, SetPlan>();
   const views = createNodeViews(parts);
-  const configs = createConfigIndex();
+  const configs = createConfigRollouts(store, parts.snapshots);
+  /** Nodes by the ConfigMaps and Secrets they are told of, and DaemonSets by those whose change they roll out. */
+  const tellers = createConfigIndex();
+  const rollers = createConfigIndex();
+  /** DaemonSets whose revisions held their config at the last look. */
+  const holding = new Set<string>();
+  let revisionsChanged = true;
   /** When time alone changes something of a DaemonSet. */
   const due = new Map<string, number>();
 
@@ -93,6 +104,9 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
         plans.delete(uid);
         views.forget(uid);
         records.forgetTimes(uid);
+        configs.forget(uid);
+        rollers.set(uid, []);
+        holding.delete(uid);
         due.delete(uid);
         continue;
       }
@@ -108,8 +122,9 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
         dirtySets.add(uid);
         continue;
       }
-      const pass = passDaemonSet({ ...parts, views }, daemonSet, revisions.get(uid) ?? []);
+      const pass = passDaemonSet({ ...parts, views, configs }, daemonSet, revisions.get(uid) ?? []);
       plans.set(uid, pass.plan);
+      followConfigOf(uid, pass);
       records.setTimes(uid, pass.times);
       if (pass.nextAt === undefined) due.delete(uid);
       else due.set(uid, pass.nextAt);
@@ -124,6 +139,20 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       if (pass.plan.grants.some(({ node, revision }) => runsAlready(fleet, uid, node, revision)))
         dirtySets.add(uid);
     }
+  };
+
+  const followConfigOf = (uid: string, { config }: DaemonSetPass) => {
+    rollers.set(uid, config.keys);
+    // Whether nodes are told of a snapshot, and of which, is not only a question of grants.
+    if (config.enabled !== holding.has(uid) || config.decision.adopt) touchAllNodes();
+    if (config.enabled) holding.add(uid);
+    else holding.delete(uid);
+  };
+
+  const dropSnapshots = async () => {
+    if (!revisionsChanged) return;
+    revisionsChanged = false;
+    await commit(parts.snapshots.sweep());
   };
 
   const tell = ({ metadata }: StoredSet, { type, reason, message }: RolloutEvent) => {
@@ -149,13 +178,15 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       fleet,
       bodies,
       grants,
+      snapshots: parts.snapshots,
+      holdsConfig: ({ metadata }: StoredSet) => holding.has(metadata.uid ?? ''),
       revisionsOf: (uid: string) => byHash.get(uid) ?? new Map(),
     };
     for (const name of names) {
       const node = store.get('core/nodes', name)?.value as unknown as Node | undefined;
       const state = fleet.get(name);
       const desired = node && state?.session ? desiredFor(inputs, node) : undefined;
-      configs.set(name, desired?.configs.map(configKey) ?? []);
+      tellers.set(name, desired?.configs.map(configKey) ?? []);
       if (desired && state) tellNode(fleet, state, desired, store.epoch);
     }
     return names;
@@ -170,6 +201,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
         await passSets();
         await commit(settleOrphans(store, fleet, grants, tellNodes()));
       } while (dirtySets.size > 0);
+      await dropSnapshots();
       forgetBodies(bodies, fleet);
       if (due.size === 0) return {};
       return { againInMs: Math.max(10, Math.min(...due.values()) - parts.monotonicNow()) };
@@ -191,9 +223,10 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
   /** Most ConfigMaps and Secrets are nobody's here. */
   const followConfig = (kind: ConfigKind) =>
     store.watch(CONFIG_COLLECTIONS[kind], store.version(), ({ id }) => {
-      const before = dirtyNodes.size;
-      for (const name of configs.nodesOf(`${kind}/${id}`)) dirtyNodes.add(name);
-      if (dirtyNodes.size > before) loop.wake();
+      const before = dirtyNodes.size + dirtySets.size;
+      for (const name of tellers.of(`${kind}/${id}`)) dirtyNodes.add(name);
+      for (const uid of rollers.of(`${kind}/${id}`)) dirtySets.add(uid);
+      if (dirtyNodes.size + dirtySets.size > before) loop.wake();
     });
   const watches = [
     followConfig('ConfigMap'),
@@ -204,6 +237,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       touchAllNodes();
     }),
     follow('apps/controllerrevisions', ({ value, previous }) => {
+      revisionsChanged = true;
       // One that is still needed is made again.
       if (!value && previous) dirtySets.add(ownerOf(previous as unknown as StoredRevision));
     }),
@@ -295,42 +329,4 @@ function revisionsByOwner(store: Store): Map<string, StoredRevision[]> {
     else byOwner.set(owner, [revision]);
   }
   return byOwner;
-}
-
-/** The generation grows only when the content is new, so that an unchanged node is told nothing. */
-function tellNode(
-  fleet: Fleet,
-  state: NodeState,
-  desired: ReturnType<typeof desiredFor>,
-  epoch: number,
-): void {
-  const { session, told } = state;
-  if (!session) return;
-  const content = desiredContent(desired);
-  if (told?.content?.equals(content)) {
-    if (state.toldSession === session) return;
-    sendDesired(state, session, desired, told.generation);
-    return;
-  }
-  const counter = (told?.generation.counter ?? 0) + 1;
-  const generation = { epoch, counter };
-  fleet.change(state.name, { told: { generation, content, bodies: bodiesOf(desired) } });
-  sendDesired(state, session, desired, generation);
-}
-
-function sendDesired(
-  state: NodeState,
-  session: Session,
-  desired: ReturnType<typeof desiredFor>,
-  generation: Generation,
-): void {
-  state.toldSession = session;
-  session.send({ $case: 'desired', value: { ...desired, generation } });
-}
-
-/** Bodies that no node was told of are dropped once they outnumber the others. */
-function forgetBodies(bodies: BodyBook, fleet: Fleet): void {
-  if (bodies.size() < 256) return;
-  const wanted = new Set([...fleet.all()].flatMap(({ told }) => told?.bodies ?? []));
-  if (bodies.size() > 2 * wanted.size) bodies.keepOnly(wanted);
 }

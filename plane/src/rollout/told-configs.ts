@@ -26,11 +26,17 @@ export function readConfig(
   namespace: string,
   name: string,
 ): ConfigObject {
-  const value = store.get(CONFIG_COLLECTIONS[kind], `${namespace}/${name}`)?.value;
-  return { kind, namespace, name, hash: value ? bodies.hashOf(entriesOf(value)) : '' };
+  const value = readEntries(store, kind, namespace, name);
+  return { kind, namespace, name, hash: value ? bodies.hashOf(value) : '' };
 }
 
-/** What pods see of an object, made once from each stored one. */
+/** What pods see of it; undefined when there is none. */
+export function readEntries(store: Store, kind: string, namespace: string, name: string): object | undefined {
+  const value = store.get(CONFIG_COLLECTIONS[kind as ConfigKind], `${namespace}/${name}`)?.value;
+  return value && entriesOf(value);
+}
+
+/** Made once from each stored object. */
 const entries = new WeakMap<object, object>();
 const entriesOf = (value: object): object =>
   remembered(entries, value, () => {

@@ -7,6 +7,9 @@ import { expect, test } from 'vitest';
 import { createFleet, indexPods, type Session } from '../../src/fleet/fleet.ts';
 import { ORPHANS } from '../../src/fleet/orphans.ts';
 import { dropTombstone, putTombstone, TOMBSTONES } from '../../src/fleet/tombstones.ts';
+import { createBodyBook } from '../../src/rollout/body-book.ts';
+import { createConfigRollouts } from '../../src/rollout/config-rollouts.ts';
+import { openConfigSnapshots } from '../../src/rollout/config-snapshots.ts';
 import { type DaemonSetPass, passDaemonSet, type StoredRevision } from '../../src/rollout/daemon-set-pass.ts';
 import { GRANTS, openGrantBook } from '../../src/rollout/grants.ts';
 import type { ViewSources } from '../../src/rollout/node-view.ts';
@@ -103,7 +106,9 @@ async function startWorld(seed: Seed) {
   const records = openRolloutRecords(store);
   const sources = { store, fleet, grants };
   const kept = createNodeViews(seed(sources));
-  const parts = { ...sources, records, nowText, monotonicNow: () => 0 };
+  const snapshots = await openConfigSnapshots(store, createBodyBook());
+  const configs = createConfigRollouts(store, snapshots);
+  const parts = { ...sources, records, configs, nowText, monotonicNow: () => 0 };
   const write = async (...writes: Write[]) => {
     expect((await store.commit(writes)).committed).toBe(true);
   };

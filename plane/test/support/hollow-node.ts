@@ -34,6 +34,8 @@ export interface HollowNode {
   readonly besideOf: (setUid: string) => PodReport | undefined;
   /** What it was told last about a DaemonSet's surge. */
   readonly surges: (setUid: string) => boolean;
+  /** The entries of the ConfigMap that its pod of a DaemonSet was started with, of those that came with the revision. */
+  readonly configOf: (setUid: string) => Json;
   /** How many pods of a DaemonSet were ever started here. */
   readonly births: (setUid: string) => number;
   /** How much was ever done here, of all DaemonSets: grows with each pod that is started and each grant heard. */
@@ -56,11 +58,13 @@ const RECONNECT_MS = 15;
 /** What starting a pod takes, so that a node is down for a while that can be seen. */
 const START_MS = 3;
 
-const isBroken = (template: Json): boolean => /broken|crashing/.test(template.spec.containers[0].image);
 const crashes = (template: Json): boolean => template.spec.containers[0].image.includes('crashing');
 const CRASHED = podStatus(false, {
   containerStatuses: [{ name: 'main', ready: false, state: { waiting: { reason: 'CrashLoopBackOff' } } }],
 });
+/** Whether its pods never become ready: by their image, or by what a ConfigMap says. */
+const isBroken = (template: Json, config: Json): boolean =>
+  /broken|crashing/.test(template.spec.containers[0].image) || JSON.stringify(config).includes('broken');
 
 /** `address` is asked at each connect: a plane may come back elsewhere. */
 export function startHollowNode(
@@ -129,9 +133,17 @@ export function startHollowNode(
     say();
   };
 
+  const configs = new Map<string, Json>();
+  /** Of all objects of the snapshot together. */
+  const snapshotOf = ({ config }: NodeDesired['daemonSets'][number]): Json => {
+    const { objects = [] } = config ? (templates.get(config.hash) as Json) : {};
+    return Object.assign({}, ...objects.map(({ hash }: Json) => (templates.get(hash) as Json)?.data));
+  };
+
   const start = (set: NodeDesired['daemonSets'][number], where: Map<string, PodReport>) => {
     const template = templates.get(set.templateHash) as Json;
     const birth = (births.get(set.uid) ?? 0) + 1;
+    configs.set(set.uid, snapshotOf(set));
     const pod = podReport(
       { metadata: { name: set.name, namespace: set.namespace, uid: set.uid } },
       set.revision,
@@ -150,7 +162,7 @@ export function startHollowNode(
         changed();
       });
     if (crashes(template)) becomes({ statusJson: JSON.stringify(CRASHED) });
-    if (!isBroken(template))
+    if (!isBroken(template, configs.get(set.uid)))
       becomes({ ready: true, available: true, statusJson: JSON.stringify(podStatus(true)) });
   };
 
@@ -204,9 +216,10 @@ export function startHollowNode(
       grants.add(`${uid}/${revision}`);
       options.onGrant?.(name, revision);
     }
-    const hashes = told.daemonSets.flatMap(({ placementHash, templateHash }) => [
+    const hashes = told.daemonSets.flatMap(({ placementHash, templateHash, config }) => [
       placementHash,
       templateHash,
+      ...(config ? [config.hash, ...config.bodies] : []),
     ]);
     const missing = [...new Set(hashes)].filter((hash) => hash !== '' && !templates.has(hash));
     pending = missing.length > 0 ? told : undefined;
@@ -267,6 +280,7 @@ export function startHollowNode(
     podOf: (uid) => pods.get(uid),
     besideOf: (uid) => besides.get(uid),
     surges: (uid) => desired?.daemonSets.some((set) => set.uid === uid && set.surge) ?? false,
+    configOf: (uid) => configs.get(uid) ?? {},
     births: (uid) => births.get(uid) ?? 0,
     deeds: () => grants.size + [...births.values()].reduce((sum, number) => sum + number, 0),
     connected: () => stream !== undefined && stream.heard.length > 0 && !stream.ended(),

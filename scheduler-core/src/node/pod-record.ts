@@ -10,9 +10,14 @@ export interface NodeDaemonSet {
   readonly name: string;
   readonly rules: PlacementRules;
   /** What this node may run; absent while nothing is granted. */
-  readonly granted?: { readonly revision: string; readonly templateHash: string };
   /** A new pod runs beside the one it replaces, until it is available. */
   readonly surge?: boolean;
+  readonly granted?: {
+    readonly revision: string;
+    readonly templateHash: string;
+    /** The snapshot of ConfigMaps and Secrets that its pods have; absent: they follow what is told. */
+    readonly config?: string;
+  };
 }
 
 /** A pod's identity, made once on this node and kept until the pod is gone. */

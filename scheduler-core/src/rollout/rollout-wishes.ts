@@ -16,6 +16,10 @@ export interface RolloutWishes {
   readonly retry?: string;
 }
 
+/** Whether a change of its ConfigMaps and Secrets is rolled out as a revision. */
+export const wantsConfigRollout = (daemonSet: DaemonSet, policies: readonly RolloutPolicy[]): boolean =>
+  choosePolicy(daemonSet, policies)?.spec.configRollout === true;
+
 /** `newest`: the revision of its template. */
 export function rolloutWishes(
   daemonSet: DaemonSet,

@@ -62,6 +62,10 @@ const rolloutPolicySpec = object(fleetset('RolloutPolicySpec'), {
     description:
       'Rollback (the default): the last revision that all nodes had comes back. Pause: nothing moves.',
   }),
+  configRollout: boolean({
+    description:
+      'A change of a ConfigMap or Secret that the template names becomes a revision: paced and reversible. Otherwise running pods see it at once.',
+  }),
   partition: intOrString({ description: 'So many nodes keep what they have.' }),
   steps: list(rolloutStep),
   topologyBudgets: list(topologyBudget),

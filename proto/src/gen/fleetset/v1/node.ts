@@ -146,9 +146,9 @@ export interface DesiredDaemonSet {
 
 /** ConfigMaps and Secrets as they were when a revision was made. */
 export interface ConfigSnapshot {
-  /** Body: a list of `ConfigObject` as JSON. The template names this hash in its annotation fleetset.dev/config. */
+  /** Body: `objects`, a list of ConfigObject as JSON. */
   readonly hash: string;
-  /** Bodies that the list names. */
+  /** Bodies that these name. */
   readonly bodies: readonly string[];
 }
 

@@ -1,0 +1,60 @@
+// What an agent remembers of each container from what came of its actions, and what it tells people of those that failed.
+import type { ContainerMemory, NodeAction, Trouble } from '@fleetset/scheduler-core/node/node-action';
+import { containerKey } from '@fleetset/scheduler-core/node/pod-record';
+import type { Logger } from 'pino';
+import { ActionFailed } from './action-failed.ts';
+import type { AgentEvents } from './agent-events.ts';
+
+export interface ActionOutcomes {
+  /** By containerKey. */
+  readonly memory: ReadonlyMap<string, ContainerMemory>;
+  readonly begun: (action: NodeAction) => void;
+  readonly succeeded: (action: NodeAction) => void;
+  /** False for a failure that is not a container's own. */
+  readonly failed: (action: NodeAction, error: unknown) => boolean;
+  readonly keepOnly: (podUids: ReadonlySet<string>) => void;
+}
+
+export function createActionOutcomes(events: AgentEvents, logger: Logger): ActionOutcomes {
+  const memory = new Map<string, ContainerMemory>();
+  return {
+    memory,
+    begun: (action) => {
+      if (action.kind !== 'create' || !action.backOff) return;
+      const key = containerKey(action.podUid, action.container);
+      memory.set(key, { ...memory.get(key), ...action.backOff, making: action.attempt });
+    },
+    succeeded: (action) => {
+      if (action.kind !== 'create' && action.kind !== 'start') return;
+      const key = containerKey(action.podUid, action.container);
+      const { trouble: _over, ...rest } = memory.get(key) ?? {};
+      const checked = action.kind === 'create' && action.only === 'check';
+      memory.set(key, { ...rest, ...(checked ? { checked } : {}) });
+    },
+    failed: (action, error) => {
+      if (!(error instanceof ActionFailed) || !('container' in action)) return false;
+      const { podUid, container } = action;
+      const key = containerKey(podUid, container);
+      memory.set(key, { ...memory.get(key), trouble: error.trouble });
+      const { reason, message } = error.trouble;
+      logger.warn({ pod: podUid, container, reason }, message);
+      tell(events, podUid, container, error.trouble);
+      return true;
+    },
+    keepOnly: (podUids) => {
+      for (const key of memory.keys()) if (!podUids.has(key.slice(0, key.indexOf('/')))) memory.delete(key);
+    },
+  };
+}
+
+/** Of images it was told when they were pulled, and what is only under way is no news. */
+function tell(events: AgentEvents, podUid: string, container: string, trouble: Trouble): void {
+  const { kind, reason, message } = trouble;
+  if (kind === 'image' || reason === 'ContainerCreating') return;
+  // A volume is the pod's, not one container's.
+  const about =
+    reason === 'FailedMount'
+      ? { reason, message }
+      : { reason: 'Failed', message: `Error: ${message}`, container };
+  events.add({ type: 'Warning', podUid, ...about });
+}

@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { type Json, MERGE } from '../support/api-client.ts';
 import { type HollowMember, joinMember } from '../support/hollow-member.ts';
 import { configMap, daemonSet, NODES, SETS } from '../support/manifests.ts';
-import { newest } from '../support/reports.ts';
+import { newest, podReport } from '../support/reports.ts';
 import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
 import { turns, until } from '../support/until.ts';
 
@@ -120,6 +120,22 @@ describe('a node', () => {
     expect(
       await inside.stream.hear('bodies', ({ bodies }) => bodies.some((body) => body.hash === hash)),
     ).toBeDefined();
+  });
+
+  it('is told of what pods name that their DaemonSet left behind, as long as they are there', async () => {
+    const left = await plane.api.ok('POST', SETS, { ...web, metadata: { name: 'left' } });
+    const revision = await inside.granted(left);
+    inside.report({ pods: [podReport(left, revision)] });
+    await plane.api.ok('DELETE', `${SETS}/web`);
+    await plane.api.ok('DELETE', `${SETS}/left`, { propagationPolicy: 'Orphan' });
+    await until('the node is told that it is an orphan', () => newest(inside.stream)?.orphans.length === 1);
+    expect(names(inside)).toEqual(['ConfigMap/app missing', 'Secret/login']);
+    const before = hashOf(inside, 'login');
+    await plane.api.ok('PATCH', `${SECRETS}/login`, { stringData: { password: 'new' } }, { type: MERGE });
+    await until('the new secret is told', () => hashOf(inside, 'login') !== before);
+    inside.report();
+    await untilTold(inside, []);
+    await plane.api.ok('POST', SETS, web);
   });
 
   it('is told of none any more when it is no place for the DaemonSet', async () => {

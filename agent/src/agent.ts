@@ -1,32 +1,20 @@
-// The agent, put together by hand: identity, state on disk, engine, node loop, and the stream to the plane.
+// The agent on its machine: identity, engine and connection, put together by hand around the core.
 
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Maintenance, NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
-import { holdText } from '@fleetset/scheduler-core/node/hold';
 import type { MaintenanceWindow } from '@fleetset/scheduler-core/schema/rollout-policy';
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
 import type { Logger } from 'pino';
-import { every } from './every.ts';
+import { startAgentCore } from './agent-core.ts';
 import { createFacts } from './facts/kept-facts.ts';
 import { type MachineFacts, machineTime } from './facts/machine-facts.ts';
-import { automaticLabels, nodeStatus } from './facts/node-status.ts';
 import { holdDirectory } from './holds/hold-file.ts';
-import { openHolds, tellHolds } from './holds/holds.ts';
+import { openHolds } from './holds/holds.ts';
 import { ownerOf, readIdentity } from './identity/identity-files.ts';
-import { createAgentEvents } from './node/agent-events.ts';
-import { buildReport } from './node/build-report.ts';
-import { bodiesOf, bodiesOfPod } from './node/desired-state.ts';
-import { type NodeAgent, startNodeAgent } from './node/node-agent.ts';
-import { createReporter } from './node/reporter.ts';
 import { createDockerRuntime } from './runtime/docker-runtime.ts';
-import { openBodyFiles } from './state/body-files.ts';
-import { openDesiredFile } from './state/desired-file.ts';
-import { openPodBook } from './state/pod-book.ts';
-import { serveTunnel } from './sync/log-tunnel.ts';
+import { MACHINE_FILES } from './state/durable-file.ts';
 import { createPlaneClient } from './sync/plane-client.ts';
-import { startSyncSession } from './sync/sync-session.ts';
 import { systemMounts } from './volumes/mounts.ts';
 import { openPodVolumes } from './volumes/pod-volumes.ts';
 
@@ -51,8 +39,6 @@ export interface Agent {
 /** The agent cannot be started as it is; the message says what to do. */
 export class AgentNotReady extends Error {}
 
-const ENGINE_VERSION = { periodMs: 600_000, retryMs: 10_000 };
-
 export async function startAgent(options: AgentOptions): Promise<Agent> {
   const { dataDir, logger, version } = options;
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
@@ -62,153 +48,34 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       `this machine has not joined a fleet: there is no identity in ${dataDir}. Run the line that 'fleetset token create --print-join-command' prints on the plane`,
     );
   const { nodeName } = identity;
-  const unreadable = (what: string) => (error: unknown) =>
-    logger.error({ err: error }, `${what} cannot be read or written; the agent goes on without it`);
-  const bodies = await openBodyFiles(join(dataDir, 'bodies'));
-  const desired = await openDesiredFile(dataDir, unreadable('desired.pb'));
-  const pods = await openPodBook(dataDir, unreadable('pods.json'));
-  const events = createAgentEvents();
-  const runtime = createDockerRuntime({ socketPath: options.dockerSocket, owner: ownerOf(identity) });
   const facts = createFacts();
-  let engineVersion: string | undefined;
-  const monotonicNow = () => performance.now();
-  const holds = await openHolds({
-    directory: holdDirectory(dataDir),
-    machineTime,
-    wallNow: () => Date.now(),
-    onChange: (now, before) => {
-      tellHolds(events, now, before);
-      agent.wake();
-      reporter.changed();
-    },
-    onProblem: (problem) => logger.warn(problem),
-  });
-  const ownLabels = () => ({ ...options.labels, ...automaticLabels(nodeName, facts.now()) });
-
-  const agent: NodeAgent = startNodeAgent({
+  const core = await startAgentCore({
     nodeName,
-    runtime,
-    pods,
-    bodies,
-    events,
-    ownLabels,
-    ownTaints: () => options.taints,
-    held: () => holdText(holds.current()),
-    nodeIp: () => facts.now().ip,
-    volumes: openPodVolumes(join(dataDir, 'pods'), systemMounts),
-    allocatable: facts.now(),
-    minOomScoreAdjust: lowestOomScore(),
-    monotonicNow,
-    machineTime,
-    logger,
-    onChange: () => reporter.changed(),
-  });
-  const reporter = createReporter({
-    build: () =>
-      buildReport({
-        agent,
-        pods,
-        bodies,
-        labels: ownLabels(),
-        taints: options.taints,
-        status: nodeStatus({
-          nodeName,
-          facts: facts.now(),
-          agentVersion: version,
-          runtimeVersion: engineVersion,
-          engineTrouble: agent.engineTrouble(),
-          held: holdText(holds.current()),
-        }),
-        holds: holds.current(),
-        maintenance: maintenanceOf(options.maintenanceWindows),
-        nodeIp: facts.now().ip,
-        monotonicNow: monotonicNow(),
-        machineTime: machineTime(),
-        nowText: new Date().toISOString().replace(/\.\d+Z$/, 'Z'),
+    dataDir,
+    files: MACHINE_FILES,
+    runtime: createDockerRuntime({ socketPath: options.dockerSocket, owner: ownerOf(identity) }),
+    facts,
+    client: createPlaneClient(identity),
+    openHolds: (onChange) =>
+      openHolds({
+        directory: holdDirectory(dataDir),
+        machineTime,
+        wallNow: () => Date.now(),
+        onChange,
+        onProblem: (problem) => logger.warn(problem),
       }),
-    events,
-    settled: agent.settled,
-    listening: () => session.connected(),
-    send: (report) => session.report(report),
-    onFailure: (error) => logger.error({ err: error }, 'the report could not be made'),
-  });
-
-  const takeEffect = async (told: NodeDesired) => {
-    agent.setDesired(told);
-    reporter.changed();
-    const wanted = new Set([...bodiesOf(told), ...pods.all().flatMap((pod) => bodiesOfPod(bodies, pod))]);
-    await bodies
-      .keepOnly(wanted)
-      .catch((error: unknown) => logger.warn({ err: error }, 'old bodies stay on disk'));
-  };
-  agent.setDesired(desired.current());
-
-  const stopping = new AbortController();
-  const client = createPlaneClient(identity);
-  const session = startSyncSession({
-    client,
-    desired,
-    bodies,
-    agentVersion: version,
-    instanceId: randomUUID(),
+    volumes: openPodVolumes(join(dataDir, 'pods'), systemMounts),
+    labels: options.labels,
+    taints: options.taints,
+    ...(options.maintenanceWindows ? { maintenanceWindows: options.maintenanceWindows } : {}),
+    minOomScoreAdjust: lowestOomScore(),
     machineId: machineKey(identity.certificate, dataDir, facts.now()),
+    machineTime,
+    version,
     logger,
-    onDesired: takeEffect,
-    onConnected: () => reporter.connected(),
-    onTunnel: (request) => {
-      serveTunnel({ client, runtime, signal: stopping.signal }, request).catch((error: unknown) =>
-        logger.warn({ err: error }, 'a tunnel failed'),
-      );
-    },
-    onRemoved: async (message) => {
-      logger.warn(`${message}: its pods are stopped`);
-      const nothing = nothingMore(desired.current());
-      agent.setDesired(nothing);
-      // On disk too: a reboot must not bring them back.
-      const refusal = await desired.offer(nothing);
-      if (refusal) logger.error(`the removal is not on disk: ${refusal.message}`);
-    },
   });
-  const asking = new AbortController();
-  void every(ENGINE_VERSION, asking.signal, async () => {
-    engineVersion = (await runtime.info()).version;
-    reporter.changed();
-  });
-  // The probes ask where the node is now.
-  facts.keep(asking.signal, () => {
-    agent.wake();
-    reporter.changed();
-  });
-  return {
-    nodeName,
-    stop: async () => {
-      asking.abort();
-      stopping.abort();
-      holds.close();
-      reporter.stop();
-      session.stop();
-      await agent.stop();
-    },
-  };
+  return { nodeName, stop: core.stop };
 }
-
-/** Nothing of the fleet is to run here any more. */
-const nothingMore = (before: NodeDesired | undefined): NodeDesired => ({
-  generation: { epoch: before?.generation?.epoch ?? 0, counter: (before?.generation?.counter ?? 0) + 1 },
-  daemonSets: [],
-  labels: {},
-  taints: [],
-  tombstones: [],
-  orphans: [],
-  configs: [],
-});
-
-const maintenanceOf = (windows: AgentOptions['maintenanceWindows']): Maintenance => ({
-  timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone ?? '',
-  ownWindows: windows && {
-    windows: windows.map(({ schedule, duration, timeZone = '' }) => ({ schedule, duration, timeZone })),
-  },
-});
 
 /** Differs between two machines that were cloned from one disk: they cannot share a boot. */
 const machineKey = (certificate: string, dataDir: string, { bootId, machineId }: MachineFacts): string =>

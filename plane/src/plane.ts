@@ -1,4 +1,4 @@
-// The plane, put together by hand: store, authority, fleet, loops, and the two servers.
+// The plane, put together by hand: store, authority, the core, and the two servers.
 
 import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
@@ -7,12 +7,8 @@ import { revisionHash } from '@fleetset/scheduler-core/revision-history';
 import { status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { createApiServer } from './api/api-server.ts';
-import { createEffects, SYSTEM_NAMESPACES } from './api/kind-effects.ts';
-import { createObjects } from './api/objects.ts';
 import { podSubresources } from './api/pod-subresources.ts';
-import { createEventRecorder } from './events/event-recorder.ts';
-import { createFleet, isConnected } from './fleet/fleet.ts';
-import { createReportIntake } from './fleet/report-intake.ts';
+import { isConnected } from './fleet/fleet.ts';
 import { hostPort } from './host-port.ts';
 import { adminKubeconfig, rememberServer, writeKubeconfig } from './identity/admin-kubeconfig.ts';
 import { openAuthority, PLANE_SERVER_NAME } from './identity/authority.ts';
@@ -20,19 +16,12 @@ import type { KubeObject } from './kinds/kind.ts';
 import { placementKind } from './kinds/placement-kind.ts';
 import { rolloutKind } from './kinds/rollout-kind.ts';
 import { findKind, SERVED_KINDS } from './kinds/served-kinds.ts';
-import { startNamespaceLoop } from './lifecycle/namespace-loop.ts';
-import { startNodeLifecycle } from './lifecycle/node-lifecycle.ts';
-import { createBodyBook } from './rollout/body-book.ts';
-import { openConfigSnapshots } from './rollout/config-snapshots.ts';
-import { openGrantBook } from './rollout/grants.ts';
+import { startPlaneCore, textOf } from './plane-core.ts';
 import { placements } from './rollout/placements.ts';
-import { startRolloutLoop } from './rollout/rollout-loop.ts';
-import { openRolloutRecords } from './rollout/rollout-records.ts';
 import { rollouts } from './rollout/rollouts.ts';
 import { openSqliteStore } from './store/sqlite-store.ts';
 import type { Store } from './store/store.ts';
 import { createGrpcServer } from './sync/grpc-server.ts';
-import { createSyncSessions } from './sync/sync-sessions.ts';
 import { createTunnels } from './sync/tunnels.ts';
 
 export interface Address {
@@ -66,11 +55,6 @@ export interface Plane {
   readonly stop: () => Promise<void>;
 }
 
-const HEARTBEAT_MS = 10_000;
-
-/** Seconds are what Kubernetes' timestamps have. */
-const textOf = (instant: number): string => new Date(instant).toISOString().replace(/\.\d+Z$/, 'Z');
-
 export async function startPlane(options: PlaneOptions): Promise<Plane> {
   const { logger, version, wallNow = () => Date.now() } = options;
   const nowText = () => textOf(wallNow());
@@ -81,55 +65,14 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
   const store = openSqliteStore(join(options.dataDir, 'plane.db'), (error) =>
     logger.error({ err: error }, 'what follows the store failed over a change; the others go on'),
   );
-  await createSystemNamespaces(store, nowText());
-
-  const monotonicNow = () => performance.now();
-  const onFailure = (loop: string) => (error: unknown, retryInMs: number) =>
-    logger.error({ err: error, loop, retryInMs }, `the ${loop} loop failed; it goes on in ${retryInMs} ms`);
-  const fleet = createFleet(monotonicNow);
-  const recorder = createEventRecorder(store, nowText, (error, input) =>
-    logger.warn({ err: error, reason: input.reason }, 'an event could not be written'),
-  );
-  const bodies = createBodyBook();
-  const grants = openGrantBook(store);
-  const records = openRolloutRecords(store);
-  const snapshots = await openConfigSnapshots(store, bodies);
-  const rollout = startRolloutLoop({
+  const core = await startPlaneCore({
     store,
-    fleet,
-    bodies,
-    grants,
-    records,
-    snapshots,
-    recorder,
-    nowText,
-    monotonicNow,
-    onFailure: onFailure('rollout'),
-  });
-  const intake = createReportIntake({
-    store,
-    fleet,
-    recorder,
-    nowText,
-    onTaken: rollout.touchNode,
-    onFailure: (error, node) => logger.error({ err: error, node }, 'a report could not be taken in'),
-  });
-  const sessions = createSyncSessions({
-    store,
-    fleet,
-    intake,
-    bodies,
-    recorder,
+    nodeMonitorGraceMs: options.nodeMonitorGraceMs,
     version,
-    heartbeatMs: Math.min(HEARTBEAT_MS, Math.floor(options.nodeMonitorGraceMs / 4)),
-    monotonicNow,
-    onPresence: (node) => {
-      const connected = fleet.get(node)?.session !== undefined;
-      logger.info({ node }, connected ? 'agent connected' : 'agent disconnected');
-      rollout.touchNode(node);
-    },
-    onRefusal: (node, why) => logger.warn({ node }, why),
+    logger,
+    nowText,
   });
+  const { fleet, grants, records, rollout, sessions, objects } = core;
   const tunnels = createTunnels(fleet);
   const grpc = createGrpcServer({
     store,
@@ -142,7 +85,6 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
       refused ? logger.warn({ node }, `join refused: ${refused}`) : logger.info({ node }, 'node joined'),
     onFailure: (error, what) => logger.error({ err: error }, `${what} failed`),
   });
-  const objects = createObjects(store, createEffects(store), nowText);
   const virtualKinds = [placementKind, rolloutKind];
   let ready = false;
   const api = createApiServer({
@@ -182,41 +124,6 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     onReply: ({ error, ...reply }) =>
       error ? logger.error({ err: error, ...reply }, 'a request failed') : logger.debug(reply, 'request'),
   });
-  const lifecycle = startNodeLifecycle({
-    store,
-    fleet,
-    recorder,
-    graceMs: options.nodeMonitorGraceMs,
-    monotonicNow,
-    nowText,
-    onLost: (nodeName) => rollout.touchNode(nodeName),
-    onFailure: onFailure('node lifecycle'),
-  });
-  const namespaces = startNamespaceLoop({
-    store,
-    objects,
-    kinds: SERVED_KINDS,
-    onFailure: onFailure('namespace'),
-  });
-  const removals = store.watch('core/nodes', store.version(), ({ id, value }) => {
-    if (value !== undefined) return;
-    const message = `node ${id} was removed from the fleet (kubectl delete node)`;
-    const session = fleet.get(id)?.session;
-    session?.send({ $case: 'removed', value: { message } });
-    session?.end(status.PERMISSION_DENIED, message);
-    fleet.forget(id);
-    intake
-      .forget(id)
-      .catch((error: unknown) => logger.error({ err: error, node: id }, 'pods of a removed node stay'));
-  });
-
-  const stopLoops = async () => {
-    if (removals !== 'expired') removals.close();
-    recorder.close();
-    intake.close();
-    await Promise.all([rollout.stop(), lifecycle.stop(), namespaces.stop()]);
-    await store.close();
-  };
   try {
     const apiPort = await api.listen(options.api.host, options.api.port);
     const agentPort = await grpc.listen(options.agents.host, options.agents.port);
@@ -238,38 +145,14 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
         ready = false;
         for (const { session } of fleet.all()) session?.end(status.UNAVAILABLE, 'the plane is stopping');
         await Promise.all([api.close(), grpc.close()]);
-        await stopLoops();
+        await core.stop();
       },
     };
   } catch (error) {
     await Promise.all([api.close(), grpc.close()]);
-    await stopLoops();
+    await core.stop();
     throw error;
   }
-}
-
-async function createSystemNamespaces(store: Store, nowText: string): Promise<void> {
-  const missing = SYSTEM_NAMESPACES.filter((name) => !store.get('core/namespaces', name));
-  if (missing.length === 0) return;
-  await store.commit(
-    missing.map((name) => ({
-      collection: 'core/namespaces',
-      id: name,
-      value: {
-        apiVersion: 'v1',
-        kind: 'Namespace',
-        metadata: {
-          name,
-          uid: randomUUID(),
-          creationTimestamp: nowText,
-          labels: { 'kubernetes.io/metadata.name': name },
-        },
-        spec: { finalizers: ['kubernetes'] },
-        status: { phase: 'Active' },
-      },
-      durable: true,
-    })),
-  );
 }
 
 /** Where agents reach this plane, for the join command. */

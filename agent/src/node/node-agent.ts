@@ -85,6 +85,8 @@ export interface NodeAgent {
 }
 
 const RESYNC_MS = 60_000;
+/** What is under way at a stop may end; but not for ever. */
+const STOP_PATIENCE_MS = 1500;
 /** A failure that is not a container's own (engine away, disk full) is not tried again at once. */
 const HOLD_AFTER_FAILURE_MS = 3000;
 
@@ -403,7 +405,9 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
       stopping.abort();
       prober.stop();
       await loop.stop();
-      await Promise.race([Promise.all(running), pause(1500, AbortSignal.timeout(1500))]);
+      const patience = new AbortController();
+      await Promise.race([Promise.all(running), pause(STOP_PATIENCE_MS, patience.signal)]);
+      patience.abort();
       await pods.flush();
     },
   };

@@ -1,9 +1,8 @@
 // Templates, placement rules, ConfigMaps and Secrets by the hash of their content, one file each, so that a node that
 // boots alone has all it needs. Encrypted: there are secrets among them.
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readIfThere, writeDurable } from './durable-file.ts';
+import { type Files, MACHINE_FILES, readIfThere, writeDurable } from './durable-file.ts';
 import { isSealed, openSecretBox, type SecretBox } from './secret-box.ts';
 
 export interface BodyFiles {
@@ -19,15 +18,15 @@ export class BadBody extends Error {}
 const hashOf = (content: Uint8Array): string => createHash('sha256').update(content).digest('hex');
 
 /** The key lies beside the directory. */
-export async function openBodyFiles(directory: string): Promise<BodyFiles> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  const box = await openSecretBox(`${directory}.key`);
+export async function openBodyFiles(directory: string, files = MACHINE_FILES): Promise<BodyFiles> {
+  await files.mkdir(directory, { recursive: true, mode: 0o700 });
+  const box = await openSecretBox(`${directory}.key`, files);
   const bodies = new Map<string, object>();
-  for (const name of await readdir(directory)) {
+  for (const name of await files.readdir(directory)) {
     const path = join(directory, name);
-    const body = /^[0-9a-f]{64}$/.test(name) ? await readBody(box, path, name) : 'damaged';
+    const body = /^[0-9a-f]{64}$/.test(name) ? await readBody(files, box, path, name) : 'damaged';
     // Half written, or not what its name says: asked for again when it is wanted.
-    if (body === 'damaged') await rm(path, { force: true }).catch(() => {});
+    if (body === 'damaged') await files.rm(path, { force: true }).catch(() => {});
     else if (body) bodies.set(name, body);
   }
   return {
@@ -36,23 +35,28 @@ export async function openBodyFiles(directory: string): Promise<BodyFiles> {
       if (bodies.has(hash)) return;
       const body = parseBody(hash, content);
       if (!body) throw new BadBody(`body ${hash.slice(0, 12)} is not what its hash says, or not JSON`);
-      await writeDurable(join(directory, hash), await box.seal(hash, content));
+      await writeDurable(join(directory, hash), await box.seal(hash, content), 0o600, files);
       bodies.set(hash, body);
     },
     keepOnly: async (wanted) => {
       for (const hash of [...bodies.keys()]) {
         if (wanted.has(hash)) continue;
         bodies.delete(hash);
-        await rm(join(directory, hash), { force: true });
+        await files.rm(join(directory, hash), { force: true });
       }
     },
   };
 }
 
 /** Undefined when it cannot be read now: no reason to remove it. */
-async function readBody(box: SecretBox, path: string, hash: string): Promise<object | 'damaged' | undefined> {
+async function readBody(
+  files: Files,
+  box: SecretBox,
+  path: string,
+  hash: string,
+): Promise<object | 'damaged' | undefined> {
   try {
-    const stored = await readIfThere(path);
+    const stored = await readIfThere(path, files);
     if (!stored) return undefined;
     // Agents before this one wrote bodies as they came.
     const content = isSealed(stored) ? box.open(hash, stored) : stored;

@@ -1,7 +1,7 @@
 // What this node was told last: accepted by its generation, on disk before it counts.
 import { join } from 'node:path';
 import { DesiredRefused_Reason, type Generation, NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
-import { readIfThere, writeDurable } from './durable-file.ts';
+import { MACHINE_FILES, readIfThere, writeDurable } from './durable-file.ts';
 import { seal, unseal } from './sealed.ts';
 
 export interface DesiredFile {
@@ -21,12 +21,13 @@ export interface Refusal {
 export async function openDesiredFile(
   directory: string,
   onUnreadable: (error: unknown) => void,
+  files = MACHINE_FILES,
 ): Promise<DesiredFile> {
   const path = join(directory, 'desired.pb');
   let current: NodeDesired | undefined;
   let stored: Buffer | undefined;
   try {
-    const content = await readIfThere(path);
+    const content = await readIfThere(path, files);
     stored = content && unseal(content);
     current = stored && NodeDesired.decode(stored);
   } catch (error) {
@@ -39,7 +40,7 @@ export async function openDesiredFile(
       if (refusal) return refusal;
       if (current && stored?.equals(received)) return undefined;
       try {
-        await writeDurable(path, seal(received));
+        await writeDurable(path, seal(received), 0o600, files);
       } catch (error) {
         return { reason: DesiredRefused_Reason.REASON_NOT_STORED, message: (error as Error).message };
       }

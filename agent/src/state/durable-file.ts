@@ -1,25 +1,48 @@
 // Files that survive a power cut at any moment: written beside, flushed, then put in place.
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import * as machine from 'node:fs/promises';
 import { dirname } from 'node:path';
 
-export async function writeDurable(path: string, data: string | Uint8Array, mode = 0o600): Promise<void> {
+/** What is asked of the file system, as node:fs/promises does it; tests have another. */
+export interface Files {
+  readonly mkdir: (path: string, options: { recursive: true; mode: number }) => Promise<unknown>;
+  readonly open: (path: string, flags: 'r' | 'w', mode?: number) => Promise<OpenFile>;
+  readonly readFile: (path: string) => Promise<Buffer>;
+  readonly readdir: (path: string) => Promise<readonly string[]>;
+  readonly rename: (from: string, to: string) => Promise<void>;
+  readonly rm: (path: string, options: { force: true }) => Promise<void>;
+}
+
+export interface OpenFile {
+  readonly writeFile: (data: string | Uint8Array) => Promise<void>;
+  readonly sync: () => Promise<void>;
+  readonly close: () => Promise<void>;
+}
+
+export const MACHINE_FILES: Files = machine;
+
+export async function writeDurable(
+  path: string,
+  data: string | Uint8Array,
+  mode = 0o600,
+  files = MACHINE_FILES,
+): Promise<void> {
   const directory = dirname(path);
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await files.mkdir(directory, { recursive: true, mode: 0o700 });
   const beside = `${path}.new`;
   try {
-    const file = await open(beside, 'w', mode);
+    const file = await files.open(beside, 'w', mode);
     try {
       await file.writeFile(data);
       await file.sync();
     } finally {
       await file.close();
     }
-    await rename(beside, path);
+    await files.rename(beside, path);
   } catch (error) {
-    await rm(beside, { force: true }).catch(() => {});
+    await files.rm(beside, { force: true }).catch(() => {});
     throw error;
   }
-  const folder = await open(directory, 'r');
+  const folder = await files.open(directory, 'r');
   try {
     await folder.sync();
   } finally {
@@ -28,9 +51,9 @@ export async function writeDurable(path: string, data: string | Uint8Array, mode
 }
 
 /** Undefined when there is no such file. */
-export async function readIfThere(path: string): Promise<Buffer | undefined> {
+export async function readIfThere(path: string, files = MACHINE_FILES): Promise<Buffer | undefined> {
   try {
-    return await readFile(path);
+    return await files.readFile(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;

@@ -5,7 +5,7 @@ import type { PodEnd } from '@fleetset/scheduler-core/node/finished-pods';
 import type { PodRecord } from '@fleetset/scheduler-core/node/pod-record';
 import type { ReadyMark } from '@fleetset/scheduler-core/node/ready-since';
 import type { PodCondition } from '@fleetset/scheduler-core/schema/pod';
-import { readIfThere, writeDurable } from './durable-file.ts';
+import { type Files, MACHINE_FILES, readIfThere, writeDurable } from './durable-file.ts';
 
 export interface KnownPod {
   readonly record: PodRecord;
@@ -48,16 +48,22 @@ export interface PodBook {
 
 const LAZY_WRITE_MS = 3000;
 
-export async function openPodBook(directory: string, onFailure: (error: unknown) => void): Promise<PodBook> {
+export async function openPodBook(
+  directory: string,
+  onFailure: (error: unknown) => void,
+  files = MACHINE_FILES,
+): Promise<PodBook> {
   const path = join(directory, 'pods.json');
-  const pods = new Map((await readPods(path, onFailure)).map((pod) => [pod.record.uid, pod]));
+  const pods = new Map((await readPods(files, path, onFailure)).map((pod) => [pod.record.uid, pod]));
   let writing = Promise.resolve();
   let timer: NodeJS.Timeout | undefined;
 
   const write = (): Promise<void> => {
     clearTimeout(timer);
     timer = undefined;
-    const next = writing.catch(() => {}).then(() => writeDurable(path, JSON.stringify([...pods.values()])));
+    const next = writing
+      .catch(() => {})
+      .then(() => writeDurable(path, JSON.stringify([...pods.values()]), 0o600, files));
     writing = next;
     return next;
   };
@@ -120,9 +126,13 @@ export async function openPodBook(directory: string, onFailure: (error: unknown)
   };
 }
 
-async function readPods(path: string, onUnreadable: (error: unknown) => void): Promise<readonly KnownPod[]> {
+async function readPods(
+  files: Files,
+  path: string,
+  onUnreadable: (error: unknown) => void,
+): Promise<readonly KnownPod[]> {
   try {
-    const content = await readIfThere(path);
+    const content = await readIfThere(path, files);
     const pods: unknown = content ? JSON.parse(content.toString('utf8')) : [];
     if (!Array.isArray(pods) || !pods.every(isKnownPod)) throw new Error('pods.json does not hold pods');
     return pods;

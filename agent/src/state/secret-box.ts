@@ -1,7 +1,7 @@
 // Encrypts what lies on the disk with a key that lies beside it: a copy of a single file, or a backup without the key,
 // tells nothing.
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import { readIfThere, writeDurable } from './durable-file.ts';
+import { MACHINE_FILES, readIfThere, writeDurable } from './durable-file.ts';
 
 export interface SecretBox {
   /** `name` is part of what is sealed: content moved to another name does not open. */
@@ -18,13 +18,13 @@ const HEAD_BYTES = MAGIC.length + NONCE_BYTES + TAG_BYTES;
 export const isSealed = (content: Buffer): boolean => content.subarray(0, MAGIC.length).equals(MAGIC);
 
 /** The key is made with the first thing that is sealed. One that is damaged opens nothing, and is replaced then. */
-export async function openSecretBox(keyPath: string): Promise<SecretBox> {
-  const stored = await readIfThere(keyPath);
+export async function openSecretBox(keyPath: string, files = MACHINE_FILES): Promise<SecretBox> {
+  const stored = await readIfThere(keyPath, files);
   let key = stored?.length === KEY_BYTES ? stored : undefined;
   let making: Promise<Buffer> | undefined;
   const makeKey = async () => {
     const made = randomBytes(KEY_BYTES);
-    await writeDurable(keyPath, made, 0o600);
+    await writeDurable(keyPath, made, 0o600, files);
     return made;
   };
   const theKey = async (): Promise<Buffer> => {

@@ -72,7 +72,8 @@ export interface PlaneClient {
 
 const { path, requestSerialize } = NodeServiceClient.service.sync;
 
-function hear(bytes: Buffer): Heard {
+/** Of one message's bytes. */
+export function hear(bytes: Buffer): Heard {
   const response = SyncResponse.decode(bytes);
   const desiredBytes = response.message?.$case === 'desired' ? desiredBytesOf(bytes) : undefined;
   return desiredBytes ? { ...response, desiredBytes } : response;

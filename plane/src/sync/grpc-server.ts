@@ -1,28 +1,22 @@
 // The plane's end of the wire: the only file that serves gRPC. Certificates are asked of everybody and demanded by
 // each call itself, so that one port serves joining and joined machines.
 import {
-  type Hello,
   type NodeServiceServer,
   NodeServiceService,
   type SyncRequest,
-  SyncResponse,
   type TunnelServiceServer,
   TunnelServiceService,
 } from '@fleetset/proto/gen/fleetset/v1/node';
 import { experimental, Server, type ServerDuplexStream, status } from '@grpc/grpc-js';
-import type { Session } from '../fleet/fleet.ts';
 import { hostPort } from '../host-port.ts';
 import type { Authority, KeyAndCertificate } from '../identity/authority.ts';
 import { type JoinParts, JoinRefused, join } from './join.ts';
-import { createOutbox } from './outbox.ts';
-import { type Peer, peerOf } from './peer-identity.ts';
+import { peerOf } from './peer-identity.ts';
+import { endCall, serveSync } from './serve-sync.ts';
 import type { SyncSessions } from './sync-sessions.ts';
 import type { Tunnels } from './tunnels.ts';
 
-const HELLO_TIMEOUT_MS = 10_000;
 const MESSAGE_LIMIT_BYTES = 16 * 1024 * 1024;
-/** An agent that reads this far behind is cut off; it connects anew and is told the newest only. */
-const UNREAD_LIMIT_BYTES = 32 * 1024 * 1024;
 
 export interface GrpcServerParts extends JoinParts {
   readonly sessions: SyncSessions;
@@ -37,8 +31,6 @@ export interface GrpcServer {
   readonly close: () => Promise<void>;
 }
 
-/** Answers are encoded before they are written, so that their size is known while they wait. */
-type SyncCall = ServerDuplexStream<SyncRequest, Buffer>;
 const SERVICE = {
   ...NodeServiceService,
   sync: { ...NodeServiceService.sync, responseSerialize: (bytes: Buffer) => bytes },
@@ -67,6 +59,11 @@ export function createGrpcServer(parts: GrpcServerParts): GrpcServer {
       },
     );
   };
+  const syncCall = (call: ServerDuplexStream<SyncRequest, Buffer>) => {
+    const peer = peerOf(call.getAuthContext(), parts.authority);
+    if (typeof peer === 'string') endCall(call, status.UNAUTHENTICATED, peer);
+    else serveSync(call, peer, parts);
+  };
   const tunnelService: TunnelServiceServer = {
     carry: (call) => {
       const peer = peerOf(call.getAuthContext(), parts.authority);
@@ -74,7 +71,7 @@ export function createGrpcServer(parts: GrpcServerParts): GrpcServer {
       else parts.tunnels.accept(call, peer.nodeName);
     },
   };
-  server.addService(SERVICE, { join: joinCall, sync: (call: SyncCall) => serveSync(call, parts) });
+  server.addService(SERVICE, { join: joinCall, sync: syncCall });
   server.addService(TunnelServiceService, tunnelService);
   return {
     listen: (host, port) => listen(server, hostPort(host, port), parts.authority, parts.identity),
@@ -125,78 +122,4 @@ function listen(
       reject(new CannotListen(`agents cannot be listened for at ${address}: ${why}`, { cause: error }));
     });
   });
-}
-
-interface EndableCall {
-  readonly emit: (event: 'error', error: { code: number; details: string }) => boolean;
-}
-
-const endCall = (call: EndableCall, code: number, details: string): void =>
-  void call.emit('error', { code, details });
-
-function serveSync(call: SyncCall, parts: GrpcServerParts): void {
-  const peer = peerOf(call.getAuthContext(), parts.authority);
-  if (typeof peer === 'string') {
-    endCall(call, status.UNAUTHENTICATED, peer);
-    return;
-  }
-  let session: Session | undefined;
-  const gone = new AbortController();
-  const late = setTimeout(() => endCall(call, status.DEADLINE_EXCEEDED, 'no hello came'), HELLO_TIMEOUT_MS);
-  const leave = () => {
-    clearTimeout(late);
-    gone.abort();
-    if (session) parts.sessions.left(session);
-    session = undefined;
-  };
-  call.on('data', ({ message }: SyncRequest) => {
-    try {
-      if (!message) return;
-      if (session) parts.sessions.receive(session, message);
-      else if (message.$case === 'hello') {
-        clearTimeout(late);
-        const opened = openSession(call, peer, message.value, gone.signal);
-        if (parts.sessions.admit(peer, message.value, opened)) session = opened;
-      }
-    } catch (error) {
-      parts.onFailure(error, `a message of node ${peer.nodeName}`);
-      endCall(call, status.INTERNAL, 'the plane could not serve the message: see its log');
-    }
-  });
-  call.on('end', () => {
-    leave();
-    call.end();
-  });
-  call.on('cancelled', leave);
-  call.on('close', leave);
-  call.on('error', leave);
-}
-
-function openSession(call: SyncCall, peer: Peer, hello: Hello, gone: AbortSignal): Session {
-  let ended = false;
-  const outbox = createOutbox((bytes, written) => void call.write(bytes, written));
-  const end = (code: number, message: string) => {
-    if (ended) return;
-    ended = true;
-    // What was sent before the end is to arrive before it.
-    setImmediate(() => outbox.whenEmpty(() => endCall(call, code, message)));
-  };
-  const cutOff = () => {
-    ended = true;
-    outbox.drop();
-    endCall(call, status.RESOURCE_EXHAUSTED, 'the agent reads too slowly');
-  };
-  return {
-    nodeName: peer.nodeName,
-    instanceId: hello.instanceId,
-    machineId: hello.machineId,
-    agentVersion: hello.agentVersion,
-    gone,
-    end,
-    send: (message) => {
-      if (ended || call.destroyed) return;
-      outbox.put(Buffer.from(SyncResponse.encode({ message }).finish()));
-      if (outbox.waitingBytes() > UNREAD_LIMIT_BYTES) cutOff();
-    },
-  };
 }

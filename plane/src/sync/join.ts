@@ -42,7 +42,7 @@ export async function join(parts: JoinParts, request: JoinRequest): Promise<Join
   if (existing && existing.keyHash !== keyHash) throw taken(request.nodeName);
   const certificate = await authority.signNode(request.nodeName, request.publicKey);
   // The same key again is the same machine, whose first answer got lost.
-  if (!existing && !(await register(parts, request.nodeName, keyHash))) throw taken(request.nodeName);
+  if (!existing && !(await registerNode(parts, request.nodeName, keyHash))) throw taken(request.nodeName);
   return { certificate, caCertificate: authority.caCertificate };
 }
 
@@ -73,7 +73,12 @@ function requireProof(request: JoinRequest, tokenId: string): void {
   );
 }
 
-async function register({ store, nowText }: JoinParts, name: string, keyHash: string): Promise<boolean> {
+/** False when the name is taken. */
+export async function registerNode(
+  { store, nowText }: Pick<JoinParts, 'store' | 'nowText'>,
+  name: string,
+  keyHash: string,
+): Promise<boolean> {
   const node: KubeObject = {
     apiVersion: 'v1',
     kind: 'Node',

@@ -1,0 +1,203 @@
+// The agent between its edges: state on disk, node loop, reports, and the session with the plane. Which engine, which
+// connection and which machine comes from outside.
+
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import type { Maintenance, NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
+import { holdText } from '@fleetset/scheduler-core/node/hold';
+import type { MachineTime } from '@fleetset/scheduler-core/node/ready-since';
+import type { MaintenanceWindow } from '@fleetset/scheduler-core/schema/rollout-policy';
+import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
+import type { Logger } from 'pino';
+import { every } from './every.ts';
+import type { KeptFacts } from './facts/kept-facts.ts';
+import { automaticLabels, nodeStatus } from './facts/node-status.ts';
+import { type Holds, type HoldsParts, tellHolds } from './holds/holds.ts';
+import { createAgentEvents } from './node/agent-events.ts';
+import { buildReport } from './node/build-report.ts';
+import { bodiesOf, bodiesOfPod } from './node/desired-state.ts';
+import { type NodeAgent, startNodeAgent } from './node/node-agent.ts';
+import { createReporter } from './node/reporter.ts';
+import type { ContainerRuntime } from './runtime/container-runtime.ts';
+import { openBodyFiles } from './state/body-files.ts';
+import { type DesiredFile, openDesiredFile } from './state/desired-file.ts';
+import type { Files } from './state/durable-file.ts';
+import { openPodBook, type PodBook } from './state/pod-book.ts';
+import { serveTunnel } from './sync/log-tunnel.ts';
+import type { PlaneClient } from './sync/plane-client.ts';
+import { startSyncSession } from './sync/sync-session.ts';
+import type { PodVolumes } from './volumes/pod-volumes.ts';
+
+export interface AgentCoreParts {
+  readonly nodeName: string;
+  readonly dataDir: string;
+  readonly files: Files;
+  readonly runtime: ContainerRuntime;
+  readonly facts: KeptFacts;
+  readonly client: PlaneClient;
+  readonly volumes: PodVolumes;
+  readonly openHolds: (onChange: HoldsParts['onChange']) => Promise<Holds>;
+  /** From the config file and flags: the node's own, which operators cannot change from the plane. */
+  readonly labels: { readonly [key: string]: string };
+  readonly taints: readonly Taint[];
+  readonly maintenanceWindows?: readonly MaintenanceWindow[];
+  readonly minOomScoreAdjust: number;
+  /** Differs between two machines that were cloned from one disk. */
+  readonly machineId: string;
+  readonly machineTime: () => MachineTime;
+  readonly version: string;
+  readonly logger: Logger;
+}
+
+export interface AgentCore {
+  readonly node: NodeAgent;
+  readonly pods: PodBook;
+  readonly desired: DesiredFile;
+  /** Leaves every container running. */
+  readonly stop: () => Promise<void>;
+}
+
+const ENGINE_VERSION = { periodMs: 600_000, retryMs: 10_000 };
+
+export async function startAgentCore(parts: AgentCoreParts): Promise<AgentCore> {
+  const { nodeName, dataDir, files, runtime, facts, client, machineTime, version, logger } = parts;
+  const unreadable = (what: string) => (error: unknown) =>
+    logger.error({ err: error }, `${what} cannot be read or written; the agent goes on without it`);
+  const bodies = await openBodyFiles(join(dataDir, 'bodies'), files);
+  const desired = await openDesiredFile(dataDir, unreadable('desired.pb'), files);
+  const pods = await openPodBook(dataDir, unreadable('pods.json'), files);
+  const events = createAgentEvents();
+  let engineVersion: string | undefined;
+  const monotonicNow = () => performance.now();
+  const holds = await parts.openHolds((now, before) => {
+    tellHolds(events, now, before);
+    agent.wake();
+    reporter.changed();
+  });
+  const ownLabels = () => ({ ...parts.labels, ...automaticLabels(nodeName, facts.now()) });
+
+  const agent: NodeAgent = startNodeAgent({
+    nodeName,
+    runtime,
+    pods,
+    bodies,
+    events,
+    ownLabels,
+    ownTaints: () => parts.taints,
+    held: () => holdText(holds.current()),
+    nodeIp: () => facts.now().ip,
+    volumes: parts.volumes,
+    allocatable: facts.now(),
+    minOomScoreAdjust: parts.minOomScoreAdjust,
+    monotonicNow,
+    machineTime,
+    logger,
+    onChange: () => reporter.changed(),
+  });
+  const reporter = createReporter({
+    build: () =>
+      buildReport({
+        agent,
+        pods,
+        bodies,
+        labels: ownLabels(),
+        taints: parts.taints,
+        status: nodeStatus({
+          nodeName,
+          facts: facts.now(),
+          agentVersion: version,
+          runtimeVersion: engineVersion,
+          engineTrouble: agent.engineTrouble(),
+          held: holdText(holds.current()),
+        }),
+        holds: holds.current(),
+        maintenance: maintenanceOf(parts.maintenanceWindows),
+        nodeIp: facts.now().ip,
+        monotonicNow: monotonicNow(),
+        machineTime: machineTime(),
+        nowText: new Date().toISOString().replace(/\.\d+Z$/, 'Z'),
+      }),
+    events,
+    settled: agent.settled,
+    listening: () => session.connected(),
+    send: (report) => session.report(report),
+    onFailure: (error) => logger.error({ err: error }, 'the report could not be made'),
+  });
+
+  const takeEffect = async (told: NodeDesired) => {
+    agent.setDesired(told);
+    reporter.changed();
+    const wanted = new Set([...bodiesOf(told), ...pods.all().flatMap((pod) => bodiesOfPod(bodies, pod))]);
+    await bodies
+      .keepOnly(wanted)
+      .catch((error: unknown) => logger.warn({ err: error }, 'old bodies stay on disk'));
+  };
+  agent.setDesired(desired.current());
+
+  const stopping = new AbortController();
+  const session = startSyncSession({
+    client,
+    desired,
+    bodies,
+    agentVersion: version,
+    instanceId: randomUUID(),
+    machineId: parts.machineId,
+    logger,
+    onDesired: takeEffect,
+    onConnected: () => reporter.connected(),
+    onTunnel: (request) => {
+      serveTunnel({ client, runtime, signal: stopping.signal }, request).catch((error: unknown) =>
+        logger.warn({ err: error }, 'a tunnel failed'),
+      );
+    },
+    onRemoved: async (message) => {
+      logger.warn(`${message}: its pods are stopped`);
+      const nothing = nothingMore(desired.current());
+      agent.setDesired(nothing);
+      // On disk too: a reboot must not bring them back.
+      const refusal = await desired.offer(nothing);
+      if (refusal) logger.error(`the removal is not on disk: ${refusal.message}`);
+    },
+  });
+  const asking = new AbortController();
+  void every(ENGINE_VERSION, asking.signal, async () => {
+    engineVersion = (await runtime.info()).version;
+    reporter.changed();
+  });
+  // The probes ask where the node is now.
+  facts.keep(asking.signal, () => {
+    agent.wake();
+    reporter.changed();
+  });
+  return {
+    node: agent,
+    pods,
+    desired,
+    stop: async () => {
+      asking.abort();
+      stopping.abort();
+      holds.close();
+      reporter.stop();
+      session.stop();
+      await agent.stop();
+    },
+  };
+}
+
+/** Nothing of the fleet is to run here any more. */
+const nothingMore = (before: NodeDesired | undefined): NodeDesired => ({
+  generation: { epoch: before?.generation?.epoch ?? 0, counter: (before?.generation?.counter ?? 0) + 1 },
+  daemonSets: [],
+  labels: {},
+  taints: [],
+  tombstones: [],
+  orphans: [],
+  configs: [],
+});
+
+const maintenanceOf = (windows: AgentCoreParts['maintenanceWindows']): Maintenance => ({
+  timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone ?? '',
+  ownWindows: windows && {
+    windows: windows.map(({ schedule, duration, timeZone = '' }) => ({ schedule, duration, timeZone })),
+  },
+});

@@ -1,0 +1,167 @@
+// The plane between its edges: fleet, loops, sessions and objects over one store. Who serves the API and the agents'
+// streams, and on which disk the store is, comes from outside.
+
+import { randomUUID } from 'node:crypto';
+import { status } from '@grpc/grpc-js';
+import type { Logger } from 'pino';
+import { createEffects, SYSTEM_NAMESPACES } from './api/kind-effects.ts';
+import { createObjects, type Objects } from './api/objects.ts';
+import { createEventRecorder } from './events/event-recorder.ts';
+import { createFleet, type Fleet } from './fleet/fleet.ts';
+import { createReportIntake } from './fleet/report-intake.ts';
+import { SERVED_KINDS } from './kinds/served-kinds.ts';
+import { startNamespaceLoop } from './lifecycle/namespace-loop.ts';
+import { startNodeLifecycle } from './lifecycle/node-lifecycle.ts';
+import { createBodyBook } from './rollout/body-book.ts';
+import { openConfigSnapshots } from './rollout/config-snapshots.ts';
+import { type GrantBook, openGrantBook } from './rollout/grants.ts';
+import { type RolloutLoop, startRolloutLoop } from './rollout/rollout-loop.ts';
+import { openRolloutRecords, type RolloutRecords } from './rollout/rollout-records.ts';
+import type { Store } from './store/store.ts';
+import { createSyncSessions, type SyncSessions } from './sync/sync-sessions.ts';
+
+export interface PlaneCoreOptions {
+  readonly store: Store;
+  readonly nodeMonitorGraceMs: number;
+  readonly version: string;
+  readonly logger: Logger;
+  /** The time for people, as Kubernetes writes it. */
+  readonly nowText: () => string;
+}
+
+export interface PlaneCore {
+  readonly fleet: Fleet;
+  readonly grants: GrantBook;
+  readonly records: RolloutRecords;
+  readonly rollout: RolloutLoop;
+  readonly sessions: SyncSessions;
+  readonly objects: Objects;
+  /** Closes the store too. */
+  readonly stop: () => Promise<void>;
+}
+
+const HEARTBEAT_MS = 10_000;
+
+/** Seconds are what Kubernetes' timestamps have. */
+export const textOf = (instant: number): string => new Date(instant).toISOString().replace(/\.\d+Z$/, 'Z');
+
+export async function startPlaneCore(options: PlaneCoreOptions): Promise<PlaneCore> {
+  const { store, logger, version, nowText } = options;
+  await createSystemNamespaces(store, nowText());
+
+  const monotonicNow = () => performance.now();
+  const onFailure = (loop: string) => (error: unknown, retryInMs: number) =>
+    logger.error({ err: error, loop, retryInMs }, `the ${loop} loop failed; it goes on in ${retryInMs} ms`);
+  const fleet = createFleet(monotonicNow);
+  const recorder = createEventRecorder(store, nowText, (error, input) =>
+    logger.warn({ err: error, reason: input.reason }, 'an event could not be written'),
+  );
+  const bodies = createBodyBook();
+  const grants = openGrantBook(store);
+  const records = openRolloutRecords(store);
+  const snapshots = await openConfigSnapshots(store, bodies);
+  const rollout = startRolloutLoop({
+    store,
+    fleet,
+    bodies,
+    grants,
+    records,
+    snapshots,
+    recorder,
+    nowText,
+    monotonicNow,
+    onFailure: onFailure('rollout'),
+  });
+  const intake = createReportIntake({
+    store,
+    fleet,
+    recorder,
+    nowText,
+    onTaken: rollout.touchNode,
+    onFailure: (error, node) => logger.error({ err: error, node }, 'a report could not be taken in'),
+  });
+  const sessions = createSyncSessions({
+    store,
+    fleet,
+    intake,
+    bodies,
+    recorder,
+    version,
+    heartbeatMs: Math.min(HEARTBEAT_MS, Math.floor(options.nodeMonitorGraceMs / 4)),
+    monotonicNow,
+    onPresence: (node) => {
+      const connected = fleet.get(node)?.session !== undefined;
+      logger.info({ node }, connected ? 'agent connected' : 'agent disconnected');
+      rollout.touchNode(node);
+    },
+    onRefusal: (node, why) => logger.warn({ node }, why),
+  });
+  const objects = createObjects(store, createEffects(store), nowText);
+  const lifecycle = startNodeLifecycle({
+    store,
+    fleet,
+    recorder,
+    graceMs: options.nodeMonitorGraceMs,
+    monotonicNow,
+    nowText,
+    onLost: (nodeName) => rollout.touchNode(nodeName),
+    onFailure: onFailure('node lifecycle'),
+  });
+  const namespaces = startNamespaceLoop({
+    store,
+    objects,
+    kinds: SERVED_KINDS,
+    onFailure: onFailure('namespace'),
+  });
+  const removals = store.watch('core/nodes', store.version(), ({ id, value }) => {
+    if (value !== undefined) return;
+    const message = `node ${id} was removed from the fleet (kubectl delete node)`;
+    const session = fleet.get(id)?.session;
+    session?.send({ $case: 'removed', value: { message } });
+    session?.end(status.PERMISSION_DENIED, message);
+    fleet.forget(id);
+    intake
+      .forget(id)
+      .catch((error: unknown) => logger.error({ err: error, node: id }, 'pods of a removed node stay'));
+  });
+
+  return {
+    fleet,
+    grants,
+    records,
+    rollout,
+    sessions,
+    objects,
+    stop: async () => {
+      if (removals !== 'expired') removals.close();
+      recorder.close();
+      intake.close();
+      await Promise.all([rollout.stop(), lifecycle.stop(), namespaces.stop()]);
+      await store.close();
+    },
+  };
+}
+
+async function createSystemNamespaces(store: Store, nowText: string): Promise<void> {
+  const missing = SYSTEM_NAMESPACES.filter((name) => !store.get('core/namespaces', name));
+  if (missing.length === 0) return;
+  await store.commit(
+    missing.map((name) => ({
+      collection: 'core/namespaces',
+      id: name,
+      value: {
+        apiVersion: 'v1',
+        kind: 'Namespace',
+        metadata: {
+          name,
+          uid: randomUUID(),
+          creationTimestamp: nowText,
+          labels: { 'kubernetes.io/metadata.name': name },
+        },
+        spec: { finalizers: ['kubernetes'] },
+        status: { phase: 'Active' },
+      },
+      durable: true,
+    })),
+  );
+}

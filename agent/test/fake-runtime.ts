@@ -58,6 +58,8 @@ export interface FakeEngine {
   readonly end: (id: string, exitCode?: number) => void;
   readonly vanish: (id: string) => void;
   readonly begin: (id: string) => void;
+  /** The machine went down: nothing runs any more. */
+  readonly powerOff: () => void;
 }
 
 interface Held {
@@ -85,7 +87,10 @@ interface Follower {
 const MEMORY_OF_THE_HUNGRY = 1 << 30;
 const TERMINATED_BY_KILL = 137;
 
-export function createFakeEngine(): FakeEngine {
+/** What a command does; for exec the container it is run in is given too. */
+export type Act = (command: readonly string[], inside?: FakeContainer) => Program;
+
+export function createFakeEngine(act: Act = programOf): FakeEngine {
   const held = new Map<string, Held>();
   const images = new Map<string, string>([[TEST_IMAGE, '']]);
   const pullable = new Map<string, string>();
@@ -168,7 +173,15 @@ export function createFakeEngine(): FakeEngine {
     if (program.eatsMemory && (settings.memoryBytes ?? Number.POSITIVE_INFINITY) < MEMORY_OF_THE_HUNGRY) {
       container.oomKilled = true;
       finish(container, TERMINATED_BY_KILL);
-    } else if (program.exits !== undefined) finish(container, program.exits);
+    } else if (program.exits !== undefined) endsByItself(container, program.exits);
+  };
+
+  const endsByItself = (container: Held, exitCode: number) => {
+    const { startedAt, program } = container;
+    if (program.lastsMs === undefined) return finish(container, exitCode);
+    setTimeout(() => {
+      if (container.startedAt === startedAt) finish(container, exitCode);
+    }, program.lastsMs);
   };
 
   const stop = async (container: Held, graceSeconds: number) => {
@@ -205,7 +218,7 @@ export function createFakeEngine(): FakeEngine {
       id,
       owner,
       settings,
-      program: programOf(command),
+      program: act(command),
       state: 'created',
       lines: [],
       waiting: new Set(),
@@ -216,7 +229,7 @@ export function createFakeEngine(): FakeEngine {
   const exec = async (id: string, command: readonly string[], timeoutMs: number) => {
     const container = find(id);
     if (container.state !== 'running') throw new RuntimeError('conflict', `Container ${id} is not running`);
-    const { missing, exits, writes = [] } = programOf(command);
+    const { missing, exits, writes = [] } = act(command, whole(container));
     if (missing) throw new RuntimeError('failed', `OCI runtime exec failed: "${command[0]}" not found`);
     if (exits === undefined) {
       await new Promise((resolve) => setTimeout(resolve, timeoutMs));
@@ -273,8 +286,7 @@ export function createFakeEngine(): FakeEngine {
     runtime,
     calls,
     count: (name) => counts.get(name) ?? 0,
-    containers: () =>
-      [...held.values()].map((one) => ({ ...shown(one), owner: one.owner, settings: one.settings })),
+    containers: () => [...held.values()].map(whole),
     addImage: (image, { user = '', pullable: inRegistry = false } = {}) => {
       (inRegistry ? pullable : images).set(image, user);
     },
@@ -302,6 +314,9 @@ export function createFakeEngine(): FakeEngine {
     end: (id, exitCode = TERMINATED_BY_KILL) => finish(find(id), exitCode),
     vanish: (id) => vanish(find(id)),
     begin: (id) => begin(find(id)),
+    powerOff: () => {
+      for (const container of held.values()) finish(container, TERMINATED_BY_KILL);
+    },
   };
 }
 
@@ -360,6 +375,8 @@ function shown(container: Held): RuntimeContainer {
     ...(settings.network === 'own' && state === 'running' ? { ip: '127.0.0.1' } : {}),
   };
 }
+
+const whole = (one: Held): FakeContainer => ({ ...shown(one), owner: one.owner, settings: one.settings });
 
 async function* readLines(
   container: Held,

@@ -6,6 +6,8 @@ export interface Program {
   readonly writes?: readonly string[];
   /** Ends by itself, at once. */
   readonly exits?: number;
+  /** Not at once, but after so long. */
+  readonly lastsMs?: number;
   /** What SIGTERM does; absent: what the kernel does to a first process without a handler, nothing. */
   readonly onTerm?: number;
   /** Takes memory until it is killed for it. */

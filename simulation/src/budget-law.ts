@@ -1,0 +1,139 @@
+// The budget, as somebody sees it who knows every engine: a node that was up and whose pod is ended for another revision
+// is *taken down*, until it is up again (all its containers ready for minReadySeconds). Of the nodes that live, never more
+// are taken down than maxUnavailable; and none is taken down while so many are down already, for whatever reason the
+// plane has had time to hear of.
+import type { Store } from '@fleetset/plane/store/store';
+import { scaledCount } from '@fleetset/scheduler-core/int-or-percent';
+import { choosePolicy } from '@fleetset/scheduler-core/rollout/choose-policy';
+import type { RolloutPolicy } from '@fleetset/scheduler-core/schema/rollout-policy';
+import type { FakeContainer } from '../../agent/test/fake-runtime.ts';
+import type { LawParts } from './law-parts.ts';
+import type { Machine } from './machine.ts';
+import { appIn, decisionFor, isUp, type StoredSet, setsIn, setUidOf } from './truth.ts';
+
+export interface GrantSeen {
+  readonly revision: string;
+  readonly at: number;
+}
+
+interface Limit {
+  readonly from: number;
+  readonly most: number;
+}
+
+export interface BudgetLaw {
+  readonly onEngine: (machine: Machine) => void;
+  readonly onTakenDown: (machine: Machine, container: FakeContainer) => void;
+  readonly onPlane: (store: Store) => void;
+  /** What a node was granted, the newest last. */
+  readonly lastGrants: (setUid: string, node: string) => readonly GrantSeen[];
+}
+
+const minReadyMs = (set: StoredSet): number => (set.spec?.minReadySeconds ?? 0) * 1000;
+
+export function createBudgetLaw(parts: LawParts): BudgetLaw {
+  const { time, trace, graceMs } = parts;
+  const grants = new Map<string, GrantSeen[]>();
+  /** By DaemonSet: nodes that are taken down, since when, and when they were granted what comes. */
+  const down = new Map<string, Map<string, { readonly machine: Machine; readonly grantedAt: number }>>();
+  const limits = new Map<string, Limit[]>();
+  const awaySince = new Map<string, number>();
+
+  const lastGrants = (uid: string, node: string) => grants.get(`${uid}/${node}`) ?? [];
+  const setOf = (uid: string): StoredSet | undefined => {
+    const store = parts.store();
+    return store && setsIn(store).find(({ metadata }) => metadata.uid === uid);
+  };
+
+  /** Long enough for the plane to have set it aside, or to be about to. */
+  const isLive = ({ name, isOn, hasAgent, link }: Machine): boolean => {
+    if (isOn() && hasAgent() && !link.isCut()) {
+      awaySince.delete(name);
+      return true;
+    }
+    const since = awaySince.get(name) ?? time.now();
+    awaySince.set(name, since);
+    return time.now() - since < graceMs;
+  };
+
+  const settle = (uid: string) => {
+    const set = setOf(uid);
+    const those = down.get(uid);
+    const store = parts.store();
+    if (!those || !store) return;
+    for (const [name, { machine }] of those) {
+      const wanted = set && decisionFor(store, name, set) === 'Run';
+      if (!wanted || !isLive(machine) || isUp(machine, uid, minReadyMs(set))) those.delete(name);
+    }
+  };
+
+  const noteLimits = (store: Store) => {
+    const nodes = [...store.list('core/nodes')].length;
+    const policies = [...store.list('fleetset.dev/rolloutpolicies')].map(
+      ({ value }) => value as unknown as RolloutPolicy,
+    );
+    for (const set of setsIn(store)) {
+      const own = set.spec?.updateStrategy?.rollingUpdate?.maxUnavailable ?? 1;
+      const steps = choosePolicy(set, policies)?.spec.steps ?? [];
+      const all = [own, ...steps.flatMap(({ maxUnavailable }) => maxUnavailable ?? [])];
+      const most = Math.max(1, ...all.map((one) => scaledCount(one, nodes)));
+      const list = limits.get(set.metadata.uid) ?? [];
+      if (list.at(-1)?.most !== most) list.push({ from: time.now(), most });
+      limits.set(set.metadata.uid, list);
+    }
+  };
+  /** The greatest that held at some time since. */
+  const limitSince = (uid: string, at: number): number => {
+    const list = limits.get(uid) ?? [];
+    const first = list.findLastIndex(({ from }) => from <= at);
+    return Math.max(1, ...list.slice(Math.max(0, first)).map(({ most }) => most));
+  };
+
+  return {
+    lastGrants,
+    onEngine: (machine) => {
+      for (const [uid, those] of down) if (those.has(machine.name)) settle(uid);
+      // A container becomes ready by the passing of time alone.
+      for (const container of machine.engine.containers()) {
+        const uid = setUidOf(container);
+        if (container.state !== 'running' || !down.get(uid)?.has(machine.name)) continue;
+        const set = setOf(uid);
+        const ms =
+          (appIn(container).readyMs ?? 0) + (set ? minReadyMs(set) : 0) - machine.ranForMs(container);
+        if (ms > 0) parts.later(ms + 0.01, () => settle(uid));
+      }
+    },
+    onTakenDown: (machine, container) => {
+      const uid = setUidOf(container);
+      const set = setOf(uid);
+      if (!set || !isLive(machine) || !isUp(machine, uid)) return;
+      settle(uid);
+      const those = down.get(uid) ?? new Map();
+      down.set(uid, those);
+      if (those.has(machine.name)) return;
+      those.set(machine.name, { machine, grantedAt: lastGrants(uid, machine.name).at(-1)?.at ?? time.now() });
+      const limit = limitSince(uid, Math.min(...[...those.values()].map(({ grantedAt }) => grantedAt)));
+      trace.note(
+        'laws',
+        `${machine.name} is taken down for ${set.metadata.name}: ${[...those.keys()]} of ${limit}`,
+      );
+      if (those.size > limit)
+        trace.break(
+          'the budget',
+          `${set.metadata.name}: ${[...those.keys()].join(', ')} are taken down, ${limit} may be`,
+        );
+    },
+    onPlane: (store) => {
+      noteLimits(store);
+      for (const one of ['apps/daemonsets', 'fleetset.dev/rolloutpolicies', 'core/nodes'])
+        store.watch(one, store.version(), () => noteLimits(store));
+      store.watch('fleetset/grants', store.version(), ({ id, value }) => {
+        if (!value) return void grants.delete(id);
+        const list = grants.get(id) ?? [];
+        list.push({ revision: String(value.revision), at: time.now() });
+        grants.set(id, list);
+        trace.note('plane', `grants ${id.slice(id.indexOf('/') + 1)} ${String(value.revision)}`);
+      });
+    },
+  };
+}

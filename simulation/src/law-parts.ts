@@ -1,0 +1,16 @@
+// What every law looks with.
+import type { Store } from '@fleetset/plane/store/store';
+import type { Machine } from './machine.ts';
+import type { Trace } from './trace.ts';
+import type { VirtualTime } from './virtual-time.ts';
+
+export interface LawParts {
+  readonly time: VirtualTime;
+  readonly trace: Trace;
+  readonly graceMs: number;
+  readonly machines: () => Iterable<Machine>;
+  /** The plane's store, as it was when it was seen last. */
+  readonly store: () => Store | undefined;
+  /** Calls back at an instant of the run. */
+  readonly later: (ms: number, run: () => void) => void;
+}

@@ -1,0 +1,109 @@
+// What must hold at every moment of a run, seen from outside: from the engines, the plane's disk and the wire.
+import type { Store } from '@fleetset/plane/store/store';
+import type { Generation, SyncRequest } from '@fleetset/proto/gen/fleetset/v1/node';
+import { SyncResponse } from '@fleetset/proto/gen/fleetset/v1/node';
+import type { RolloutRecord } from '@fleetset/scheduler-core/rollout/rollout-record';
+import type { FakeContainer } from '../../agent/test/fake-runtime.ts';
+import { createBudgetLaw } from './budget-law.ts';
+import type { LawParts } from './law-parts.ts';
+import type { Machine } from './machine.ts';
+import { createRestartLaw } from './restart-law.ts';
+import type { Trace } from './trace.ts';
+import { isApp, podUidOf, setUidOf } from './truth.ts';
+
+export interface Laws {
+  readonly onEngine: (machine: Machine) => void;
+  readonly onEnd: (machine: Machine, container: FakeContainer) => void;
+  readonly onSaid: (machine: Machine, request: SyncRequest) => void;
+  readonly onTold: (machine: Machine, bytes: Buffer) => void;
+  readonly onPlane: (store: Store) => void;
+  /** Somebody did something to the pods of this node, or of this DaemonSet, that may end them. */
+  readonly excuse: (about: {
+    readonly node?: string;
+    readonly setUid?: string;
+    readonly podUid?: string;
+  }) => void;
+}
+
+export function createLaws(parts: LawParts): Laws {
+  const { trace } = parts;
+  const budget = createBudgetLaw(parts);
+  const restarts = createRestartLaw(parts, budget.lastGrants);
+  const rollbacks = createRollbackLaw(trace);
+  const generations = createGenerationLaw(trace);
+  return {
+    onEngine: (machine) => {
+      onePodRuns(machine, trace);
+      budget.onEngine(machine);
+      restarts.onEngine(machine);
+    },
+    onEnd: (machine, container) => {
+      if (!isApp(container)) return;
+      const why = restarts.onEnd(machine, container);
+      if (why === 'update') budget.onTakenDown(machine, container);
+    },
+    onSaid: (machine, { message }) => {
+      if (message?.$case === 'report') generations.onAgent(machine.name, message.value.generation);
+      if (message?.$case === 'heartbeat') generations.onAgent(machine.name, message.value.generation);
+      if (message?.$case === 'hello') generations.onAgent(machine.name, message.value.accepted);
+    },
+    onTold: (machine, bytes) => {
+      const { message } = SyncResponse.decode(bytes);
+      if (message?.$case === 'desired') generations.onPlane(machine.name, message.value.generation);
+    },
+    onPlane: (store) => {
+      budget.onPlane(store);
+      store.watch('fleetset/rollouts', store.version(), ({ id, value }) =>
+        rollbacks.onRecord(id, value as unknown as RolloutRecord | undefined),
+      );
+    },
+    excuse: restarts.excuse,
+  };
+}
+
+/** Containers of two pods of one DaemonSet never run together on a node. */
+function onePodRuns({ name, engine }: Machine, trace: Trace): void {
+  const pods = new Map<string, string>();
+  for (const container of engine.containers()) {
+    if (container.state !== 'running' || !isApp(container)) continue;
+    const before = pods.get(setUidOf(container));
+    if (before !== undefined && before !== podUidOf(container))
+      trace.break('one pod runs', `on ${name} pods ${before} and ${podUidOf(container)} run together`);
+    pods.set(setUidOf(container), podUidOf(container));
+  }
+}
+
+const compare = (a: Generation | undefined, b: Generation | undefined): number =>
+  (a?.epoch ?? 0) - (b?.epoch ?? 0) || (a?.counter ?? 0) - (b?.counter ?? 0);
+const shown = (one: Generation | undefined): string => (one ? `${one.epoch}.${one.counter}` : 'none');
+
+/** What a node is told, and what it goes by, is never older than before. */
+function createGenerationLaw(trace: Trace) {
+  const gone = new Map<string, Generation | undefined>();
+  const grows = (who: string, law: string, now: Generation | undefined) => {
+    const before = gone.get(who);
+    if (compare(now, before) < 0) trace.break(law, `${who}: ${shown(now)} after ${shown(before)}`);
+    gone.set(who, now);
+  };
+  return {
+    onAgent: (node: string, generation: Generation | undefined) =>
+      grows(`${node} goes by`, 'an older generation changes nothing', generation),
+    onPlane: (node: string, generation: Generation | undefined) =>
+      grows(`${node} is told`, 'generations only grow', generation),
+  };
+}
+
+/** What has failed is not tried again by itself, and what was rolled back stays so. */
+function createRollbackLaw(trace: Trace) {
+  const last = new Map<string, RolloutRecord>();
+  const order = { Progressing: 0, Complete: 1, Stopped: 1, RollingBack: 1, RolledBack: 2 } as const;
+  return {
+    onRecord: (uid: string, now: RolloutRecord | undefined) => {
+      const before = last.get(uid);
+      if (now) last.set(uid, now);
+      if (!now || !before || before.newest !== now.newest || before.retry !== now.retry) return;
+      if (order[now.phase] < order[before.phase])
+        trace.break('a rollback ends', `${uid}: ${now.newest} is ${now.phase} after ${before.phase}`);
+    },
+  };
+}

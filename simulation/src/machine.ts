@@ -1,0 +1,202 @@
+// One machine of the fleet: its engine, its disk, its clocks, and the real agent that runs on it while it runs.
+import { type AgentCore, startAgentCore } from '@fleetset/agent/agent-core';
+import type { ContainerRuntime } from '@fleetset/agent/runtime/container-runtime';
+import type { Logger } from 'pino';
+import { createFakeEngine, type FakeContainer, type FakeEngine } from '../../agent/test/fake-runtime.ts';
+import { actApp, answerReady } from './apps.ts';
+import { overSocket } from './engine-socket.ts';
+import { createMemoryDisk, type MemoryDisk } from './memory-files.ts';
+import type { Link } from './network.ts';
+import { newProgram, type Program, runAs } from './program.ts';
+import type { VirtualTime } from './virtual-time.ts';
+
+export const OWNER = 'fleet';
+const DATA = '/data';
+
+export interface Machine {
+  readonly name: string;
+  readonly engine: FakeEngine;
+  readonly disk: MemoryDisk;
+  readonly link: Link;
+  /** Whose certificate it has. */
+  readonly keyHash: string;
+  readonly isOn: () => boolean;
+  readonly hasAgent: () => boolean;
+  /** Undefined while the agent is away or has not begun its work. */
+  readonly agent: () => AgentCore | undefined;
+  readonly startAgent: () => void;
+  /** At once, or before its next effect but so many. */
+  readonly killAgent: (afterEffects?: number) => void;
+  /** As systemd stops it. */
+  readonly stopAgent: () => void;
+  readonly powerOff: () => void;
+  readonly powerOn: () => void;
+  readonly bootCount: () => number;
+  /** Its wall clock jumps. */
+  readonly moveClock: (byMs: number) => void;
+  /** How long the container has been running, by the true time. */
+  readonly ranForMs: (container: Pick<FakeContainer, 'id'>) => number;
+  /** In the name of its engine, behind the agent's back. */
+  readonly meddle: (run: (engine: FakeEngine) => void) => void;
+}
+
+export interface MachineParts {
+  readonly name: string;
+  readonly keyHash: string;
+  readonly time: VirtualTime;
+  readonly link: Link;
+  readonly labels: { readonly [key: string]: string };
+  readonly loggerOf: (program: Program) => Logger;
+  /** What runs on the engine has changed, this very moment. */
+  readonly onEngine: () => void;
+  /** The agent ends this container that runs, this very moment. */
+  readonly onEnd: (container: FakeContainer) => void;
+  readonly onFailure: (error: unknown, program: Program) => void;
+}
+
+const FACTS = {
+  cpus: 2,
+  memoryBytes: 2 ** 34,
+  diskBytes: 0,
+  osImage: '',
+  kernelVersion: '',
+  architecture: 'amd64',
+  operatingSystem: 'linux',
+  machineId: '',
+  systemUuid: '',
+};
+
+export function createMachine(parts: MachineParts): Machine {
+  const { name, time, link } = parts;
+  let boots = 0;
+  let lives = 0;
+  let bootedAt = 0;
+  let skewMs = 0;
+  const wallSkew = () => skewMs;
+  const newKernel = () => newProgram(`${name}/engine#${boots}`, time, wallSkew);
+  let kernel = newKernel();
+  let agentProgram: Program | undefined;
+  let agent: AgentCore | undefined;
+  const startedAt = new Map<string, number>();
+
+  const engine = createFakeEngine((command, inside) => {
+    if (!inside) return actApp(command);
+    const { entrypoint = [], args = [] } = inside.settings;
+    return answerReady([...entrypoint, ...args], name, ranForMs(inside));
+  });
+  const ranForMs = ({ id }: Pick<FakeContainer, 'id'>) => time.now() - (startedAt.get(id) ?? time.now());
+  const forever = new AbortController().signal;
+  engine.runtime(OWNER).follow(() => {
+    const containers = engine.containers();
+    for (const { id, state } of containers) {
+      if (state !== 'running') startedAt.delete(id);
+      else if (!startedAt.has(id)) startedAt.set(id, time.now());
+    }
+    parts.onEngine();
+  }, forever);
+  const disk = createMemoryDisk();
+  const ends = (id: string) => {
+    const container = engine.containers().find((one) => one.id === id);
+    if (container?.state === 'running') parts.onEnd(container);
+  };
+  const runtime: ContainerRuntime = engine.runtime(OWNER);
+  const watched: ContainerRuntime = {
+    ...runtime,
+    stop: (id, graceSeconds) => {
+      ends(id);
+      return runtime.stop(id, graceSeconds);
+    },
+    remove: (id) => {
+      ends(id);
+      return runtime.remove(id);
+    },
+  };
+
+  const startAgent = () => {
+    if (!kernel.alive || agentProgram?.alive) return;
+    lives += 1;
+    const program = newProgram(`${name}/agent#${lives}`, time, wallSkew);
+    agentProgram = program;
+    const bootId = `boot-${boots}`;
+    const begin = () =>
+      startAgentCore({
+        nodeName: name,
+        dataDir: DATA,
+        files: disk.files,
+        runtime: overSocket(watched, () => kernel),
+        facts: { now: () => ({ ...FACTS, ip: '10.0.0.1', bootId }), keep: () => {} },
+        client: link.client(),
+        labels: parts.labels,
+        taints: [],
+        minOomScoreAdjust: -1000,
+        machineId: `${name}/${bootId}`,
+        machineUpMs: () => time.now() - bootedAt,
+        version: '0',
+        logger: parts.loggerOf(program),
+      }).then(
+        (core) => {
+          agent = core;
+        },
+        (error: unknown) => parts.onFailure(error, program),
+      );
+    time.after(0, program, () => void begin());
+  };
+
+  const buryAgent = (withItsMachine: boolean) => {
+    if (!agentProgram) return;
+    agentProgram.alive = false;
+    agentProgram = undefined;
+    agent = undefined;
+    link.agentDied(withItsMachine);
+  };
+
+  return {
+    name,
+    engine,
+    disk,
+    link,
+    keyHash: parts.keyHash,
+    isOn: () => kernel.alive,
+    hasAgent: () => agentProgram !== undefined,
+    agent: () => agent,
+    startAgent,
+    killAgent: (afterEffects = 0) => {
+      if (!agentProgram) return;
+      if (afterEffects === 0) buryAgent(false);
+      else agentProgram.fuse = { left: afterEffects, onEnd: () => buryAgent(false) };
+    },
+    stopAgent: () => {
+      const [stopping, program] = [agent, agentProgram];
+      if (!stopping || !program) return;
+      time.after(0, program, () => {
+        const buried = () => {
+          if (agentProgram === program) buryAgent(false);
+        };
+        stopping.stop().then(buried, (error: unknown) => {
+          parts.onFailure(error, program);
+          buried();
+        });
+      });
+    },
+    powerOff: () => {
+      buryAgent(true);
+      runAs(kernel, engine.powerOff);
+      kernel.alive = false;
+      disk.cutPower(time.dice);
+    },
+    powerOn: () => {
+      if (kernel.alive) return;
+      boots += 1;
+      bootedAt = time.now();
+      kernel = newKernel();
+    },
+    bootCount: () => boots,
+    moveClock: (byMs) => {
+      skewMs += byMs;
+    },
+    ranForMs,
+    meddle: (run) => {
+      if (kernel.alive) runAs(kernel, () => run(engine));
+    },
+  };
+}

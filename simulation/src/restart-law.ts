@@ -1,0 +1,92 @@
+// Nothing is ended without a reason: another revision was granted, somebody deleted the pod, the node or the DaemonSet,
+// the pod does not belong there any more, or its network is gone. And what crashed comes back in the same pod.
+import { HOLDER } from '@fleetset/scheduler-core/node/pod-record';
+import type { FakeContainer } from '../../agent/test/fake-runtime.ts';
+import type { GrantSeen } from './budget-law.ts';
+import type { LawParts } from './law-parts.ts';
+import type { Machine } from './machine.ts';
+import { decisionFor, isApp, podUidOf, setsIn, setUidOf } from './truth.ts';
+
+export type WhyEnded = 'update' | 'excused';
+
+export interface RestartLaw {
+  readonly onEngine: (machine: Machine) => void;
+  readonly onEnd: (machine: Machine, container: FakeContainer) => WhyEnded | undefined;
+  readonly excuse: (about: {
+    readonly node?: string;
+    readonly setUid?: string;
+    readonly podUid?: string;
+  }) => void;
+}
+
+interface Excuse {
+  readonly at: number;
+  readonly node?: string;
+  readonly setUid?: string;
+  readonly podUid?: string;
+}
+
+export function createRestartLaw(
+  parts: LawParts,
+  lastGrants: (setUid: string, node: string) => readonly GrantSeen[],
+): RestartLaw {
+  const { time, trace } = parts;
+  const excuses: Excuse[] = [];
+  /** When the first container of each pod was seen. */
+  const bornAt = new Map<string, number>();
+
+  const isExcused = (machine: Machine, container: FakeContainer): boolean => {
+    const born = bornAt.get(podUidOf(container)) ?? 0;
+    const fits = (excuse: Excuse) =>
+      excuse.at >= born &&
+      (excuse.node === undefined || excuse.node === machine.name) &&
+      (excuse.setUid === undefined || excuse.setUid === setUidOf(container)) &&
+      (excuse.podUid === undefined || excuse.podUid === podUidOf(container));
+    if (excuses.some(fits)) return true;
+    const store = parts.store();
+    const set = store && setsIn(store).find(({ metadata }) => metadata.uid === setUidOf(container));
+    if (!store || !set || decisionFor(store, machine.name, set) === 'Leave') return true;
+    return hasLostNetwork(machine, container);
+  };
+
+  return {
+    onEngine: (machine) => {
+      for (const container of machine.engine.containers())
+        if (!bornAt.has(podUidOf(container))) bornAt.set(podUidOf(container), time.now());
+    },
+    onEnd: (machine, container) => {
+      const { revision } = container.identity.pod;
+      trace.note(
+        machine.name,
+        `ends ${container.identity.pod.name}/${container.identity.name} of ${revision}`,
+      );
+      if (isExcused(machine, container)) return 'excused';
+      const granted = lastGrants(setUidOf(container), machine.name);
+      const born = bornAt.get(podUidOf(container)) ?? 0;
+      const last = granted.findLastIndex(({ at }) => at <= born);
+      if (granted.slice(Math.max(0, last)).some((grant) => grant.revision !== revision)) return 'update';
+      trace.break(
+        'no needless restart',
+        `${machine.name} ends ${container.identity.pod.name} of ${revision}, granted: ${granted.map((one) => one.revision).join(', ')}`,
+      );
+      return undefined;
+    },
+    excuse: (about) => void excuses.push({ at: time.now(), ...about }),
+  };
+}
+
+function hasLostNetwork({ engine }: Machine, { settings, identity }: FakeContainer): boolean {
+  const { network } = settings;
+  if (typeof network !== 'object') return false;
+  const holder = engine.containers().find(({ id }) => id === network.holderId);
+  const newer = engine
+    .containers()
+    .some(
+      (one) =>
+        !isApp(one) &&
+        one.identity.name === HOLDER &&
+        one.identity.pod.uid === identity.pod.uid &&
+        one.identity.attempt > (identity.holderAttempt ?? 0),
+    );
+  return holder?.state !== 'running' || newer;
+}

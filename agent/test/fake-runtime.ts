@@ -136,11 +136,10 @@ export function createFakeEngine(act: Act = programOf): FakeEngine {
     const takes = latency.get(name);
     if (takes) await new Promise((resolve) => setTimeout(resolve, takes));
     if (fault?.how === 'hang') return new Promise(() => {});
-    const error = fault?.error ?? new RuntimeError('failed', `${name} failed (injected)`);
-    if (fault?.how === 'before') throw error;
+    if (fault?.how === 'before') throw errorOf(fault);
     reach();
     const answer = await run();
-    if (fault) throw error;
+    if (fault) throw errorOf(fault);
     return answer;
   };
 
@@ -319,6 +318,9 @@ export function createFakeEngine(act: Act = programOf): FakeEngine {
     },
   };
 }
+
+const errorOf = ({ call, error }: Fault): Error =>
+  error ?? new RuntimeError('failed', `${call} failed (injected)`);
 
 const cut = (followers: ReadonlySet<Follower>) => {
   for (const follower of followers) follower.deaf = true;

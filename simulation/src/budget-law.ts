@@ -23,12 +23,15 @@ interface Limit {
 
 export interface BudgetLaw {
   readonly onEngine: (machine: Machine) => void;
+  readonly onHeard: (machine: Machine) => void;
   readonly onTakenDown: (machine: Machine, container: FakeContainer) => void;
   readonly onPlane: (store: Store) => void;
   /** What a node was granted, the newest last. */
   readonly lastGrants: (setUid: string, node: string) => readonly GrantSeen[];
 }
 
+/** Between what is heard and what is thought of it. */
+const SLACK_MS = 1000;
 const minReadyMs = (set: StoredSet): number => (set.spec?.minReadySeconds ?? 0) * 1000;
 
 export function createBudgetLaw(parts: LawParts): BudgetLaw {
@@ -37,7 +40,7 @@ export function createBudgetLaw(parts: LawParts): BudgetLaw {
   /** By DaemonSet: nodes that are taken down, since when, and when they were granted what comes. */
   const down = new Map<string, Map<string, { readonly machine: Machine; readonly grantedAt: number }>>();
   const limits = new Map<string, Limit[]>();
-  const awaySince = new Map<string, number>();
+  const heardAt = new Map<string, number>();
 
   const lastGrants = (uid: string, node: string) => grants.get(`${uid}/${node}`) ?? [];
   const setOf = (uid: string): StoredSet | undefined => {
@@ -45,16 +48,9 @@ export function createBudgetLaw(parts: LawParts): BudgetLaw {
     return store && setsIn(store).find(({ metadata }) => metadata.uid === uid);
   };
 
-  /** Long enough for the plane to have set it aside, or to be about to. */
-  const isLive = ({ name, isOn, hasAgent, link }: Machine): boolean => {
-    if (isOn() && hasAgent() && !link.isCut()) {
-      awaySince.delete(name);
-      return true;
-    }
-    const since = awaySince.get(name) ?? time.now();
-    awaySince.set(name, since);
-    return time.now() - since < graceMs;
-  };
+  /** The plane has not set it aside, and is not about to. */
+  const isLive = ({ name }: Machine): boolean =>
+    time.now() - (heardAt.get(name) ?? Number.NEGATIVE_INFINITY) < graceMs - SLACK_MS;
 
   const settle = (uid: string) => {
     const set = setOf(uid);
@@ -91,6 +87,7 @@ export function createBudgetLaw(parts: LawParts): BudgetLaw {
 
   return {
     lastGrants,
+    onHeard: ({ name }) => void heardAt.set(name, time.now()),
     onEngine: (machine) => {
       for (const [uid, those] of down) if (those.has(machine.name)) settle(uid);
       // A container becomes ready by the passing of time alone.

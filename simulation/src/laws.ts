@@ -15,7 +15,9 @@ export interface Laws {
   readonly onEngine: (machine: Machine) => void;
   readonly onEnd: (machine: Machine, container: FakeContainer) => void;
   readonly onSaid: (machine: Machine, request: SyncRequest) => void;
-  readonly onTold: (machine: Machine, bytes: Buffer) => void;
+  readonly onHeard: (machine: Machine, request: SyncRequest) => void;
+  /** Answers what kind of message it is. */
+  readonly onTold: (machine: Machine, bytes: Buffer) => string | undefined;
   readonly onPlane: (store: Store) => void;
   /** Somebody did something to the pods of this node, or of this DaemonSet, that may end them. */
   readonly excuse: (about: {
@@ -43,13 +45,17 @@ export function createLaws(parts: LawParts): Laws {
       if (why === 'update') budget.onTakenDown(machine, container);
     },
     onSaid: (machine, { message }) => {
-      if (message?.$case === 'report') generations.onAgent(machine.name, message.value.generation);
-      if (message?.$case === 'heartbeat') generations.onAgent(machine.name, message.value.generation);
-      if (message?.$case === 'hello') generations.onAgent(machine.name, message.value.accepted);
+      if (message?.$case === 'hello') generations.onHello(machine.name, message.value.accepted);
+      if (message?.$case === 'heartbeat') generations.onAccepted(machine.name, message.value.generation);
+      if (message?.$case === 'report') generations.onReport(machine.name, message.value.generation);
+    },
+    onHeard: (machine, { message }) => {
+      if (message?.$case !== 'hello') budget.onHeard(machine);
     },
     onTold: (machine, bytes) => {
       const { message } = SyncResponse.decode(bytes);
       if (message?.$case === 'desired') generations.onPlane(machine.name, message.value.generation);
+      return message?.$case;
     },
     onPlane: (store) => {
       budget.onPlane(store);
@@ -85,9 +91,18 @@ function createGenerationLaw(trace: Trace) {
     if (compare(now, before) < 0) trace.break(law, `${who}: ${shown(now)} after ${shown(before)}`);
     gone.set(who, now);
   };
+  const AGENT = 'an older generation changes nothing';
+  const onAccepted = (node: string, generation: Generation | undefined) =>
+    grows(`${node} goes by`, AGENT, generation);
   return {
-    onAgent: (node: string, generation: Generation | undefined) =>
-      grows(`${node} goes by`, 'an older generation changes nothing', generation),
+    onAccepted,
+    onHello: (node: string, accepted: Generation | undefined) => {
+      onAccepted(node, accepted);
+      gone.delete(`${node} has planned by`);
+    },
+    /** What its last look went by; an agent that has just started has not looked. */
+    onReport: (node: string, generation: Generation | undefined) =>
+      grows(`${node} has planned by`, AGENT, generation),
     onPlane: (node: string, generation: Generation | undefined) =>
       grows(`${node} is told`, 'generations only grow', generation),
   };

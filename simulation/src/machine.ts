@@ -28,7 +28,9 @@ export interface Machine {
   /** At once, or before its next effect but so many. */
   readonly killAgent: (afterEffects?: number) => void;
   /** As systemd stops it. */
-  readonly stopAgent: () => void;
+  readonly stopAgent: (onStopped: () => void) => void;
+  /** A kill that is to come does not. */
+  readonly defuse: () => void;
   readonly powerOff: () => void;
   readonly powerOn: () => void;
   readonly bootCount: () => number;
@@ -165,12 +167,17 @@ export function createMachine(parts: MachineParts): Machine {
       if (afterEffects === 0) buryAgent(false);
       else agentProgram.fuse = { left: afterEffects, onEnd: () => buryAgent(false) };
     },
-    stopAgent: () => {
+    defuse: () => {
+      if (agentProgram) agentProgram.fuse = undefined;
+    },
+    stopAgent: (onStopped) => {
       const [stopping, program] = [agent, agentProgram];
       if (!stopping || !program) return;
       time.after(0, program, () => {
         const buried = () => {
-          if (agentProgram === program) buryAgent(false);
+          if (agentProgram !== program) return;
+          buryAgent(false);
+          onStopped();
         };
         stopping.stop().then(buried, (error: unknown) => {
           parts.onFailure(error, program);

@@ -33,6 +33,8 @@ export interface NetworkParts {
   /** The world itself, which lives as long as the run. */
   readonly world: Program;
   readonly onSaid: (request: SyncRequest) => void;
+  /** It has reached the plane. */
+  readonly onHeard: (request: SyncRequest) => void;
   readonly onTold: (bytes: Buffer) => void;
 }
 
@@ -55,7 +57,7 @@ interface Stream {
   plane: End | undefined;
 }
 
-export function createLink({ nodeName, listener, world, onSaid, onTold }: NetworkParts): Link {
+export function createLink({ nodeName, listener, world, onSaid, onHeard, onTold }: NetworkParts): Link {
   const { time } = world;
   const { dice } = time;
   const streams = new Set<Stream>();
@@ -180,7 +182,12 @@ export function createLink({ nodeName, listener, world, onSaid, onTold }: Networ
     const send = (request: SyncRequest) => {
       const bytes = NodeServiceService.sync.requestSerialize(request);
       const { plane } = stream;
-      if (plane) deliver(plane, () => plane.emitter?.emit('data', SyncRequest.decode(bytes)));
+      if (plane)
+        deliver(plane, () => {
+          const heard = SyncRequest.decode(bytes);
+          if (plane.emitter) onHeard(heard);
+          plane.emitter?.emit('data', heard);
+        });
     };
     const connect = (triedForMs: number) => {
       if (!program.alive || !agent.emitter) return streams.delete(stream);

@@ -25,7 +25,9 @@ export interface PlaneHost {
   /** At once, or before its next effect but so many. */
   readonly kill: (afterEffects?: number) => void;
   /** As systemd stops it: what it knows is written down. */
-  readonly stop: () => void;
+  readonly stop: (onStopped: () => void) => void;
+  /** A kill that is to come does not. */
+  readonly defuse: () => void;
   readonly moveClock: (byMs: number) => void;
   readonly close: () => void;
 }
@@ -115,12 +117,17 @@ export function createPlaneHost(parts: PlaneHostParts): PlaneHost {
       if (afterEffects === 0) bury();
       else program.fuse = { left: afterEffects, onEnd: bury };
     },
-    stop: () => {
+    defuse: () => {
+      if (program) program.fuse = undefined;
+    },
+    stop: (onStopped) => {
       const [stopping, ending] = [plane, program];
       if (!stopping || !ending) return;
       time.after(0, ending, () => {
         const buried = () => {
-          if (program === ending) bury();
+          if (program !== ending) return;
+          bury();
+          onStopped();
         };
         for (const { session } of stopping.core.fleet.all()) session?.end(14, 'the plane is stopping');
         stopping.core.stop().then(buried, (error: unknown) => {

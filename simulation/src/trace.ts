@@ -55,7 +55,7 @@ export function createTrace(now: () => number, whole: boolean): Trace {
 }
 
 /** Errors that are the right answer to a fault of the run. */
-const EXPECTED = [/^desired state refused/, /^the removal is not on disk/];
+const EXPECTED = [/^desired state refused/, /^the removal is not on disk/, /ENOSPC/];
 const isExpected = (text: string): boolean => EXPECTED.some((pattern) => pattern.test(text));
 
 function textOf(first: unknown, text: string): string {

@@ -23,6 +23,8 @@ export interface World {
   readonly plane: PlaneHost;
   readonly laws: Laws;
   readonly machines: Map<string, Machine>;
+  /** All that the plane ever told each node to be. */
+  readonly told: Map<string, Buffer[]>;
   /** The plane's store, as it was when it was seen last. */
   readonly store: () => Store | undefined;
   /** A machine that joins: on, with its agent, in the fleet as soon as the plane answers. */
@@ -47,6 +49,7 @@ export function createWorld(seed: number, wholeTrace = false): World {
   const trace = createTrace(time.now, wholeTrace);
   const world = newProgram('world', time);
   const machines = new Map<string, Machine>();
+  const told = new Map<string, Buffer[]>();
   let store: Store | undefined;
   const later = (ms: number, run: () => void) => void time.after(ms, world, run);
   const onFailure = (error: unknown, { name, alive }: { name: string; alive: boolean }) => {
@@ -99,6 +102,7 @@ export function createWorld(seed: number, wholeTrace = false): World {
     plane,
     laws,
     machines,
+    told,
     store: () => store,
     use,
     later,
@@ -108,7 +112,10 @@ export function createWorld(seed: number, wholeTrace = false): World {
         listener: plane.listener,
         world,
         onSaid: (request) => laws.onSaid(machine, request),
-        onTold: (bytes) => laws.onTold(machine, bytes),
+        onHeard: (request) => laws.onHeard(machine, request),
+        onTold: (bytes) => {
+          if (laws.onTold(machine, bytes) === 'desired') told.set(name, [...(told.get(name) ?? []), bytes]);
+        },
       });
       const machine: Machine = createMachine({
         name,

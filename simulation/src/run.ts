@@ -1,0 +1,117 @@
+// One run: a fleet is born, lives through what its seed has for it, and has to be well once that is over.
+import { birth, type Fleet, happen, KINDS, mend } from './chaos.ts';
+import { annotateSet, labelNode, putPolicy, removePolicy, setStrategy, setTemplate } from './operator.ts';
+import { whatIsMissing } from './settled.ts';
+import { setsIn } from './truth.ts';
+import { someGoodApp, somePolicy, someSet, someTemplate } from './wishes.ts';
+import { createWorld, type World } from './world.ts';
+
+export interface RunOptions {
+  readonly seed: number;
+  /** Otherwise as the dice fall. */
+  readonly nodes?: number;
+  readonly wholeTrace?: boolean;
+}
+
+export interface RunResult {
+  readonly seed: number;
+  readonly broken?: { readonly law: string; readonly what: string };
+  readonly lines: readonly string[];
+  readonly turns: number;
+}
+
+/** As long as everything may take that was begun: a deadline, soak times, waits of 5 minutes after crashes. */
+const SETTLE_MS = 45 * 60_000;
+const LOOK_EVERY_MS = 10_000;
+
+export async function run({ seed, nodes, wholeTrace = false }: RunOptions): Promise<RunResult> {
+  const world = createWorld(seed, wholeTrace);
+  const onRejection = (error: unknown) =>
+    world.trace.break('nothing fails', `unhandled: ${(error as Error)?.stack ?? String(error)}`);
+  process.on('unhandledRejection', onRejection);
+  try {
+    await live(world, nodes);
+  } finally {
+    process.off('unhandledRejection', onRejection);
+    world.close();
+  }
+  const broken = world.trace.broken();
+  return { seed, ...(broken ? { broken } : {}), lines: world.trace.lines(), turns: world.time.turns() };
+}
+
+async function live(world: World, nodes: number | undefined): Promise<void> {
+  const { dice, time, trace } = world;
+  const isBroken = () => trace.broken() !== undefined;
+  const fleet: Fleet = {
+    world,
+    dice,
+    sets: new Map(),
+    templates: new Map(),
+    removed: new Set(),
+    told: world.told,
+    mended: false,
+  };
+  const kinds = KINDS.filter(() => dice.chance(0.35));
+  trace.note('world', `kinds: ${kinds.join(', ')}`);
+  world.plane.start();
+  const count = nodes ?? dice.int(3, 6);
+  for (let index = 0; index < count; index++) {
+    const name = `node-${String(index).padStart(3, '0')}`;
+    world.addMachine(name, { zone: dice.pick(['a', 'b']) });
+    if (dice.chance(0.6))
+      world.use(`label ${name} role=web`, (objects) => labelNode(objects, name, { role: 'web' }));
+  }
+  if (dice.chance(0.6)) {
+    const spec = somePolicy(dice);
+    world.use(`policy ${JSON.stringify(spec)}`, (objects) => putPolicy(objects, 'policy', spec));
+  }
+  const setCount = dice.pick([1, 1, 2, 3]);
+  for (let index = 0; index < setCount; index++) birth(fleet, someSet(dice, `set-${index}`));
+  await time.runUntil(dice.chance(0.7) ? 30_000 : 0, isBroken);
+  const end = time.now() + dice.int(60, 240) * 1000;
+  const mean = dice.pick([3000, 8000, 20_000]);
+  while (time.now() < end && !isBroken()) {
+    await time.runUntil(time.now() - Math.log(1 - dice.next()) * mean, isBroken);
+    if (kinds.length > 0 && !isBroken()) happen(fleet, kinds);
+  }
+  if (isBroken()) return;
+  mend(fleet);
+  await settle(world, false);
+  if (isBroken()) return;
+  finish(fleet);
+  await time.runUntil(time.now() + 5000, isBroken);
+  await settle(world, true);
+  await time.runUntil(time.now() + 30_000, isBroken);
+}
+
+/** People let everything go on, and give each DaemonSet a last revision that works. */
+function finish({ world, dice }: Fleet): void {
+  const store = world.store();
+  if (!store) return;
+  world.trace.note('world', 'the last update');
+  world.use('remove the policy', (objects) => removePolicy(objects, 'policy'));
+  for (const { metadata } of setsIn(store)) {
+    const wish = someSet(dice, metadata.name);
+    const template = { ...someTemplate(dice), app: someGoodApp(dice) };
+    world.use(`resume ${wish.name}`, (objects) =>
+      annotateSet(objects, wish.name, { 'fleetset.dev/paused': undefined }),
+    );
+    world.use(`strategy of ${wish.name}`, (objects) =>
+      setStrategy(objects, { ...wish, strategy: 'RollingUpdate' }),
+    );
+    world.use(`last update of ${wish.name}`, (objects) => setTemplate(objects, wish.name, template));
+  }
+}
+
+async function settle(world: World, complete: boolean): Promise<void> {
+  const { time, trace } = world;
+  const limit = time.now() + SETTLE_MS;
+  let missing: string | undefined = 'nobody has looked';
+  while (missing !== undefined && time.now() < limit) {
+    await time.runUntil(time.now() + LOOK_EVERY_MS, () => trace.broken() !== undefined);
+    if (trace.broken()) return;
+    missing = whatIsMissing(world, complete) ?? undefined;
+  }
+  if (missing !== undefined) trace.break('it ends well', missing);
+  else trace.note('world', 'all is well');
+}

@@ -3,6 +3,7 @@
 // are taken down than maxUnavailable; and none is taken down while so many are down already, for whatever reason the
 // plane has had time to hear of.
 import type { Store } from '@fleetset/plane/store/store';
+import type { NodeReport } from '@fleetset/proto/gen/fleetset/v1/node';
 import { scaledCount } from '@fleetset/scheduler-core/int-or-percent';
 import { choosePolicy } from '@fleetset/scheduler-core/rollout/choose-policy';
 import type { RolloutPolicy } from '@fleetset/scheduler-core/schema/rollout-policy';
@@ -14,6 +15,8 @@ import { appIn, decisionFor, isUp, type StoredSet, setsIn, setUidOf } from './tr
 export interface GrantSeen {
   readonly revision: string;
   readonly at: number;
+  /** The node was up then, and had said so to the plane. */
+  readonly wasUp: boolean;
 }
 
 interface Limit {
@@ -23,7 +26,7 @@ interface Limit {
 
 export interface BudgetLaw {
   readonly onEngine: (machine: Machine) => void;
-  readonly onHeard: (machine: Machine) => void;
+  readonly onHeard: (machine: Machine, report: NodeReport | undefined) => void;
   readonly onTakenDown: (machine: Machine, container: FakeContainer) => void;
   readonly onPlane: (store: Store) => void;
   /** What a node was granted, the newest last. */
@@ -40,6 +43,7 @@ export function createBudgetLaw(parts: LawParts): BudgetLaw {
   /** By DaemonSet: nodes that are taken down, since when, and when they were granted what comes. */
   const down = new Map<string, Map<string, { readonly machine: Machine; readonly grantedAt: number }>>();
   const limits = new Map<string, Limit[]>();
+  const said = new Map<string, NodeReport>();
   const heardAt = new Map<string, number>();
 
   const lastGrants = (uid: string, node: string) => grants.get(`${uid}/${node}`) ?? [];
@@ -61,6 +65,14 @@ export function createBudgetLaw(parts: LawParts): BudgetLaw {
       const wanted = set && decisionFor(store, name, set) === 'Run';
       if (!wanted || !isLive(machine) || isUp(machine, uid, minReadyMs(set))) those.delete(name);
     }
+  };
+
+  const wasUp = (uid: string, node: string): boolean => {
+    const machine = [...parts.machines()].find(({ name }) => name === node);
+    const told = said
+      .get(node)
+      ?.pods.some((pod) => pod.daemonSetUid === uid && pod.available && !pod.unknown && !pod.terminating);
+    return machine !== undefined && told === true && isUp(machine, uid);
   };
 
   const noteLimits = (store: Store) => {
@@ -87,7 +99,10 @@ export function createBudgetLaw(parts: LawParts): BudgetLaw {
 
   return {
     lastGrants,
-    onHeard: ({ name }) => void heardAt.set(name, time.now()),
+    onHeard: ({ name }, report) => {
+      heardAt.set(name, time.now());
+      if (report) said.set(name, report);
+    },
     onEngine: (machine) => {
       for (const [uid, those] of down) if (those.has(machine.name)) settle(uid);
       // A container becomes ready by the passing of time alone.
@@ -103,12 +118,14 @@ export function createBudgetLaw(parts: LawParts): BudgetLaw {
     onTakenDown: (machine, container) => {
       const uid = setUidOf(container);
       const set = setOf(uid);
-      if (!set || !isLive(machine) || !isUp(machine, uid)) return;
+      const grant = lastGrants(uid, machine.name).at(-1);
+      // Who was down when it was granted what comes had nothing to lose.
+      if (!set || !grant?.wasUp || !isLive(machine) || !isUp(machine, uid)) return;
       settle(uid);
       const those = down.get(uid) ?? new Map();
       down.set(uid, those);
       if (those.has(machine.name)) return;
-      those.set(machine.name, { machine, grantedAt: lastGrants(uid, machine.name).at(-1)?.at ?? time.now() });
+      those.set(machine.name, { machine, grantedAt: grant.at });
       const limit = limitSince(uid, Math.min(...[...those.values()].map(({ grantedAt }) => grantedAt)));
       trace.note(
         'laws',
@@ -127,7 +144,8 @@ export function createBudgetLaw(parts: LawParts): BudgetLaw {
       store.watch('fleetset/grants', store.version(), ({ id, value }) => {
         if (!value) return void grants.delete(id);
         const list = grants.get(id) ?? [];
-        list.push({ revision: String(value.revision), at: time.now() });
+        const [uid = '', node = ''] = id.split('/');
+        list.push({ revision: String(value.revision), at: time.now(), wasUp: wasUp(uid, node) });
         grants.set(id, list);
         trace.note('plane', `grants ${id.slice(id.indexOf('/') + 1)} ${String(value.revision)}`);
       });

@@ -50,7 +50,8 @@ export function createLaws(parts: LawParts): Laws {
       if (message?.$case === 'report') generations.onReport(machine.name, message.value.generation);
     },
     onHeard: (machine, { message }) => {
-      if (message?.$case !== 'hello') budget.onHeard(machine);
+      if (message && message.$case !== 'hello')
+        budget.onHeard(machine, message.$case === 'report' ? message.value : undefined);
     },
     onTold: (machine, bytes) => {
       const { message } = SyncResponse.decode(bytes);

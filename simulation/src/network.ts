@@ -110,6 +110,8 @@ export function createLink({ nodeName, listener, world, onSaid, onHeard, onTold 
   const forget = (stream: Stream) => {
     if (!stream.agent.emitter && !stream.plane?.emitter) streams.delete(stream);
   };
+  const isHalfOpen = ({ agent, plane }: Stream) =>
+    plane !== undefined && (agent.emitter === undefined) !== (plane.emitter === undefined);
   const endLater = (stream: Stream, ms: number, which: 'agent' | 'plane') => {
     const end = stream[which];
     if (!end) return;
@@ -235,6 +237,11 @@ export function createLink({ nodeName, listener, world, onSaid, onHeard, onTold 
           if (is) watchKeepalive(stream, end);
           else if (stream[end]) scheduleNext(stream[end]);
         }
+      // Who finds the other end gone hears of it with the next packet.
+      if (!is)
+        for (const stream of streams)
+          if (isHalfOpen(stream))
+            for (const end of ['agent', 'plane'] as const) endLater(stream, delay(), end);
     },
     breakStreams: () => {
       for (const stream of streams) {

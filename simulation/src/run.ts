@@ -21,7 +21,7 @@ export interface RunResult {
 }
 
 /** As long as everything may take that was begun: a deadline, soak times, waits of 5 minutes after crashes. */
-const SETTLE_MS = 45 * 60_000;
+const SETTLE_MS = 25 * 60_000;
 const LOOK_EVERY_MS = 10_000;
 
 export async function run({ seed, nodes, wholeTrace = false }: RunOptions): Promise<RunResult> {
@@ -78,6 +78,8 @@ async function live(world: World, nodes: number | undefined): Promise<void> {
   mend(fleet);
   await settle(world, false);
   if (isBroken()) return;
+  // What was taken out of the fleet, and is empty, is switched off.
+  for (const name of fleet.removed) world.machines.get(name)?.killAgent();
   finish(fleet);
   await time.runUntil(time.now() + 5000, isBroken);
   await settle(world, true);
@@ -96,10 +98,12 @@ function finish({ world, dice }: Fleet): void {
     world.use(`resume ${wish.name}`, (objects) =>
       annotateSet(objects, wish.name, { 'fleetset.dev/paused': undefined }),
     );
-    world.use(`strategy of ${wish.name}`, (objects) =>
+    world.use(`strategy of ${wish.name}: ${wish.maxUnavailable} ${wish.minReadySeconds}s`, (objects) =>
       setStrategy(objects, { ...wish, strategy: 'RollingUpdate' }),
     );
-    world.use(`last update of ${wish.name}`, (objects) => setTemplate(objects, wish.name, template));
+    world.use(`last update of ${wish.name}: ${JSON.stringify(template)}`, (objects) =>
+      setTemplate(objects, wish.name, template),
+    );
   }
 }
 

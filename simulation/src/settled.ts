@@ -69,8 +69,6 @@ function setMissing(
   if (plan.grants.length > 0) return `the plan grants ${JSON.stringify(plan.grants)} again and again`;
   const record = core.records.of(uid);
   const onDelete = set.spec?.updateStrategy?.type === 'OnDelete';
-  if (!onDelete && complete && record?.phase !== 'Complete')
-    return `the rollout is ${record?.phase} ${record?.message}, its step ${record?.wave}; waits: ${JSON.stringify(plan.waits)}`;
   const newest = newestRevision(store, uid);
   const counts = { desired: 0, current: 0, ready: 0, updated: 0, misscheduled: 0 };
   let steady = true;
@@ -90,6 +88,7 @@ function setMissing(
     const app = granted === undefined ? undefined : appOfRevision(store, uid, granted);
     if (!app && record && !onDelete && isSettledPhase(record)) return `${id} has no grant`;
     if (!app) {
+      if (complete) return `${id} has no grant`;
       steady = false;
       continue;
     }
@@ -109,6 +108,9 @@ function setMissing(
     if (!onDelete && record && !held && granted !== targetOf(record) && record.phase !== 'Stopped')
       return `${id} has ${granted}, not ${targetOf(record)}`;
   }
+  // Where no node wants it there is nothing to complete.
+  if (!onDelete && complete && counts.desired > 0 && record?.phase !== 'Complete')
+    return `the rollout is ${record?.phase} ${record?.message}, its step ${record?.wave}; waits: ${JSON.stringify(plan.waits)}`;
   return steady ? statusMissing(set, counts, name) : undefined;
 }
 

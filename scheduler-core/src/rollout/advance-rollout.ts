@@ -119,7 +119,7 @@ function look(before: RolloutRecord, timesBefore: RolloutTimes | undefined, view
     times,
     target,
     holds,
-    ...(before.stable === undefined || before.stable === target ? {} : { fallback: before.stable }),
+    ...fallbackOf(before),
     ...(maxUnavailable === undefined ? {} : { maxUnavailable }),
     ...(turn.soakedAt === undefined ? {} : { soakedAt: turn.soakedAt }),
     ...(nextAt === undefined ? {} : { nextAt }),
@@ -156,8 +156,12 @@ const complete = (
     view,
     target,
   ),
-  ...(record.stable === undefined || record.stable === target ? {} : { fallback: record.stable }),
+  ...fallbackOf(record),
 });
+
+/** Also when it is the target: a node that joins while nothing may move is not left without a pod that has proved itself. */
+const fallbackOf = ({ stable }: RolloutRecord): Pick<Advance, 'fallback'> =>
+  stable === undefined ? {} : { fallback: stable };
 
 /**
  * Some node is on its way, or may set out: what a deadline waits for. A node that is down and may not be touched takes up

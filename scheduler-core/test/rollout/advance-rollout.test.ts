@@ -2,7 +2,7 @@
 // happens.
 import { type Advance, advanceRollout } from '@fleetset/scheduler-core/rollout/advance-rollout';
 import { pacingOf } from '@fleetset/scheduler-core/rollout/pacing';
-import type { RolloutNode } from '@fleetset/scheduler-core/rollout/plan-rollout';
+import { planRollout, type RolloutNode } from '@fleetset/scheduler-core/rollout/plan-rollout';
 import type { RolloutPolicySpec } from '@fleetset/scheduler-core/schema/rollout-policy';
 import { describe, expect, test } from 'vitest';
 
@@ -55,4 +55,16 @@ describe('the deadline starts anew when nodes may move again, however long nobod
     const paused = look(undefined, [on('a', 'old')], 0, { paused: true });
     expect(look(paused, [on('a', 'old')], 3600, {}).record.phase).toBe('Progressing');
   });
+});
+
+// Found by the simulation (seed 6): a policy paused a fleet at rest, and the node that joined then stayed bare.
+test('a node that joins while the rollout is paused gets the revision that all others have', () => {
+  const joined: RolloutNode = { name: 'c', decision: 'Run', connected: true, lost: false };
+  const first = look(undefined, [on('a', 'new'), on('b', 'new')], 0, {});
+  expect(first.record.phase).toBe('Complete');
+  const nodes = [on('a', 'new'), on('b', 'new'), joined];
+  const { target, holds, fallback = '' } = look(first, nodes, 5, { paused: true });
+  const strategy = { type: 'RollingUpdate', maxUnavailable: 1 } as const;
+  const plan = planRollout({ strategy, target, nodes, holds, fallback });
+  expect(plan.grants).toEqual([{ node: 'c', revision: 'new', reason: expect.stringContaining('paused') }]);
 });

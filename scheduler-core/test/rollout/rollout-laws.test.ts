@@ -122,7 +122,7 @@ describe('whatever comes', () => {
       plan: ({ strategy, ...input }) =>
         planRollout({
           ...input,
-          strategy: input.fallback === undefined ? withBudget(strategy, 100) : strategy,
+          strategy: input.fallback === input.target ? withBudget(strategy, 100) : strategy,
         }),
     };
     isCaught(keepsBudget(hasty), 2000);

@@ -91,8 +91,9 @@ export function planRollout(input: RolloutInput): RolloutPlan {
     const verdict = (surge ? judgeSurge : judge)(node, input, budget, groups);
     if (!verdict.granted) {
       waits.push({ node: node.name, reason: verdict.reason });
-      const spare = spareOf(node, input, verdict.reason);
-      if (spare) grants.push(spare);
+      const revision = verdict.meanwhile ?? spareOf(node, input);
+      if (revision !== undefined)
+        grants.push({ node: node.name, revision, reason: `meanwhile: ${verdict.reason}` });
     } else {
       // What began as a surge goes on as one: nothing was stopped for it, and nothing was spent for a stop.
       const asSurge = surge || (node.surging && isInFlight(node));
@@ -171,17 +172,17 @@ const takeBack = ({ name, pod, held = '', surging }: RolloutNode): Grant => ({
 });
 
 /** A node that runs no pod and may not have the target is not left without one. */
-function spareOf(node: RolloutNode, { holds, fallback }: RolloutInput, reason: string): Grant | undefined {
+function spareOf(node: RolloutNode, { holds, fallback }: RolloutInput): string | undefined {
   const bare = !node.pod && node.connected && !node.lost;
-  return bare && fallback !== undefined && node.granted !== fallback && holds?.has(node.name)
-    ? { node: node.name, revision: fallback, reason: `meanwhile: ${reason}` }
-    : undefined;
+  return bare && node.granted !== fallback && holds?.has(node.name) ? fallback : undefined;
 }
 
 interface Verdict {
   readonly granted: boolean;
   readonly spends?: boolean;
   readonly reason: string;
+  /** What it gets while it waits. */
+  readonly meanwhile?: string;
 }
 interface Budget {
   readonly left: number;
@@ -211,9 +212,28 @@ function judge(node: RolloutNode, input: RolloutInput, budget: Budget, groups: G
       : { granted: false, reason: 'updateStrategy OnDelete: waits until its pod is deleted' };
   if (pod.unknown) return { granted: false, reason: 'the agent does not know yet how its pod is' };
   if (node.surging && isInFlight(node)) return { granted: true, reason: UNDER_WAY };
+  if (isServing(node)) return judgeServing(node, pod.revision, input, budget, groups);
   if (!isUp(node)) return { granted: true, reason: 'its pod is not available: nothing to lose' };
   if (node.behind) return { granted: false, reason: NOT_ANSWERED };
   return withinBudget(node, `within maxUnavailable ${budget.most}`, budget, groups);
+}
+
+/**
+ * What it was granted has not come yet, and what ran before still serves: it spends budget already, but has all to
+ * lose. Several may have come to be so for nothing, as they were down then: beyond the budget they keep what runs.
+ */
+function judgeServing(
+  node: RolloutNode,
+  runs: string,
+  { target }: RolloutInput,
+  { left, full }: Budget,
+  groups: Groups,
+): Verdict {
+  if (runs === target) return { granted: true, reason: 'it runs that already' };
+  const wait = left < 0 ? full : groups.full(node, 1);
+  if (wait === undefined) return { granted: true, reason: UNDER_WAY };
+  if (node.behind) return { granted: false, reason: NOT_ANSWERED };
+  return { granted: false, reason: wait, meanwhile: runs };
 }
 
 /** Rules 41 to 43. Its pod runs on whatever comes, so that only what is known to be down is taken beyond the budget. */
@@ -259,6 +279,13 @@ export const isUp = (node: RolloutNode): boolean =>
   !node.pod.deleted &&
   node.pod.revision === effectiveRevision(node);
 
+/** Available, on another revision than it was told to run. */
+const isServing = (node: RolloutNode): boolean =>
+  !node.lost &&
+  node.pod?.available === true &&
+  !node.pod.deleted &&
+  node.pod.revision !== effectiveRevision(node);
+
 /** A silent node that never got the target, or was silent before; one that got it and fell silent counts. */
 export const isSetAside = (
   { name, lost, granted }: RolloutNode,
@@ -287,8 +314,8 @@ const isDone = (node: RolloutNode): boolean =>
   node.connected && !node.behind && node.beside === undefined && !isInFlight(node);
 
 interface Groups {
-  /** Why no more of the node's group may move. */
-  readonly full: (node: RolloutNode) => string | undefined;
+  /** Why no more of the node's group may move; `own`: how much of what is spent the node itself spends. */
+  readonly full: (node: RolloutNode, own?: number) => string | undefined;
   readonly spend: (node: RolloutNode) => void;
 }
 
@@ -303,8 +330,8 @@ function groupsOf(budgets: readonly GroupBudget[], spending: readonly RolloutNod
   for (const node of spending) spend(node);
   return {
     spend,
-    full: (node) => {
-      const found = budgets.find((one) => (spent.get(key(one, node)) ?? 0) >= one.maxUnavailable);
+    full: (node, own = 0) => {
+      const found = budgets.find((one) => (spent.get(key(one, node)) ?? 0) - own >= one.maxUnavailable);
       return (
         found &&
         `waits for its turn: ${spent.get(key(found, node))} of the nodes with ${key(found, node)} are ${surge ? 'being updated' : 'unavailable'}`

@@ -101,7 +101,8 @@ describe('completeness', () => {
         given.nodes.filter(({ pod, held }) => held && pod && !pod.deleted).map(({ name }) => name),
       );
       const updates = made.grants.filter(({ node: name }) => !kept.has(name));
-      const named = [...updates, ...made.waits].map(({ node: name }) => name).sort();
+      // One that waits may be granted something else meanwhile.
+      const named = [...new Set([...updates, ...made.waits].map(({ node: name }) => name))].sort();
       const outdated = given.nodes.filter(
         (one) => one.decision === 'Run' && (one.granted ?? one.pod?.revision) !== given.target,
       );

@@ -178,3 +178,24 @@ describe('every node that is not on the newest is granted or told why not', () =
     expect(plan('', '50%')).toEqual({ grants: [], waits: [], maxUnavailable: 0, unavailable: 0 });
   });
 });
+
+// Found by the simulation (seed 135): two nodes that were down were granted an image that cannot be pulled, and came up
+// on what they had; the next update took both down at once.
+describe('nodes whose old pod serves while another revision is on its way', () => {
+  const grantsOf = (text: string, maxUnavailable: number) =>
+    plan(text, maxUnavailable).grants.map(({ node, revision }) => `${node} ${revision}`);
+  test.each<[string, string, number, string[]]>([
+    ['go on to the newest within the budget', 'a old granted:bad, b old', 1, ['a new']],
+    ['keep what runs beyond it', 'a old granted:bad, b old granted:bad', 1, ['a old', 'b old']],
+    [
+      'keep it too when the budget is spent by another',
+      'a old granted:bad, b old down',
+      1,
+      ['b new', 'a old'],
+    ],
+    ['wait where the agent has not answered', 'a old granted:bad behind, b old down', 1, ['b new']],
+    ['may always have what they run', 'a new granted:bad, b new granted:bad', 1, ['a new', 'b new']],
+  ])('%s', (_what, text, maxUnavailable, expected) => {
+    expect(grantsOf(text, maxUnavailable).sort()).toEqual([...expected].sort());
+  });
+});

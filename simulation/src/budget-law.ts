@@ -47,6 +47,12 @@ export function createBudgetLaw(parts: LawParts): BudgetLaw {
   const heardAt = new Map<string, number>();
 
   const lastGrants = (uid: string, node: string) => grants.get(`${uid}/${node}`) ?? [];
+  /** The first grant that took it away from what it runs, if none brought it back since. */
+  const setOutAt = (uid: string, node: string, runs: string): number => {
+    const all = lastGrants(uid, node);
+    const back = all.findLastIndex(({ revision }) => revision === runs);
+    return all[back + 1]?.at ?? time.now();
+  };
   const setOf = (uid: string): StoredSet | undefined => {
     const store = parts.store();
     return store && setsIn(store).find(({ metadata }) => metadata.uid === uid);
@@ -125,7 +131,10 @@ export function createBudgetLaw(parts: LawParts): BudgetLaw {
       const those = down.get(uid) ?? new Map();
       down.set(uid, those);
       if (those.has(machine.name)) return;
-      those.set(machine.name, { machine, grantedAt: grant.at });
+      those.set(machine.name, {
+        machine,
+        grantedAt: setOutAt(uid, machine.name, container.identity.pod.revision),
+      });
       const limit = limitSince(uid, Math.min(...[...those.values()].map(({ grantedAt }) => grantedAt)));
       trace.note(
         'laws',
@@ -147,7 +156,7 @@ export function createBudgetLaw(parts: LawParts): BudgetLaw {
         const [uid = '', node = ''] = id.split('/');
         list.push({ revision: String(value.revision), at: time.now(), wasUp: wasUp(uid, node) });
         grants.set(id, list);
-        trace.note('plane', `grants ${id.slice(id.indexOf('/') + 1)} ${String(value.revision)}`);
+        trace.note('plane', `grants ${node} ${setOf(uid)?.metadata.name} ${String(value.revision)}`);
       });
     },
   };

@@ -79,7 +79,8 @@ async function live(world: World, nodes: number | undefined): Promise<void> {
   await settle(world, false);
   if (isBroken()) return;
   // What was taken out of the fleet, and is empty, is switched off.
-  for (const name of fleet.removed) world.machines.get(name)?.killAgent();
+  for (const [name, machine] of world.machines)
+    if (!world.store()?.get('core/nodes', name)) machine.killAgent();
   finish(fleet);
   await time.runUntil(time.now() + 5000, isBroken);
   await settle(world, true);

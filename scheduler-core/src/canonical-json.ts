@@ -10,4 +10,28 @@ export function canonicalJson(value: unknown): string {
   return `{${entries.join(',')}}`;
 }
 
-export const sameJson = (a: unknown, b: unknown): boolean => a === b || canonicalJson(a) === canonicalJson(b);
+/** Whether their canonical texts are the same; no text is made for it. */
+export function sameJson(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (!isComposite(a) || !isComposite(b))
+    return !isComposite(a) && !isComposite(b) && textOf(a) === textOf(b);
+  if (Array.isArray(a) || Array.isArray(b))
+    return (
+      Array.isArray(a) &&
+      Array.isArray(b) &&
+      a.length === b.length &&
+      a.every((item, index) => sameJson(item ?? null, b[index] ?? null))
+    );
+  const isKept = (key: string) => own(a, key) !== undefined && own(b, key) !== undefined;
+  for (const key of Object.keys(a))
+    if (own(a, key) !== undefined && !(isKept(key) && sameJson(a[key], b[key]))) return false;
+  return Object.keys(b).every((key) => own(b, key) === undefined || isKept(key));
+}
+
+type Composite = { readonly [key: string]: unknown };
+
+const isComposite = (value: unknown): value is Composite => typeof value === 'object' && value !== null;
+const textOf = (value: unknown): string => JSON.stringify(value) ?? 'null';
+/** A key may be called like what every object inherits. */
+const own = (object: Composite, key: string): unknown =>
+  Object.hasOwn(object, key) ? object[key] : undefined;

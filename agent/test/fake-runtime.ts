@@ -66,6 +66,7 @@ interface Held {
   readonly id: string;
   readonly owner: string;
   readonly settings: ContainerSettings;
+  readonly imageId: string;
   readonly program: Program;
   state: RuntimeContainer['state'];
   startedAt?: string;
@@ -217,6 +218,7 @@ export function createFakeEngine(act: Act = programOf): FakeEngine {
       id,
       owner,
       settings,
+      imageId: `sha256:${createHash('sha256').update(settings.image).digest('hex')}`,
       program: act(command),
       state: 'created',
       lines: [],
@@ -368,7 +370,7 @@ function shown(container: Held): RuntimeContainer {
     identity: settings.identity,
     state,
     image: settings.image,
-    imageId: `sha256:${createHash('sha256').update(settings.image).digest('hex')}`,
+    imageId: container.imageId,
     ...(startedAt ? { startedAt } : {}),
     ...(finishedAt ? { finishedAt } : {}),
     ...(exitCode === undefined ? {} : { exitCode }),

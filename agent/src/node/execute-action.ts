@@ -89,9 +89,19 @@ async function bear(parts: ExecuteParts, daemonSetUid: string): Promise<void> {
     daemonSetName: daemonSet.name,
     revision: daemonSet.granted.revision,
     templateHash: daemonSet.granted.templateHash,
-    createdAt: new Date().toISOString().replace(/\.\d+Z$/, 'Z'),
+    createdAt: birthAfter(parts.pods, daemonSetUid),
   };
   await parts.pods.add(record, daemonSet.granted.config);
+}
+
+/** Later than all of its DaemonSet that are here, also in the same second and when the clock was set back: the order of
+ *  their births says which pod replaces which. */
+function birthAfter(pods: PodBook, daemonSetUid: string): string {
+  const births = pods
+    .all()
+    .filter(({ record }) => record.daemonSetUid === daemonSetUid)
+    .map(({ record }) => Date.parse(record.createdAt) + 1000 || 0);
+  return new Date(Math.max(Date.now(), ...births)).toISOString().replace(/\.\d+Z$/, 'Z');
 }
 
 type RejectAction = Extract<NodeAction, { kind: 'reject' }>;

@@ -55,14 +55,20 @@ async function openPod(over: Partial<Container> = {}, wrap: Partial<ContainerRun
         minOomScoreAdjust: -1000,
         monotonicNow: () => performance.now(),
         templateOf: () => template({ containers: [container] }),
-        daemonSet: () => undefined,
+        daemonSet: (uid) => ({
+          uid,
+          namespace: 'default',
+          name: 'web',
+          rules: {},
+          granted: { revision: 'web-2', templateHash: 'b'.repeat(64) },
+        }),
         holderOf: () => undefined,
         nextHolderAttempt: () => 0,
         signal: new AbortController().signal,
       },
       action,
     );
-  return { runtime, events, act, reasons: () => events.take().map(({ reason }) => reason) };
+  return { runtime, pods, events, act, reasons: () => events.take().map(({ reason }) => reason) };
 }
 
 const about = { podUid: record.uid, container: 'app', reason: 'a test' };
@@ -163,5 +169,19 @@ describe('starting what is not found', () => {
     const error = await failureOf(act(startOf(id)));
     expect(error).toBeInstanceOf(ActionFailed);
     expect(error).toMatchObject({ trouble: { kind: 'start', reason: 'RunContainerError' } });
+  });
+});
+
+// Found by the simulation (seed 680): the pod that was being prepared passed for the older one.
+describe('a pod', () => {
+  it.each([
+    ['in the second of the one before it', '2024-05-06T07:08:09.700Z', '2024-05-06T07:08:10Z'],
+    ['when the clock was set back', '2024-05-06T06:00:00Z', '2024-05-06T07:08:10Z'],
+    ['later', '2024-05-06T09:00:00.700Z', '2024-05-06T09:00:00Z'],
+  ])('that is born %s is younger than that', async (_case, now, createdAt) => {
+    const { act, pods } = await openPod();
+    vi.useFakeTimers({ now: Date.parse(now), toFake: ['Date'] });
+    await act({ kind: 'bear', daemonSetUid: record.daemonSetUid, reason: 'a test' });
+    expect(pods.all().map((pod) => pod.record.createdAt)).toEqual([record.createdAt, createdAt]);
   });
 });

@@ -1,6 +1,6 @@
 // What must hold at every moment of a run, seen from outside: from the engines, the plane's disk and the wire.
 import type { Store } from '@fleetset/plane/store/store';
-import type { Generation, SyncRequest } from '@fleetset/proto/gen/fleetset/v1/node';
+import type { Generation, NodeReport, SyncRequest } from '@fleetset/proto/gen/fleetset/v1/node';
 import { SyncResponse } from '@fleetset/proto/gen/fleetset/v1/node';
 import type { RolloutRecord } from '@fleetset/scheduler-core/rollout/rollout-record';
 import type { FakeContainer } from '../../agent/test/fake-runtime.ts';
@@ -50,6 +50,8 @@ export function createLaws(parts: LawParts): Laws {
       if (message?.$case === 'report') generations.onReport(machine.name, message.value.generation);
     },
     onHeard: (machine, { message }) => {
+      if (message?.$case === 'report')
+        trace.detail(machine.name, `has reported ${shownReport(message.value)}`);
       if (message && message.$case !== 'hello')
         budget.onHeard(machine, message.$case === 'report' ? message.value : undefined);
     },
@@ -67,6 +69,14 @@ export function createLaws(parts: LawParts): Laws {
     excuse: restarts.excuse,
   };
 }
+
+const shownReport = ({ generation, pods }: NodeReport): string =>
+  `${shown(generation)} ${pods
+    .map((pod) => {
+      const words = ['ready', 'available', 'unknown', 'terminating'] as const;
+      return `${pod.name} of ${pod.revision}: ${words.filter((word) => pod[word]).join(' ')}`;
+    })
+    .join('; ')}`;
 
 /** Containers of two pods of one DaemonSet never run together on a node. */
 function onePodRuns({ name, engine }: Machine, trace: Trace): void {

@@ -104,8 +104,8 @@ function setMissing(
     counts.current += 1;
     counts.ready += 1;
     if (granted === newest) counts.updated += 1;
-    const held = record && !isSettledPhase(record);
-    if (!onDelete && record && !held && granted !== targetOf(record) && record.phase !== 'Stopped')
+    const waits = plan.waits.some(({ node, reason }) => node === id && reason.includes('paused'));
+    if (!onDelete && record && isSettledPhase(record) && !waits && granted !== targetOf(record))
       return `${id} has ${granted}, not ${targetOf(record)}`;
   }
   // Where no node wants it there is nothing to complete.

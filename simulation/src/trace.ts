@@ -5,6 +5,8 @@ import type { Program } from './program.ts';
 export interface Trace {
   /** `who` does or says something. */
   readonly note: (who: string, what: string) => void;
+  /** Only of a whole trace. */
+  readonly detail: (who: string, what: string) => void;
   /** A law was broken: the run ends. */
   readonly break: (law: string, what: string) => void;
   readonly broken: () => { readonly law: string; readonly what: string } | undefined;
@@ -24,6 +26,9 @@ export function createTrace(now: () => number, whole: boolean): Trace {
   };
   const trace: Trace = {
     note,
+    detail: (who, what) => {
+      if (whole) note(who, what);
+    },
     break: (law, what) => {
       note('BROKEN', `${law}: ${what}`);
       broken ??= { law, what };

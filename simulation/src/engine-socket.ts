@@ -21,11 +21,10 @@ export function overSocket(runtime: ContainerRuntime, engine: () => Program): Co
       const patience = time.after(PATIENCE_MS[what], asking, () =>
         reject(new RuntimeError('timeout', `${what}: no answer in ${PATIENCE_MS[what] / 1000} s`)),
       );
-      const answer = (settle: () => void) =>
-        time.after(0.1, asking, () => {
-          patience.run = undefined;
-          settle();
-        });
+      const answer = (settle: () => void) => {
+        patience.run = undefined;
+        if (asking.alive) settle();
+      };
       const { dice } = time;
       const [from, to] = dice.chance(0.02) ? [takesMs[1], 10 * takesMs[1]] : takesMs;
       time.after(from + (to - from) * dice.next(), engine(), () => {

@@ -1,26 +1,36 @@
-// Runs seeds by hand: node simulation/src/main.ts SEED [COUNT] [--nodes N] [--trace]. Without a count one seed; with
-// --trace every line of it.
+// Runs seeds by hand: node simulation/src/main.ts SEED [COUNT] [--nodes N] [--trace]. One seed shows how it ended, and
+// with --trace every line of it.
 import { parseArgs } from 'node:util';
-import { run } from './run.ts';
+import { type RunResult, run } from './run.ts';
+import { runMany } from './run-many.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { nodes: { type: 'string' }, trace: { type: 'boolean' } },
 });
 const [first = 1, count = 1] = positionals.map(Number);
+const nodes = values.nodes ? { nodes: Number(values.nodes) } : {};
 const startedAt = performance.now();
-let [failed, turns] = [0, 0];
-for (let seed = first; seed < first + count; seed++) {
-  const result = await run({
-    seed,
-    ...(values.nodes ? { nodes: Number(values.nodes) } : {}),
-    wholeTrace: values.trace ?? false,
-  });
-  turns += result.turns;
-  if (result.broken) failed += 1;
-  if (values.trace || (result.broken && count === 1)) console.log(result.lines.join('\n'));
-  if (result.broken) console.log(`seed ${seed}: ${result.broken.law}: ${result.broken.what}`);
+
+const tell = ({ seed, broken }: RunResult) =>
+  console.log(`seed ${seed}: ${broken ? `${broken.law}: ${broken.what}` : 'well'}`);
+
+async function runOne(): Promise<boolean> {
+  const result = await run({ seed: first, ...nodes, wholeTrace: values.trace ?? false });
+  if (values.trace || result.broken) console.log(result.lines.join('\n'));
+  tell(result);
+  return result.broken === undefined;
 }
-const seconds = (performance.now() - startedAt) / 1000;
-console.log(`${count} seeds, ${failed} broken, ${turns} turns, ${seconds.toFixed(1)} s`);
-process.exitCode = failed > 0 ? 1 : 0;
+
+async function runAll(): Promise<boolean> {
+  const broken = await runMany(
+    Array.from({ length: count }, (_, index) => ({ seed: first + index, ...nodes })),
+    Number.POSITIVE_INFINITY,
+  );
+  for (const result of broken) tell(result);
+  return broken.length === 0;
+}
+
+const good = await (count === 1 ? runOne() : runAll());
+console.log(`${count} seeds in ${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
+process.exitCode = good ? 0 : 1;

@@ -5,7 +5,7 @@ import { hear, type PlaneClient, type SyncStream } from '@fleetset/agent/sync/pl
 import type { SyncCall } from '@fleetset/plane/sync/serve-sync';
 import { NodeServiceService, SyncRequest } from '@fleetset/proto/gen/fleetset/v1/node';
 import { status } from '@grpc/grpc-js';
-import { currentProgram, mayAct, type Program } from './program.ts';
+import { currentProgram, mayAct, type Program, runAs } from './program.ts';
 
 /** Who listens at the plane's address. */
 export interface Listener {
@@ -23,7 +23,7 @@ export interface Link {
   /** The agent's program is dead: its machine's kernel closes what it had open, unless that is dead too. */
   readonly agentDied: (withItsMachine: boolean) => void;
   readonly planeDied: () => void;
-  /** The agent hears this again, as of a plane that is behind itself. */
+  /** A plane that is behind itself says this, and is gone again. */
   readonly sayToAgent: (bytes: Buffer) => void;
 }
 
@@ -91,7 +91,7 @@ export function createLink({ nodeName, listener, world, onSaid, onHeard, onTold 
   };
   const arriveAt = (to: End) => {
     const arrive = to.waiting.shift();
-    if (arrive && to.emitter && to.program.alive) time.after(0, to.program, arrive);
+    if (arrive && to.emitter && to.program.alive) runAs(to.program, arrive);
   };
 
   const endAgent = ({ agent }: Stream, code: number, details: string) => {
@@ -263,9 +263,13 @@ export function createLink({ nodeName, listener, world, onSaid, onHeard, onTold 
       }
     },
     sayToAgent: (bytes) => {
-      for (const stream of streams)
-        if (stream.agent.emitter && stream.plane?.emitter)
-          deliver(stream.agent, () => stream.agent.emitter?.emit('data', hear(bytes)));
+      for (const stream of streams) {
+        if (!stream.agent.emitter || !stream.plane?.emitter) continue;
+        deliver(stream.agent, () => stream.agent.emitter?.emit('data', hear(bytes)));
+        // Who said that is gone again.
+        endLater(stream, 500, 'agent');
+        endLater(stream, 500, 'plane');
+      }
     },
   };
 }

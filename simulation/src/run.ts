@@ -22,7 +22,7 @@ export interface RunResult {
 
 /** As long as everything may take that was begun: a deadline, soak times, waits of 5 minutes after crashes. */
 const SETTLE_MS = 25 * 60_000;
-const LOOK_EVERY_MS = 10_000;
+const LOOK_EVERY_MS = 5000;
 
 export async function run({ seed, nodes, wholeTrace = false }: RunOptions): Promise<RunResult> {
   const world = createWorld(seed, wholeTrace);
@@ -54,7 +54,7 @@ async function live(world: World, nodes: number | undefined): Promise<void> {
   const kinds = KINDS.filter(() => dice.chance(0.35));
   trace.note('world', `kinds: ${kinds.join(', ')}`);
   world.plane.start();
-  const count = nodes ?? dice.int(3, 6);
+  const count = nodes ?? dice.pick([3, 3, 4, 4, 5, 8]);
   for (let index = 0; index < count; index++) {
     const name = `node-${String(index).padStart(3, '0')}`;
     world.addMachine(name, { zone: dice.pick(['a', 'b']) });
@@ -65,11 +65,11 @@ async function live(world: World, nodes: number | undefined): Promise<void> {
     const spec = somePolicy(dice);
     world.use(`policy ${JSON.stringify(spec)}`, (objects) => putPolicy(objects, 'policy', spec));
   }
-  const setCount = dice.pick([1, 1, 2, 3]);
+  const setCount = dice.pick([1, 1, 1, 2]);
   for (let index = 0; index < setCount; index++) birth(fleet, someSet(dice, `set-${index}`));
-  await time.runUntil(dice.chance(0.7) ? 30_000 : 0, isBroken);
-  const end = time.now() + dice.int(60, 240) * 1000;
-  const mean = dice.pick([3000, 8000, 20_000]);
+  await time.runUntil(dice.chance(0.7) ? 15_000 : 0, isBroken);
+  const end = time.now() + dice.pick([30, 60, 60, 150]) * 1000;
+  const mean = dice.pick([2000, 4000, 10_000]);
   while (time.now() < end && !isBroken()) {
     await time.runUntil(time.now() - Math.log(1 - dice.next()) * mean, isBroken);
     if (kinds.length > 0 && !isBroken()) happen(fleet, kinds);
@@ -84,7 +84,7 @@ async function live(world: World, nodes: number | undefined): Promise<void> {
   finish(fleet);
   await time.runUntil(time.now() + 5000, isBroken);
   await settle(world, true);
-  await time.runUntil(time.now() + 30_000, isBroken);
+  await time.runUntil(time.now() + 15_000, isBroken);
 }
 
 /** People let everything go on, and give each DaemonSet a last revision that works. */

@@ -128,7 +128,7 @@ function approximateBytes(value: unknown): number {
   if (typeof value !== 'object' || value === null) return FIELD_BYTES;
   let bytes = FIELD_BYTES;
   // Names of fields are shared between objects of a kind; keys of maps are not, and are short.
-  for (const field in value) bytes += FIELD_BYTES + approximateBytes((value as StoredValue)[field]);
+  for (const entry of Object.values(value)) bytes += FIELD_BYTES + approximateBytes(entry);
   return bytes;
 }
 

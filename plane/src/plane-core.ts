@@ -4,17 +4,19 @@
 import { randomUUID } from 'node:crypto';
 import { status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
-import { createEffects, SYSTEM_NAMESPACES } from './api/kind-effects.ts';
+import { createEffects, leftoversOfNode, SYSTEM_NAMESPACES } from './api/kind-effects.ts';
 import { createObjects, type Objects } from './api/objects.ts';
 import { createEventRecorder } from './events/event-recorder.ts';
 import { createFleet, type Fleet } from './fleet/fleet.ts';
+import { nodeRecord } from './fleet/node-record.ts';
 import { createReportIntake } from './fleet/report-intake.ts';
+import { TOMBSTONES } from './fleet/tombstones.ts';
 import { SERVED_KINDS } from './kinds/served-kinds.ts';
 import { startNamespaceLoop } from './lifecycle/namespace-loop.ts';
 import { startNodeLifecycle } from './lifecycle/node-lifecycle.ts';
 import { createBodyBook } from './rollout/body-book.ts';
 import { openConfigSnapshots } from './rollout/config-snapshots.ts';
-import { type GrantBook, openGrantBook } from './rollout/grants.ts';
+import { GRANTS, type GrantBook, openGrantBook } from './rollout/grants.ts';
 import { type RolloutLoop, startRolloutLoop } from './rollout/rollout-loop.ts';
 import { openRolloutRecords, type RolloutRecords } from './rollout/rollout-records.ts';
 import type { Store } from './store/store.ts';
@@ -113,6 +115,19 @@ export async function startPlaneCore(options: PlaneCoreOptions): Promise<PlaneCo
     kinds: SERVED_KINDS,
     onFailure: onFailure('namespace'),
   });
+  const forget = async (node: string) => {
+    await intake.forget(node);
+    // Who deleted a pod of it, or granted it something, in the moment of its removal wrote that after it.
+    if (!nodeRecord(store, node)) await store.commit(leftoversOfNode(store, node));
+  };
+  const forgetAll = (nodes: Iterable<string>) => {
+    for (const node of nodes)
+      forget(node).catch((error: unknown) =>
+        logger.error({ err: error, node }, 'something of a removed node stays'),
+      );
+  };
+  // A plane that was killed while it forgot a node goes on with it.
+  forgetAll(nodesThatAreNoMore(store));
   const removals = store.watch('core/nodes', store.version(), ({ id, value }) => {
     if (value !== undefined) return;
     const message = `node ${id} was removed from the fleet (kubectl delete node)`;
@@ -120,9 +135,7 @@ export async function startPlaneCore(options: PlaneCoreOptions): Promise<PlaneCo
     session?.send({ $case: 'removed', value: { message } });
     session?.end(status.PERMISSION_DENIED, message);
     fleet.forget(id);
-    intake
-      .forget(id)
-      .catch((error: unknown) => logger.error({ err: error, node: id }, 'pods of a removed node stay'));
+    forgetAll([id]);
   });
 
   return {
@@ -140,6 +153,14 @@ export async function startPlaneCore(options: PlaneCoreOptions): Promise<PlaneCo
       await store.close();
     },
   };
+}
+
+function nodesThatAreNoMore(store: Store): ReadonlySet<string> {
+  const named = [
+    ...[...store.list('core/pods')].map(({ value }) => (value.spec as { nodeName?: string })?.nodeName),
+    ...[GRANTS, TOMBSTONES].flatMap((kept) => [...store.list(kept)].map(({ value }) => String(value.node))),
+  ];
+  return new Set(named.filter((name) => name !== undefined && !nodeRecord(store, name)) as string[]);
 }
 
 async function createSystemNamespaces(store: Store, nowText: string): Promise<void> {

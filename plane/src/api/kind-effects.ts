@@ -52,12 +52,17 @@ function nodeEffects(store: Store): Effects {
           ? [{ collection: REMOVED_KEYS, id: record.keyHash, value: { name, message }, durable: true }]
           : []),
         { collection: NODE_RECORDS, id: name, durable: true },
-        ...idsOfNode(store, GRANTS, name),
-        ...idsOfNode(store, TOMBSTONES, name),
+        ...leftoversOfNode(store, name),
       ];
     },
   };
 }
+
+/** What is kept for a node beside its own record. */
+export const leftoversOfNode = (store: Store, name: string): Write[] => [
+  ...idsOfNode(store, GRANTS, name),
+  ...idsOfNode(store, TOMBSTONES, name),
+];
 
 function idsOfNode(store: Store, collection: string, node: string): Write[] {
   return [...store.list(collection)]

@@ -38,7 +38,7 @@ export function createRestartLaw(
   const isExcused = (machine: Machine, container: FakeContainer): boolean => {
     const born = bornAt.get(podUidOf(container)) ?? 0;
     const fits = (excuse: Excuse) =>
-      (excuse.at >= born || excuse.setUid !== undefined) &&
+      (excuse.node === undefined || excuse.at >= born) &&
       (excuse.node === undefined || excuse.node === machine.name) &&
       (excuse.setUid === undefined || excuse.setUid === setUidOf(container)) &&
       (excuse.podUid === undefined || excuse.podUid === podUidOf(container));

@@ -27,6 +27,8 @@ export function whatIsMissing(world: World, complete: boolean): string | undefin
     if (!store.get('core/nodes', machine.name) && machine.engine.containers().length > 0)
       return `${machine.name} was removed, and has containers`;
   for (const { id } of store.list('fleetset/tombstones')) return `tombstone ${id} is left`;
+  for (const { id, value } of store.list('fleetset/grants'))
+    if (!store.get('core/nodes', String(value.node))) return `grant ${id} of a removed node is left`;
   for (const set of setsIn(store)) {
     const missing = setMissing(world, plane, set, complete);
     if (missing) return `${set.metadata.name}: ${missing}`;

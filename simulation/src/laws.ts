@@ -45,6 +45,7 @@ export function createLaws(parts: LawParts): Laws {
       if (why === 'update') budget.onTakenDown(machine, container);
     },
     onSaid: (machine, { message }) => {
+      if (message?.$case === 'report') everyPodInOneBucket(machine, trace);
       if (message?.$case === 'hello') generations.onHello(machine.name, message.value.accepted);
       if (message?.$case === 'heartbeat') generations.onAccepted(machine.name, message.value.generation);
       if (message?.$case === 'report') generations.onReport(machine.name, message.value.generation);
@@ -88,6 +89,17 @@ function onePodRuns({ name, engine }: Machine, trace: Trace): void {
       trace.break('one pod runs', `on ${name} pods ${before} and ${podUidOf(container)} run together`);
     pods.set(setUidOf(container), podUidOf(container));
   }
+}
+
+/** Of the pods in its book, and of no others, an agent decides each once; one that was born since the last look, or was
+ *  forgotten since, is not in both. */
+function everyPodInOneBucket(machine: Machine, trace: Trace): void {
+  const agent = machine.agent();
+  if (!agent) return;
+  const uids = agent.node.view().plan.pods.map(({ record }) => record.uid);
+  const twice = uids.find((uid, index) => uids.indexOf(uid) !== index);
+  if (twice !== undefined)
+    trace.break('every pod in one bucket', `on ${machine.name} pod ${twice} is in two`);
 }
 
 const compare = (a: Generation | undefined, b: Generation | undefined): number =>

@@ -34,6 +34,8 @@ export function createRestartLaw(
   const excuses: Excuse[] = [];
   /** When the first container of each pod was seen. */
   const bornAt = new Map<string, number>();
+  /** By node and DaemonSet: a container of the pod that was born last. */
+  const newest = new Map<string, FakeContainer>();
 
   const isExcused = (machine: Machine, container: FakeContainer): boolean => {
     const born = bornAt.get(podUidOf(container)) ?? 0;
@@ -49,10 +51,34 @@ export function createRestartLaw(
     return hasLostNetwork(machine, container);
   };
 
+  const isOtherGranted = (machine: Machine, { identity }: FakeContainer, since: number): boolean => {
+    const granted = lastGrants(identity.pod.daemonSetUid, machine.name);
+    const last = granted.findLastIndex(({ at }) => at <= since);
+    return granted.slice(Math.max(0, last)).some(({ revision }) => revision !== identity.pod.revision);
+  };
+
+  /** A pod that comes after one of the same revision needs a reason too. */
+  const isBorn = (machine: Machine, container: FakeContainer) => {
+    const { uid, name, revision } = container.identity.pod;
+    const key = `${machine.name}/${setUidOf(container)}`;
+    const before = newest.get(key);
+    if (
+      before?.identity.pod.revision === revision &&
+      !isExcused(machine, before) &&
+      !isOtherGranted(machine, before, bornAt.get(podUidOf(before)) ?? 0)
+    )
+      trace.break(
+        'no needless restart',
+        `${machine.name} replaces ${before.identity.pod.name} by ${name}, both of ${revision}`,
+      );
+    bornAt.set(uid, time.now());
+    newest.set(key, container);
+  };
+
   return {
     onEngine: (machine) => {
       for (const container of machine.engine.containers())
-        if (!bornAt.has(podUidOf(container))) bornAt.set(podUidOf(container), time.now());
+        if (!bornAt.has(podUidOf(container))) isBorn(machine, container);
     },
     onEnd: (machine, container) => {
       const { revision } = container.identity.pod;
@@ -61,10 +87,8 @@ export function createRestartLaw(
         `ends ${container.identity.pod.name}/${container.identity.name} of ${revision}`,
       );
       if (isExcused(machine, container)) return 'excused';
+      if (isOtherGranted(machine, container, bornAt.get(podUidOf(container)) ?? 0)) return 'update';
       const granted = lastGrants(setUidOf(container), machine.name);
-      const born = bornAt.get(podUidOf(container)) ?? 0;
-      const last = granted.findLastIndex(({ at }) => at <= born);
-      if (granted.slice(Math.max(0, last)).some((grant) => grant.revision !== revision)) return 'update';
       trace.break(
         'no needless restart',
         `${machine.name} ends ${container.identity.pod.name} of ${revision}, granted: ${granted.map((one) => one.revision).join(', ')}`,

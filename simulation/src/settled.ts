@@ -47,7 +47,6 @@ function nodeMissing(machine: Machine, store: Store): string | undefined {
   if (!agent) return `${name} has no agent`;
   const { plan } = agent.node.view();
   const buckets = plan.pods.map(({ record }) => record.uid);
-  if (new Set(buckets).size < buckets.length) return `${name} has a pod in two buckets`;
   const book = new Set(agent.pods.all().map(({ record }) => record.uid));
   if (book.size !== buckets.length || buckets.some((uid) => !book.has(uid)))
     return `${name} has a pod in no bucket`;

@@ -1,0 +1,252 @@
+// Each law catches the bug that it was written against. A mutant takes the place of one function of the real plane or
+// agent; seeds are run until one breaks the law.
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { run } from '../src/run.ts';
+
+/** Which mutant lives now, and the function that is one while its mutant does. */
+const { mutant, on } = vi.hoisted(() => {
+  const alive = { now: '' };
+  const choose = <F extends (...args: never[]) => unknown>(name: string, broken: F, whole: F): F =>
+    ((...args) => (alive.now === name ? broken : whole)(...args)) as F;
+  return { mutant: alive, on: choose };
+});
+
+vi.mock('@fleetset/scheduler-core/rollout/plan-rollout', async (original) => {
+  const real = await original<typeof import('@fleetset/scheduler-core/rollout/plan-rollout')>();
+  const { planRollout } = real;
+  return {
+    ...real,
+    planRollout: on(
+      'spends without a limit',
+      (input) => planRollout({ ...input, strategy: { ...input.strategy, maxUnavailable: '100%' } }),
+      planRollout,
+    ),
+  };
+});
+
+vi.mock('@fleetset/scheduler-core/rollout/advance-rollout', async (original) => {
+  const real = await original<typeof import('@fleetset/scheduler-core/rollout/advance-rollout')>();
+  const { advanceRollout } = real;
+  return {
+    ...real,
+    advanceRollout: on(
+      'tries again by itself',
+      (before, times, view) =>
+        advanceRollout(
+          before?.phase === 'RolledBack' ? { ...before, phase: 'Progressing', failures: {} } : before,
+          times,
+          view,
+        ),
+      advanceRollout,
+    ),
+  };
+});
+
+vi.mock('@fleetset/scheduler-core/rollout/daemon-set-status', async (original) => {
+  const real = await original<typeof import('@fleetset/scheduler-core/rollout/daemon-set-status')>();
+  const { daemonSetStatus } = real;
+  return {
+    ...real,
+    daemonSetStatus: on(
+      'counts wrong',
+      (nodes, target, generation, previous) => ({
+        ...daemonSetStatus(nodes, target, generation, previous),
+        numberMisscheduled: 1,
+      }),
+      daemonSetStatus,
+    ),
+  };
+});
+
+vi.mock('@fleetset/scheduler-core/node/plan-node', async (original) => {
+  const real = await original<typeof import('@fleetset/scheduler-core/node/plan-node')>();
+  const { planNode } = real;
+  const startsBeside: typeof planNode = (input) => {
+    const plan = planNode(input);
+    const waiting = new Set(
+      plan.pods.filter(({ bucket }) => bucket === 'prepare').map(({ record }) => record.uid),
+    );
+    const starts = input.containers
+      .filter(({ podUid, state }) => waiting.has(podUid) && state === 'created')
+      .map(({ podUid, name, id }) => ({
+        kind: 'start' as const,
+        podUid,
+        container: name,
+        id,
+        reason: 'a mutant',
+      }));
+    return { ...plan, actions: [...plan.actions, ...starts] };
+  };
+  const restarts: typeof planNode = (input) => {
+    const plan = planNode(input);
+    const stops = input.containers
+      .filter(({ state }) => state === 'running' && input.now > 10_000)
+      .map(({ podUid, name, id }) => ({
+        kind: 'stop' as const,
+        podUid,
+        container: name,
+        id,
+        graceSeconds: 1,
+        reason: 'a mutant',
+      }));
+    return { ...plan, actions: [...plan.actions, ...stops] };
+  };
+  const forgetsEarly: typeof planNode = (input) => {
+    const plan = planNode(input);
+    const forgets = plan.pods
+      .filter(({ bucket }) => bucket === 'stop')
+      .map(({ record }) => ({ kind: 'forget' as const, podUid: record.uid, reason: 'a mutant' }));
+    return { ...plan, actions: forgets };
+  };
+  const doubles: typeof planNode = (input) => {
+    const plan = planNode(input);
+    return { ...plan, pods: [...plan.pods, ...plan.pods] };
+  };
+  return {
+    ...real,
+    planNode: on(
+      'doubles a bucket',
+      doubles,
+      on(
+        'forgets pods that have containers',
+        forgetsEarly,
+        on('starts beside', startsBeside, on('restarts', restarts, planNode)),
+      ),
+    ),
+  };
+});
+
+vi.mock('@fleetset/agent/state/pod-book', async (original) => {
+  const real = await original<typeof import('@fleetset/agent/state/pod-book')>();
+  const { openPodBook } = real;
+  return {
+    ...real,
+    openPodBook: on(
+      'forgets pods that have containers',
+      async (...args) => ({ ...(await openPodBook(...args)), adopt: () => {} }),
+      openPodBook,
+    ),
+  };
+});
+
+vi.mock('@fleetset/agent/state/desired-file', async (original) => {
+  const real = await original<typeof import('@fleetset/agent/state/desired-file')>();
+  const { openDesiredFile } = real;
+  return {
+    ...real,
+    openDesiredFile: on(
+      'accepts all',
+      async (...args) => {
+        const file = await openDesiredFile(...args);
+        let last = file.current();
+        return {
+          current: () => last,
+          offer: async (desired) => {
+            last = desired;
+            return undefined;
+          },
+        };
+      },
+      openDesiredFile,
+    ),
+  };
+});
+
+vi.mock('@fleetset/agent/state/durable-file', async (original) => {
+  const real = await original<typeof import('@fleetset/agent/state/durable-file')>();
+  const { writeDurable, MACHINE_FILES } = real;
+  return {
+    ...real,
+    writeDurable: on(
+      'does not flush',
+      async (path, data, mode, files = MACHINE_FILES) => {
+        const file = await files.open(`${path}.new`, 'w', mode);
+        await file.writeFile(data);
+        await file.close();
+        await files.rename(`${path}.new`, path);
+      },
+      writeDurable,
+    ),
+  };
+});
+
+vi.mock('@fleetset/agent/node/reporter', async (original) => {
+  const real = await original<typeof import('@fleetset/agent/node/reporter')>();
+  const { createReporter } = real;
+  return {
+    ...real,
+    createReporter: on(
+      'tells a new listener nothing',
+      (parts) => ({ ...createReporter(parts), connected: () => {} }),
+      createReporter,
+    ),
+  };
+});
+
+vi.mock('@fleetset/plane/store/sqlite-store', async (original) => {
+  const real = await original<typeof import('@fleetset/plane/store/sqlite-store')>();
+  const { openSqliteStore } = real;
+  const forgetful: typeof openSqliteStore = (...args) => {
+    const store = openSqliteStore(...args);
+    return {
+      ...store,
+      commit: (writes) => store.commit(writes.map((write) => ({ ...write, durable: false }))),
+    };
+  };
+  const ageless: typeof openSqliteStore = (...args) => ({ ...openSqliteStore(...args), epoch: 1 });
+  return {
+    ...real,
+    openSqliteStore: on('has no epochs', ageless, on('writes nothing down', forgetful, openSqliteStore)),
+  };
+});
+
+vi.mock('@fleetset/plane/rollout/desired-state', async (original) => {
+  const real = await original<typeof import('@fleetset/plane/rollout/desired-state')>();
+  const { desiredFor } = real;
+  return {
+    ...real,
+    desiredFor: on(
+      'throws',
+      () => {
+        throw new Error('a mutant');
+      },
+      desiredFor,
+    ),
+  };
+});
+
+const MOST_SEEDS = 60;
+
+/** The laws that seeds break, until one breaks this one. */
+async function firstBroken(law: string): Promise<string | undefined> {
+  for (let seed = 1; seed <= MOST_SEEDS; seed++) {
+    const { broken } = await run({ seed });
+    if (broken?.law === law) return broken.law;
+  }
+  return undefined;
+}
+
+describe('a fleet', { timeout: 600_000 }, () => {
+  afterEach(() => {
+    mutant.now = '';
+  });
+
+  it.each([
+    ['whose planner', 'spends without a limit', 'the budget'],
+    ['whose planner', 'tries again by itself', 'a rollback ends'],
+    ['whose plane', 'counts wrong', 'it ends well'],
+    ['whose agents', 'starts beside', 'one pod runs'],
+    ['whose agents', 'restarts', 'no needless restart'],
+    ['whose agents', 'forgets pods that have containers', 'it ends well'],
+    ['whose agents', 'doubles a bucket', 'every pod in one bucket'],
+    ['whose agents', 'accepts all', 'an older generation changes nothing'],
+    ['whose disks', 'does not flush', 'nothing fails'],
+    ['whose agents', 'tells a new listener nothing', 'it ends well'],
+    ['whose store', 'writes nothing down', 'it ends well'],
+    ['whose store', 'has no epochs', 'generations only grow'],
+    ['whose plane', 'throws', 'nothing fails'],
+  ])('%s %s breaks the law: %s', async (_who, what, law) => {
+    mutant.now = what;
+    expect(await firstBroken(law), 'the mutant went unnoticed').toBe(law);
+  });
+});

@@ -1,0 +1,40 @@
+// The whole fleet, seed by seed: whatever comes, the laws hold, and it ends well. SIM_SEEDS=FROM-TO looks elsewhere and
+// longer; `node simulation/src/main.ts SEED --trace` tells all of one.
+import { describe, expect, it } from 'vitest';
+import { type RunOptions, type RunResult, run } from '../src/run.ts';
+import { runMany } from '../src/run-many.ts';
+
+const [FROM = 1, TO = 1000] = (process.env.SIM_SEEDS ?? '').split('-').filter(Boolean).map(Number);
+const MINUTES = 60_000;
+
+/** Each broke a law once, before what it found was mended. */
+const REGRESSIONS: readonly number[] = [];
+
+const SHOWN_LINES = 60;
+const told = (results: readonly RunResult[]): string =>
+  results
+    .map(
+      ({ seed, broken, lines }) =>
+        `seed ${seed}: ${broken?.law}: ${broken?.what}\n${lines.slice(-SHOWN_LINES).join('\n')}\n` +
+        `all of it: node simulation/src/main.ts ${seed} --trace`,
+    )
+    .join('\n\n');
+const expectWell = async (all: readonly RunOptions[]) => expect(told(await runMany(all, 3))).toBe('');
+
+describe('a fleet', { timeout: 20 * MINUTES }, () => {
+  it('with a seed that found something once keeps its laws', () =>
+    expectWell(REGRESSIONS.map((seed) => ({ seed }))));
+
+  it(`keeps its laws and ends well, for seeds ${FROM} to ${TO}`, () =>
+    expectWell(Array.from({ length: TO - FROM + 1 }, (_, index) => ({ seed: FROM + index }))));
+
+  it('of 200 nodes does so too', () => expectWell([1, 2].map((seed) => ({ seed, nodes: 200 }))));
+
+  it('does the same again with the same seed, line by line', async () => {
+    const first = await run({ seed: 7, wholeTrace: true });
+    const again = await run({ seed: 7, wholeTrace: true });
+    expect(again.lines.length).toBeGreaterThan(200);
+    expect(again).toEqual(first);
+    expect((await run({ seed: 8, wholeTrace: true })).lines).not.toEqual(first.lines);
+  });
+});

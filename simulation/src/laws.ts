@@ -139,6 +139,8 @@ function createRollbackLaw(trace: Trace) {
     onRecord: (uid: string, now: RolloutRecord | undefined) => {
       const before = last.get(uid);
       if (now) last.set(uid, now);
+      if (now && (now.phase !== before?.phase || now.newest !== before.newest))
+        trace.note('plane', `the rollout of ${uid} to ${now.newest} is ${now.phase} ${now.message}`);
       if (!now || !before || before.newest !== now.newest || before.retry !== now.retry) return;
       if (order[now.phase] < order[before.phase])
         trace.break('a rollback ends', `${uid}: ${now.newest} is ${now.phase} after ${before.phase}`);

@@ -51,7 +51,7 @@ async function live(world: World, nodes: number | undefined): Promise<void> {
     told: world.told,
     mended: false,
   };
-  const kinds = KINDS.filter(() => dice.chance(0.35));
+  const kinds = KINDS.filter((kind) => dice.chance(/update|undo/.test(kind) ? 0.6 : 0.35));
   trace.note('world', `kinds: ${kinds.join(', ')}`);
   world.plane.start();
   const count = nodes ?? dice.pick([3, 3, 4, 4, 5, 8]);
@@ -75,6 +75,7 @@ async function live(world: World, nodes: number | undefined): Promise<void> {
     if (kinds.length > 0 && !isBroken()) happen(fleet, kinds);
   }
   if (isBroken()) return;
+  if (dice.chance(0.3)) happen(fleet, ['bad update']);
   mend(fleet);
   await settle(world, false);
   if (isBroken()) return;

@@ -3,9 +3,11 @@
 import type { Store } from '@fleetset/plane/store/store';
 import { revisionHash, revisionTemplate } from '@fleetset/scheduler-core/revision-history';
 import { targetOf } from '@fleetset/scheduler-core/rollout/advance-rollout';
+import type { RolloutPlan } from '@fleetset/scheduler-core/rollout/plan-rollout';
 import type { RolloutRecord } from '@fleetset/scheduler-core/rollout/rollout-record';
 import type { ControllerRevision } from '@fleetset/scheduler-core/schema/daemon-set';
 import type { Node } from '@fleetset/scheduler-core/schema/node';
+import type { RolloutPolicy } from '@fleetset/scheduler-core/schema/rollout-policy';
 import { type App, appOf } from './apps.ts';
 import type { Machine } from './machine.ts';
 import type { RunningPlane } from './plane-host.ts';
@@ -112,8 +114,23 @@ function setMissing(
   // Where no node wants it there is nothing to complete.
   if (!onDelete && complete && counts.desired > 0 && record?.phase !== 'Complete')
     return `the rollout is ${record?.phase} ${record?.message}, its step ${record?.wave}; waits: ${JSON.stringify(plan.waits)}`;
+  if (!onDelete && record && counts.desired > 0 && isUndecided(record, plan, continues(store)))
+    return `the rollout is still ${record.phase}: ${JSON.stringify(plan)}`;
   return steady ? statusMissing(set, counts, name) : undefined;
 }
+
+/** Nobody holds it, and yet it has not come to an end. */
+const isUndecided = ({ phase }: RolloutRecord, { waits }: RolloutPlan, goesOn: boolean): boolean =>
+  phase === 'RollingBack' ||
+  (phase === 'Progressing' &&
+    !goesOn &&
+    !waits.some(({ reason }) => /paused|approval|kept back/.test(reason)));
+
+/** A rollout that fails may go on for ever. */
+const continues = (store: Store): boolean =>
+  [...store.list('fleetset.dev/rolloutpolicies')].some(
+    ({ value }) => (value as unknown as RolloutPolicy).spec.onFailure === 'Continue',
+  );
 
 const isSettledPhase = ({ phase }: RolloutRecord): boolean => phase === 'Complete' || phase === 'RolledBack';
 

@@ -1,17 +1,30 @@
-// Three projects, one after the other: unit (no Docker, nothing beyond loopback), docker (a real engine), e2e (the whole
-// fleet, real kubectl).
+// Four projects, one after the other: unit (no Docker, nothing beyond loopback), simulation (the whole fleet in one
+// process), docker (a real engine), e2e (the whole fleet, real kubectl).
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
     projects: [
       {
-        test: { name: 'unit', include: ['*/test/**/*.test.ts'], exclude: ['**/*.docker.test.ts', 'e2e/**'] },
+        test: {
+          name: 'unit',
+          include: ['*/test/**/*.test.ts'],
+          exclude: ['**/*.docker.test.ts', 'e2e/**', 'simulation/**'],
+        },
+      },
+      {
+        test: {
+          name: 'simulation',
+          sequence: { groupOrder: 1 },
+          include: ['simulation/test/**/*.test.ts'],
+          // Seeds take all processors by themselves.
+          fileParallelism: false,
+        },
       },
       {
         test: {
           name: 'docker',
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
           include: ['*/test/**/*.docker.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
@@ -21,7 +34,7 @@ export default defineConfig({
       {
         test: {
           name: 'e2e',
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
           include: ['e2e/test/**/*.test.ts'],
           globalSetup: ['e2e/src/start-fleet.ts'],
           testTimeout: 300_000,

@@ -1,5 +1,5 @@
 // A node that is removed in the very tick in which its report is taken in. Over the wire that is a matter of luck,
-// so the parts are put together here: the real store, the real intake, and the removal as plane.ts does it.
+// so the parts are put together here: the real store, the real intake, and the removal as plane-core.ts does it.
 import { describe, expect, it } from 'vitest';
 import { intakeParts } from '../support/intake-parts.ts';
 import { facts, podReport, report } from '../support/reports.ts';

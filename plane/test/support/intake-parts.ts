@@ -1,4 +1,4 @@
-// Parts of the plane put together as plane.ts does it, without its ends: the real store, intake and loops. What two of
+// Parts of the plane put together as plane-core.ts does it, without its ends: the real store, intake and loops. What two of
 // them do in one tick is a matter of luck over the wire, and of order here.
 import { createEffects } from '../../src/api/kind-effects.ts';
 import { createObjects } from '../../src/api/objects.ts';

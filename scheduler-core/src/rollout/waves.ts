@@ -58,10 +58,13 @@ export function waveUnderWay(
   times: Pick<RolloutTimes, 'target' | 'availableAt'>,
   { now, approvedWaves }: { readonly now: number; readonly approvedWaves: number },
 ): Turn {
+  /** It would move with this wave or after it: where nobody would, nothing is left to approve. */
+  const comesWith = (node: RolloutNode, wave: number): boolean =>
+    effectiveRevision(node) !== times.target && waveOf(node, assigned, waves) >= wave;
   for (let wave = Math.min(from, waves.length); ; wave++) {
     const own = waves.length === 0 ? nodes : nodes.filter((node) => waveOf(node, assigned, waves) === wave);
     const name = nameOf(waves, wave);
-    if (needsApproval(waves, wave, approvedWaves))
+    if (needsApproval(waves, wave, approvedWaves) && nodes.some((node) => comesWith(node, wave)))
       return { wave, waitsFor: `${name} waits for approval`, soaked: false };
     if (!own.every((node) => hasAvailable(node, times.target)))
       return { wave, waitsFor: `${name} is under way`, soaked: false };
@@ -107,8 +110,9 @@ export function holdsOf(
     if (shut !== undefined && node.pod?.available && !node.pod.deleted) return shut;
     if (isStuck(node, stable)) return undefined;
     const own = waveOf(node, assigned, pacing.waves);
-    if (phase === 'Progressing' && (own > wave || needsApproval(pacing.waves, own, approvedWaves)))
-      return waitsFor;
+    // What is behind us was approved, or came before there were waves.
+    const awaits = own > wave || (own === wave && needsApproval(pacing.waves, own, approvedWaves));
+    if (phase === 'Progressing' && awaits) return waitsFor;
     if (kept.has(node.name)) return `kept back: partition ${pacing.partition} of ${pacing.source}`;
     return shut;
   };

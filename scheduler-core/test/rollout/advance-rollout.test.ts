@@ -68,3 +68,25 @@ test('a node that joins while the rollout is paused gets the revision that all o
   const plan = planRollout({ strategy, target, nodes, holds, fallback });
   expect(plan.grants).toEqual([{ node: 'c', revision: 'new', reason: expect.stringContaining('paused') }]);
 });
+
+describe('a step that needs approval', () => {
+  const steps = [{ nodes: 1 }, { nodes: '50%', approval: 'Manual' as const }];
+  const joined = (name: string): RolloutNode => ({ name, decision: 'Run', connected: true, lost: false });
+
+  // Found by the simulation: its nodes waited for ever, and were not told for what.
+  test('holds nothing of the first revision, which comes to all nodes at once', () => {
+    const first = look(undefined, [joined('a'), joined('b'), joined('c')], 0, { steps });
+    expect([...first.holds]).toEqual([]);
+  });
+
+  // Found by the simulation: the rollout stayed Progressing, and no node was there to say why.
+  test('is passed when nobody is left to move', () => {
+    const policy = { steps };
+    const first = look(undefined, [on('a', 'old')], 0, policy);
+    expect(look(first, [on('a', 'new')], 5, policy).record.phase).toBe('Complete');
+    const two = look(undefined, [on('a', 'old'), on('b', 'old')], 0, policy);
+    expect([...look(two, [on('a', 'new'), on('b', 'old')], 5, policy).holds]).toEqual([
+      ['b', 'wave step 2 waits for approval'],
+    ]);
+  });
+});

@@ -97,7 +97,11 @@ const OPERATORS: { readonly [name: string]: Act } = {
   'change strategy': (fleet) => {
     const wish = someSetOf(fleet);
     if (!wish) return;
-    const { strategy, maxUnavailable, minReadySeconds } = someSet(fleet.dice, wish.name);
+    const { strategy, maxUnavailable, minReadySeconds } = someSet(
+      fleet.dice,
+      wish.name,
+      fleet.world.machines.size,
+    );
     const next = { ...wish, strategy, maxUnavailable, minReadySeconds };
     fleet.sets.set(wish.name, next);
     fleet.world.use(
@@ -153,7 +157,7 @@ const OPERATORS: { readonly [name: string]: Act } = {
     );
   },
   join: ({ world, dice }) => {
-    if (world.machines.size < 12)
+    if (world.machines.size < 12 || world.machines.size > 100)
       world.addMachine(`node-${String(world.machines.size).padStart(3, '0')}`, {
         zone: dice.pick(['a', 'b']),
       });

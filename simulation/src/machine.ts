@@ -104,6 +104,11 @@ export function createMachine(parts: MachineParts): Machine {
   const runtime: ContainerRuntime = engine.runtime(OWNER);
   const watched: ContainerRuntime = {
     ...runtime,
+    create: async (settings) => {
+      const id = await runtime.create(settings);
+      parts.onEngine();
+      return id;
+    },
     stop: (id, graceSeconds) => {
       ends(id);
       return runtime.stop(id, graceSeconds);

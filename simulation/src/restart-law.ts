@@ -26,6 +26,9 @@ interface Excuse {
   readonly podUid?: string;
 }
 
+/** Between a grant and the first container that is made for it. */
+const BIRTH_MS = 5000;
+
 export function createRestartLaw(
   parts: LawParts,
   lastGrants: (setUid: string, node: string) => readonly GrantSeen[],
@@ -53,7 +56,7 @@ export function createRestartLaw(
 
   const isOtherGranted = (machine: Machine, { identity }: FakeContainer, since: number): boolean => {
     const granted = lastGrants(identity.pod.daemonSetUid, machine.name);
-    const last = granted.findLastIndex(({ at }) => at <= since);
+    const last = granted.findLastIndex(({ at }) => at <= since - BIRTH_MS);
     return granted.slice(Math.max(0, last)).some(({ revision }) => revision !== identity.pod.revision);
   };
 

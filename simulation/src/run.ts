@@ -66,10 +66,11 @@ async function live(world: World, nodes: number | undefined): Promise<void> {
     world.use(`policy ${JSON.stringify(spec)}`, (objects) => putPolicy(objects, 'policy', spec));
   }
   const setCount = dice.pick([1, 1, 1, 2]);
-  for (let index = 0; index < setCount; index++) birth(fleet, someSet(dice, `set-${index}`));
+  for (let index = 0; index < setCount; index++) birth(fleet, someSet(dice, `set-${index}`, count));
   await time.runUntil(dice.chance(0.7) ? 15_000 : 0, isBroken);
   const end = time.now() + dice.pick([30, 60, 60, 150]) * 1000;
-  const mean = dice.pick([2000, 4000, 10_000]);
+  // Of a large fleet something happens somewhere all the time.
+  const mean = dice.pick([2000, 4000, 10_000]) * Math.min(1, 20 / count);
   while (time.now() < end && !isBroken()) {
     await time.runUntil(time.now() - Math.log(1 - dice.next()) * mean, isBroken);
     if (kinds.length > 0 && !isBroken()) happen(fleet, kinds);
@@ -95,7 +96,7 @@ function finish({ world, dice }: Fleet): void {
   world.trace.note('world', 'the last update');
   world.use('remove the policy', (objects) => removePolicy(objects, 'policy'));
   for (const { metadata } of setsIn(store)) {
-    const wish = someSet(dice, metadata.name);
+    const wish = someSet(dice, metadata.name, world.machines.size);
     const template = { ...someTemplate(dice), app: someGoodApp(dice) };
     world.use(`resume ${wish.name}`, (objects) =>
       annotateSet(objects, wish.name, { 'fleetset.dev/paused': undefined }),

@@ -114,17 +114,17 @@ function setMissing(
   // Where no node wants it there is nothing to complete.
   if (!onDelete && complete && counts.desired > 0 && record?.phase !== 'Complete')
     return `the rollout is ${record?.phase} ${record?.message}, its step ${record?.wave}; waits: ${JSON.stringify(plan.waits)}`;
-  if (!onDelete && record && counts.desired > 0 && isUndecided(record, plan, continues(store)))
+  const back = record && appOfRevision(store, uid, targetOf(record));
+  const may = record?.phase === 'Progressing' || (back && isGood(back));
+  if (!onDelete && record && may && counts.desired > 0 && isUndecided(record, plan, continues(store)))
     return `the rollout is still ${record.phase}: ${JSON.stringify(plan)}`;
   return steady ? statusMissing(set, counts, name) : undefined;
 }
 
 /** Nobody holds it, and yet it has not come to an end. */
 const isUndecided = ({ phase }: RolloutRecord, { waits }: RolloutPlan, goesOn: boolean): boolean =>
-  phase === 'RollingBack' ||
-  (phase === 'Progressing' &&
-    !goesOn &&
-    !waits.some(({ reason }) => /paused|approval|kept back/.test(reason)));
+  (phase === 'RollingBack' || (phase === 'Progressing' && !goesOn)) &&
+  !waits.some(({ reason }) => /paused|approval|kept back/.test(reason));
 
 /** A rollout that fails may go on for ever. */
 const continues = (store: Store): boolean =>

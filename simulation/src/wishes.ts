@@ -43,7 +43,10 @@ export function someBadTemplate(dice: Dice, nodes: readonly string[], before: Te
   return dice.chance(0.2) ? { ...good, image: 'app:none' } : { ...good, app: someBadApp(dice, nodes) };
 }
 
-export const someSet = (dice: Dice, name: string): SetWish => ({
+/** A large fleet is updated many nodes at a time. */
+const LARGE = 50;
+
+export const someSet = (dice: Dice, name: string, nodes: number): SetWish => ({
   name,
   template: {
     ...someTemplate(dice),
@@ -51,7 +54,7 @@ export const someSet = (dice: Dice, name: string): SetWish => ({
     ...(dice.chance(0.25) ? { tolerations: [{ key: 'gpu', operator: 'Exists' }] } : {}),
   },
   strategy: dice.chance(0.1) ? 'OnDelete' : 'RollingUpdate',
-  maxUnavailable: dice.pick([1, 1, 1, 2, '25%', '50%']),
+  maxUnavailable: dice.pick(nodes < LARGE ? [1, 1, 1, 2, '25%', '50%'] : ['10%', '25%', 30]),
   minReadySeconds: dice.pick([0, 0, 0, 3, 15]),
 });
 

@@ -2,6 +2,7 @@
 // is *taken down*, until it is up again (all its containers ready for minReadySeconds). Of the nodes that live, never more
 // are taken down than maxUnavailable; and none is taken down while so many are down already, for whatever reason the
 // plane has had time to hear of.
+import { tombstonesOf } from '@fleetset/plane/fleet/tombstones';
 import type { Store } from '@fleetset/plane/store/store';
 import type { NodeReport } from '@fleetset/proto/gen/fleetset/v1/node';
 import { scaledCount } from '@fleetset/scheduler-core/int-or-percent';
@@ -10,7 +11,7 @@ import type { RolloutPolicy } from '@fleetset/scheduler-core/schema/rollout-poli
 import type { FakeContainer } from '../../agent/test/fake-runtime.ts';
 import type { LawParts } from './law-parts.ts';
 import type { Machine } from './machine.ts';
-import { appIn, decisionFor, isUp, type StoredSet, setsIn, setUidOf } from './truth.ts';
+import { appIn, decisionFor, isUp, type StoredSet, setsIn, setUidOf, upRevision } from './truth.ts';
 
 export interface GrantSeen {
   readonly revision: string;
@@ -35,6 +36,8 @@ export interface BudgetLaw {
 
 /** Between what is heard and what is thought of it. */
 const SLACK_MS = 1000;
+/** As long as it may take from a report to the plan that counts with it. */
+const KNOWN_MS = 1000;
 const minReadyMs = (set: StoredSet): number => (set.spec?.minReadySeconds ?? 0) * 1000;
 
 export function createBudgetLaw(parts: LawParts): BudgetLaw {
@@ -44,6 +47,7 @@ export function createBudgetLaw(parts: LawParts): BudgetLaw {
   const down = new Map<string, Map<string, { readonly machine: Machine; readonly grantedAt: number }>>();
   const limits = new Map<string, Limit[]>();
   const said = new Map<string, NodeReport>();
+  const saidAt = new Map<string, number>();
   const heardAt = new Map<string, number>();
 
   const lastGrants = (uid: string, node: string) => grants.get(`${uid}/${node}`) ?? [];
@@ -81,6 +85,38 @@ export function createBudgetLaw(parts: LawParts): BudgetLaw {
     return machine !== undefined && told === true && isUp(machine, uid);
   };
 
+  /** Nodes that are down, and have said so long enough ago for the plane to know. */
+  const knownDown = (store: Store, set: StoredSet): string[] =>
+    [...parts.machines()]
+      .filter((machine) => {
+        const { uid } = set.metadata;
+        const told = said.get(machine.name);
+        const saysUp = told?.pods.some((pod) => pod.daemonSetUid === uid && pod.available);
+        const settled = time.now() - (saidAt.get(machine.name) ?? time.now()) > KNOWN_MS;
+        const placed = told?.placements.find((one) => one.daemonSetUid === uid)?.decision === 'Run';
+        const counts =
+          settled && placed && isLive(machine) && decisionFor(store, machine.name, set) === 'Run';
+        return counts && !saysUp && !isUp(machine, uid);
+      })
+      .map(({ name }) => name);
+
+  /** A node that is up is granted another revision: one more is about to go down. */
+  const mayGoDown = (uid: string, node: string, revision: string) => {
+    const set = setOf(uid);
+    const store = parts.store();
+    const machine = [...parts.machines()].find(({ name }) => name === node);
+    if (!set || !store || !machine || upRevision(machine, uid) === revision) return;
+    // Somebody deleted its pod: it goes down anyhow.
+    if (tombstonesOf(store, node).length > 0) return;
+    const others = knownDown(store, set).filter((name) => name !== node);
+    const limit = limitSince(uid, time.now());
+    if (others.length >= limit)
+      trace.break(
+        'the budget',
+        `${set.metadata.name}: ${node} is granted ${revision} while ${others.join(', ')} are down, ${limit} may be`,
+      );
+  };
+
   const noteLimits = (store: Store) => {
     const nodes = [...store.list('core/nodes')].length;
     const policies = [...store.list('fleetset.dev/rolloutpolicies')].map(
@@ -107,7 +143,9 @@ export function createBudgetLaw(parts: LawParts): BudgetLaw {
     lastGrants,
     onHeard: ({ name }, report) => {
       heardAt.set(name, time.now());
-      if (report) said.set(name, report);
+      if (!report) return;
+      said.set(name, report);
+      saidAt.set(name, time.now());
     },
     onEngine: (machine) => {
       for (const [uid, those] of down) if (those.has(machine.name)) settle(uid);
@@ -154,7 +192,9 @@ export function createBudgetLaw(parts: LawParts): BudgetLaw {
         if (!value) return void grants.delete(id);
         const list = grants.get(id) ?? [];
         const [uid = '', node = ''] = id.split('/');
-        list.push({ revision: String(value.revision), at: time.now(), wasUp: wasUp(uid, node) });
+        const grant = { revision: String(value.revision), at: time.now(), wasUp: wasUp(uid, node) };
+        list.push(grant);
+        if (grant.wasUp) mayGoDown(uid, node, grant.revision);
         grants.set(id, list);
         trace.note('plane', `grants ${node} ${setOf(uid)?.metadata.name} ${String(value.revision)}`);
       });

@@ -30,14 +30,20 @@ export function isReady(machine: Machine, container: FakeContainer, forMs = 0): 
 }
 
 /** Every container of one of its pods is ready, and has been for so long. */
-export function isUp(machine: Machine, setUid: string, forMs = 0): boolean {
+export const isUp = (machine: Machine, setUid: string, forMs = 0): boolean =>
+  upRevision(machine, setUid, forMs) !== undefined;
+
+/** The revision of that pod. */
+export function upRevision(machine: Machine, setUid: string, forMs = 0): string | undefined {
   const missing = new Map<string, number>();
   for (const container of machine.engine.containers()) {
     if (setUidOf(container) !== setUid || !isApp(container) || !isReady(machine, container, forMs)) continue;
     const uid = podUidOf(container);
-    missing.set(uid, (missing.get(uid) ?? appIn(container).of) - 1);
+    const left = (missing.get(uid) ?? appIn(container).of) - 1;
+    if (left <= 0) return container.identity.pod.revision;
+    missing.set(uid, left);
   }
-  return [...missing.values()].some((left) => left <= 0);
+  return undefined;
 }
 
 /** From what operators say of the node; the plane's own taints are not the node's business. */

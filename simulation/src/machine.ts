@@ -137,7 +137,8 @@ export function createMachine(parts: MachineParts): Machine {
         taints: [],
         minOomScoreAdjust: -1000,
         machineId: `${name}/${bootId}`,
-        machineUpMs: () => time.now() - bootedAt,
+        machineTime: () => ({ bootId, upMs: time.now() - bootedAt }),
+        openHolds: async () => ({ current: () => [], look: async () => {}, close: () => {} }),
         version: '0',
         logger: parts.loggerOf(program),
       }).then(

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ApiError } from '@fleetset/plane/api/api-error';
 import type { Objects } from '@fleetset/plane/api/objects';
-import { nowText } from '@fleetset/plane/plane-core';
+import { textOf } from '@fleetset/plane/plane-core';
 import type { Store } from '@fleetset/plane/store/store';
 import { registerNode } from '@fleetset/plane/sync/join';
 import { createDice, type Dice } from './dice.ts';
@@ -131,7 +131,7 @@ export function createWorld(seed: number, wholeTrace = false): World {
       machines.set(name, machine);
       for (const image of IMAGES) machine.engine.addImage(image, { pullable: true });
       use(`${name} joins`, (_objects, joined) =>
-        registerNode({ store: joined, nowText }, name, machine.keyHash),
+        registerNode({ store: joined, nowText: () => textOf(Date.now()) }, name, machine.keyHash),
       );
       later(500, () => machine.startAgent());
       return machine;

@@ -65,6 +65,9 @@ export function createRestartLaw(
     const { uid, name, revision } = container.identity.pod;
     const key = `${machine.name}/${setUidOf(container)}`;
     const before = newest.get(key);
+    bornAt.set(uid, time.now());
+    // The container of one that came before, and took longer to make.
+    if (before && before.identity.pod.createdAt > container.identity.pod.createdAt) return;
     if (
       before?.identity.pod.revision === revision &&
       !isExcused(machine, before) &&
@@ -74,7 +77,6 @@ export function createRestartLaw(
         'no needless restart',
         `${machine.name} replaces ${before.identity.pod.name} by ${name}, both of ${revision}`,
       );
-    bornAt.set(uid, time.now());
     newest.set(key, container);
   };
 

@@ -1,6 +1,7 @@
 // One machine of the fleet: its engine, its disk, its clocks, and the real agent that runs on it while it runs.
 import { type AgentCore, startAgentCore } from '@fleetset/agent/agent-core';
 import type { ContainerRuntime } from '@fleetset/agent/runtime/container-runtime';
+import type { PodVolumes } from '@fleetset/agent/volumes/pod-volumes';
 import type { Logger } from 'pino';
 import { createFakeEngine, type FakeContainer, type FakeEngine } from '../../agent/test/fake-runtime.ts';
 import { actApp, answerReady } from './apps.ts';
@@ -66,6 +67,16 @@ const FACTS = {
   operatingSystem: 'linux',
   machineId: '',
   systemUuid: '',
+};
+
+/** Pods of the run mount nothing. */
+const NO_VOLUMES: PodVolumes = {
+  ensure: async () => {},
+  isCurrent: () => true,
+  refresh: async () => {},
+  sourceOf: () => Promise.reject(new Error('pods of the run mount nothing')),
+  remove: async () => {},
+  removeAllBut: async () => {},
 };
 
 export function createMachine(parts: MachineParts): Machine {
@@ -138,6 +149,7 @@ export function createMachine(parts: MachineParts): Machine {
         minOomScoreAdjust: -1000,
         machineId: `${name}/${bootId}`,
         machineTime: () => ({ bootId, upMs: time.now() - bootedAt }),
+        volumes: NO_VOLUMES,
         openHolds: async () => ({ current: () => [], look: async () => {}, close: () => {} }),
         version: '0',
         logger: parts.loggerOf(program),

@@ -56,13 +56,39 @@ function applyJsonPatch(current: KubeObject, patch: unknown): unknown {
 }
 
 /** The library answers with most failures, and throws over a few odd values. */
-function firstFailure(result: object, operations: Operation[]): Error | undefined {
-  try {
-    return applyPatch(result, operations).find((error) => error !== null) ?? undefined;
-  } catch (error) {
-    return error as Error;
-  }
+function firstFailure(result: object, operations: readonly Operation[]): Error | undefined {
+  for (const operation of operations)
+    try {
+      const astray = pointersOf(operation).find((pointer) => leavesTheObject(result, pointer));
+      if (astray !== undefined) return new Error(`Value at ${astray} does not exist`);
+      const [failure] = applyPatch(result, [operation]);
+      if (failure) return failure;
+    } catch (error) {
+      return error as Error;
+    }
+  return undefined;
 }
+
+const pointersOf = (operation: Operation): string[] =>
+  'from' in operation ? [operation.from, operation.path] : [operation.path];
+
+/** The library follows what objects inherit, too, and would write into functions that the whole process shares. */
+function leavesTheObject(root: object, pointer: string): boolean {
+  const tokens = pointer.split('/').slice(1).map(unescapeToken);
+  const last = tokens.pop();
+  let value: unknown = root;
+  for (const token of tokens) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, token)) return true;
+    value = (value as { readonly [token: string]: unknown })[token];
+  }
+  if (last === undefined) return false;
+  return last === '__proto__' || typeof value !== 'object' || value === null || isInherited(value, last);
+}
+
+const unescapeToken = (token: string): string => token.replaceAll('~1', '/').replaceAll('~0', '~');
+
+/** In a list that is a name of no item; an object may have a field of any name. */
+const isInherited = (value: object, name: string): boolean => Array.isArray(value) && name in Array.prototype;
 
 const isOperation = (operation: unknown): boolean =>
   isRecord(operation) && typeof operation.op === 'string' && typeof operation.path === 'string';

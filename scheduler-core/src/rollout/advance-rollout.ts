@@ -174,7 +174,7 @@ function mayAnyMove(
   closed: RolloutView['closed'],
 ): boolean {
   const isShut = (node: RolloutNode) => holds.has(node.name) && (isHeld(node) || closed.has(node.name));
-  const blocked = nodes.some((node) => !isUp(node) && isShut(node));
+  const blocked = holds.size > 0 && nodes.some((node) => !isUp(node) && isShut(node));
   const canChange = (node: RolloutNode) =>
     !hasAvailable(node, target) &&
     (effectiveRevision(node) === target || (!blocked && !holds.has(node.name)));

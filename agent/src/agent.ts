@@ -9,9 +9,10 @@ import type { MaintenanceWindow } from '@fleetset/scheduler-core/schema/rollout-
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
 import type { Logger } from 'pino';
 import { every } from './every.ts';
+import { takenPorts } from './facts/host-ports.ts';
 import { createFacts } from './facts/kept-facts.ts';
 import { type MachineFacts, machineTime } from './facts/machine-facts.ts';
-import { automaticLabels, nodeStatus } from './facts/node-status.ts';
+import { automaticLabels, MOST_PODS, nodeStatus } from './facts/node-status.ts';
 import { holdDirectory } from './holds/hold-file.ts';
 import { openHolds, tellHolds } from './holds/holds.ts';
 import { ownerOf, readIdentity } from './identity/identity-files.ts';
@@ -24,6 +25,7 @@ import { createDockerRuntime } from './runtime/docker-runtime.ts';
 import { openBodyFiles } from './state/body-files.ts';
 import { openDesiredFile } from './state/desired-file.ts';
 import { openPodBook } from './state/pod-book.ts';
+import { openTerminationLogs } from './state/termination-logs.ts';
 import { serveTunnel } from './sync/log-tunnel.ts';
 import { createPlaneClient } from './sync/plane-client.ts';
 import { startSyncSession } from './sync/sync-session.ts';
@@ -97,7 +99,15 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     nodeIp: () => facts.now().ip,
     volumes: openPodVolumes(join(dataDir, 'pods'), systemMounts),
     allocatable: facts.now(),
+    room: () => ({
+      cpuMilli: facts.now().cpus * 1000,
+      memoryBytes: facts.now().memoryBytes,
+      pods: MOST_PODS,
+    }),
+    takenPorts,
     minOomScoreAdjust: lowestOomScore(),
+    terminationLogs: openTerminationLogs(join(dataDir, 'termination-logs')),
+    seccompDirectory: join(dataDir, 'seccomp'),
     monotonicNow,
     machineTime,
     logger,

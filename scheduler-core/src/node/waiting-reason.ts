@@ -10,6 +10,8 @@ export interface WaitingReason {
 /** Before anything else is known; 'PodInitializing' in a pod with init containers. */
 export type FirstReason = 'ContainerCreating' | 'PodInitializing';
 
+const UNDER_WAY: readonly string[] = ['FailedMount', 'ContainerCreating'];
+
 /** Undefined when it runs, or has just ended and is about to be restarted. */
 export function waitingReason(
   record: PodRecord,
@@ -23,9 +25,10 @@ export function waitingReason(
   if (container?.state === 'running') return undefined;
   const trouble = memory?.trouble;
   if (trouble?.kind === 'image') return imageTrouble(image, trouble, memory?.pull !== undefined);
-  // As in Kubernetes a volume that cannot be had shows as such in events only; the message says why here too.
+  // As in Kubernetes a volume that cannot be had shows as such in events only; the message says why here too. What is
+  // only under way has no reason of its own.
   const why = trouble && {
-    reason: trouble.reason === 'FailedMount' ? first : trouble.reason,
+    reason: UNDER_WAY.includes(trouble.reason) ? first : trouble.reason,
     message: trouble.message,
   };
   // After a failed hook the container has ended, and is restarted like any other.

@@ -19,7 +19,13 @@ import {
   required,
 } from './field-error.ts';
 import { validateLifecycle } from './lifecycle.ts';
-import { dnsLabelProblem, envNameProblem, isIpAddress, portNameProblem, qualifiedNameProblem } from './names.ts';
+import {
+  dnsLabelProblem,
+  envNameProblem,
+  isIpAddress,
+  portNameProblem,
+  qualifiedNameProblem,
+} from './names.ts';
 import { validateCommon } from './pod-security.ts';
 import { validatePortRef, validateProbe } from './probes.ts';
 import { localPath } from './volumes.ts';

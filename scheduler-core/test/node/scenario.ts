@@ -54,6 +54,7 @@ function initContainersOf(revision: string): Container[] {
   const init = (name: string, more: Partial<Container> = {}): Container => ({
     name,
     image: `${name}:${revision}`,
+    ...(revision.includes('addr') ? { env: [ADDRESS] } : {}),
     ...more,
   });
   const sidecar = { restartPolicy: 'Always' };

@@ -11,18 +11,19 @@ import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
 import type { Logger } from 'pino';
 import { every } from './every.ts';
 import type { KeptFacts } from './facts/kept-facts.ts';
-import { automaticLabels, nodeStatus } from './facts/node-status.ts';
+import { automaticLabels, MOST_PODS, nodeStatus } from './facts/node-status.ts';
 import { type Holds, type HoldsParts, tellHolds } from './holds/holds.ts';
 import { createAgentEvents } from './node/agent-events.ts';
 import { buildReport } from './node/build-report.ts';
 import { bodiesOf, bodiesOfPod } from './node/desired-state.ts';
-import { type NodeAgent, startNodeAgent } from './node/node-agent.ts';
+import { type NodeAgent, type NodeAgentParts, startNodeAgent } from './node/node-agent.ts';
 import { createReporter } from './node/reporter.ts';
 import type { ContainerRuntime } from './runtime/container-runtime.ts';
 import { openBodyFiles } from './state/body-files.ts';
 import { type DesiredFile, openDesiredFile } from './state/desired-file.ts';
 import type { Files } from './state/durable-file.ts';
 import { openPodBook, type PodBook } from './state/pod-book.ts';
+import type { TerminationLogs } from './state/termination-logs.ts';
 import { serveTunnel } from './sync/log-tunnel.ts';
 import type { PlaneClient } from './sync/plane-client.ts';
 import { startSyncSession } from './sync/sync-session.ts';
@@ -36,6 +37,8 @@ export interface AgentCoreParts {
   readonly facts: KeptFacts;
   readonly client: PlaneClient;
   readonly volumes: PodVolumes;
+  readonly terminationLogs: TerminationLogs;
+  readonly takenPorts: NodeAgentParts['takenPorts'];
   readonly openHolds: (onChange: HoldsParts['onChange']) => Promise<Holds>;
   /** From the config file and flags: the node's own, which operators cannot change from the plane. */
   readonly labels: { readonly [key: string]: string };
@@ -88,6 +91,14 @@ export async function startAgentCore(parts: AgentCoreParts): Promise<AgentCore> 
     nodeIp: () => facts.now().ip,
     volumes: parts.volumes,
     allocatable: facts.now(),
+    room: () => ({
+      cpuMilli: facts.now().cpus * 1000,
+      memoryBytes: facts.now().memoryBytes,
+      pods: MOST_PODS,
+    }),
+    takenPorts: parts.takenPorts,
+    terminationLogs: parts.terminationLogs,
+    seccompDirectory: join(dataDir, 'seccomp'),
     minOomScoreAdjust: parts.minOomScoreAdjust,
     monotonicNow,
     machineTime,

@@ -7,6 +7,7 @@ import type { MaintenanceWindow } from '@fleetset/scheduler-core/schema/rollout-
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
 import type { Logger } from 'pino';
 import { startAgentCore } from './agent-core.ts';
+import { takenPorts } from './facts/host-ports.ts';
 import { createFacts } from './facts/kept-facts.ts';
 import { type MachineFacts, machineTime } from './facts/machine-facts.ts';
 import { holdDirectory } from './holds/hold-file.ts';
@@ -14,6 +15,7 @@ import { openHolds } from './holds/holds.ts';
 import { ownerOf, readIdentity } from './identity/identity-files.ts';
 import { createDockerRuntime } from './runtime/docker-runtime.ts';
 import { MACHINE_FILES } from './state/durable-file.ts';
+import { openTerminationLogs } from './state/termination-logs.ts';
 import { createPlaneClient } from './sync/plane-client.ts';
 import { systemMounts } from './volumes/mounts.ts';
 import { openPodVolumes } from './volumes/pod-volumes.ts';
@@ -65,6 +67,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         onProblem: (problem) => logger.warn(problem),
       }),
     volumes: openPodVolumes(join(dataDir, 'pods'), systemMounts),
+    terminationLogs: openTerminationLogs(join(dataDir, 'termination-logs')),
+    takenPorts,
     labels: options.labels,
     taints: options.taints,
     ...(options.maintenanceWindows ? { maintenanceWindows: options.maintenanceWindows } : {}),

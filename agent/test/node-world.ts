@@ -2,6 +2,7 @@
 // be stopped, killed and started anew over what it left.
 import { join } from 'node:path';
 import type { NodeDesired, NodeReport } from '@fleetset/proto/gen/fleetset/v1/node';
+import { clashes, type TakenPort } from '@fleetset/scheduler-core/node/blocked-pods';
 import { holdText } from '@fleetset/scheduler-core/node/hold';
 import type { MachineTime } from '@fleetset/scheduler-core/node/ready-since';
 import type { NodeStatus } from '@fleetset/scheduler-core/schema/node';
@@ -17,6 +18,7 @@ import { type NodeAgent, startNodeAgent } from '../src/node/node-agent.ts';
 import type { ContainerRuntime } from '../src/runtime/container-runtime.ts';
 import { type BodyFiles, openBodyFiles } from '../src/state/body-files.ts';
 import { openPodBook, type PodBook } from '../src/state/pod-book.ts';
+import { openTerminationLogs } from '../src/state/termination-logs.ts';
 import { openPodVolumes } from '../src/volumes/pod-volumes.ts';
 import { bodiesNamed, type DesiredParts, desired } from './desired.ts';
 import { createFakeEngine, type FakeContainer, type FakeEngine } from './fake-runtime.ts';
@@ -39,6 +41,8 @@ export interface WorldOptions {
   readonly upMs?: number;
   /** Stands between the agent and the engine, or the book. */
   readonly wrapRuntime?: (runtime: ContainerRuntime) => ContainerRuntime;
+  /** Ports of the machine on which something listens. */
+  readonly listening?: () => readonly TakenPort[];
   readonly wrapPods?: (pods: PodBook) => PodBook;
 }
 
@@ -244,7 +248,12 @@ async function startInstance(
     nodeIp: () => NODE_IP,
     volumes: openPodVolumes(join(directory, 'pods'), plainMounts),
     allocatable: { cpus: 2, memoryBytes: 2 ** 34, diskBytes: 0 },
+    room: () => ({ cpuMilli: 2000, memoryBytes: 2 ** 34, pods: 110 }),
+    takenPorts: async (claims) =>
+      (options.listening ?? (() => []))().filter((one) => claims.some((claim) => clashes(claim, one))),
     minOomScoreAdjust: -1000,
+    terminationLogs: openTerminationLogs(join(directory, 'termination-logs')),
+    seccompDirectory: join(directory, 'seccomp'),
     monotonicNow: () => performance.now(),
     machineTime: () => machineTimeOf(options),
     logger: pino({ enabled: false }),

@@ -1,6 +1,7 @@
 // One machine of the fleet: its engine, its disk, its clocks, and the real agent that runs on it while it runs.
 import { type AgentCore, startAgentCore } from '@fleetset/agent/agent-core';
 import type { ContainerRuntime } from '@fleetset/agent/runtime/container-runtime';
+import type { TerminationLogs } from '@fleetset/agent/state/termination-logs';
 import type { PodVolumes } from '@fleetset/agent/volumes/pod-volumes';
 import type { Logger } from 'pino';
 import { createFakeEngine, type FakeContainer, type FakeEngine } from '../../agent/test/fake-runtime.ts';
@@ -79,6 +80,12 @@ const NO_VOLUMES: PodVolumes = {
   removeAllBut: async () => {},
 };
 
+const NO_LAST_WORDS: TerminationLogs = {
+  make: async () => '/dev/null',
+  read: async () => '',
+  remove: async () => {},
+};
+
 export function createMachine(parts: MachineParts): Machine {
   const { name, time, link } = parts;
   let boots = 0;
@@ -150,6 +157,8 @@ export function createMachine(parts: MachineParts): Machine {
         machineId: `${name}/${bootId}`,
         machineTime: () => ({ bootId, upMs: time.now() - bootedAt }),
         volumes: NO_VOLUMES,
+        terminationLogs: NO_LAST_WORDS,
+        takenPorts: async () => [],
         openHolds: async () => ({ current: () => [], look: async () => {}, close: () => {} }),
         version: '0',
         logger: parts.loggerOf(program),

@@ -2,6 +2,9 @@
 import type { NodeCondition, NodeStatus } from '@fleetset/scheduler-core/schema/node';
 import type { MachineFacts } from './machine-facts.ts';
 
+/** As kubelet allows by default. */
+export const MOST_PODS = 110;
+
 /** As Kubernetes sets them on every node. They win over a config file that says otherwise. */
 export function automaticLabels(nodeName: string, facts: MachineFacts): { readonly [key: string]: string } {
   const { operatingSystem, architecture } = facts;
@@ -31,7 +34,7 @@ export function nodeStatus(input: NodeStatusInput): NodeStatus {
     cpu: String(facts.cpus),
     memory: `${Math.floor(facts.memoryBytes / 1024)}Ki`,
     ...(facts.diskBytes > 0 ? { 'ephemeral-storage': `${Math.floor(facts.diskBytes / 1024)}Ki` } : {}),
-    pods: '110',
+    pods: String(MOST_PODS),
   };
   return {
     capacity: resources,

@@ -7,6 +7,7 @@ import type { FailedPodBackOff } from '@fleetset/scheduler-core/node/finished-po
 import { actionKey, type ContainerMemory, type NodeAction } from '@fleetset/scheduler-core/node/node-action';
 import { type NodePlan, planNode } from '@fleetset/scheduler-core/node/plan-node';
 import {
+  allContainers,
   containerKey,
   HOLDER,
   type PlannedPod,
@@ -14,6 +15,7 @@ import {
   type PodRecord,
   type SeenContainer,
 } from '@fleetset/scheduler-core/node/pod-record';
+import type { NodeRoom } from '@fleetset/scheduler-core/node/pod-requests';
 import type { MachineTime } from '@fleetset/scheduler-core/node/ready-since';
 import type { PlacementNode } from '@fleetset/scheduler-core/placement';
 import type { PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
@@ -25,9 +27,12 @@ import { runProbe } from '../probes/run-probe.ts';
 import { type ContainerRuntime, type RuntimeContainer, RuntimeError } from '../runtime/container-runtime.ts';
 import type { BodyFiles } from '../state/body-files.ts';
 import type { PodBook } from '../state/pod-book.ts';
+import type { TerminationLogs } from '../state/termination-logs.ts';
 import type { PodVolumes } from '../volumes/pod-volumes.ts';
 import { createActionOutcomes } from './action-outcomes.ts';
+import { about, type ExecuteParts } from './action-parts.ts';
 import type { AgentEvents } from './agent-events.ts';
+import { createBlockedStarts, type FindTakenPorts } from './blocked-starts.ts';
 import {
   type ResolvedDesired,
   resolveDesired,
@@ -35,12 +40,15 @@ import {
   templateOf,
   unresolvedSets,
 } from './desired-state.ts';
-import { type ExecuteParts, executeAction } from './execute-action.ts';
+import { executeAction } from './execute-action.ts';
+import { createLastWords } from './last-words.ts';
 import { createLiveVolumes } from './live-volumes.ts';
+import { createNextLook } from './next-look.ts';
 import { generationOf, leaveAlone, NOTHING_TOLD, type NodeView, newestHolder } from './node-view.ts';
 import { podConfig } from './pod-config.ts';
 import { plannedHealth, podHealth } from './pod-health.ts';
 import { volumePod } from './prepare-container.ts';
+import { createRunningHooks } from './running-hooks.ts';
 import { takeOver } from './take-over.ts';
 
 export interface NodeAgentParts {
@@ -59,7 +67,12 @@ export interface NodeAgentParts {
   readonly nodeIp: () => string | undefined;
   /** Of the machine: what a pod without limits may use. */
   readonly allocatable: Allocatable;
+  /** What pods may have of the machine altogether. */
+  readonly room: () => NodeRoom;
+  readonly takenPorts: FindTakenPorts;
   readonly minOomScoreAdjust: number;
+  readonly terminationLogs: TerminationLogs;
+  readonly seccompDirectory: string;
   readonly monotonicNow: () => number;
   readonly machineTime: () => MachineTime;
   readonly logger: Logger;
@@ -76,6 +89,10 @@ export interface NodeAgent {
   readonly healthOf: ReturnType<typeof createProber>['healthOf'];
   /** It has been asked how it is since this agent started, or need not be. */
   readonly isKnown: (containerId: string) => boolean;
+  /** Its postStart hook has not ended: it is not yet shown as running. */
+  readonly inHook: (containerId: string) => boolean;
+  /** Of a container that has ended; undefined when it said nothing, or it is not known yet. */
+  readonly lastWordsOf: (containerId: string) => string | undefined;
   /** Why the engine cannot be used now; undefined when it can. */
   readonly engineTrouble: () => string | undefined;
   /** The first look is done and what ran before has been asked how it is; or the look failed. */
@@ -95,10 +112,15 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
   const stopping = new AbortController();
   const busy = new Map<string, NodeAction['kind']>();
   const running = new Set<Promise<void>>();
-  const outcomes = createActionOutcomes(parts.events, logger);
+  const outcomes = createActionOutcomes(parts.events, logger, (podUid, container) =>
+    aboutContainer(podUid, container),
+  );
   const { memory } = outcomes;
   const ended = new Map<string, number>();
   const failedPods = new Map<string, FailedPodBackOff>();
+  const hooks = createRunningHooks();
+  const nextLook = createNextLook();
+  const starts = createBlockedStarts(parts);
   let told: NodeDesired | undefined;
   let view: NodeView = { unseen: true, containers: [], plan: leaveAlone(pods.all()), desired: NOTHING_TOLD };
   let looked = false;
@@ -116,11 +138,18 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
         type: 'Warning',
         reason: 'Unhealthy',
         message: `${label} probe failed: ${message}`,
-        podUid,
-        container: container.name,
+        ...aboutContainer(podUid, container.name),
       });
       parts.onChange();
     },
+  });
+
+  const lastWords = createLastWords({
+    runtime,
+    logs: parts.terminationLogs,
+    templateOf: (hash) => templateOf(bodies, hash),
+    onChange: parts.onChange,
+    signal: stopping.signal,
   });
 
   const look = async (): Promise<readonly RuntimeContainer[]> => {
@@ -140,12 +169,21 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
   };
 
   const pass = async () => {
+    try {
+      return await lookAndPlan();
+    } finally {
+      nextLook.over();
+    }
+  };
+
+  const lookAndPlan = async () => {
     // What ends while the engine is asked may be missing in its answer: it counts as under way until the next look.
     const underWay = new Map(busy);
     const containers = await look();
     adopt(containers);
     if (told) takeOver(pods, told, logger);
     await liveVolumes.tidy();
+    lastWords.sync(containers);
     const desired = told ? resolveDesired(told, bodies) : undefined;
     if (!told || !desired) {
       // Nothing is known of what should run here: what runs is left alone, and shown.
@@ -158,6 +196,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     const untouched = unresolvedSets(told, bodies);
     // What has just started is known to the prober before it is planned with.
     syncProber(containers, view.plan);
+    const taken = await starts.portsInTheWay(containers, untouched);
     const now = monotonicNow();
     const held = parts.held();
     const plan = planNode({
@@ -177,7 +216,10 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
       busy: underWay,
       memory,
       unhealthy: unhealthyContainers(containers),
+      room: parts.room(),
+      taken,
     });
+    starts.tell(plan);
     const alone = leaveAlone(pods.all().filter(({ record }) => untouched.has(record.daemonSetUid)));
     view = {
       containers,
@@ -185,7 +227,11 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
       desired,
       ...generationOf(told),
     };
-    for (const { record, bucket } of plan.pods) if (bucket === 'stop') announceEnd(record.uid);
+    for (const { record, bucket } of plan.pods)
+      if (bucket === 'stop') {
+        announceEnd(record.uid);
+        hooks.breakOff(record.uid);
+      }
     for (const action of plan.actions) launch(action);
     liveVolumes.sync(containers, plan);
     syncProber(containers, plan);
@@ -239,7 +285,14 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
         };
       });
 
-  const healthSources = () => ({ pods, bodies, machineTime: parts.machineTime(), ...prober });
+  const isKnown = (id: string) => hooks.has(id) || prober.isKnown(id);
+  const healthSources = () => ({
+    pods,
+    bodies,
+    machineTime: parts.machineTime(),
+    healthOf: prober.healthOf,
+    isKnown,
+  });
 
   const configOf = ({ uid, namespace }: PodRecord, template: PodTemplateSpec) =>
     podConfig(told, bodies, namespace, template, pods.get(uid)?.config);
@@ -250,7 +303,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     logger,
     podOf: (record) => {
       const template = templateOf(bodies, record.templateHash);
-      return template && volumePod(executeParts, record, template);
+      return template && volumePod(executeParts, record, template, executeParts.podIp(record.uid));
     },
     hold: () => pause(HOLD_AFTER_FAILURE_MS, stopping.signal),
     wake: () => loop.wake(),
@@ -261,7 +314,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     },
   });
 
-  const toSeen = ({ id, identity, state }: RuntimeContainer): SeenContainer => {
+  const toSeen = ({ id, identity, state, exitCode }: RuntimeContainer): SeenContainer => {
     if (state === 'exited' && !ended.has(id)) ended.set(id, monotonicNow());
     if (state !== 'exited') ended.delete(id);
     const endedAt = ended.get(id);
@@ -273,14 +326,16 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
       state,
       ...(endedAt === undefined ? {} : { endedAt }),
       ...(identity.holderAttempt === undefined ? {} : { holderAttempt: identity.holderAttempt }),
+      ...(exitCode === undefined ? {} : { exitCode }),
+      ...(state === 'running' ? { started: prober.healthOf(id)?.started ?? false } : {}),
     };
   };
 
-  const unhealthyContainers = (containers: readonly RuntimeContainer[]): ReadonlyMap<string, string> => {
-    const found = new Map<string, string>();
-    for (const { id, identity, state } of containers) {
+  const unhealthyContainers = (containers: readonly RuntimeContainer[]) => {
+    const found = new Map<string, 'startup' | 'liveness'>();
+    for (const { id, state } of containers) {
       const kind = state === 'running' ? prober.healthOf(id)?.unhealthy : undefined;
-      if (kind) found.set(id, `Container ${identity.name} failed ${kind} probe, will be restarted`);
+      if (kind) found.set(id, kind);
     }
     return found;
   };
@@ -292,19 +347,22 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     prober.sync(probedContainers(containers, ending));
   };
 
+  const podIpOf = (podUid: string, templateHash: string, containers: readonly RuntimeContainer[]) =>
+    templateOf(bodies, templateHash)?.spec?.hostNetwork
+      ? parts.nodeIp()
+      : newestHolder(containers, podUid)?.ip;
+
   /** Containers that ran before this agent's first look. */
   let before: ReadonlySet<string> | undefined;
   const probedContainers = (containers: readonly RuntimeContainer[], ending: ReadonlySet<string>) => {
     before ??= new Set(containers.filter(({ state }) => state === 'running').map(({ id }) => id));
     return containers.flatMap((container): ProbedContainer[] => {
       const { id, identity, state, startedAt } = container;
-      if (state !== 'running' || identity.name === HOLDER) return [];
+      if (state !== 'running' || identity.name === HOLDER || hooks.has(id)) return [];
       const template = templateOf(bodies, identity.pod.templateHash);
-      const spec = template?.spec?.containers.find(({ name }) => name === identity.name);
+      const spec = template?.spec && allContainers(template.spec).find(({ name }) => name === identity.name);
       if (!spec) return [];
-      const podIp = template?.spec?.hostNetwork
-        ? parts.nodeIp()
-        : newestHolder(containers, identity.pod.uid)?.ip;
+      const podIp = podIpOf(identity.pod.uid, identity.pod.templateHash, containers);
       return [
         {
           containerId: id,
@@ -338,6 +396,8 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     allocatable: parts.allocatable,
     configOf,
     minOomScoreAdjust: parts.minOomScoreAdjust,
+    terminationLogs: parts.terminationLogs,
+    seccompDirectory: parts.seccompDirectory,
     monotonicNow,
     templateOf: (hash) => templateOf(bodies, hash),
     daemonSet: (uid) => view.desired.daemonSets.find((daemonSet) => daemonSet.uid === uid),
@@ -350,6 +410,17 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
           .filter(({ identity }) => identity.pod.uid === podUid)
           .map(({ identity }) => identity.holderAttempt ?? -1),
       ),
+    podIp: (podUid) => {
+      const record = pods.get(podUid)?.record;
+      return record && podIpOf(podUid, record.templateHash, view.containers);
+    },
+    hooks,
+    anyRuns: (podUid, names) =>
+      view.containers.some(
+        ({ identity, state }) =>
+          state === 'running' && identity.pod.uid === podUid && names.includes(identity.name),
+      ),
+    nextLook: nextLook.wait,
     signal: stopping.signal,
   };
 
@@ -378,6 +449,11 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     running.add(done);
   };
 
+  const aboutContainer = (podUid: string, container: string) => {
+    const record = pods.get(podUid)?.record;
+    return record ? about(executeParts, record, container) : { podUid, container };
+  };
+
   /** Answers how long the key stays busy after a failure that has no back-off of its own. */
   const settle = (action: NodeAction, error: unknown): number => {
     if (outcomes.failed(action, error)) return 0;
@@ -398,7 +474,9 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     memoryOf: (podUid, container) => memory.get(containerKey(podUid, container)),
     endedAt: (id) => ended.get(id),
     healthOf: prober.healthOf,
-    isKnown: prober.isKnown,
+    isKnown,
+    inHook: hooks.has,
+    lastWordsOf: lastWords.of,
     engineTrouble: () => engineTrouble,
     settled: () => looked && (engineTrouble !== undefined || (before !== undefined && prober.settled())),
     stop: async () => {

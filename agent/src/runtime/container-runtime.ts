@@ -41,12 +41,25 @@ export interface ContainerSettings {
   /** Beside those that its user has. */
   readonly groups?: readonly number[];
   readonly hostname?: string;
+  readonly domainName?: string;
   readonly tty?: boolean;
   readonly stdin?: boolean;
   readonly stdinOnce?: boolean;
   readonly network: 'host' | 'own' | { readonly holderId: string };
   readonly hostPid?: boolean;
   readonly hostIpc?: boolean;
+  /** Others may join its IPC namespace; on a network of its own they always may. */
+  readonly sharesIpc?: boolean;
+  /** Whose IPC namespace it joins, when that is not the one whose network it joins. */
+  readonly ipcOf?: string;
+  /** Whose PID namespace it joins. */
+  readonly pidOf?: string;
+  /** In place of the engine's own. */
+  readonly dns?: Resolver;
+  /** Lines of /etc/hosts. */
+  readonly extraHosts?: readonly { readonly ip: string; readonly name: string }[];
+  readonly sysctls?: { readonly [name: string]: string };
+  readonly devices?: readonly Device[];
   readonly mounts: readonly Mount[];
   readonly ports: readonly PublishedPort[];
   readonly cpuShares?: number;
@@ -59,6 +72,26 @@ export interface ContainerSettings {
   readonly capDrop?: readonly string[];
   readonly readOnlyRoot?: boolean;
   readonly noNewPrivileges?: boolean;
+  /** Absent: the engine's own profile. */
+  readonly seccomp?: 'unconfined' | { readonly profile: string };
+  /** The name of a profile, or 'unconfined'; absent: the engine's own. */
+  readonly appArmor?: string;
+  readonly seLinux?: { readonly [part in 'user' | 'role' | 'type' | 'level']?: string };
+  /** Nothing of /proc is hidden or read-only. */
+  readonly unmaskedProc?: boolean;
+}
+
+export interface Resolver {
+  readonly servers: readonly string[];
+  readonly searches: readonly string[];
+  readonly options: readonly string[];
+}
+
+export interface Device {
+  readonly source: string;
+  readonly target: string;
+  /** Some of r, w, m. */
+  readonly permissions: string;
 }
 
 export interface Mount {

@@ -12,6 +12,7 @@ import {
 } from './container-runtime.ts';
 import { createExecs, type ExecParts } from './engine-exec.ts';
 import { createLook } from './engine-look.ts';
+import { securityOptions, sharingOptions } from './engine-options.ts';
 import { followProgress, linesOf, plainBytes, withoutFrames } from './engine-stream.ts';
 import { HOLDER_ENTRYPOINT, HOLDER_IMAGE, holderArchive, holderProgram } from './holder-image.ts';
 
@@ -239,6 +240,7 @@ function createOptions(settings: ContainerSettings, owner: string): Docker.Conta
     ...(settings.workingDir ? { WorkingDir: settings.workingDir } : {}),
     ...(settings.user === undefined ? {} : { User: settings.user }),
     ...(settings.hostname ? { Hostname: settings.hostname } : {}),
+    ...(settings.domainName ? { Domainname: settings.domainName } : {}),
     ...(settings.tty ? { Tty: true } : {}),
     ...(settings.stdin ? { OpenStdin: true } : {}),
     ...(settings.stdinOnce ? { StdinOnce: true } : {}),
@@ -262,15 +264,9 @@ function createOptions(settings: ContainerSettings, owner: string): Docker.Conta
           [{ HostPort: String(port.hostPort), HostIp: port.hostIp ?? '' }],
         ]),
       ),
-      ...(settings.hostPid ? { PidMode: 'host' } : {}),
-      ...ipcMode(settings),
+      ...sharingOptions(settings),
       ...resourceOptions(settings),
-      ...(settings.groups ? { GroupAdd: settings.groups.map(String) } : {}),
-      ...(settings.privileged ? { Privileged: true } : {}),
-      ...(settings.capAdd ? { CapAdd: [...settings.capAdd] } : {}),
-      ...(settings.capDrop ? { CapDrop: [...settings.capDrop] } : {}),
-      ...(settings.readOnlyRoot ? { ReadonlyRootfs: true } : {}),
-      ...(settings.noNewPrivileges ? { SecurityOpt: ['no-new-privileges'] } : {}),
+      ...securityOptions(settings),
     },
   };
 }
@@ -278,13 +274,6 @@ function createOptions(settings: ContainerSettings, owner: string): Docker.Conta
 function networkMode(network: ContainerSettings['network']): string {
   if (network === 'host') return 'host';
   return network === 'own' ? 'bridge' : `container:${network.holderId}`;
-}
-
-/** The containers of a pod with a holder share its IPC namespace, as they do in Kubernetes. */
-function ipcMode({ hostIpc, network }: ContainerSettings): { readonly IpcMode?: string } {
-  if (hostIpc) return { IpcMode: 'host' };
-  if (network === 'own') return { IpcMode: 'shareable' };
-  return network === 'host' ? {} : { IpcMode: `container:${network.holderId}` };
 }
 
 function resourceOptions(settings: ContainerSettings): Docker.HostConfig {

@@ -68,12 +68,15 @@ const drained = (response: ServerResponse): Promise<void> =>
 
 function logsRequest({ metadata }: KubeObject, pod: Pod, query: URLSearchParams): LogsRequest {
   const names = (pod.spec?.containers ?? []).map(({ name }) => name);
+  const inits = (pod.spec?.initContainers ?? []).map(({ name }) => name);
   const asked = query.get('container') ?? '';
-  if (asked !== '' && !names.includes(asked))
+  if (asked !== '' && !names.includes(asked) && !inits.includes(asked))
     throw badRequest(`container ${asked} is not valid for pod ${metadata.name}`);
   if (asked === '' && names.length > 1)
     throw badRequest(
-      `a container name must be specified for pod ${metadata.name}, choose one of: [${names.join(' ')}]`,
+      `a container name must be specified for pod ${metadata.name}, choose one of: [${names.join(' ')}]${
+        inits.length > 0 ? ` or one of the init containers: [${inits.join(' ')}]` : ''
+      }`,
     );
   for (const name of ['tailLines', 'sinceSeconds', 'limitBytes'])
     if (query.has(name) && countParameter(query, name) === undefined)

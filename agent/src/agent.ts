@@ -12,6 +12,7 @@ import { every } from './every.ts';
 import { createFacts } from './facts/kept-facts.ts';
 import { type MachineFacts, machineTime } from './facts/machine-facts.ts';
 import { automaticLabels, nodeStatus } from './facts/node-status.ts';
+import { createPodDialer } from './forward/pod-dialer.ts';
 import { holdDirectory } from './holds/hold-file.ts';
 import { openHolds, tellHolds } from './holds/holds.ts';
 import { ownerOf, readIdentity } from './identity/identity-files.ts';
@@ -24,8 +25,8 @@ import { createDockerRuntime } from './runtime/docker-runtime.ts';
 import { openBodyFiles } from './state/body-files.ts';
 import { openDesiredFile } from './state/desired-file.ts';
 import { openPodBook } from './state/pod-book.ts';
-import { serveTunnel } from './sync/log-tunnel.ts';
 import { createPlaneClient } from './sync/plane-client.ts';
+import { serveTunnel } from './sync/serve-tunnel.ts';
 import { startSyncSession } from './sync/sync-session.ts';
 import { systemMounts } from './volumes/mounts.ts';
 import { openPodVolumes } from './volumes/pod-volumes.ts';
@@ -145,6 +146,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
 
   const stopping = new AbortController();
   const client = createPlaneClient(identity);
+  const dialer = createPodDialer();
   const session = startSyncSession({
     client,
     desired,
@@ -156,7 +158,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     onDesired: takeEffect,
     onConnected: () => reporter.connected(),
     onTunnel: (request) => {
-      serveTunnel({ client, runtime, signal: stopping.signal }, request).catch((error: unknown) =>
+      serveTunnel({ client, runtime, dialer, signal: stopping.signal }, request).catch((error: unknown) =>
         logger.warn({ err: error }, 'a tunnel failed'),
       );
     },
@@ -184,6 +186,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     stop: async () => {
       asking.abort();
       stopping.abort();
+      dialer.close();
       holds.close();
       reporter.stop();
       session.stop();

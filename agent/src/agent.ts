@@ -5,6 +5,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Maintenance, NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
 import { holdText } from '@fleetset/scheduler-core/node/hold';
+import { waitingReason } from '@fleetset/scheduler-core/node/waiting-reason';
 import type { MaintenanceWindow } from '@fleetset/scheduler-core/schema/rollout-policy';
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
 import type { Logger } from 'pino';
@@ -147,6 +148,12 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const stopping = new AbortController();
   const client = createPlaneClient(identity);
   const dialer = createPodDialer();
+  const waiting = (podUid: string, container: string) => {
+    const record = pods.get(podUid)?.record;
+    const memory = agent.memoryOf(podUid, container);
+    const why = record && waitingReason(record, container, '', undefined, memory, monotonicNow());
+    return { podName: record?.name ?? '', reason: why?.reason ?? 'ContainerCreating' };
+  };
   const session = startSyncSession({
     client,
     desired,
@@ -158,8 +165,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     onDesired: takeEffect,
     onConnected: () => reporter.connected(),
     onTunnel: (request) => {
-      serveTunnel({ client, runtime, dialer, signal: stopping.signal }, request).catch((error: unknown) =>
-        logger.warn({ err: error }, 'a tunnel failed'),
+      serveTunnel({ client, runtime, dialer, waiting, signal: stopping.signal }, request).catch(
+        (error: unknown) => logger.warn({ err: error }, 'a tunnel failed'),
       );
     },
     onRemoved: async (message) => {

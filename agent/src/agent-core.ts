@@ -6,12 +6,14 @@ import { join } from 'node:path';
 import type { Maintenance, NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
 import { holdText } from '@fleetset/scheduler-core/node/hold';
 import type { MachineTime } from '@fleetset/scheduler-core/node/ready-since';
+import { waitingReason } from '@fleetset/scheduler-core/node/waiting-reason';
 import type { MaintenanceWindow } from '@fleetset/scheduler-core/schema/rollout-policy';
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
 import type { Logger } from 'pino';
 import { every } from './every.ts';
 import type { KeptFacts } from './facts/kept-facts.ts';
 import { automaticLabels, MOST_PODS, nodeStatus } from './facts/node-status.ts';
+import type { PodDialer } from './forward/pod-dialer.ts';
 import { type Holds, type HoldsParts, tellHolds } from './holds/holds.ts';
 import { createAgentEvents } from './node/agent-events.ts';
 import { buildReport } from './node/build-report.ts';
@@ -24,8 +26,8 @@ import { type DesiredFile, openDesiredFile } from './state/desired-file.ts';
 import type { Files } from './state/durable-file.ts';
 import { openPodBook, type PodBook } from './state/pod-book.ts';
 import type { TerminationLogs } from './state/termination-logs.ts';
-import { serveTunnel } from './sync/log-tunnel.ts';
 import type { PlaneClient } from './sync/plane-client.ts';
+import { serveTunnel } from './sync/serve-tunnel.ts';
 import { startSyncSession } from './sync/sync-session.ts';
 import type { PodVolumes } from './volumes/pod-volumes.ts';
 
@@ -39,6 +41,7 @@ export interface AgentCoreParts {
   readonly volumes: PodVolumes;
   readonly terminationLogs: TerminationLogs;
   readonly takenPorts: NodeAgentParts['takenPorts'];
+  readonly dialer: PodDialer;
   readonly openHolds: (onChange: HoldsParts['onChange']) => Promise<Holds>;
   /** From the config file and flags: the node's own, which operators cannot change from the plane. */
   readonly labels: { readonly [key: string]: string };
@@ -146,6 +149,13 @@ export async function startAgentCore(parts: AgentCoreParts): Promise<AgentCore> 
   agent.setDesired(desired.current());
 
   const stopping = new AbortController();
+  const { dialer } = parts;
+  const waiting = (podUid: string, container: string) => {
+    const record = pods.get(podUid)?.record;
+    const memory = agent.memoryOf(podUid, container);
+    const why = record && waitingReason(record, container, '', undefined, memory, monotonicNow());
+    return { podName: record?.name ?? '', reason: why?.reason ?? 'ContainerCreating' };
+  };
   const session = startSyncSession({
     client,
     desired,
@@ -157,8 +167,8 @@ export async function startAgentCore(parts: AgentCoreParts): Promise<AgentCore> 
     onDesired: takeEffect,
     onConnected: () => reporter.connected(),
     onTunnel: (request) => {
-      serveTunnel({ client, runtime, signal: stopping.signal }, request).catch((error: unknown) =>
-        logger.warn({ err: error }, 'a tunnel failed'),
+      serveTunnel({ client, runtime, dialer, waiting, signal: stopping.signal }, request).catch(
+        (error: unknown) => logger.warn({ err: error }, 'a tunnel failed'),
       );
     },
     onRemoved: async (message) => {
@@ -187,6 +197,7 @@ export async function startAgentCore(parts: AgentCoreParts): Promise<AgentCore> 
     stop: async () => {
       asking.abort();
       stopping.abort();
+      dialer.close();
       holds.close();
       reporter.stop();
       session.stop();

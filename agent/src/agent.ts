@@ -10,6 +10,7 @@ import { startAgentCore } from './agent-core.ts';
 import { takenPorts } from './facts/host-ports.ts';
 import { createFacts } from './facts/kept-facts.ts';
 import { type MachineFacts, machineTime } from './facts/machine-facts.ts';
+import { createPodDialer } from './forward/pod-dialer.ts';
 import { holdDirectory } from './holds/hold-file.ts';
 import { openHolds } from './holds/holds.ts';
 import { ownerOf, readIdentity } from './identity/identity-files.ts';
@@ -69,6 +70,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     volumes: openPodVolumes(join(dataDir, 'pods'), systemMounts),
     terminationLogs: openTerminationLogs(join(dataDir, 'termination-logs')),
     takenPorts,
+    dialer: createPodDialer(),
     labels: options.labels,
     taints: options.taints,
     ...(options.maintenanceWindows ? { maintenanceWindows: options.maintenanceWindows } : {}),

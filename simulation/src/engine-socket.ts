@@ -48,6 +48,9 @@ export function overSocket(runtime: ContainerRuntime, engine: () => Program): Co
     remove: (id) => call('other', () => runtime.remove(id), [5, 60]),
     exec: (id, command, timeoutMs) => call('other', () => runtime.exec(id, command, timeoutMs), [5, 50]),
     logs: runtime.logs,
+    prepareCommand: runtime.prepareCommand,
+    prepareAttach: runtime.prepareAttach,
+    pid: runtime.pid,
     follow: (onChange, signal) => {
       const asking = currentProgram();
       runtime.follow(() => asking.time.after(EVENT_MS * asking.time.dice.next(), asking, onChange), signal);

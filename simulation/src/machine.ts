@@ -1,5 +1,6 @@
 // One machine of the fleet: its engine, its disk, its clocks, and the real agent that runs on it while it runs.
 import { type AgentCore, startAgentCore } from '@fleetset/agent/agent-core';
+import type { PodDialer } from '@fleetset/agent/forward/pod-dialer';
 import type { ContainerRuntime } from '@fleetset/agent/runtime/container-runtime';
 import type { TerminationLogs } from '@fleetset/agent/state/termination-logs';
 import type { PodVolumes } from '@fleetset/agent/volumes/pod-volumes';
@@ -78,6 +79,12 @@ const NO_VOLUMES: PodVolumes = {
   sourceOf: () => Promise.reject(new Error('pods of the run mount nothing')),
   remove: async () => {},
   removeAllBut: async () => {},
+};
+
+/** Nobody asks for a port. */
+const NO_DIALER: PodDialer = {
+  dial: () => Promise.reject(new Error('nothing listens in a pod of the run')),
+  close: () => {},
 };
 
 const NO_LAST_WORDS: TerminationLogs = {
@@ -159,6 +166,7 @@ export function createMachine(parts: MachineParts): Machine {
         volumes: NO_VOLUMES,
         terminationLogs: NO_LAST_WORDS,
         takenPorts: async () => [],
+        dialer: NO_DIALER,
         openHolds: async () => ({ current: () => [], look: async () => {}, close: () => {} }),
         version: '0',
         logger: parts.loggerOf(program),

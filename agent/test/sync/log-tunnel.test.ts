@@ -1,9 +1,10 @@
 // A container's log through a tunnel: what is answered, at whose pace, and that it ends when either side is gone.
 import type { LogsRequest } from '@fleetset/proto/gen/fleetset/v1/node';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { createPodDialer } from '../../src/forward/pod-dialer.ts';
 import type { ContainerRuntime } from '../../src/runtime/container-runtime.ts';
-import { serveTunnel } from '../../src/sync/log-tunnel.ts';
 import { createPlaneClient, type PlaneClient } from '../../src/sync/plane-client.ts';
+import { serveTunnel } from '../../src/sync/serve-tunnel.ts';
 import { createFakeEngine } from '../fake-runtime.ts';
 import { podRecord, settings } from '../pods.ts';
 import { openScriptedPlane, type ScriptedPlane } from '../scripted-plane.ts';
@@ -21,6 +22,7 @@ afterAll(async () => {
   await plane.goDown();
 });
 
+const dialer = createPodDialer();
 const pod = podRecord();
 let opened = 0;
 
@@ -39,7 +41,7 @@ async function open(runtime: ContainerRuntime, over: Partial<LogsRequest> = {}) 
     ...over,
   };
   const served = serveTunnel(
-    { client, runtime, signal: stopping.signal },
+    { client, runtime, dialer, signal: stopping.signal },
     { tunnelId: `tunnel-${opened}`, request: { $case: 'logs', value: request } },
   );
   const tunnel = await until('the tunnel is open', () => plane.tunnels[index]);
@@ -130,7 +132,7 @@ describe('a tunnel', () => {
     const { runtime } = await engineWithLogs();
     const index = plane.tunnels.length;
     await serveTunnel(
-      { client, runtime, signal: new AbortController().signal },
+      { client, runtime, dialer, signal: new AbortController().signal },
       { tunnelId: 'new', request: undefined },
     );
     const tunnel = await until('the tunnel is open', () => plane.tunnels[index]);

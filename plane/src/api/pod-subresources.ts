@@ -1,13 +1,15 @@
-// pods/log and pods/eviction.
+// The subresources of pods: log, exec, attach, portforward and eviction.
 import type { ServerResponse } from 'node:http';
 import type { LogsRequest } from '@fleetset/proto/gen/fleetset/v1/node';
 import { isRecord } from '@fleetset/scheduler-core/schema/decode';
-import type { Pod } from '@fleetset/scheduler-core/schema/pod';
 import type { KubeObject } from '../kinds/kind.ts';
 import { podKind } from '../kinds/pod-kind.ts';
-import type { Tunnel, Tunnels } from '../sync/tunnels.ts';
-import { badRequest } from './api-error.ts';
+import { serveCommand } from '../streams/serve-command.ts';
+import { servePortForward } from '../streams/serve-port-forward.ts';
+import { dataOf, type Tunnel, type Tunnels } from '../sync/tunnels.ts';
+import { badRequest, tooManyRequests } from './api-error.ts';
 import { readOptionalJson } from './body.ts';
+import { containerAsked } from './container-asked.ts';
 import type { Objects } from './objects.ts';
 import { countParameter, flagParameter } from './request.ts';
 import type { ServedSubresource, SubresourceCall } from './resource-routes.ts';
@@ -15,21 +17,47 @@ import { sendJson } from './respond.ts';
 import { deleteOptions } from './write-options.ts';
 
 export function podSubresources(objects: Objects, tunnels: Tunnels): ReadonlyMap<string, ServedSubresource> {
+  const limited = createLimit(STREAMING_LIMIT);
+  const exec: ServedSubresource = (call) => limited(() => serveCommand(call, tunnels, 'exec'));
+  const attach: ServedSubresource = (call) => limited(() => serveCommand(call, tunnels, 'attach'));
+  const forward: ServedSubresource = (call) => limited(() => servePortForward(call, tunnels));
   return new Map<string, ServedSubresource>([
     ['GET pods/log', (call) => serveLog(call, tunnels)],
+    // A WebSocket is asked for with GET, SPDY with either.
+    ['GET pods/exec', exec],
+    ['POST pods/exec', exec],
+    ['GET pods/attach', attach],
+    ['POST pods/attach', attach],
+    ['GET pods/portforward', forward],
+    ['POST pods/portforward', forward],
     ['POST pods/eviction', (call) => evict(call, objects)],
   ]);
+}
+
+/** Clients in containers at once; each costs a connection and what waits on it. */
+const STREAMING_LIMIT = 500;
+
+function createLimit(limit: number): (serve: () => Promise<void>) => Promise<void> {
+  let open = 0;
+  return async (serve) => {
+    if (open >= limit) throw tooManyRequests(`${limit} exec, attach and port-forward requests are open`);
+    open += 1;
+    try {
+      await serve();
+    } finally {
+      open -= 1;
+    }
+  };
 }
 
 async function serveLog(
   { object, query, response, signal }: SubresourceCall,
   tunnels: Tunnels,
 ): Promise<void> {
-  const pod = object as unknown as Pod;
-  const request = logsRequest(object, pod, query);
+  const request = logsRequest(object, query);
   const left = new AbortController();
   response.on('close', () => left.abort());
-  const nodeName = pod.spec?.nodeName ?? '';
+  const { nodeName } = containerAsked(object, query);
   const tunnel = await tunnels.open(
     nodeName,
     { $case: 'logs', value: request },
@@ -44,7 +72,7 @@ async function serveLog(
 /** A slow reader holds the tunnel back, and with it the agent. */
 async function pour(tunnel: Tunnel, response: ServerResponse): Promise<void> {
   try {
-    for await (const chunk of tunnel.data) {
+    for await (const chunk of dataOf(tunnel)) {
       if (response.destroyed) break;
       if (!response.write(chunk)) await drained(response);
     }
@@ -66,15 +94,8 @@ const drained = (response: ServerResponse): Promise<void> =>
     response.on('close', go);
   });
 
-function logsRequest({ metadata }: KubeObject, pod: Pod, query: URLSearchParams): LogsRequest {
-  const names = (pod.spec?.containers ?? []).map(({ name }) => name);
-  const asked = query.get('container') ?? '';
-  if (asked !== '' && !names.includes(asked))
-    throw badRequest(`container ${asked} is not valid for pod ${metadata.name}`);
-  if (asked === '' && names.length > 1)
-    throw badRequest(
-      `a container name must be specified for pod ${metadata.name}, choose one of: [${names.join(' ')}]`,
-    );
+function logsRequest(object: KubeObject, query: URLSearchParams): LogsRequest {
+  const { podUid, container } = containerAsked(object, query);
   for (const name of ['tailLines', 'sinceSeconds', 'limitBytes'])
     if (query.has(name) && countParameter(query, name) === undefined)
       throw badRequest(
@@ -84,8 +105,8 @@ function logsRequest({ metadata }: KubeObject, pod: Pod, query: URLSearchParams)
   if (sinceTime !== '' && Number.isNaN(Date.parse(sinceTime)))
     throw badRequest(`sinceTime: Invalid value: ${JSON.stringify(sinceTime)}: must be an RFC 3339 time`);
   return {
-    podUid: metadata.uid ?? '',
-    container: asked || (names[0] ?? ''),
+    podUid,
+    container,
     follow: flagParameter(query, 'follow'),
     previous: flagParameter(query, 'previous'),
     timestamps: flagParameter(query, 'timestamps'),

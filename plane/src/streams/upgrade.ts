@@ -1,0 +1,69 @@
+// A request that asks for another protocol than HTTP. Until it is granted, errors are answered as to any other.
+import { type IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+
+export interface Upgrade {
+  readonly protocol: 'spdy' | 'websocket';
+  /** The connection itself, with what came after the request put back. */
+  readonly take: (headers: { readonly [name: string]: string }) => Duplex;
+  /** As `take`, for whoever answers the request by himself. */
+  readonly handOver: () => { readonly socket: Duplex; readonly head: Buffer };
+  readonly granted: () => boolean;
+  readonly drop: () => void;
+  readonly gone: AbortSignal;
+}
+
+const UPGRADED = /^[^?]*\/pods\/[^/?]+\/(exec|attach|portforward)(\?|$)/;
+
+/** Undefined when the request is to be served as it is. */
+export function protocolAsked({ url = '', headers }: IncomingMessage): Upgrade['protocol'] | undefined {
+  if (!UPGRADED.test(url)) return undefined;
+  const asked = String(headers.upgrade ?? '').toLowerCase();
+  return asked === 'websocket' ? 'websocket' : asked === 'spdy/3.1' ? 'spdy' : undefined;
+}
+
+/** A response on the connection of an upgrade, which Node gives over without one. */
+export function responseOn(request: IncomingMessage, socket: Duplex): ServerResponse {
+  const response = new ServerResponse(request);
+  response.shouldKeepAlive = false;
+  response.assignSocket(socket as never);
+  response.on('finish', () => {
+    response.detachSocket(socket as never);
+    socket.end();
+  });
+  return response;
+}
+
+export function upgradeOf(
+  request: IncomingMessage,
+  response: ServerResponse,
+  socket: Duplex,
+  head: Buffer,
+): Upgrade {
+  const gone = new AbortController();
+  const leave = () => gone.abort();
+  socket.on('close', leave);
+  socket.on('error', leave);
+  let granted = false;
+  const handOver = () => {
+    granted = true;
+    response.detachSocket(socket as never);
+    return { socket, head };
+  };
+  return {
+    protocol: protocolAsked(request) ?? 'spdy',
+    granted: () => granted,
+    drop: () => void socket.destroy(),
+    gone: gone.signal,
+    handOver,
+    take: (headers) => {
+      handOver();
+      const lines = Object.entries({ Connection: 'Upgrade', ...headers }).map(
+        ([name, value]) => `${name}: ${value}\r\n`,
+      );
+      socket.write(`HTTP/1.1 101 Switching Protocols\r\n${lines.join('')}\r\n`);
+      if (head.length > 0) socket.unshift(head);
+      return socket;
+    },
+  };
+}

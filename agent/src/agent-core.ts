@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Maintenance, NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
 import { holdText } from '@fleetset/scheduler-core/node/hold';
 import type { MachineTime } from '@fleetset/scheduler-core/node/ready-since';
+import { waitingReason } from '@fleetset/scheduler-core/node/waiting-reason';
 import type { MaintenanceWindow } from '@fleetset/scheduler-core/schema/rollout-policy';
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
 import type { Logger } from 'pino';
@@ -136,6 +137,12 @@ export async function startAgentCore(parts: AgentCoreParts): Promise<AgentCore> 
   };
   agent.setDesired(desired.current());
 
+  const waiting = (podUid: string, container: string) => {
+    const record = pods.get(podUid)?.record;
+    const memory = agent.memoryOf(podUid, container);
+    const why = record && waitingReason(record, container, '', undefined, memory, monotonicNow());
+    return { podName: record?.name ?? '', reason: why?.reason ?? 'ContainerCreating' };
+  };
   const stopping = new AbortController();
   const session = startSyncSession({
     client,
@@ -148,7 +155,7 @@ export async function startAgentCore(parts: AgentCoreParts): Promise<AgentCore> 
     onDesired: takeEffect,
     onConnected: () => reporter.connected(),
     onTunnel: (request) => {
-      serveTunnel({ client, runtime, dialer, signal: stopping.signal }, request).catch((error: unknown) =>
+      serveTunnel({ client, runtime, dialer, waiting, signal: stopping.signal }, request).catch((error: unknown) =>
         logger.warn({ err: error }, 'a tunnel failed'),
       );
     },

@@ -3,12 +3,19 @@ import type { LogsRequest } from '@fleetset/proto/gen/fleetset/v1/node';
 import type { ContainerRuntime, RuntimeContainer } from '../runtime/container-runtime.ts';
 import type { Tunnel } from './tunnel.ts';
 
+/** Of a container that has no log yet: its pod's name, and what it waits for. */
+export type WaitingContainer = (
+  podUid: string,
+  container: string,
+) => { readonly podName: string; readonly reason: string };
+
 export async function serveLogs(
   runtime: ContainerRuntime,
+  waiting: WaitingContainer,
   request: LogsRequest,
   tunnel: Tunnel,
 ): Promise<void> {
-  const found = findContainer(await runtime.list(), request);
+  const found = findContainer(await runtime.list(), waiting, request);
   if (typeof found === 'string') return tunnel.answer(400, found);
   const since = sinceOf(request);
   const data = await runtime.logs(
@@ -38,22 +45,22 @@ export async function serveLogs(
 /** The container whose log is meant, or why there is none, as Kubernetes says it. */
 function findContainer(
   containers: readonly RuntimeContainer[],
+  waiting: WaitingContainer,
   request: LogsRequest,
 ): RuntimeContainer | string {
   const attempts = containers
     .filter(({ identity }) => identity.pod.uid === request.podUid && identity.name === request.container)
     .filter(({ state }) => state !== 'created')
     .sort((a, b) => b.identity.attempt - a.identity.attempt);
-  const podName =
-    containers.find(({ identity }) => identity.pod.uid === request.podUid)?.identity.pod.name ?? '';
-  if (request.previous)
-    return (
-      attempts[1] ?? `previous terminated container "${request.container}" in pod "${podName}" not found`
-    );
-  return (
-    attempts[0] ??
-    `container "${request.container}" in pod "${podName}" is waiting to start: ContainerCreating`
-  );
+  // One that has ended and waits for its next start is the previous one already.
+  const previous = attempts[0]?.state === 'exited' ? attempts[0] : attempts[1];
+  const found = request.previous ? previous : attempts[0];
+  if (found) return found;
+  const { podName, reason } = waiting(request.podUid, request.container);
+  const named = `container "${request.container}" in pod "${podName}"`;
+  return request.previous
+    ? `previous terminated ${named} not found`
+    : `${named} is waiting to start: ${reason}`;
 }
 
 /** "since" by the node's own clock. */

@@ -4,7 +4,7 @@ import type { PodDialer } from '../forward/pod-dialer.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
 import { serveAttach, serveExec } from './command-tunnel.ts';
 import { serveForward } from './forward-tunnel.ts';
-import { serveLogs } from './log-tunnel.ts';
+import { serveLogs, type WaitingContainer } from './log-tunnel.ts';
 import type { PlaneClient } from './plane-client.ts';
 import { openTunnel, type Tunnel } from './tunnel.ts';
 
@@ -12,6 +12,7 @@ export interface TunnelParts {
   readonly client: PlaneClient;
   readonly runtime: ContainerRuntime;
   readonly dialer: PodDialer;
+  readonly waiting: WaitingContainer;
   readonly signal: AbortSignal;
 }
 
@@ -27,13 +28,13 @@ export async function serveTunnel(parts: TunnelParts, { tunnelId, request }: Ope
 }
 
 async function serve(
-  { runtime, dialer }: TunnelParts,
+  { runtime, dialer, waiting }: TunnelParts,
   request: OpenTunnel['request'],
   tunnel: Tunnel,
 ): Promise<void> {
   switch (request?.$case) {
     case 'logs':
-      return serveLogs(runtime, request.value, tunnel);
+      return serveLogs(runtime, waiting, request.value, tunnel);
     case 'exec':
       return serveExec(runtime, request.value, tunnel);
     case 'attach':

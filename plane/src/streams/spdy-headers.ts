@@ -50,6 +50,8 @@ function through(stream: Deflate | Inflate) {
         failed = reject;
         stream.write(input);
         stream.flush(constants.Z_SYNC_FLUSH, () => {
+          // Destroyed, it calls back all the same; what went wrong is told as an error.
+          if (stream.destroyed) return;
           resolve(Buffer.concat(pieces));
           pieces = [];
           size = 0;
@@ -57,6 +59,7 @@ function through(stream: Deflate | Inflate) {
       }),
     close: () => {
       failure ??= new SpdyError('closed');
+      failed?.(failure);
       stream.close();
     },
   };

@@ -35,7 +35,7 @@ export async function servePortForward(call: SubresourceCall, tunnels: Tunnels):
     );
   });
   const session = serveSpdy(connection, { maxStreams: 2 * CONNECTIONS_LIMIT, onStream: takeStream });
-  signal.addEventListener('abort', () => void session.close());
+  signal.addEventListener('abort', () => void session.close(0));
   if (!session.gone.aborted)
     await new Promise((resolve) => session.gone.addEventListener('abort', resolve, { once: true }));
 }

@@ -32,8 +32,8 @@ export interface SpdyStream {
 export interface SpdySession {
   /** The client is gone, or was sent away. */
   readonly gone: AbortSignal;
-  /** What was written arrives first; then the client has a moment to leave by itself. */
-  readonly close: () => Promise<void>;
+  /** What was written arrives first; then the client has that long to leave by itself. */
+  readonly close: (lingerMs?: number) => Promise<void>;
 }
 
 export interface SpdyOptions {
@@ -178,11 +178,11 @@ export function serveSpdy(connection: Duplex, { maxStreams, onStream }: SpdyOpti
 
   return {
     gone: gone.signal,
-    close: async () => {
+    close: async (lingerMs = LINGER_MS) => {
       if (gone.signal.aborted) return;
       void write(goAwayFrame(lastId));
       await new Promise<void>((resolve) => {
-        const late = setTimeout(resolve, LINGER_MS);
+        const late = setTimeout(resolve, lingerMs);
         gone.signal.addEventListener('abort', () => {
           clearTimeout(late);
           resolve();

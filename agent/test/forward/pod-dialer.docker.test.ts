@@ -7,7 +7,7 @@ import type { ContainerRuntime } from '../../src/runtime/container-runtime.ts';
 import { createDockerRuntime } from '../../src/runtime/docker-runtime.ts';
 import { removeContainersOf } from '../docker-engine.ts';
 import { DOCKER_SOCKET } from '../engine-proxy.ts';
-import { podRecord, settings, TEST_IMAGE, uniqueOwner } from '../pods.ts';
+import { podRecord, settings, uniqueOwner } from '../pods.ts';
 import { OBEYS } from '../test-programs.ts';
 import { until } from '../wait-until.ts';
 
@@ -20,15 +20,14 @@ beforeAll(async () => {
   runtime = createDockerRuntime({ socketPath: DOCKER_SOCKET, owner });
   const pod = podRecord();
   // Of the test's image, so that the holder's own is left to others.
-  const holder = await runtime.create({
-    ...settings(
-      { command: ['sleep', '100000'] },
-      { identity: { pod, name: HOLDER, attempt: 0 }, network: 'own' },
-    ),
-    image: TEST_IMAGE,
-  });
+  const identity = { pod, name: HOLDER, attempt: 0 };
+  const holder = await runtime.create(
+    settings({ command: ['sleep', '100000'] }, { identity, network: 'own' }),
+  );
   await runtime.start(holder);
-  const script = `nc -lk -p 9000 -s 127.0.0.1 -e wc -c & nc -lk -p 9001 -e echo everywhere & ${OBEYS.command[2]}`;
+  // A page on its localhost alone, and a port on all addresses that says how much it was sent.
+  const script = `mkdir /www; echo inside > /www/index.html; httpd -p 127.0.0.1:9000 -h /www
+    nc -ll -p 9001 -e wc -c & ${OBEYS.command[2]}`;
   const app = await runtime.create(
     settings(
       { command: ['sh', '-c', script] },
@@ -38,9 +37,8 @@ beforeAll(async () => {
   await runtime.start(app);
   const ip = (await runtime.list()).find(({ id }) => id === holder)?.ip;
   network = { holderId: holder, pid: await runtime.pid(holder), ip };
-  await until(
-    'it listens',
-    async () => (await runtime.exec(app, ['nc', '-z', '127.0.0.1', '9001'], 5000)).exitCode === 0,
+  await until('it listens', async () =>
+    (await runtime.exec(app, ['netstat', '-ltn'], 5000)).output.includes(':9001'),
   );
 });
 afterAll(async () => {
@@ -48,19 +46,24 @@ afterAll(async () => {
   await removeContainersOf(owner);
 });
 
-async function answer(socket: Socket, question = ''): Promise<string> {
+async function answer(socket: Socket, question: string): Promise<string> {
   socket.end(question);
   let text = '';
   for await (const chunk of socket) text += chunk;
   return text.trim();
 }
 
-it('reaches what listens on the localhost of the pod, and each half ends by itself', async () => {
-  expect(await answer(await dialer.dial(network, 9000), 'x'.repeat(300_000))).toBe('300000');
+it('reaches what listens on the localhost of the pod', async () => {
+  const page = await answer(await dialer.dial(network, 9000), 'GET /index.html HTTP/1.0\r\n\r\n');
+  expect(page).toMatch(/^HTTP\/1\.. 200 OK.*inside$/s);
+});
+
+it('ends each half by itself', async () => {
+  expect(await answer(await dialer.dial(network, 9001), 'x'.repeat(300_000))).toBe('300000');
 });
 
 it('makes many connections at once', async () => {
-  const sockets = await Promise.all(Array.from({ length: 50 }, () => dialer.dial(network, 9000)));
+  const sockets = await Promise.all(Array.from({ length: 50 }, () => dialer.dial(network, 9001)));
   const counts = await Promise.all(sockets.map((socket, index) => answer(socket, 'x'.repeat(index))));
   expect(counts).toEqual(sockets.map((_, index) => String(index)));
 });
@@ -73,8 +76,8 @@ it('says that nobody listens', async () => {
 
 it('that cannot enter the network dials the address of the pod, where not all listen', async () => {
   const outside = { ...network, pid: undefined };
-  expect(await answer(await dialer.dial(outside, 9001))).toBe('everywhere');
+  expect(await answer(await dialer.dial(outside, 9001), 'four')).toBe('4');
   await expect(dialer.dial(outside, 9000)).rejects.toThrow('connection refused');
   // Another process has the number now.
-  expect(await answer(await dialer.dial({ ...network, pid: process.pid }, 9001))).toBe('everywhere');
+  expect(await answer(await dialer.dial({ ...network, pid: process.pid }, 9001), 'four')).toBe('4');
 });

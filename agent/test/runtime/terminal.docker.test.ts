@@ -113,12 +113,16 @@ describe('when the client of a command leaves', () => {
         `sleep ${ends} & (trap '' TERM; sleep ${ends}) & (trap '' HUP; exec sleep ${ignores}) & setsid sleep ${stays} & sleep ${ends}; true`,
         { tty, stderr: !tty },
       );
-      await until('all run', async () => (await running('sleep 9')).length >= 5);
+      await until('all run', async () => {
+        const counts = await Promise.all(
+          [ends, ignores, stays].map(async (mark) => (await running(mark)).length),
+        );
+        return counts.join() === '3,1,1';
+      });
       terminal.leave();
       await until('it has ended', async () => (await running(`sleep ${ends}`)).length === 0);
       expect(await running(`sleep ${ignores}`)).toHaveLength(1);
       expect(await running(`sleep ${stays}`)).toHaveLength(1);
-      await runtime.exec(container, ['pkill', '-f', `sleep (${ignores}|${stays})`], 10_000);
     },
   );
 

@@ -1,10 +1,11 @@
 // The subresources of pods: log, exec, attach, portforward and eviction.
 import { isRecord } from '@fleetset/scheduler-core/schema/decode';
 import { podKind } from '../kinds/pod-kind.ts';
+import { createLimit } from '../streams/limit.ts';
 import { serveCommand } from '../streams/serve-command.ts';
 import { servePortForward } from '../streams/serve-port-forward.ts';
 import type { Tunnels } from '../sync/tunnels.ts';
-import { badRequest, tooManyRequests } from './api-error.ts';
+import { badRequest } from './api-error.ts';
 import { readOptionalJson } from './body.ts';
 import type { Objects } from './objects.ts';
 import { serveLog } from './pod-log.ts';
@@ -13,7 +14,7 @@ import { sendJson } from './respond.ts';
 import { deleteOptions } from './write-options.ts';
 
 export function podSubresources(objects: Objects, tunnels: Tunnels): ReadonlyMap<string, ServedSubresource> {
-  const limited = createLimit(STREAMING_LIMIT);
+  const limited = createLimit(STREAMING_LIMIT, 'exec, attach and port-forward requests');
   const exec: ServedSubresource = (call) => limited(() => serveCommand(call, tunnels, 'exec'));
   const attach: ServedSubresource = (call) => limited(() => serveCommand(call, tunnels, 'attach'));
   const forward: ServedSubresource = (call) => limited(() => servePortForward(call, tunnels));
@@ -32,19 +33,6 @@ export function podSubresources(objects: Objects, tunnels: Tunnels): ReadonlyMap
 
 /** Clients in containers at once; each costs a connection and what waits on it. */
 const STREAMING_LIMIT = 500;
-
-function createLimit(limit: number): (serve: () => Promise<void>) => Promise<void> {
-  let open = 0;
-  return async (serve) => {
-    if (open >= limit) throw tooManyRequests(`${limit} exec, attach and port-forward requests are open`);
-    open += 1;
-    try {
-      await serve();
-    } finally {
-      open -= 1;
-    }
-  };
-}
 
 /** An eviction is a deletion: nothing here forbids one. */
 async function evict({ object, request, response, query }: SubresourceCall, objects: Objects): Promise<void> {

@@ -1,7 +1,7 @@
 // pods/exec and pods/attach: a client's streams on one side, the agent's tunnel on the other. What the container does
 // begins when both stand, so that a refused client that asks again in another way runs nothing twice.
 import type { OpenTunnel } from '@fleetset/proto/gen/fleetset/v1/node';
-import { badRequest, forbiddenRequest } from '../api/api-error.ts';
+import { badRequest } from '../api/api-error.ts';
 import { containerAsked } from '../api/container-asked.ts';
 import { flagParameter } from '../api/request.ts';
 import type { SubresourceCall } from '../api/resource-routes.ts';
@@ -9,8 +9,8 @@ import type { Tunnel, Tunnels } from '../sync/tunnels.ts';
 import { COMMAND_PROTOCOLS, type CommandClient, type StreamsAsked } from './command-client.ts';
 import { commandOverSpdy } from './command-over-spdy.ts';
 import { commandOverWebSocket } from './command-over-websocket.ts';
-import type { Upgrade } from './upgrade.ts';
-import { acceptWebSocket, requireWebSocket, subprotocolsOf } from './websocket.ts';
+import { chooseProtocol, type Upgrade } from './upgrade.ts';
+import { acceptWebSocket, requireWebSocket } from './websocket.ts';
 
 export async function serveCommand(
   call: SubresourceCall,
@@ -53,20 +53,8 @@ function streamsAsked(query: URLSearchParams): StreamsAsked {
 /** The protocol that both speak, before anything is begun. */
 function negotiate(request: SubresourceCall['request'], upgrade: Upgrade): string {
   if (upgrade.protocol === 'websocket') requireWebSocket(request);
-  const offered = upgrade.protocol === 'websocket' ? subprotocolsOf(request) : protocolVersions(request);
-  const chosen = COMMAND_PROTOCOLS.find((protocol) => offered.includes(protocol));
-  if (chosen) return chosen;
-  throw forbiddenRequest(
-    `unable to upgrade: unable to negotiate protocol: client supports [${offered.join(' ')}], server accepts [${COMMAND_PROTOCOLS.join(' ')}]`,
-  );
+  return chooseProtocol(request, upgrade, COMMAND_PROTOCOLS);
 }
-
-/** Of a SPDY client: one line with commas, or many lines. */
-export const protocolVersions = ({ headers }: SubresourceCall['request']): string[] =>
-  String(headers['x-stream-protocol-version'] ?? '')
-    .split(',')
-    .map((name) => name.trim())
-    .filter((name) => name !== '');
 
 async function accept(
   { request }: SubresourceCall,

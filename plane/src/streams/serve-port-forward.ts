@@ -1,12 +1,11 @@
 // pods/portforward: SPDY on the connection itself, or (kubectl 1.31 and later) on the bytes of a WebSocket. For each
 // connection that the client wants forwarded it opens two streams, one for data and one for what goes wrong.
-import { badRequest, forbiddenRequest } from '../api/api-error.ts';
+import { badRequest } from '../api/api-error.ts';
 import type { SubresourceCall } from '../api/resource-routes.ts';
 import type { Tunnel, Tunnels } from '../sync/tunnels.ts';
-import { protocolVersions } from './serve-command.ts';
 import { type SpdyStream, serveSpdy } from './spdy-session.ts';
-import type { Upgrade } from './upgrade.ts';
-import { acceptWebSocket, bytesOf, requireWebSocket, subprotocolsOf } from './websocket.ts';
+import { chooseProtocol, type Upgrade } from './upgrade.ts';
+import { acceptWebSocket, bytesOf, requireWebSocket } from './websocket.ts';
 
 const PROTOCOL = 'portforward.k8s.io';
 const TUNNELLED = `SPDY/3.1+${PROTOCOL}`;
@@ -43,12 +42,7 @@ export async function servePortForward(call: SubresourceCall, tunnels: Tunnels):
 function requireProtocol({ request }: SubresourceCall, upgrade: Upgrade): void {
   const tunnelled = upgrade.protocol === 'websocket';
   if (tunnelled) requireWebSocket(request);
-  const offered = tunnelled ? subprotocolsOf(request) : protocolVersions(request);
-  const wanted = tunnelled ? TUNNELLED : PROTOCOL;
-  if (offered.includes(wanted)) return;
-  throw forbiddenRequest(
-    `unable to upgrade: unable to negotiate protocol: client supports [${offered.join(' ')}], server accepts [${wanted}]`,
-  );
+  chooseProtocol(request, upgrade, [tunnelled ? TUNNELLED : PROTOCOL]);
 }
 
 interface Pair {

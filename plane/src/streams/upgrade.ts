@@ -1,6 +1,7 @@
 // A request that asks for another protocol than HTTP. Until it is granted, errors are answered as to any other.
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { forbiddenRequest } from '../api/api-error.ts';
 
 export interface Upgrade {
   readonly protocol: 'spdy' | 'websocket';
@@ -22,6 +23,25 @@ export function protocolAsked({ url = '', headers }: IncomingMessage): Upgrade['
   return asked === 'websocket' ? 'websocket' : asked === 'spdy/3.1' ? 'spdy' : undefined;
 }
 
+/** The first of `accepted` that the client speaks too; without one it is refused in Kubernetes' words. */
+export function chooseProtocol(
+  { headers }: IncomingMessage,
+  { protocol }: Upgrade,
+  accepted: readonly string[],
+): string {
+  const header = headers[protocol === 'websocket' ? 'sec-websocket-protocol' : 'x-stream-protocol-version'];
+  // One line with commas, or many lines.
+  const offered = String(header ?? '')
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+  const chosen = accepted.find((name) => offered.includes(name));
+  if (chosen !== undefined) return chosen;
+  throw forbiddenRequest(
+    `unable to upgrade: unable to negotiate protocol: client supports [${offered.join(' ')}], server accepts [${accepted.join(' ')}]`,
+  );
+}
+
 /** A response on the connection of an upgrade, which Node gives over without one. */
 export function responseOn(request: IncomingMessage, socket: Duplex): ServerResponse {
   const response = new ServerResponse(request);
@@ -29,7 +49,7 @@ export function responseOn(request: IncomingMessage, socket: Duplex): ServerResp
   response.assignSocket(socket as never);
   response.on('finish', () => {
     response.detachSocket(socket as never);
-    socket.end();
+    socket.end(() => socket.destroy());
   });
   return response;
 }

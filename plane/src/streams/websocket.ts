@@ -9,13 +9,6 @@ import type { Upgrade } from './upgrade.ts';
 const MESSAGE_LIMIT_BYTES = 4 * 1024 * 1024;
 const PING_MS = 5000;
 
-/** What the client offers, in its order. */
-export const subprotocolsOf = ({ headers }: IncomingMessage): string[] =>
-  String(headers['sec-websocket-protocol'] ?? '')
-    .split(',')
-    .map((name) => name.trim())
-    .filter((name) => name !== '');
-
 /** Before anything is begun for the client: what cannot become a WebSocket is an ordinary bad request. */
 export function requireWebSocket({ method, headers }: IncomingMessage): void {
   const key = String(headers['sec-websocket-key'] ?? '');

@@ -4,14 +4,22 @@ import { run } from './run.ts';
 /** Versions that the API is held to; one that is absent is skipped, and the test's name says so. */
 export const WANTED = ['1.27', '1.29', '1.32', '1.33'] as const;
 
-/** By minor version, as "1.29". */
-export async function installedVersions(): Promise<ReadonlySet<string>> {
+/** Where each is, by minor version, as "1.29", oldest first. */
+async function installed(): Promise<ReadonlyMap<string, string>> {
   const lines = (await run('hack/kubectl', ['--list'])).trim().split('\n');
-  return new Set(lines.map((line) => line.split(/\s+/)[0]?.split('.').slice(0, 2).join('.') ?? ''));
+  return new Map(
+    lines.map((line) => {
+      const [version = '', path = ''] = line.split(/\s+/);
+      return [version.split('.').slice(0, 2).join('.'), path];
+    }),
+  );
 }
 
+export const installedVersions = async (): Promise<ReadonlySet<string>> =>
+  new Set((await installed()).keys());
+
 export interface Client {
-  readonly version: string;
+  readonly path: string;
   readonly env: { readonly [name: string]: string };
 }
 
@@ -19,10 +27,9 @@ export interface Client {
 const SPDY_ONLY = { KUBECTL_REMOTE_COMMAND_WEBSOCKETS: 'false', KUBECTL_PORT_FORWARD_WEBSOCKETS: 'false' };
 
 /** Every version in every way that it can speak with containers, by what to call it. */
-export function streamingClients(versions: Iterable<string>): [name: string, client: Client][] {
-  return [...versions].sort().flatMap((version): [string, Client][] => {
+export const streamingClients = async (): Promise<[name: string, client: Client][]> =>
+  [...(await installed())].flatMap(([version, path]): [string, Client][] => {
     const newer = Number(version.split('.')[1]) >= 30;
-    const plain: [string, Client] = [`kubectl ${version}`, { version, env: {} }];
-    return newer ? [plain, [`kubectl ${version} over SPDY`, { version, env: SPDY_ONLY }]] : [plain];
+    const plain: [string, Client] = [`kubectl ${version}`, { path, env: {} }];
+    return newer ? [plain, [`kubectl ${version} over SPDY`, { path, env: SPDY_ONLY }]] : [plain];
   });
-}

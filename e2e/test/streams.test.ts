@@ -8,8 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../src/eventually.ts';
-import { apply, fleet, inNode, KUBECONFIG, kubectl, tryKubectl } from '../src/fleet.ts';
-import { type Client, installedVersions, streamingClients } from '../src/kubectl-versions.ts';
+import { apply, fleet, inNode, KUBECONFIG, kubectl } from '../src/fleet.ts';
+import { type Client, streamingClients } from '../src/kubectl-versions.ts';
 import { BUSYBOX } from '../src/manifests.ts';
 import { type Ran, ROOT, type RunOptions, tryRun } from '../src/run.ts';
 
@@ -17,7 +17,7 @@ const NAMESPACE = 'streams';
 const NODE = 'node1';
 const MB = 1024 * 1024;
 
-const clients = streamingClients(await installedVersions());
+const clients = await streamingClients();
 const newest = clients.at(-1)?.[1] as Client;
 
 const podSpec = (hostNetwork: boolean, web: number, count: number) => ({
@@ -82,26 +82,20 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-const words = ({ version }: Client, args: readonly string[]) => [
-  '--version',
-  version,
-  '-n',
-  NAMESPACE,
-  ...args,
-];
-const run = (client: Client, args: readonly string[], options: RunOptions = {}): Promise<Ran> =>
-  tryKubectl(words(client, args), { ...options, env: client.env });
+const words = (args: readonly string[]) => ['-n', NAMESPACE, ...args];
+const run = ({ path, env }: Client, args: readonly string[], options: RunOptions = {}): Promise<Ran> =>
+  tryRun(path, words(args), { ...options, env: { ...env, KUBECONFIG } });
 /** In a shell, for pipes, redirections and terminals; KUBECTL is the client. */
-const inShell = (client: Client, script: string, options: RunOptions = {}): Promise<Ran> =>
+const inShell = ({ path, env }: Client, script: string, options: RunOptions = {}): Promise<Ran> =>
   tryRun('bash', ['-c', script], {
     ...options,
-    env: { ...client.env, KUBECONFIG, KUBECTL: `hack/kubectl ${words(client, []).join(' ')}` },
+    env: { ...env, KUBECONFIG, KUBECTL: [path, ...words([])].join(' ') },
   });
 const inMain = (script: string) => ['exec', pod, '-c', 'main', '--', 'sh', '-c', script];
 
 /** Runs until `stop`; what it said so far is there. */
 function begin(client: Client, args: readonly string[], input = false) {
-  const child = spawn('hack/kubectl', words(client, args), {
+  const child = spawn(client.path, words(args), {
     cwd: ROOT,
     env: { ...process.env, ...client.env, KUBECONFIG },
     stdio: [input ? 'pipe' : 'ignore', 'pipe', 'pipe'],

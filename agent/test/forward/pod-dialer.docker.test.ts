@@ -53,8 +53,10 @@ async function answer(socket: Socket, question: string): Promise<string> {
   return text.trim();
 }
 
+const GET = 'GET /index.html HTTP/1.0\r\n\r\n';
+
 it('reaches what listens on the localhost of the pod', async () => {
-  const page = await answer(await dialer.dial(network, 9000), 'GET /index.html HTTP/1.0\r\n\r\n');
+  const page = await answer(await dialer.dial(network, 9000), GET);
   expect(page).toMatch(/^HTTP\/1\.. 200 OK.*inside$/s);
 });
 
@@ -62,10 +64,10 @@ it('ends each half by itself', async () => {
   expect(await answer(await dialer.dial(network, 9001), 'x'.repeat(300_000))).toBe('300000');
 });
 
-it('makes many connections at once', async () => {
-  const sockets = await Promise.all(Array.from({ length: 50 }, () => dialer.dial(network, 9001)));
-  const counts = await Promise.all(sockets.map((socket, index) => answer(socket, 'x'.repeat(index))));
-  expect(counts).toEqual(sockets.map((_, index) => String(index)));
+it('makes several connections at once', async () => {
+  const dialled = await Promise.all(Array.from({ length: 8 }, () => dialer.dial(network, 9000)));
+  const pages = await Promise.all(dialled.map((socket) => answer(socket, GET)));
+  for (const page of pages) expect(page).toMatch(/inside$/);
 });
 
 it('says that nobody listens', async () => {

@@ -155,8 +155,8 @@ export async function startAgentCore(parts: AgentCoreParts): Promise<AgentCore> 
     onDesired: takeEffect,
     onConnected: () => reporter.connected(),
     onTunnel: (request) => {
-      serveTunnel({ client, runtime, dialer, waiting, signal: stopping.signal }, request).catch((error: unknown) =>
-        logger.warn({ err: error }, 'a tunnel failed'),
+      serveTunnel({ client, runtime, dialer, waiting, signal: stopping.signal }, request).catch(
+        (error: unknown) => logger.warn({ err: error }, 'a tunnel failed'),
       );
     },
     onRemoved: async (message) => {

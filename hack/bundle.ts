@@ -1,5 +1,5 @@
 // Bundles the fleetset command into dist/: a start file, chunks that are loaded when a command needs them, and the
-// process that reads the machine's facts. Less memory and a faster start than running from source.
+// processes that an agent starts. Less memory and a faster start than running from source.
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { build, type Plugin } from 'esbuild';
@@ -30,7 +30,11 @@ await rm(`${root}/dist`, { recursive: true, force: true });
 await mkdir(`${root}/dist`, { recursive: true });
 await build({
   absWorkingDir: root,
-  entryPoints: { fleetset: 'cli/src/main.ts', 'facts-process': 'agent/src/facts/facts-process.ts' },
+  entryPoints: {
+    fleetset: 'cli/src/main.ts',
+    'facts-process': 'agent/src/facts/facts-process.ts',
+    'dial-process': 'agent/src/forward/dial-process.ts',
+  },
   outdir: 'dist',
   bundle: true,
   splitting: true,

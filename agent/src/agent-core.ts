@@ -6,12 +6,14 @@ import { join } from 'node:path';
 import type { Maintenance, NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
 import { holdText } from '@fleetset/scheduler-core/node/hold';
 import type { MachineTime } from '@fleetset/scheduler-core/node/ready-since';
+import { waitingReason } from '@fleetset/scheduler-core/node/waiting-reason';
 import type { MaintenanceWindow } from '@fleetset/scheduler-core/schema/rollout-policy';
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
 import type { Logger } from 'pino';
 import { every } from './every.ts';
 import type { KeptFacts } from './facts/kept-facts.ts';
 import { automaticLabels, nodeStatus } from './facts/node-status.ts';
+import type { PodDialer } from './forward/pod-dialer.ts';
 import { type Holds, type HoldsParts, tellHolds } from './holds/holds.ts';
 import { createAgentEvents } from './node/agent-events.ts';
 import { buildReport } from './node/build-report.ts';
@@ -23,8 +25,8 @@ import { openBodyFiles } from './state/body-files.ts';
 import { type DesiredFile, openDesiredFile } from './state/desired-file.ts';
 import type { Files } from './state/durable-file.ts';
 import { openPodBook, type PodBook } from './state/pod-book.ts';
-import { serveTunnel } from './sync/log-tunnel.ts';
 import type { PlaneClient } from './sync/plane-client.ts';
+import { serveTunnel } from './sync/serve-tunnel.ts';
 import { startSyncSession } from './sync/sync-session.ts';
 import type { PodVolumes } from './volumes/pod-volumes.ts';
 
@@ -35,6 +37,7 @@ export interface AgentCoreParts {
   readonly runtime: ContainerRuntime;
   readonly facts: KeptFacts;
   readonly client: PlaneClient;
+  readonly dialer: PodDialer;
   readonly volumes: PodVolumes;
   readonly openHolds: (onChange: HoldsParts['onChange']) => Promise<Holds>;
   /** From the config file and flags: the node's own, which operators cannot change from the plane. */
@@ -60,7 +63,7 @@ export interface AgentCore {
 const ENGINE_VERSION = { periodMs: 600_000, retryMs: 10_000 };
 
 export async function startAgentCore(parts: AgentCoreParts): Promise<AgentCore> {
-  const { nodeName, dataDir, files, runtime, facts, client, machineTime, version, logger } = parts;
+  const { nodeName, dataDir, files, runtime, facts, client, dialer, machineTime, version, logger } = parts;
   const unreadable = (what: string) => (error: unknown) =>
     logger.error({ err: error }, `${what} cannot be read or written; the agent goes on without it`);
   const bodies = await openBodyFiles(join(dataDir, 'bodies'), files);
@@ -134,6 +137,12 @@ export async function startAgentCore(parts: AgentCoreParts): Promise<AgentCore> 
   };
   agent.setDesired(desired.current());
 
+  const waiting = (podUid: string, container: string) => {
+    const record = pods.get(podUid)?.record;
+    const memory = agent.memoryOf(podUid, container);
+    const why = record && waitingReason(record, container, '', undefined, memory, monotonicNow());
+    return { podName: record?.name ?? '', reason: why?.reason ?? 'ContainerCreating' };
+  };
   const stopping = new AbortController();
   const session = startSyncSession({
     client,
@@ -146,8 +155,8 @@ export async function startAgentCore(parts: AgentCoreParts): Promise<AgentCore> 
     onDesired: takeEffect,
     onConnected: () => reporter.connected(),
     onTunnel: (request) => {
-      serveTunnel({ client, runtime, signal: stopping.signal }, request).catch((error: unknown) =>
-        logger.warn({ err: error }, 'a tunnel failed'),
+      serveTunnel({ client, runtime, dialer, waiting, signal: stopping.signal }, request).catch(
+        (error: unknown) => logger.warn({ err: error }, 'a tunnel failed'),
       );
     },
     onRemoved: async (message) => {
@@ -176,6 +185,7 @@ export async function startAgentCore(parts: AgentCoreParts): Promise<AgentCore> 
     stop: async () => {
       asking.abort();
       stopping.abort();
+      dialer.close();
       holds.close();
       reporter.stop();
       session.stop();

@@ -9,6 +9,7 @@ import type { Logger } from 'pino';
 import { startAgentCore } from './agent-core.ts';
 import { createFacts } from './facts/kept-facts.ts';
 import { type MachineFacts, machineTime } from './facts/machine-facts.ts';
+import { createPodDialer } from './forward/pod-dialer.ts';
 import { holdDirectory } from './holds/hold-file.ts';
 import { openHolds } from './holds/holds.ts';
 import { ownerOf, readIdentity } from './identity/identity-files.ts';
@@ -56,6 +57,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     runtime: createDockerRuntime({ socketPath: options.dockerSocket, owner: ownerOf(identity) }),
     facts,
     client: createPlaneClient(identity),
+    dialer: createPodDialer(),
     openHolds: (onChange) =>
       openHolds({
         directory: holdDirectory(dataDir),

@@ -10,6 +10,7 @@ import {
   RuntimeError,
 } from '../src/runtime/container-runtime.ts';
 import { HOLDER_ENTRYPOINT, HOLDER_IMAGE } from '../src/runtime/holder-image.ts';
+import { fakeTerminal } from './fake-terminal.ts';
 import { TEST_IMAGE } from './pods.ts';
 import { type Program, programOf } from './test-programs.ts';
 
@@ -275,6 +276,15 @@ export function createFakeEngine(act: Act = programOf): FakeEngine {
         if (container) vanish(container);
       }),
     exec: (id, command, timeoutMs) => call('exec', '', () => exec(id, command, timeoutMs)),
+    prepareCommand: (id, wanted) =>
+      call('prepareCommand', '', () => {
+        if (find(id).state !== 'running')
+          throw new RuntimeError('conflict', `container ${id} is not running`);
+        return async () => fakeTerminal(wanted.command);
+      }),
+    prepareAttach: (id) =>
+      call('prepareAttach', '', () => async () => fakeTerminal(find(id).program.command)),
+    pid: (id) => call('pid', '', () => (find(id).state === 'running' ? 1 : undefined)),
     logs: (id, options, signal) => call('logs', '', () => readLines(find(id), options, signal)),
     follow: (onChange, signal) => {
       const follower: Follower = { owner, onChange, deaf: false };

@@ -47,6 +47,7 @@ export interface Tunnel {
   readonly frames: readonly NonNullable<CarryRequest['frame']>[];
   readonly text: () => string;
   readonly ended: () => boolean;
+  readonly send: (frame: NonNullable<CarryResponse['frame']>) => void;
   readonly pause: () => void;
   readonly resume: () => void;
   readonly cancel: () => void;
@@ -244,6 +245,7 @@ function serveCarry(call: ServerDuplexStream<CarryRequest, CarryResponse>): Tunn
         'utf8',
       ),
     ended: () => ended,
+    send: (frame) => void call.write({ frame }),
     pause: () => call.pause(),
     resume: () => call.resume(),
     cancel: () => {

@@ -47,6 +47,9 @@ export function overSocket(runtime: ContainerRuntime, engine: () => Program): Co
     stop: (id, graceSeconds) => call('stop', () => runtime.stop(id, graceSeconds), [5, 60]),
     remove: (id) => call('other', () => runtime.remove(id), [5, 60]),
     exec: (id, command, timeoutMs) => call('other', () => runtime.exec(id, command, timeoutMs), [5, 50]),
+    prepareCommand: runtime.prepareCommand,
+    prepareAttach: runtime.prepareAttach,
+    pid: runtime.pid,
     logs: runtime.logs,
     follow: (onChange, signal) => {
       const asking = currentProgram();

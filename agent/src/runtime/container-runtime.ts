@@ -1,5 +1,6 @@
 // What the agent needs of a container engine. Docker is the one there is; tests have another.
 import type { PodRecord } from '@fleetset/scheduler-core/node/pod-record';
+import type { CommandWanted, PreparedTerminal, StreamsWanted } from './terminal.ts';
 
 /** Whose a container is, kept in its labels: the truth about it. */
 export interface ContainerIdentity {
@@ -111,6 +112,12 @@ export interface ContainerRuntime {
     command: readonly string[],
     timeoutMs: number,
   ) => Promise<{ readonly exitCode: number; readonly output: string }>;
+  /** A command that a client holds on to. */
+  readonly prepareCommand: (id: string, wanted: CommandWanted) => Promise<PreparedTerminal>;
+  /** The container's own streams, for a client. */
+  readonly prepareAttach: (id: string, wanted: StreamsWanted) => Promise<PreparedTerminal>;
+  /** Of its first process, as the engine counts; undefined when none runs. */
+  readonly pid: (id: string) => Promise<number | undefined>;
   /** What it wrote, both streams in one, as plain bytes. */
   readonly logs: (id: string, options: LogOptions, signal: AbortSignal) => Promise<AsyncIterable<Uint8Array>>;
   /** Calls back when a container of this agent started, ended or vanished, or when that may have been missed. */

@@ -1,18 +1,20 @@
 // Docker as the agent's container engine. The only file that speaks to it.
-import { PassThrough, Readable } from 'node:stream';
+import { type Duplex, PassThrough, Readable } from 'node:stream';
 import Docker from 'dockerode';
 import { withinTimer } from '../timer-limit.ts';
 import { labelsOf, OWNER_LABEL } from './container-labels.ts';
 import {
   type ContainerRuntime,
   type ContainerSettings,
+  isRuntimeError,
   type LogOptions,
   RuntimeError,
   type RuntimeFailure,
 } from './container-runtime.ts';
 import { createExecs, type ExecParts } from './engine-exec.ts';
 import { createLook } from './engine-look.ts';
-import { followProgress, linesOf, plainBytes, withoutFrames } from './engine-stream.ts';
+import { followProgress, linesOf, logBytes } from './engine-stream.ts';
+import { prepareAttach, prepareCommand, type TerminalParts } from './engine-terminal.ts';
 import { HOLDER_ENTRYPOINT, HOLDER_IMAGE, holderArchive, holderProgram } from './holder-image.ts';
 
 const CALL_TIMEOUT_MS = 15_000;
@@ -35,6 +37,7 @@ export function createDockerRuntime({ socketPath, owner }: DockerOptions): Conta
   const docker = new Docker({ socketPath, host: '', protocol: 'http' });
   const filters = JSON.stringify({ label: [`${OWNER_LABEL}=${owner}`] });
   const execs = createExecs(execParts(docker));
+  const terminals = terminalParts(docker);
   const { list, changed } = createLook({
     rows: async () => {
       const rows = await call('list containers', (abortSignal) =>
@@ -116,6 +119,14 @@ export function createDockerRuntime({ socketPath, owner }: DockerOptions): Conta
       } catch (error) {
         throw asRuntimeError('exec', error);
       }
+    },
+    prepareCommand: (id, wanted) => prepareCommand(terminals, id, wanted),
+    prepareAttach: (id, wanted) => prepareAttach(terminals, id, wanted),
+    pid: async (id) => {
+      const { State } = await call('inspect container', (abortSignal) =>
+        docker.getContainer(id).inspect({ abortSignal }),
+      );
+      return State.Pid > 0 ? State.Pid : undefined;
     },
     logs: (id, options, signal) => logs(docker, id, options, signal),
     follow: (onChange, signal) => {
@@ -326,6 +337,55 @@ const execParts = (docker: Docker): ExecParts => ({
   },
 });
 
+/** Typed by nobody: Docker would take Ctrl-P for the beginning of its own way to let go. */
+const DETACH_KEYS = 'ctrl-^,ctrl-],ctrl-^,ctrl-]';
+
+const terminalParts = (docker: Docker): TerminalParts => ({
+  createExec: async (containerId, { command, stdin, stdout, stderr, tty }) => {
+    const { id } = await call('create exec', (abortSignal) =>
+      docker.getContainer(containerId).exec({
+        Cmd: [...command],
+        AttachStdin: stdin,
+        AttachStdout: stdout,
+        AttachStderr: stderr,
+        Tty: tty,
+        DetachKeys: DETACH_KEYS,
+        abortSignal,
+      }),
+    );
+    return id;
+  },
+  startExec: (execId, tty) =>
+    call('start exec', () => docker.getExec(execId).start({ hijack: true, stdin: true, Tty: tty })),
+  inspectExec: (execId) =>
+    call('inspect exec', (abortSignal) => docker.getExec(execId).inspect({ abortSignal })).catch(
+      (error: unknown) => {
+        if (isRuntimeError(error, 'not-found')) return undefined;
+        throw error;
+      },
+    ),
+  resizeExec: (execId, { width, height }) =>
+    call('resize exec', (abortSignal) => docker.getExec(execId).resize({ h: height, w: width, abortSignal })),
+  hasTty: async (containerId) => {
+    const { Config } = await call('inspect container', (abortSignal) =>
+      docker.getContainer(containerId).inspect({ abortSignal }),
+    );
+    return Config.Tty;
+  },
+  attach: async (containerId, { stdin, stdout, stderr }) => {
+    const connection = await call('attach', () =>
+      docker
+        .getContainer(containerId)
+        .attach({ stream: true, hijack: true, stdin, stdout, stderr, detachKeys: DETACH_KEYS }),
+    );
+    return connection as Duplex;
+  },
+  resizeContainer: (containerId, { width, height }) =>
+    call('resize container', (abortSignal) =>
+      docker.getContainer(containerId).resize({ h: height, w: width, abortSignal }),
+    ),
+});
+
 /** Both streams in the order they came; only the beginning is kept. */
 async function collect(docker: Docker, stream: NodeJS.ReadWriteStream): Promise<string> {
   const merged = new PassThrough();
@@ -348,7 +408,7 @@ async function logs(
     const container = docker.getContainer(id);
     const { Config } = await container.inspect();
     const source = await logStream(docker, id, options, signal);
-    return Config.Tty ? plainBytes(source) : withoutFrames(source);
+    return logBytes(source, Config.Tty);
   } catch (error) {
     throw asRuntimeError('read logs', error);
   }

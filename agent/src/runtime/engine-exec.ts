@@ -1,8 +1,8 @@
 // Commands in containers, none of which outlives its time: the engine itself would let it run on, and a probe that
 // hangs would leave one more process behind each period.
-import { readFileSync } from 'node:fs';
 import { withinTimer } from '../timer-limit.ts';
 import { RuntimeError } from './container-runtime.ts';
+import { isInContainer } from './end-session.ts';
 
 export interface ExecParts {
   /** Answers the command's id. */
@@ -87,6 +87,5 @@ export function createExecs(parts: ExecParts): Execs {
  * from the engine it names nothing, or another process. Only what is in the container's cgroup is killed.
  */
 function killInContainer(containerId: string, pid: number): void {
-  if (pid <= 1 || !readFileSync(`/proc/${pid}/cgroup`, 'utf8').includes(containerId)) return;
-  process.kill(pid, 'SIGKILL');
+  if (pid > 1 && isInContainer(containerId, pid)) process.kill(pid, 'SIGKILL');
 }

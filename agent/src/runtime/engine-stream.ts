@@ -1,5 +1,7 @@
 // What the engine streams: lines of JSON, the progress of a pull or an import in them, and the pieces of a log.
+import type { Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
+import type { TerminalOutput } from './terminal.ts';
 
 export async function* linesOf(stream: NodeJS.ReadableStream): AsyncIterable<string> {
   const decoder = new StringDecoder('utf8');
@@ -30,32 +32,46 @@ export async function followProgress(
   }
 }
 
-export async function* plainBytes(source: NodeJS.ReadableStream): AsyncIterable<Uint8Array> {
-  for await (const chunk of source) yield chunk as Buffer;
+const STDERR = 2;
+
+/** What a container or a command writes: with a terminal as it is, without one in Docker's frames. */
+export async function* outputOf(source: Readable, tty: boolean): AsyncIterable<TerminalOutput> {
+  // The other direction may go on after the end of this one.
+  const chunks: AsyncIterable<Buffer> = source.iterator({ destroyOnReturn: false });
+  if (tty) for await (const data of chunks) yield { stderr: false, data };
+  else yield* unframed(chunks);
+}
+
+/** A log, both streams in one. */
+export async function* logBytes(source: NodeJS.ReadableStream, tty: boolean): AsyncIterable<Uint8Array> {
+  if (tty) for await (const chunk of source) yield chunk as Buffer;
+  else for await (const { data } of unframed(source as AsyncIterable<Buffer>)) yield data;
 }
 
 const FRAME_HEADER = 8;
 
 /** Docker puts eight bytes before each piece: the stream's number and the length. */
-export async function* withoutFrames(source: NodeJS.ReadableStream): AsyncIterable<Uint8Array> {
+async function* unframed(source: AsyncIterable<Buffer>): AsyncIterable<TerminalOutput> {
   let header = Buffer.alloc(0);
   let left = 0;
+  let stderr = false;
   for await (const piece of source) {
-    let chunk = piece as Buffer;
+    let chunk = piece;
     while (chunk.length > 0) {
       if (left === 0) {
         const wanted = FRAME_HEADER - header.length;
         header = Buffer.concat([header, chunk.subarray(0, wanted)]);
         chunk = chunk.subarray(wanted);
         if (header.length < FRAME_HEADER) break;
+        stderr = header[0] === STDERR;
         left = header.readUInt32BE(4);
         header = Buffer.alloc(0);
         continue;
       }
-      const payload = chunk.subarray(0, left);
-      left -= payload.length;
-      chunk = chunk.subarray(payload.length);
-      yield payload;
+      const data = chunk.subarray(0, left);
+      left -= data.length;
+      chunk = chunk.subarray(data.length);
+      yield { stderr, data };
     }
   }
 }

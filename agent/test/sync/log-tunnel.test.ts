@@ -1,9 +1,10 @@
 // A container's log through a tunnel: what is answered, at whose pace, and that it ends when either side is gone.
 import type { LogsRequest } from '@fleetset/proto/gen/fleetset/v1/node';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { createPodDialer } from '../../src/forward/pod-dialer.ts';
 import type { ContainerRuntime } from '../../src/runtime/container-runtime.ts';
-import { serveTunnel } from '../../src/sync/log-tunnel.ts';
 import { createPlaneClient, type PlaneClient } from '../../src/sync/plane-client.ts';
+import { serveTunnel } from '../../src/sync/serve-tunnel.ts';
 import { createFakeEngine } from '../fake-runtime.ts';
 import { podRecord, settings } from '../pods.ts';
 import { openScriptedPlane, type ScriptedPlane } from '../scripted-plane.ts';
@@ -21,6 +22,8 @@ afterAll(async () => {
   await plane.goDown();
 });
 
+const dialer = createPodDialer();
+const waiting = () => ({ podName: pod.name, reason: 'ImagePullBackOff' });
 const pod = podRecord();
 let opened = 0;
 
@@ -39,7 +42,7 @@ async function open(runtime: ContainerRuntime, over: Partial<LogsRequest> = {}) 
     ...over,
   };
   const served = serveTunnel(
-    { client, runtime, signal: stopping.signal },
+    { client, runtime, dialer, waiting, signal: stopping.signal },
     { tunnelId: `tunnel-${opened}`, request: { $case: 'logs', value: request } },
   );
   const tunnel = await until('the tunnel is open', () => plane.tunnels[index]);
@@ -98,7 +101,7 @@ describe('a tunnel', () => {
       'a container that is not there',
       { container: 'other' },
       400,
-      /"other" in pod "web-abcde" is waiting to start/,
+      /"other" in pod "web-abcde" is waiting to start: ImagePullBackOff$/,
     ],
     ['a pod that is not there', { podUid: 'none' }, 400, /is waiting to start/],
     [
@@ -117,6 +120,19 @@ describe('a tunnel', () => {
     expect(answerOf(tunnel)).toEqual({ code, message: expect.stringMatching(message) });
   });
 
+  // What people ask for first when a pod is in CrashLoopBackOff.
+  it('brings the log of an attempt that has ended and waits for its next start as the previous one too', async () => {
+    const runtime = createFakeEngine().runtime('test/node');
+    const identity = { pod, name: 'app', attempt: 0 };
+    await runtime.start(await runtime.create(settings(WRITES_AND_ENDS, { identity })));
+    for (const previous of [false, true]) {
+      const { tunnel, served } = await open(runtime, { previous });
+      await served;
+      await until('it has ended', tunnel.ended);
+      expect(tunnel.text()).toBe('one\ntwo\nthree\n');
+    }
+  });
+
   it('says why, when the engine fails', async () => {
     const { engine, runtime } = await engineWithLogs();
     engine.setDown(true);
@@ -130,7 +146,7 @@ describe('a tunnel', () => {
     const { runtime } = await engineWithLogs();
     const index = plane.tunnels.length;
     await serveTunnel(
-      { client, runtime, signal: new AbortController().signal },
+      { client, runtime, dialer, waiting, signal: new AbortController().signal },
       { tunnelId: 'new', request: undefined },
     );
     const tunnel = await until('the tunnel is open', () => plane.tunnels[index]);

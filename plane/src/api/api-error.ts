@@ -68,7 +68,8 @@ export const tooLarge = (limitBytes: number): ApiError =>
   new ApiError(413, 'RequestEntityTooLarge', `Request entity too large: limit is ${limitBytes} bytes`);
 export const unsupportedMediaType = (message: string): ApiError =>
   new ApiError(415, 'UnsupportedMediaType', message);
-export const notImplemented = (message: string): ApiError => new ApiError(501, 'NotImplemented', message);
+export const tooManyRequests = (message: string): ApiError =>
+  new ApiError(429, 'TooManyRequests', message, { retryAfterSeconds: 1 });
 export const unavailable = (message: string): ApiError => new ApiError(503, 'ServiceUnavailable', message);
 
 export function invalidObject(kind: NamedKind, name: string, errors: readonly FieldError[]): ApiError {

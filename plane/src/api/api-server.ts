@@ -1,10 +1,13 @@
 // The HTTPS end of the plane: TLS, who is calling, and which part answers.
+import type { EventEmitter } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
+import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import type { Kind } from '../kinds/kind.ts';
 import { openApiV2 } from '../openapi/document-v2.ts';
 import { openApiV3, openApiV3Index } from '../openapi/document-v3.ts';
+import { protocolAsked, responseOn, type Upgrade, upgradeOf } from '../streams/upgrade.ts';
 import { ApiError, methodNotAllowed, notFoundPath, unauthorized } from './api-error.ts';
 import { type User, userOf } from './authenticate.ts';
 import {
@@ -47,7 +50,11 @@ export function createApiServer(parts: ApiServerParts): ApiServer {
   const documentV2 = openApiV2(parts.kinds, parts.version);
   const resourceParts: ResourceParts = { ...parts, signal: stop.signal };
 
-  const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+  const serve = async (
+    request: IncomingMessage,
+    response: ServerResponse,
+    upgrade?: Upgrade,
+  ): Promise<void> => {
     const url = urlOf(request.url ?? '/');
     if (servePublic(url.pathname, response, parts)) return;
     const user = userOf(request.socket as TLSSocket);
@@ -55,7 +62,7 @@ export function createApiServer(parts: ApiServerParts): ApiServer {
     if (serveDocument(url.pathname, request, response, user)) return;
     const path = parseResourcePath(url.pathname);
     if (!path) throw notFoundPath();
-    await serveResource(resourceParts, path, url.searchParams, user, request, response);
+    await serveResource(resourceParts, path, url.searchParams, user, request, response, upgrade);
   };
 
   const serveDocument = (
@@ -72,26 +79,47 @@ export function createApiServer(parts: ApiServerParts): ApiServer {
     return true;
   };
 
+  /** `closed`: the exchange is over, whoever ended it. */
+  const answer = (
+    request: IncomingMessage,
+    response: ServerResponse,
+    closed: EventEmitter,
+    upgrade?: Upgrade,
+  ) => {
+    let failure: unknown;
+    closed.on('close', () => {
+      const user = (request.socket as TLSSocket).getPeerCertificate?.()?.subject?.CN;
+      parts.onReply({
+        method: request.method ?? '',
+        path: request.url ?? '',
+        code: upgrade?.granted() ? 101 : response.statusCode,
+        ...(typeof user === 'string' ? { user } : {}),
+        ...(failure === undefined ? {} : { error: failure }),
+      });
+    });
+    serve(request, response, upgrade).catch((error: unknown) => {
+      if (!(error instanceof ApiError) || error.code === 500) failure = error;
+      if (upgrade?.granted()) upgrade.drop();
+      else sendError(response, error);
+    });
+  };
   const server = createServer(
-    { ...parts.tls, requestCert: true, rejectUnauthorized: false, minVersion: 'TLSv1.2' },
-    (request, response) => {
-      let failure: unknown;
-      response.on('close', () => {
-        const user = (request.socket as TLSSocket).getPeerCertificate?.()?.subject?.CN;
-        parts.onReply({
-          method: request.method ?? '',
-          path: request.url ?? '',
-          code: response.statusCode,
-          ...(typeof user === 'string' ? { user } : {}),
-          ...(failure === undefined ? {} : { error: failure }),
-        });
-      });
-      serve(request, response).catch((error: unknown) => {
-        if (!(error instanceof ApiError) || error.code === 500) failure = error;
-        sendError(response, error);
-      });
+    {
+      ...parts.tls,
+      requestCert: true,
+      rejectUnauthorized: false,
+      minVersion: 'TLSv1.2',
+      shouldUpgradeCallback: (request) => protocolAsked(request) !== undefined,
     },
+    (request, response) => answer(request, response, response),
   );
+  const upgraded = new Set<Duplex>();
+  server.on('upgrade', (request, socket, head) => {
+    upgraded.add(socket);
+    socket.on('close', () => upgraded.delete(socket));
+    const response = responseOn(request, socket);
+    answer(request, response, socket, upgradeOf(request, response, socket, head));
+  });
   // Watches and log streams stay open for as long as their reader wants; idle ones are ended by their own rules.
   server.requestTimeout = 60_000;
   server.headersTimeout = 20_000;
@@ -103,7 +131,10 @@ export function createApiServer(parts: ApiServerParts): ApiServer {
       stop.abort();
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();
-      const force = setTimeout(() => server.closeAllConnections(), 2000);
+      const force = setTimeout(() => {
+        server.closeAllConnections();
+        for (const socket of upgraded) socket.destroy();
+      }, 2000);
       await closed;
       clearTimeout(force);
     },

@@ -65,13 +65,6 @@ export function replyForm(accept: string | undefined): ReplyForm {
   return 'object';
 }
 
-/** A query parameter that is a count; undefined when absent or unreadable. */
-export function countParameter(query: URLSearchParams, name: string): number | undefined {
-  const text = query.get(name);
-  const count = text !== null && /^\d+$/.test(text) ? Number(text) : undefined;
-  return Number.isSafeInteger(count) ? count : undefined;
-}
-
 /** A query parameter that is an int64; undefined when absent. Anything else is a bad request. */
 export function integerParameter(query: URLSearchParams, name: string): number | undefined {
   const text = query.get(name);

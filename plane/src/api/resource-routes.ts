@@ -2,14 +2,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { collectionOf, type Kind, type KubeObject } from '../kinds/kind.ts';
 import type { Store } from '../store/store.ts';
-import {
-  ApiError,
-  badRequest,
-  methodNotAllowed,
-  notFoundObject,
-  notFoundPath,
-  notImplemented,
-} from './api-error.ts';
+import type { Upgrade } from '../streams/upgrade.ts';
+import { ApiError, badRequest, methodNotAllowed, notFoundObject, notFoundPath } from './api-error.ts';
 import { requireAllowed, type User } from './authenticate.ts';
 import { contentTypeOf, parseJson, readBody, readObject, readOptionalJson } from './body.ts';
 import { formatOne, formatPage, listPage, requireKnownPast } from './list.ts';
@@ -37,6 +31,8 @@ export interface SubresourceCall {
   readonly response: ServerResponse;
   readonly query: URLSearchParams;
   readonly signal: AbortSignal;
+  /** The client asks for another protocol on this connection. */
+  readonly upgrade: Upgrade | undefined;
 }
 
 export interface ResourceParts {
@@ -58,6 +54,7 @@ interface Call {
   readonly form: ReplyForm;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
+  readonly upgrade: Upgrade | undefined;
 }
 
 export async function serveResource(
@@ -67,11 +64,12 @@ export async function serveResource(
   user: User | undefined,
   request: IncomingMessage,
   response: ServerResponse,
+  upgrade?: Upgrade,
 ): Promise<void> {
   const kind = parts.findKind(path.group, path.plural);
   if (!kind || (path.namespace && !kind.namespaced)) throw notFoundPath();
   const form = replyForm(request.headers.accept);
-  const call: Call = { parts, kind, path, user, query, form, request, response };
+  const call: Call = { parts, kind, path, user, query, form, request, response, upgrade };
   if (path.subresource) return serveSubresource(call);
   if (path.name) return serveOne(call, path.name);
   return serveMany(call);
@@ -218,21 +216,14 @@ function sendRemoved({ kind, response }: Call, { object, gone }: Removed): void 
 }
 
 async function serveSubresource(call: Call): Promise<void> {
-  const { parts, kind, path, query, request, response } = call;
+  const { parts, kind, path, query, request, response, upgrade } = call;
   const { subresource = '', name = '' } = path;
-  if (kind.unserved && Object.hasOwn(kind.unserved, subresource)) {
-    allow(call, 'create');
-    findOne(call, name);
-    throw notImplemented(
-      `${kind.unserved[subresource]} (${kind.plural}/${subresource}) is not served by fleetset yet`,
-    );
-  }
   if (!kind.subresources?.some((served) => served.name === subresource)) throw notFoundPath();
   allow(call, request.method === 'GET' ? 'get' : 'create');
   const serve = parts.subresources.get(`${request.method} ${kind.plural}/${subresource}`);
   if (serve) {
     const signal = parts.signal;
-    return serve({ object: findOne(call, name), request, response, query, signal });
+    return serve({ object: findOne(call, name), request, response, query, signal, upgrade });
   }
   if (subresource === 'status' && request.method === 'GET') return getOne(call, name);
   throw methodNotAllowed(`${request.method} is not allowed on ${kind.plural}/${subresource}`);

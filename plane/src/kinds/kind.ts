@@ -34,8 +34,6 @@ export interface Kind {
   readonly schema: ObjectSchema;
   readonly verbs: readonly Verb[];
   readonly subresources?: readonly Subresource[];
-  /** Subresources that clients know from Kubernetes, and what each would do: answered with words, not listed. */
-  readonly unserved?: { readonly [subresource: string]: string };
   readonly columns: readonly Column[];
   /** Fields a client may select by, beyond metadata.name and metadata.namespace. */
   readonly fields?: { readonly [field: string]: (object: KubeObject) => string };

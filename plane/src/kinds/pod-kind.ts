@@ -18,14 +18,12 @@ export const podKind: Kind = {
   schema: podSchema,
   verbs: ['delete', 'deletecollection', 'get', 'list', 'watch'],
   subresources: [
+    { name: 'attach', kind: 'PodAttachOptions', verbs: ['create', 'get'] },
     { name: 'eviction', kind: 'Eviction', group: 'policy', verbs: ['create'] },
+    { name: 'exec', kind: 'PodExecOptions', verbs: ['create', 'get'] },
     { name: 'log', kind: 'Pod', verbs: ['get'] },
+    { name: 'portforward', kind: 'PodPortForwardOptions', verbs: ['create', 'get'] },
   ],
-  unserved: {
-    attach: 'attaching to a container',
-    exec: 'running a command in a container',
-    portforward: 'forwarding ports to a pod',
-  },
   columns: [
     NAME,
     column('Ready', 'Containers that are ready, of all.', (object) => readyCell(asPod(object))),

@@ -2,20 +2,37 @@
 // joined here by an id that only they know.
 import { randomUUID } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
-import type { CarryRequest, CarryResponse, OpenTunnel } from '@fleetset/proto/gen/fleetset/v1/node';
+import type {
+  CarryRequest,
+  CarryResponse,
+  OpenTunnel,
+  TerminalSize,
+} from '@fleetset/proto/gen/fleetset/v1/node';
+import { piecesOf, TUNNEL_WINDOW_BYTES } from '@fleetset/proto/tunnel-window';
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { ApiError, unavailable } from '../api/api-error.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 
 export type TunnelCall = ServerDuplexStream<CarryRequest, CarryResponse>;
 
+export type TunnelFrame = NonNullable<CarryRequest['frame']>;
+
 /** An answered request: what follows is its data. Reading slowly holds the agent back. */
 export interface Tunnel {
-  readonly data: AsyncIterable<Uint8Array>;
+  /** All that the agent sends; fails when it breaks off. */
+  readonly frames: AsyncIterable<TunnelFrame>;
+  /** What may be done is done: the client is there. */
+  readonly begin: () => void;
+  /** Resolves when more may be sent: the agent takes no more than it passes on. Fails when it is gone. */
+  readonly sendData: (data: Uint8Array) => Promise<void>;
+  readonly endData: () => void;
+  readonly resize: (size: TerminalSize) => void;
   readonly close: () => void;
 }
 
 export interface Tunnels {
+  /** Fails with an ApiError when the node's agent is not connected. */
+  readonly require: (nodeName: string) => void;
   /** Rejects with an ApiError: the agent's refusal, or that it cannot be reached. */
   readonly open: (
     nodeName: string,
@@ -35,15 +52,20 @@ interface Expected {
 
 export function createTunnels(fleet: Fleet): Tunnels {
   const expected = new Map<string, Expected>();
+  const sessionOf = (nodeName: string) => {
+    const session = fleet.get(nodeName)?.session;
+    if (!session) throw unavailable(`the agent of node ${nodeName} is not connected`);
+    return session;
+  };
   return {
+    require: (nodeName) => void sessionOf(nodeName),
     open: async (nodeName, request, signal) => {
-      const session = fleet.get(nodeName)?.session;
-      if (!session) throw unavailable(`the agent of node ${nodeName} is not connected`);
+      const session = sessionOf(nodeName);
       const tunnelId = randomUUID();
       try {
         session.send({ $case: 'openTunnel', value: { tunnelId, request } });
         const call = await dialled(expected, tunnelId, nodeName, AbortSignal.any([signal, session.gone]));
-        return await answered(call, signal);
+        return await answered(call, nodeName, signal);
       } finally {
         expected.delete(tunnelId);
       }
@@ -91,7 +113,7 @@ const REASONS: { readonly [code: number]: string } = {
   503: 'ServiceUnavailable',
 };
 
-async function answered(call: TunnelCall, signal: AbortSignal): Promise<Tunnel> {
+async function answered(call: TunnelCall, nodeName: string, signal: AbortSignal): Promise<Tunnel> {
   const close = () => call.end();
   if (signal.aborted) close();
   signal.addEventListener('abort', close, { once: true });
@@ -109,18 +131,69 @@ async function answered(call: TunnelCall, signal: AbortSignal): Promise<Tunnel> 
     const reason = REASONS[code];
     throw new ApiError(reason ? code : 500, reason ?? 'InternalError', message);
   }
-  return { data: dataOf(frames, call), close };
+  return tunnelOver(call, frames, nodeName, close);
 }
 
-async function* dataOf(frames: AsyncIterator<CarryRequest>, call: TunnelCall): AsyncIterable<Uint8Array> {
-  for (;;) {
-    const next = await frames.next();
-    if (next.done) {
-      // A stream that was broken off shows its end first and what it was the moment after.
-      await setImmediate();
-      if (call.cancelled) throw unavailable('the agent broke off');
-      return;
+function tunnelOver(
+  call: TunnelCall,
+  frames: AsyncIterator<CarryRequest>,
+  nodeName: string,
+  close: () => void,
+): Tunnel {
+  const brokeOff = () => unavailable(`the connection to the agent of node ${nodeName} was lost`);
+  let underWay = 0;
+  let over = false;
+  let room = () => {};
+  call.once('close', () => {
+    over = true;
+    room();
+  });
+  const send = (frame: NonNullable<CarryResponse['frame']>) => {
+    if (!over) call.write({ frame });
+  };
+
+  async function* read(): AsyncIterable<TunnelFrame> {
+    for (;;) {
+      const next = await frames.next();
+      if (next.done) {
+        // A stream that was broken off shows its end first and what it was the moment after.
+        await setImmediate();
+        if (call.cancelled) throw brokeOff();
+        return;
+      }
+      const { frame } = next.value;
+      if (frame?.$case === 'taken') {
+        underWay -= frame.value;
+        room();
+      } else if (frame) yield frame;
     }
-    if (next.value.frame?.$case === 'data') yield next.value.frame.value;
   }
+
+  return {
+    frames: read(),
+    begin: () => send({ $case: 'begin', value: {} }),
+    sendData: async (data) => {
+      for (const piece of piecesOf(data)) {
+        while (!over && underWay + piece.length > TUNNEL_WINDOW_BYTES)
+          await new Promise<void>((resolve) => {
+            room = resolve;
+          });
+        if (over) throw brokeOff();
+        underWay += piece.length;
+        send({ $case: 'data', value: piece });
+      }
+    },
+    endData: () => send({ $case: 'dataEnd', value: {} }),
+    resize: (value) => send({ $case: 'resize', value }),
+    close: () => {
+      over = true;
+      room();
+      close();
+    },
+  };
+}
+
+/** What a log consists of. */
+export async function* dataOf({ frames }: Tunnel): AsyncIterable<Uint8Array> {
+  for await (const frame of frames) if (frame.$case === 'data') yield frame.value;
 }

@@ -41,8 +41,11 @@ describe('plain discovery', () => {
       'nodes',
       'nodes/status',
       'pods',
+      'pods/attach',
       'pods/eviction',
+      'pods/exec',
       'pods/log',
+      'pods/portforward',
       'secrets',
     ]);
     expect(named(core, 'pods')).toMatchObject({ namespaced: true, shortNames: ['po'], categories: ['all'] });

@@ -1,11 +1,8 @@
 // Requests that are refused with words: bad parameters, odd paths, what is too large, what is not served yet.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Json } from '../support/api-client.ts';
-import { joinMember } from '../support/hollow-member.ts';
-import { configMap, daemonSet, NODES, PODS, SETS } from '../support/manifests.ts';
-import { placement, podReport } from '../support/reports.ts';
+import { configMap, NODES } from '../support/manifests.ts';
 import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
-import { until } from '../support/until.ts';
 
 let plane: TestPlane;
 beforeAll(async () => {
@@ -78,52 +75,6 @@ describe('the data of a ConfigMap or Secret', () => {
       expect(reply.json.message).toContain(tooLong);
       expect(reply.json.details.causes[0]).toMatchObject({ reason: 'FieldValueTooLong', field: 'data' });
     }
-  });
-});
-
-describe('what kubectl can do with a pod and fleetset cannot yet', () => {
-  const served = async () => {
-    const set = await plane.api.ok('POST', SETS, daemonSet('unserved'));
-    const member = await joinMember(plane);
-    member.report({ placements: [placement(set, 'Run')] });
-    const pod = podReport(set, await member.granted(set));
-    member.report({ placements: [placement(set, 'Run')], pods: [pod] });
-    await until('mirrored', async () => (await plane.api.call('GET', `${PODS}/${pod.name}`)).status === 200);
-    return { member, path: `${PODS}/${pod.name}` };
-  };
-
-  // The bug this found: "the server could not find the requested resource".
-  it('is said to be not served yet, upgraded or not', async () => {
-    const { member, path } = await served();
-    const upgrades = [
-      {},
-      { Connection: 'Upgrade', Upgrade: 'SPDY/3.1' },
-      {
-        Connection: 'Upgrade',
-        Upgrade: 'websocket',
-        'Sec-WebSocket-Version': '13',
-        'Sec-WebSocket-Key': 'AAAAAAAAAAAAAAAAAAAAAA==',
-      },
-    ];
-    for (const subresource of ['exec', 'attach', 'portforward'])
-      for (const headers of upgrades)
-        for (const method of ['GET', 'POST']) {
-          const url = `${path}/${subresource}?command=ls&container=main&stdout=true`;
-          const reply = await plane.api.call(method, url, undefined, { headers });
-          expect([reply.status, reply.json.kind, reply.json.reason]).toEqual([
-            501,
-            'Status',
-            'NotImplemented',
-          ]);
-          expect(reply.json.message).toMatch(
-            new RegExp(`\\(pods/${subresource}\\) is not served by fleetset yet$`),
-          );
-        }
-    const missing = await plane.api.call('POST', `${PODS}/nope/exec?command=ls`);
-    expect([missing.status, missing.json.message]).toEqual([404, 'pods "nope" not found']);
-    const { resources } = await plane.api.ok('GET', '/api/v1');
-    expect(resources.map(({ name }: Json) => name)).not.toContain('pods/exec');
-    member.leave();
   });
 });
 

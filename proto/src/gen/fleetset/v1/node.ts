@@ -335,7 +335,12 @@ export interface NodeRemoved {
 export interface OpenTunnel {
   /** The agent dials TunnelService.Carry and sends this id first. */
   readonly tunnelId: string;
-  readonly request: { readonly $case: "logs"; readonly value: LogsRequest } | undefined;
+  readonly request:
+    | { readonly $case: "logs"; readonly value: LogsRequest }
+    | { readonly $case: "exec"; readonly value: ExecRequest }
+    | { readonly $case: "attach"; readonly value: AttachRequest }
+    | { readonly $case: "portForward"; readonly value: PortForwardRequest }
+    | undefined;
 }
 
 export interface LogsRequest {
@@ -353,12 +358,60 @@ export interface LogsRequest {
   readonly limitBytes?: number | undefined;
 }
 
+/** A command of its own in a running container. Prepared before the answer, run when `begin` comes. */
+export interface ExecRequest {
+  readonly podUid: string;
+  readonly container: string;
+  readonly command: readonly string[];
+  readonly stdin: boolean;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  readonly tty: boolean;
+}
+
+/** The streams of the container's first process, from when `begin` comes. */
+export interface AttachRequest {
+  readonly podUid: string;
+  readonly container: string;
+  readonly stdin: boolean;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+}
+
+/** One connection to a port that the pod listens on; it stands when the answer comes. */
+export interface PortForwardRequest {
+  readonly podUid: string;
+  readonly port: number;
+}
+
 export interface CarryRequest {
-  readonly frame:
-    | { readonly $case: "tunnelId"; readonly value: string }
-    | { readonly $case: "answer"; readonly value: TunnelAnswer }
-    | { readonly $case: "data"; readonly value: Buffer }
-    | undefined;
+  readonly frame: { readonly $case: "tunnelId"; readonly value: string } | {
+    readonly $case: "answer";
+    readonly value: TunnelAnswer;
+  } | //
+  /** Of a log or a connection, or the standard output of a command. */
+  { readonly $case: "data"; readonly value: Buffer } | //
+  /** Of a command. */
+  { readonly $case: "errorData"; readonly value: Buffer } | //
+  /** The pod's half of a connection has ended; the other goes on. */
+  { readonly $case: "dataEnd"; readonly value: DataEnd } | //
+  /**
+   * How many bytes of data were passed on since this was said last. The plane sends at most 256 KiB beyond it, so
+   * that what is not data never waits behind a reader that stands still.
+   */
+  { readonly $case: "taken"; readonly value: number } | //
+  /** The last frame of a command or a connection. */
+  { readonly $case: "end"; readonly value: TunnelEnd } | undefined;
+}
+
+export interface DataEnd {
+}
+
+export interface TunnelEnd {
+  /** Of a command that ran to its end. */
+  readonly exitCode: number;
+  /** Anything else that ended it; empty when nothing went wrong. */
+  readonly failure: string;
 }
 
 /** Before any data: whether the request can be served, as an HTTP status and a message. */
@@ -368,7 +421,26 @@ export interface TunnelAnswer {
 }
 
 export interface CarryResponse {
-  readonly frame: { readonly $case: "data"; readonly value: Buffer } | undefined;
+  readonly frame:
+    | //
+    /** Standard input, or what the client sends over a connection. */
+    { readonly $case: "data"; readonly value: Buffer }
+    | //
+    /** The client listens: the command may run. */
+    { readonly $case: "begin"; readonly value: Begin }
+    | //
+    /** No more data comes. */
+    { readonly $case: "dataEnd"; readonly value: DataEnd }
+    | { readonly $case: "resize"; readonly value: TerminalSize }
+    | undefined;
+}
+
+export interface Begin {
+}
+
+export interface TerminalSize {
+  readonly width: number;
+  readonly height: number;
 }
 
 function createBaseJoinRequest(): JoinRequest {
@@ -3198,6 +3270,15 @@ export const OpenTunnel: MessageFns<OpenTunnel> = {
       case "logs":
         LogsRequest.encode(message.request.value, writer.uint32(18).fork()).join();
         break;
+      case "exec":
+        ExecRequest.encode(message.request.value, writer.uint32(26).fork()).join();
+        break;
+      case "attach":
+        AttachRequest.encode(message.request.value, writer.uint32(34).fork()).join();
+        break;
+      case "portForward":
+        PortForwardRequest.encode(message.request.value, writer.uint32(42).fork()).join();
+        break;
     }
     return writer;
   },
@@ -3231,6 +3312,30 @@ export const OpenTunnel: MessageFns<OpenTunnel> = {
             message.request = { $case: "logs", value: LogsRequest.decode(reader, reader.uint32()) };
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.request = { $case: "exec", value: ExecRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.request = { $case: "attach", value: AttachRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.request = { $case: "portForward", value: PortForwardRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3253,6 +3358,24 @@ export const OpenTunnel: MessageFns<OpenTunnel> = {
       case "logs": {
         if (object.request?.value !== undefined && object.request?.value !== null) {
           message.request = { $case: "logs", value: LogsRequest.fromPartial(object.request.value) };
+        }
+        break;
+      }
+      case "exec": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "exec", value: ExecRequest.fromPartial(object.request.value) };
+        }
+        break;
+      }
+      case "attach": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "attach", value: AttachRequest.fromPartial(object.request.value) };
+        }
+        break;
+      }
+      case "portForward": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "portForward", value: PortForwardRequest.fromPartial(object.request.value) };
         }
         break;
       }
@@ -3422,6 +3545,303 @@ export const LogsRequest: MessageFns<LogsRequest> = {
   },
 };
 
+function createBaseExecRequest(): ExecRequest {
+  return { podUid: "", container: "", command: [], stdin: false, stdout: false, stderr: false, tty: false };
+}
+
+export const ExecRequest: MessageFns<ExecRequest> = {
+  encode(message: ExecRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.podUid !== "") {
+      writer.uint32(10).string(message.podUid);
+    }
+    if (message.container !== "") {
+      writer.uint32(18).string(message.container);
+    }
+    for (const v of message.command) {
+      writer.uint32(26).string(v!);
+    }
+    if (message.stdin !== false) {
+      writer.uint32(32).bool(message.stdin);
+    }
+    if (message.stdout !== false) {
+      writer.uint32(40).bool(message.stdout);
+    }
+    if (message.stderr !== false) {
+      writer.uint32(48).bool(message.stderr);
+    }
+    if (message.tty !== false) {
+      writer.uint32(56).bool(message.tty);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExecRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExecRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.podUid = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.container = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.command.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.stdin = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.stdout = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.stderr = reader.bool();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.tty = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ExecRequest>, I>>(base?: I): ExecRequest {
+    return ExecRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ExecRequest>, I>>(object: I): ExecRequest {
+    const message = createBaseExecRequest() as any;
+    message.podUid = object.podUid ?? "";
+    message.container = object.container ?? "";
+    message.command = object.command?.map((e) => e) || [];
+    message.stdin = object.stdin ?? false;
+    message.stdout = object.stdout ?? false;
+    message.stderr = object.stderr ?? false;
+    message.tty = object.tty ?? false;
+    return message;
+  },
+};
+
+function createBaseAttachRequest(): AttachRequest {
+  return { podUid: "", container: "", stdin: false, stdout: false, stderr: false };
+}
+
+export const AttachRequest: MessageFns<AttachRequest> = {
+  encode(message: AttachRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.podUid !== "") {
+      writer.uint32(10).string(message.podUid);
+    }
+    if (message.container !== "") {
+      writer.uint32(18).string(message.container);
+    }
+    if (message.stdin !== false) {
+      writer.uint32(24).bool(message.stdin);
+    }
+    if (message.stdout !== false) {
+      writer.uint32(32).bool(message.stdout);
+    }
+    if (message.stderr !== false) {
+      writer.uint32(40).bool(message.stderr);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AttachRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAttachRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.podUid = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.container = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.stdin = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.stdout = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.stderr = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<AttachRequest>, I>>(base?: I): AttachRequest {
+    return AttachRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AttachRequest>, I>>(object: I): AttachRequest {
+    const message = createBaseAttachRequest() as any;
+    message.podUid = object.podUid ?? "";
+    message.container = object.container ?? "";
+    message.stdin = object.stdin ?? false;
+    message.stdout = object.stdout ?? false;
+    message.stderr = object.stderr ?? false;
+    return message;
+  },
+};
+
+function createBasePortForwardRequest(): PortForwardRequest {
+  return { podUid: "", port: 0 };
+}
+
+export const PortForwardRequest: MessageFns<PortForwardRequest> = {
+  encode(message: PortForwardRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.podUid !== "") {
+      writer.uint32(10).string(message.podUid);
+    }
+    if (message.port !== 0) {
+      writer.uint32(16).uint32(message.port);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PortForwardRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePortForwardRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.podUid = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.port = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PortForwardRequest>, I>>(base?: I): PortForwardRequest {
+    return PortForwardRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PortForwardRequest>, I>>(object: I): PortForwardRequest {
+    const message = createBasePortForwardRequest() as any;
+    message.podUid = object.podUid ?? "";
+    message.port = object.port ?? 0;
+    return message;
+  },
+};
+
 function createBaseCarryRequest(): CarryRequest {
   return { frame: undefined };
 }
@@ -3437,6 +3857,18 @@ export const CarryRequest: MessageFns<CarryRequest> = {
         break;
       case "data":
         writer.uint32(26).bytes(message.frame.value);
+        break;
+      case "errorData":
+        writer.uint32(82).bytes(message.frame.value);
+        break;
+      case "dataEnd":
+        DataEnd.encode(message.frame.value, writer.uint32(90).fork()).join();
+        break;
+      case "taken":
+        writer.uint32(96).uint32(message.frame.value);
+        break;
+      case "end":
+        TunnelEnd.encode(message.frame.value, writer.uint32(106).fork()).join();
         break;
     }
     return writer;
@@ -3479,6 +3911,38 @@ export const CarryRequest: MessageFns<CarryRequest> = {
             message.frame = { $case: "data", value: Buffer.from(reader.bytes()) };
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.frame = { $case: "errorData", value: Buffer.from(reader.bytes()) };
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.frame = { $case: "dataEnd", value: DataEnd.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.frame = { $case: "taken", value: reader.uint32() };
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.frame = { $case: "end", value: TunnelEnd.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3515,7 +3979,141 @@ export const CarryRequest: MessageFns<CarryRequest> = {
         }
         break;
       }
+      case "errorData": {
+        if (object.frame?.value !== undefined && object.frame?.value !== null) {
+          message.frame = { $case: "errorData", value: object.frame.value };
+        }
+        break;
+      }
+      case "dataEnd": {
+        if (object.frame?.value !== undefined && object.frame?.value !== null) {
+          message.frame = { $case: "dataEnd", value: DataEnd.fromPartial(object.frame.value) };
+        }
+        break;
+      }
+      case "taken": {
+        if (object.frame?.value !== undefined && object.frame?.value !== null) {
+          message.frame = { $case: "taken", value: object.frame.value };
+        }
+        break;
+      }
+      case "end": {
+        if (object.frame?.value !== undefined && object.frame?.value !== null) {
+          message.frame = { $case: "end", value: TunnelEnd.fromPartial(object.frame.value) };
+        }
+        break;
+      }
     }
+    return message;
+  },
+};
+
+function createBaseDataEnd(): DataEnd {
+  return {};
+}
+
+export const DataEnd: MessageFns<DataEnd> = {
+  encode(_: DataEnd, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DataEnd {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDataEnd() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<DataEnd>, I>>(base?: I): DataEnd {
+    return DataEnd.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<DataEnd>, I>>(_: I): DataEnd {
+    const message = createBaseDataEnd() as any;
+    return message;
+  },
+};
+
+function createBaseTunnelEnd(): TunnelEnd {
+  return { exitCode: 0, failure: "" };
+}
+
+export const TunnelEnd: MessageFns<TunnelEnd> = {
+  encode(message: TunnelEnd, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.exitCode !== 0) {
+      writer.uint32(8).uint32(message.exitCode);
+    }
+    if (message.failure !== "") {
+      writer.uint32(18).string(message.failure);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TunnelEnd {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTunnelEnd() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.exitCode = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.failure = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<TunnelEnd>, I>>(base?: I): TunnelEnd {
+    return TunnelEnd.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TunnelEnd>, I>>(object: I): TunnelEnd {
+    const message = createBaseTunnelEnd() as any;
+    message.exitCode = object.exitCode ?? 0;
+    message.failure = object.failure ?? "";
     return message;
   },
 };
@@ -3597,6 +4195,15 @@ export const CarryResponse: MessageFns<CarryResponse> = {
       case "data":
         writer.uint32(10).bytes(message.frame.value);
         break;
+      case "begin":
+        Begin.encode(message.frame.value, writer.uint32(82).fork()).join();
+        break;
+      case "dataEnd":
+        DataEnd.encode(message.frame.value, writer.uint32(90).fork()).join();
+        break;
+      case "resize":
+        TerminalSize.encode(message.frame.value, writer.uint32(98).fork()).join();
+        break;
     }
     return writer;
   },
@@ -3620,6 +4227,30 @@ export const CarryResponse: MessageFns<CarryResponse> = {
             }
 
             message.frame = { $case: "data", value: Buffer.from(reader.bytes()) };
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.frame = { $case: "begin", value: Begin.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.frame = { $case: "dataEnd", value: DataEnd.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.frame = { $case: "resize", value: TerminalSize.decode(reader, reader.uint32()) };
             continue;
           }
         }
@@ -3646,7 +4277,135 @@ export const CarryResponse: MessageFns<CarryResponse> = {
         }
         break;
       }
+      case "begin": {
+        if (object.frame?.value !== undefined && object.frame?.value !== null) {
+          message.frame = { $case: "begin", value: Begin.fromPartial(object.frame.value) };
+        }
+        break;
+      }
+      case "dataEnd": {
+        if (object.frame?.value !== undefined && object.frame?.value !== null) {
+          message.frame = { $case: "dataEnd", value: DataEnd.fromPartial(object.frame.value) };
+        }
+        break;
+      }
+      case "resize": {
+        if (object.frame?.value !== undefined && object.frame?.value !== null) {
+          message.frame = { $case: "resize", value: TerminalSize.fromPartial(object.frame.value) };
+        }
+        break;
+      }
     }
+    return message;
+  },
+};
+
+function createBaseBegin(): Begin {
+  return {};
+}
+
+export const Begin: MessageFns<Begin> = {
+  encode(_: Begin, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Begin {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBegin() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Begin>, I>>(base?: I): Begin {
+    return Begin.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Begin>, I>>(_: I): Begin {
+    const message = createBaseBegin() as any;
+    return message;
+  },
+};
+
+function createBaseTerminalSize(): TerminalSize {
+  return { width: 0, height: 0 };
+}
+
+export const TerminalSize: MessageFns<TerminalSize> = {
+  encode(message: TerminalSize, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.width !== 0) {
+      writer.uint32(8).uint32(message.width);
+    }
+    if (message.height !== 0) {
+      writer.uint32(16).uint32(message.height);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TerminalSize {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTerminalSize() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.width = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.height = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<TerminalSize>, I>>(base?: I): TerminalSize {
+    return TerminalSize.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TerminalSize>, I>>(object: I): TerminalSize {
+    const message = createBaseTerminalSize() as any;
+    message.width = object.width ?? 0;
+    message.height = object.height ?? 0;
     return message;
   },
 };

@@ -38,10 +38,10 @@ export interface AgentCoreParts {
   readonly runtime: ContainerRuntime;
   readonly facts: KeptFacts;
   readonly client: PlaneClient;
+  readonly dialer: PodDialer;
   readonly volumes: PodVolumes;
   readonly terminationLogs: TerminationLogs;
   readonly takenPorts: NodeAgentParts['takenPorts'];
-  readonly dialer: PodDialer;
   readonly openHolds: (onChange: HoldsParts['onChange']) => Promise<Holds>;
   /** From the config file and flags: the node's own, which operators cannot change from the plane. */
   readonly labels: { readonly [key: string]: string };
@@ -66,7 +66,7 @@ export interface AgentCore {
 const ENGINE_VERSION = { periodMs: 600_000, retryMs: 10_000 };
 
 export async function startAgentCore(parts: AgentCoreParts): Promise<AgentCore> {
-  const { nodeName, dataDir, files, runtime, facts, client, machineTime, version, logger } = parts;
+  const { nodeName, dataDir, files, runtime, facts, client, dialer, machineTime, version, logger } = parts;
   const unreadable = (what: string) => (error: unknown) =>
     logger.error({ err: error }, `${what} cannot be read or written; the agent goes on without it`);
   const bodies = await openBodyFiles(join(dataDir, 'bodies'), files);
@@ -148,14 +148,13 @@ export async function startAgentCore(parts: AgentCoreParts): Promise<AgentCore> 
   };
   agent.setDesired(desired.current());
 
-  const stopping = new AbortController();
-  const { dialer } = parts;
   const waiting = (podUid: string, container: string) => {
     const record = pods.get(podUid)?.record;
     const memory = agent.memoryOf(podUid, container);
     const why = record && waitingReason(record, container, '', undefined, memory, monotonicNow());
     return { podName: record?.name ?? '', reason: why?.reason ?? 'ContainerCreating' };
   };
+  const stopping = new AbortController();
   const session = startSyncSession({
     client,
     desired,

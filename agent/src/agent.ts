@@ -59,6 +59,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     runtime: createDockerRuntime({ socketPath: options.dockerSocket, owner: ownerOf(identity) }),
     facts,
     client: createPlaneClient(identity),
+    dialer: createPodDialer(),
     openHolds: (onChange) =>
       openHolds({
         directory: holdDirectory(dataDir),

@@ -1,5 +1,5 @@
 // Runs commands as a person would type them, from the root of the checkout.
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -48,6 +48,41 @@ export function tryRun(command: string, args: readonly string[], options: RunOpt
     child.stdin.on('error', () => {});
     child.stdin.end(options.input ?? '');
   });
+}
+
+export interface Running {
+  readonly child: ChildProcess;
+  /** All that it printed so far. */
+  readonly said: () => string;
+  /** Resolves when it has ended. */
+  readonly stop: (signal?: NodeJS.Signals) => Promise<void>;
+}
+
+/** Begins a command that runs until it is stopped. */
+export function begin(
+  command: string,
+  args: readonly string[],
+  { env = {}, input = false }: { readonly env?: RunOptions['env']; readonly input?: boolean } = {},
+): Running {
+  const child = spawn(command, [...args], {
+    cwd: ROOT,
+    env: { ...process.env, ...env },
+    stdio: [input ? 'pipe' : 'ignore', 'pipe', 'pipe'],
+  });
+  let said = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream?.on('data', (chunk) => {
+      said += chunk;
+    });
+  const ended = new Promise<void>((resolve) => child.on('close', () => resolve()));
+  return {
+    child,
+    said: () => said,
+    stop: async (signal = 'SIGINT') => {
+      child.kill(signal);
+      await ended;
+    },
+  };
 }
 
 /** Answers what it printed; fails with all it said when its exit code is not 0. */

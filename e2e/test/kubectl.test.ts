@@ -7,7 +7,7 @@ import { eventually } from '../src/eventually.ts';
 import { KUBECONFIG, NODES, tryKubectl } from '../src/fleet.ts';
 import { installedVersions, WANTED } from '../src/kubectl-versions.ts';
 import { BUSYBOX } from '../src/manifests.ts';
-import type { Ran, RunOptions } from '../src/run.ts';
+import { begin, type Ran, type RunOptions } from '../src/run.ts';
 
 const installed = await installedVersions();
 const present = WANTED.filter((version) => installed.has(version));
@@ -21,18 +21,16 @@ describe.each(present)('kubectl %s', (version) => {
   const port = 8200 + Number(version.split('.')[1] ?? 0);
   let cache: string;
 
+  const words = (args: readonly string[]) => [
+    ...(version === ('any' as never) ? [] : ['--version', version]),
+    '--cache-dir',
+    cache,
+    '-n',
+    namespace,
+    ...args,
+  ];
   const tryRun = (args: readonly string[], options: RunOptions = {}): Promise<Ran> =>
-    tryKubectl(
-      [
-        ...(version === ('any' as never) ? [] : ['--version', version]),
-        '--cache-dir',
-        cache,
-        '-n',
-        namespace,
-        ...args,
-      ],
-      { ...options, env: { KUBECONFIG } },
-    );
+    tryKubectl(words(args), { ...options, env: { KUBECONFIG } });
   const kubectl = async (...args: string[]): Promise<string> => {
     const { code, stdout, stderr } = await tryRun(args);
     if (code !== 0) throw new Error(`kubectl ${args.join(' ')}: exit code ${code}\n${stdout}${stderr}`);
@@ -187,13 +185,11 @@ describe.each(present)('kubectl %s', (version) => {
     expect(
       (await kubectl('logs', '-l', 'app=talker', '--tail=1', '--prefix')).match(/\[pod\/talker-/g),
     ).toHaveLength(3);
-    const stop = new AbortController();
-    const following = tryRun(['logs', '-f', pod, '--tail=1'], { signal: stop.signal });
-    await new Promise((resolve) => setTimeout(resolve, 1500));
-    stop.abort();
-    const { stdout } = await following;
+    const following = begin('hack/kubectl', words(['logs', '-f', pod, '--tail=1']), { env: { KUBECONFIG } });
+    await eventually('four lines', () => (following.said().match(/servus \d+\n/g) ?? []).length > 3);
+    await following.stop();
+    const stdout = following.said();
     const numbers = [...stdout.matchAll(/servus (\d+)/g)].map(([, number]) => Number(number));
-    expect(numbers.length).toBeGreaterThan(3);
     expect(numbers).toEqual(numbers.map((_, index) => (numbers[0] ?? 0) + index));
     expect((await tryRun(['logs', pod, '--previous'])).stderr).toContain(
       `previous terminated container "talker" in pod "${pod}" not found`,

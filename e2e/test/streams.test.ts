@@ -1,5 +1,4 @@
 // exec, attach, cp and port-forward as people type them, with every kubectl of this machine, on a real fleet.
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -11,7 +10,7 @@ import { eventually } from '../src/eventually.ts';
 import { addressOf, apply, fleet, inNode, KUBECONFIG, kubectl } from '../src/fleet.ts';
 import { type Client, streamingClients } from '../src/kubectl-versions.ts';
 import { BUSYBOX } from '../src/manifests.ts';
-import { type Ran, ROOT, type RunOptions, tryRun } from '../src/run.ts';
+import { begin as beginRun, type Ran, type Running, type RunOptions, tryRun } from '../src/run.ts';
 
 const NAMESPACE = 'streams';
 const NODE = 'node1';
@@ -93,30 +92,8 @@ const inShell = ({ path, env }: Client, script: string, options: RunOptions = {}
   });
 const inMain = (script: string) => ['exec', pod, '-c', 'main', '--', 'sh', '-c', script];
 
-/** Runs until `stop`; what it said so far is there. */
-function begin(client: Client, args: readonly string[], input = false) {
-  const child = spawn(client.path, words(args), {
-    cwd: ROOT,
-    env: { ...process.env, ...client.env, KUBECONFIG },
-    stdio: [input ? 'pipe' : 'ignore', 'pipe', 'pipe'],
-  });
-  let said = '';
-  child.stdout?.on('data', (chunk) => {
-    said += chunk;
-  });
-  child.stderr?.on('data', (chunk) => {
-    said += chunk;
-  });
-  const ended = new Promise<void>((resolve) => child.on('close', () => resolve()));
-  return {
-    child,
-    said: () => said,
-    stop: async (signal: NodeJS.Signals = 'SIGINT') => {
-      child.kill(signal);
-      await ended;
-    },
-  };
-}
+const begin = ({ path, env }: Client, args: readonly string[], input = false): Running =>
+  beginRun(path, words(args), { env: { ...env, KUBECONFIG }, input });
 
 /** The lines of ps in the container that have this in them. */
 const processes = async (what: string) =>

@@ -7,8 +7,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { textOf } from '../src/downtime-watch.ts';
 import { eventually } from '../src/eventually.ts';
 import { bootMachine, type Machine } from '../src/machine.ts';
-import { web } from '../src/manifests.ts';
-import { run } from '../src/run.ts';
+import { BUSYBOX, web } from '../src/manifests.ts';
+import { begin, run } from '../src/run.ts';
 
 const PORT = 8103;
 let machine: Machine;
@@ -110,6 +110,31 @@ describe('a machine with systemd', () => {
     );
     await kubectl(['rollout', 'status', 'ds/web', '--timeout=60s']);
     expect(await page()).toBe('metal');
+  });
+
+  it('lets its agent into the network of a pod, to forward a port of its localhost', async () => {
+    const command = 'mkdir /www; echo inside > /www/index.html; exec httpd -f -p 127.0.0.1:8080 -h /www';
+    const spec = {
+      terminationGracePeriodSeconds: 0,
+      containers: [{ name: 'inner', image: BUSYBOX, command: ['sh', '-c', command] }],
+    };
+    const labels = { app: 'inner' };
+    const set = {
+      apiVersion: 'apps/v1',
+      kind: 'DaemonSet',
+      metadata: { name: 'inner' },
+      spec: { selector: { matchLabels: labels }, template: { metadata: { labels }, spec } },
+    };
+    await kubectl(['apply', '-f', '-'], JSON.stringify(set));
+    await kubectl(['rollout', 'status', 'ds/inner', '--timeout=60s']);
+    const forwarding = begin('hack/kubectl', ['port-forward', 'ds/inner', ':8080'], {
+      env: { KUBECONFIG: kubeconfig },
+    });
+    const port = await eventually('forwarding', () => /127\.0\.0\.1:(\d+) ->/.exec(forwarding.said())?.[1]);
+    expect(await textOf(`http://127.0.0.1:${port}/`)).toBe('inside');
+    await forwarding.stop();
+    await kubectl(['delete', 'ds', 'inner', '--cascade=foreground']);
+    await eventually('its containers are gone', async () => !(await containers()).includes(','));
   });
 
   it('a second machine cannot take its name', async () => {

@@ -158,6 +158,7 @@ export function createMachine(parts: MachineParts): Machine {
         runtime: overSocket(watched, () => kernel),
         facts: { now: () => ({ ...FACTS, ip: '10.0.0.1', bootId }), keep: () => {} },
         client: link.client(),
+        dialer: { dial: () => Promise.reject(new Error('no ports here')), close: () => {} },
         labels: parts.labels,
         taints: [],
         minOomScoreAdjust: -1000,

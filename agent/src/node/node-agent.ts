@@ -467,6 +467,8 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
   return {
     setDesired: (desired) => {
       told = desired;
+      // Until there is a look, what is known of the pods is judged by what was told, minReadySeconds above all.
+      if (view.unseen && told) view = { ...view, desired: resolveDesired(told, bodies) };
       loop.wake();
     },
     wake: loop.wake,

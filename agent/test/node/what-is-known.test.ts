@@ -87,6 +87,15 @@ describe('minReadySeconds', () => {
     expect(said()).toEqual(WELL);
   });
 
+  it('is kept to while the engine does not answer a new agent', async () => {
+    await slow();
+    await world.pass(300);
+    world.engine.setDown(true);
+    await world.restart();
+    await world.until('the look failed', () => world.now().agent.settled());
+    expect(pod()).toMatchObject({ ready: true, available: false, unknown: true });
+  });
+
   it('begins anew with another container, also when nobody listens to reports', async () => {
     await slow();
     await world.pass(601);

@@ -24,9 +24,15 @@ export function markReady(
   return { bootId: now.bootId, sinceMs: now.upMs, containers };
 }
 
-/** How long until it has been ready for `minReadyMs`: 0 when it has, undefined when it is not ready. */
-export const availableInMs = (
+/**
+ * How long until it has been ready for `minReadyMs`: 0 when it has, undefined when it is not ready. A mark of an
+ * earlier start of the machine tells nothing of how long: all of it is still to come.
+ */
+export function availableInMs(
   mark: ReadyMark | undefined,
   minReadyMs: number,
   now: MachineTime,
-): number | undefined => mark && Math.max(0, mark.sinceMs + minReadyMs - now.upMs);
+): number | undefined {
+  if (!mark) return undefined;
+  return mark.bootId === now.bootId ? Math.max(0, mark.sinceMs + minReadyMs - now.upMs) : minReadyMs;
+}

@@ -28,6 +28,8 @@ describe('how long until it is available', () => {
     ['not long enough', since(100), 50, 50],
     ['just long enough', since(50), 50, 0],
     ['much longer', since(10), 50, 0],
+    ['much longer, before the machine started anew', since(10, 'c1', 'boot-0'), 50, 50],
+    ['before the machine started anew, later by its clock', since(900, 'c1', 'boot-0'), 50, 50],
   ])('%s', (_what, mark, minReadyMs, wanted) => {
     expect(availableInMs(mark, minReadyMs, at(100))).toBe(wanted);
   });

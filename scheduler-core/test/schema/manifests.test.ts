@@ -13,7 +13,8 @@ const inFolder = (folder: string) => globSync('*.yaml', { cwd: folder }).map((fi
 const SHARED = join(ROOT, '../shared/manifests');
 const daemonSetsIn = (folder: string) =>
   inFolder(folder).flatMap((path) =>
-    parseAllDocuments(readFileSync(path, 'utf8'))
+    // As kubectl reads them: 0644 is octal.
+    parseAllDocuments(readFileSync(path, 'utf8'), { version: '1.1' })
       .map((document) => ({ name: basename(path), json: document.toJS() as { kind?: string } | null }))
       .filter(({ json }) => json?.kind === 'DaemonSet'),
   );

@@ -71,7 +71,6 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     volumes: openPodVolumes(join(dataDir, 'pods'), systemMounts),
     terminationLogs: openTerminationLogs(join(dataDir, 'termination-logs')),
     takenPorts,
-    dialer: createPodDialer(),
     labels: options.labels,
     taints: options.taints,
     ...(options.maintenanceWindows ? { maintenanceWindows: options.maintenanceWindows } : {}),

@@ -5,12 +5,15 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Maintenance, NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
 import { holdText } from '@fleetset/scheduler-core/node/hold';
+import { type NodePressure, pressureTaints } from '@fleetset/scheduler-core/node/node-pressure';
 import type { MaintenanceWindow } from '@fleetset/scheduler-core/schema/rollout-policy';
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
 import type { Logger } from 'pino';
 import { every } from './every.ts';
 import { createFacts } from './facts/kept-facts.ts';
+import { createKeptPressure } from './facts/kept-pressure.ts';
 import { type MachineFacts, machineTime } from './facts/machine-facts.ts';
+import { readLevels } from './facts/machine-levels.ts';
 import { automaticLabels, nodeStatus } from './facts/node-status.ts';
 import { holdDirectory } from './holds/hold-file.ts';
 import { openHolds, tellHolds } from './holds/holds.ts';
@@ -20,6 +23,8 @@ import { buildReport } from './node/build-report.ts';
 import { bodiesOf, bodiesOfPod } from './node/desired-state.ts';
 import { type NodeAgent, startNodeAgent } from './node/node-agent.ts';
 import { createReporter } from './node/reporter.ts';
+import { DEFAULT_NODE_SETTINGS, type NodeSettings } from './node-settings.ts';
+import type { RuntimeInfo } from './runtime/container-runtime.ts';
 import { createDockerRuntime } from './runtime/docker-runtime.ts';
 import { openBodyFiles } from './state/body-files.ts';
 import { openDesiredFile } from './state/desired-file.ts';
@@ -38,6 +43,8 @@ export interface AgentOptions {
   readonly taints: readonly Taint[];
   /** From the config file: when this node may be changed, instead of what policies say. Already checked. */
   readonly maintenanceWindows?: readonly MaintenanceWindow[];
+  /** Absent: the defaults. */
+  readonly node?: NodeSettings;
   readonly version: string;
   readonly logger: Logger;
 }
@@ -51,10 +58,10 @@ export interface Agent {
 /** The agent cannot be started as it is; the message says what to do. */
 export class AgentNotReady extends Error {}
 
-const ENGINE_VERSION = { periodMs: 600_000, retryMs: 10_000 };
+const ENGINE_INFO = { periodMs: 600_000, retryMs: 10_000 };
 
 export async function startAgent(options: AgentOptions): Promise<Agent> {
-  const { dataDir, logger, version } = options;
+  const { dataDir, logger, version, node: settings = DEFAULT_NODE_SETTINGS } = options;
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const identity = await readIdentity(dataDir);
   if (!identity)
@@ -68,9 +75,13 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const desired = await openDesiredFile(dataDir, unreadable('desired.pb'));
   const pods = await openPodBook(dataDir, unreadable('pods.json'));
   const events = createAgentEvents();
-  const runtime = createDockerRuntime({ socketPath: options.dockerSocket, owner: ownerOf(identity) });
+  const runtime = createDockerRuntime({
+    socketPath: options.dockerSocket,
+    owner: ownerOf(identity),
+    logs: settings.logs,
+  });
   const facts = createFacts();
-  let engineVersion: string | undefined;
+  let engine: RuntimeInfo | undefined;
   const monotonicNow = () => performance.now();
   const holds = await openHolds({
     directory: holdDirectory(dataDir),
@@ -83,6 +94,14 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     },
     onProblem: (problem) => logger.warn(problem),
   });
+  const pressure = createKeptPressure({
+    nodeName,
+    settings,
+    read: () => readLevels({ nodefs: dataDir, imagefs: engine?.rootDir }),
+    events,
+    monotonicNow,
+  });
+  const ownTaints = () => withPressure(options.taints, pressure.now());
   const ownLabels = () => ({ ...options.labels, ...automaticLabels(nodeName, facts.now()) });
 
   const agent: NodeAgent = startNodeAgent({
@@ -92,7 +111,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     bodies,
     events,
     ownLabels,
-    ownTaints: () => options.taints,
+    ownTaints,
     held: () => holdText(holds.current()),
     nodeIp: () => facts.now().ip,
     volumes: openPodVolumes(join(dataDir, 'pods'), systemMounts),
@@ -110,14 +129,16 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         pods,
         bodies,
         labels: ownLabels(),
-        taints: options.taints,
+        taints: ownTaints(),
         status: nodeStatus({
           nodeName,
           facts: facts.now(),
           agentVersion: version,
-          runtimeVersion: engineVersion,
+          runtimeVersion: engine?.version,
           engineTrouble: agent.engineTrouble(),
           held: holdText(holds.current()),
+          pressure: pressure.now(),
+          reserved: settings.reserved,
         }),
         holds: holds.current(),
         maintenance: maintenanceOf(options.maintenanceWindows),
@@ -170,15 +191,17 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     },
   });
   const asking = new AbortController();
-  void every(ENGINE_VERSION, asking.signal, async () => {
-    engineVersion = (await runtime.info()).version;
+  void every(ENGINE_INFO, asking.signal, async () => {
+    engine = await runtime.info();
     reporter.changed();
   });
-  // The probes ask where the node is now.
-  facts.keep(asking.signal, () => {
+  const changed = () => {
     agent.wake();
     reporter.changed();
-  });
+  };
+  // The probes ask where the node is now.
+  facts.keep(asking.signal, changed);
+  pressure.keep(asking.signal, changed);
   return {
     nodeName,
     stop: async () => {
@@ -191,6 +214,14 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     },
   };
 }
+
+/** One that its owner set for good is not there twice. */
+const withPressure = (taints: readonly Taint[], pressure: NodePressure): readonly Taint[] => [
+  ...taints,
+  ...pressureTaints(pressure).filter(
+    ({ key, effect }) => !taints.some((own) => own.key === key && own.effect === effect),
+  ),
+];
 
 /** Nothing of the fleet is to run here any more. */
 const nothingMore = (before: NodeDesired | undefined): NodeDesired => ({

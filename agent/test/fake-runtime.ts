@@ -231,6 +231,7 @@ export function createFakeEngine(): FakeEngine {
         version: 'fake://1',
         operatingSystem: 'memory',
         kernelVersion: '0',
+        rootDir: '/',
       })),
     list: () => call('list', '', () => [...held.values()].filter((one) => one.owner === owner).map(shown)),
     hasImage: (image) => call('hasImage', '', () => images.has(image)),

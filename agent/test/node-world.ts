@@ -14,6 +14,7 @@ import { type Holds, openHolds, tellHolds } from '../src/holds/holds.ts';
 import { type AgentEvents, createAgentEvents } from '../src/node/agent-events.ts';
 import { buildReport } from '../src/node/build-report.ts';
 import { type NodeAgent, startNodeAgent } from '../src/node/node-agent.ts';
+import { DEFAULT_NODE_SETTINGS } from '../src/node-settings.ts';
 import type { ContainerRuntime } from '../src/runtime/container-runtime.ts';
 import { type BodyFiles, openBodyFiles } from '../src/state/body-files.ts';
 import { openPodBook, type PodBook } from '../src/state/pod-book.ts';
@@ -299,6 +300,8 @@ const statusOf = (agent: NodeAgent): NodeStatus =>
     agentVersion: '0',
     runtimeVersion: undefined,
     engineTrouble: agent.engineTrouble(),
+    pressure: {},
+    reserved: DEFAULT_NODE_SETTINGS.reserved,
   });
 
 /** For tests of the node loop: what waits, waits for the faked clock; what reads the disk does not. */

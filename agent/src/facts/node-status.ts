@@ -1,5 +1,7 @@
 // The node's own labels and the part of NodeStatus that it tells, from its facts.
+import { type NodePressure, pressureConditions } from '@fleetset/scheduler-core/node/node-pressure';
 import type { NodeCondition, NodeStatus } from '@fleetset/scheduler-core/schema/node';
+import type { NodeSettings } from '../node-settings.ts';
 import type { MachineFacts } from './machine-facts.ts';
 
 /** As Kubernetes sets them on every node. They win over a config file that says otherwise. */
@@ -23,20 +25,20 @@ export interface NodeStatusInput {
   readonly engineTrouble: string | undefined;
   /** Who holds the node, and why. */
   readonly held?: string | undefined;
+  readonly pressure: NodePressure;
+  readonly reserved: NodeSettings['reserved'];
 }
 
 export function nodeStatus(input: NodeStatusInput): NodeStatus {
-  const { facts, nodeName } = input;
-  const resources = {
-    cpu: String(facts.cpus),
-    memory: `${Math.floor(facts.memoryBytes / 1024)}Ki`,
-    ...(facts.diskBytes > 0 ? { 'ephemeral-storage': `${Math.floor(facts.diskBytes / 1024)}Ki` } : {}),
-    pods: '110',
-  };
+  const { facts, nodeName, reserved } = input;
   return {
-    capacity: resources,
-    allocatable: resources,
-    conditions: [readyCondition(input.engineTrouble), ...(input.held ? [heldCondition(input.held)] : [])],
+    capacity: resources(facts, NOTHING_RESERVED),
+    allocatable: resources(facts, reserved),
+    conditions: [
+      ...pressureConditions(input.pressure),
+      readyCondition(input.engineTrouble),
+      ...(input.held ? [heldCondition(input.held)] : []),
+    ],
     addresses: [
       ...(facts.ip ? [{ type: 'InternalIP', address: facts.ip }] : []),
       { type: 'Hostname', address: nodeName },
@@ -54,6 +56,21 @@ export function nodeStatus(input: NodeStatusInput): NodeStatus {
       operatingSystem: facts.operatingSystem,
       architecture: facts.architecture,
     },
+  };
+}
+
+const NOTHING_RESERVED: NodeSettings['reserved'] = { cpuMillis: 0, memoryBytes: 0, diskBytes: 0 };
+const MAX_PODS = '110';
+
+/** What is left when `reserved` is taken away; never less than nothing. */
+function resources(facts: MachineFacts, reserved: NodeSettings['reserved']) {
+  const millis = Math.max(0, facts.cpus * 1000 - reserved.cpuMillis);
+  const kibibytes = (all: number, kept: number) => `${Math.max(0, Math.floor((all - kept) / 1024))}Ki`;
+  return {
+    cpu: millis % 1000 === 0 ? String(millis / 1000) : `${millis}m`,
+    memory: kibibytes(facts.memoryBytes, reserved.memoryBytes),
+    ...(facts.diskBytes > 0 ? { 'ephemeral-storage': kibibytes(facts.diskBytes, reserved.diskBytes) } : {}),
+    pods: MAX_PODS,
   };
 }
 

@@ -25,6 +25,8 @@ export interface RuntimeContainer {
   readonly error?: string;
   /** On the engine's own network. */
   readonly ip?: string;
+  /** Of its first process while it runs, as the engine counts. */
+  readonly pid?: number;
 }
 
 /** One container to create, in the engine's terms but not in its spelling. */
@@ -80,6 +82,8 @@ export interface RuntimeInfo {
   readonly version: string;
   readonly operatingSystem: string;
   readonly kernelVersion: string;
+  /** Where it keeps images and containers, by its own view of the file system. */
+  readonly rootDir: string;
 }
 
 export interface LogOptions {

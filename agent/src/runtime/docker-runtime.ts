@@ -1,6 +1,7 @@
 // Docker as the agent's container engine. The only file that speaks to it.
 import { PassThrough, Readable } from 'node:stream';
 import Docker from 'dockerode';
+import { DEFAULT_NODE_SETTINGS, type LogSettings } from '../node-settings.ts';
 import { withinTimer } from '../timer-limit.ts';
 import { labelsOf, OWNER_LABEL } from './container-labels.ts';
 import {
@@ -21,16 +22,20 @@ const INSPECT_TIMEOUT_MS = 3000;
 /** Creating and starting wait for the disk and for other containers. */
 const SLOW_CALL_TIMEOUT_MS = 120_000;
 const EVENTS_RETRY_MS = 1000;
-/** As kubelet rotates container logs. */
-const LOG_CONFIG = { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '5' } };
 
 export interface DockerOptions {
   readonly socketPath: string;
   /** Whose containers are seen and made: cluster and node. */
   readonly owner: string;
+  /** How far a container's log may grow; absent: the default. */
+  readonly logs?: LogSettings;
 }
 
-export function createDockerRuntime({ socketPath, owner }: DockerOptions): ContainerRuntime {
+export function createDockerRuntime({
+  socketPath,
+  owner,
+  logs: limits = DEFAULT_NODE_SETTINGS.logs,
+}: DockerOptions): ContainerRuntime {
   // The others are said so that no DOCKER_HOST of the environment leads to another engine.
   const docker = new Docker({ socketPath, host: '', protocol: 'http' });
   const filters = JSON.stringify({ label: [`${OWNER_LABEL}=${owner}`] });
@@ -62,11 +67,13 @@ export function createDockerRuntime({ socketPath, owner }: DockerOptions): Conta
         ServerVersion?: string;
         OperatingSystem?: string;
         KernelVersion?: string;
+        DockerRootDir?: string;
       };
       return {
         version: `docker://${info.ServerVersion ?? ''}`,
         operatingSystem: info.OperatingSystem ?? '',
         kernelVersion: info.KernelVersion ?? '',
+        rootDir: info.DockerRootDir ?? '',
       };
     },
     hasImage: async (image) => (await inspectImage(docker, image)) !== undefined,
@@ -84,7 +91,7 @@ export function createDockerRuntime({ socketPath, owner }: DockerOptions): Conta
     create: async (settings) => {
       const container = await call(
         'create container',
-        (abortSignal) => docker.createContainer({ ...createOptions(settings, owner), abortSignal }),
+        (abortSignal) => docker.createContainer({ ...createOptions(settings, owner, limits), abortSignal }),
         SLOW_CALL_TIMEOUT_MS,
       );
       return container.id;
@@ -225,7 +232,11 @@ async function importHolder(docker: Docker): Promise<void> {
   );
 }
 
-function createOptions(settings: ContainerSettings, owner: string): Docker.ContainerCreateOptions {
+function createOptions(
+  settings: ContainerSettings,
+  owner: string,
+  { maxBytes, maxFiles }: LogSettings,
+): Docker.ContainerCreateOptions {
   const { network, entrypoint, identity, ports } = settings;
   const portKey = (port: (typeof ports)[number]) => `${port.containerPort}/${port.protocol}`;
   const holder = settings.image === HOLDER_IMAGE;
@@ -248,7 +259,10 @@ function createOptions(settings: ContainerSettings, owner: string): Docker.Conta
     HostConfig: {
       NetworkMode: networkMode(network),
       RestartPolicy: { Name: 'no' },
-      LogConfig: LOG_CONFIG,
+      LogConfig: {
+        Type: 'json-file',
+        Config: { 'max-size': String(maxBytes), 'max-file': String(maxFiles) },
+      },
       Mounts: settings.mounts.map(({ source, target, readOnly, propagation }) => ({
         Type: 'bind',
         Source: source,

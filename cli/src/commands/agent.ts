@@ -13,19 +13,21 @@ import {
   ownSettings,
 } from './agent-settings.ts';
 import type { Command } from './command.ts';
+import { DEFAULT_LOCAL_ADDRESS } from './node-settings.ts';
 
 export const agentCommand: Command = {
   help: `Usage: fleetset agent [flags]
 
 Runs the pods that belong on this machine, through Docker. SIGTERM leaves them running.
 
-  --config FILE                   YAML with the keys dataDir, nodeName, labels, taints, timeZone, maintenanceWindows,
-                                  dockerSocket, logLevel
+  --config FILE                   YAML; docs/agent-settings.md lists its keys
   --data-dir DIR                  where identity and state live (default ${DEFAULT_AGENT_DIR})
   --node-labels K=V[,K=V...]      labels of this node, beside the automatic ones
   --register-with-taints K=V:EFFECT[,...]
                                   taints of this node
   --docker-socket PATH            the Docker engine (default /var/run/docker.sock)
+  --local-address HOST:PORT       where it answers /healthz, /readyz, /metrics and /pods, to anybody (default
+                                  ${DEFAULT_LOCAL_ADDRESS}; off: nowhere)
   --log-level LEVEL               trace, debug, info, warn or error (default info)
 
 Labels and taints set here belong to the node: kubectl cannot change them. timeZone (such as Europe/Berlin; default: the

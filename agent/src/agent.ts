@@ -18,9 +18,13 @@ import { automaticLabels, nodeStatus } from './facts/node-status.ts';
 import { holdDirectory } from './holds/hold-file.ts';
 import { openHolds, tellHolds } from './holds/holds.ts';
 import { ownerOf, readIdentity } from './identity/identity-files.ts';
+import { localAnswers } from './local/local-answers.ts';
+import { startLocalServer } from './local/local-server.ts';
+import { createMeters, meteredRuntime } from './local/meters.ts';
 import { createAgentEvents } from './node/agent-events.ts';
 import { buildReport } from './node/build-report.ts';
 import { bodiesOf, bodiesOfPod } from './node/desired-state.ts';
+import { loggedEvents } from './node/logged-events.ts';
 import { type NodeAgent, startNodeAgent } from './node/node-agent.ts';
 import { createReporter } from './node/reporter.ts';
 import { DEFAULT_NODE_SETTINGS, type NodeSettings } from './node-settings.ts';
@@ -47,10 +51,16 @@ export interface AgentOptions {
   readonly node?: NodeSettings;
   readonly version: string;
   readonly logger: Logger;
+  /** The node loop went round: for a watchdog. */
+  readonly onPass?: () => void;
 }
 
 export interface Agent {
   readonly nodeName: string;
+  /** Undefined while it does not answer locally. */
+  readonly localPort: () => number | undefined;
+  /** Lets the node loop go round soon. */
+  readonly wake: () => void;
   /** Leaves every container running. */
   readonly stop: () => Promise<void>;
 }
@@ -74,12 +84,16 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const bodies = await openBodyFiles(join(dataDir, 'bodies'));
   const desired = await openDesiredFile(dataDir, unreadable('desired.pb'));
   const pods = await openPodBook(dataDir, unreadable('pods.json'));
-  const events = createAgentEvents();
-  const runtime = createDockerRuntime({
-    socketPath: options.dockerSocket,
-    owner: ownerOf(identity),
-    logs: settings.logs,
-  });
+  const events = loggedEvents(createAgentEvents(), logger, pods);
+  const meters = createMeters();
+  const runtime = meteredRuntime(
+    createDockerRuntime({
+      socketPath: options.dockerSocket,
+      owner: ownerOf(identity),
+      logs: settings.logs,
+    }),
+    meters,
+  );
   const facts = createFacts();
   let engine: RuntimeInfo | undefined;
   const monotonicNow = () => performance.now();
@@ -94,6 +108,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     },
     onProblem: (problem) => logger.warn(problem),
   });
+  let passedAt = monotonicNow();
   const pressure = createKeptPressure({
     nodeName,
     settings,
@@ -121,36 +136,45 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     machineTime,
     logger,
     onChange: () => reporter.changed(),
+    onPass: (durationMs, failed) => {
+      passedAt = monotonicNow();
+      meters.passEnded(durationMs, failed);
+      options.onPass?.();
+    },
   });
-  const reporter = createReporter({
-    build: () =>
-      buildReport({
-        agent,
-        pods,
-        bodies,
-        labels: ownLabels(),
-        taints: ownTaints(),
-        status: nodeStatus({
-          nodeName,
-          facts: facts.now(),
-          agentVersion: version,
-          runtimeVersion: engine?.version,
-          engineTrouble: agent.engineTrouble(),
-          held: holdText(holds.current()),
-          pressure: pressure.now(),
-          reserved: settings.reserved,
-        }),
-        holds: holds.current(),
-        maintenance: maintenanceOf(options.maintenanceWindows),
-        nodeIp: facts.now().ip,
-        monotonicNow: monotonicNow(),
-        machineTime: machineTime(),
-        nowText: new Date().toISOString().replace(/\.\d+Z$/, 'Z'),
+  const build = () =>
+    buildReport({
+      agent,
+      pods,
+      bodies,
+      labels: ownLabels(),
+      taints: ownTaints(),
+      status: nodeStatus({
+        nodeName,
+        facts: facts.now(),
+        agentVersion: version,
+        runtimeVersion: engine?.version,
+        engineTrouble: agent.engineTrouble(),
+        held: holdText(holds.current()),
+        pressure: pressure.now(),
+        reserved: settings.reserved,
       }),
+      holds: holds.current(),
+      maintenance: maintenanceOf(options.maintenanceWindows),
+      nodeIp: facts.now().ip,
+      monotonicNow: monotonicNow(),
+      machineTime: machineTime(),
+      nowText: new Date().toISOString().replace(/\.\d+Z$/, 'Z'),
+    });
+  const reporter = createReporter({
+    build,
     events,
     settled: agent.settled,
     listening: () => session.connected(),
-    send: (report) => session.report(report),
+    send: (report) => {
+      session.report(report);
+      meters.reportSent();
+    },
     onFailure: (error) => logger.error({ err: error }, 'the report could not be made'),
   });
 
@@ -202,10 +226,27 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   // The probes ask where the node is now.
   facts.keep(asking.signal, changed);
   pressure.keep(asking.signal, changed);
+  const answers = localAnswers({
+    nodeName,
+    version,
+    agent,
+    pods,
+    bodies,
+    desired,
+    meters,
+    report: () => build().report,
+    connected: () => session.connected(),
+    passedAt: () => passedAt,
+    monotonicNow,
+  });
+  const local = settings.local && startLocalServer(settings.local, answers, logger);
   return {
     nodeName,
+    localPort: () => local?.port(),
+    wake: agent.wake,
     stop: async () => {
       asking.abort();
+      await local?.stop();
       stopping.abort();
       holds.close();
       reporter.stop();

@@ -42,6 +42,7 @@ import { podConfig } from './pod-config.ts';
 import { plannedHealth, podHealth } from './pod-health.ts';
 import { volumePod } from './prepare-container.ts';
 import { takeOver } from './take-over.ts';
+import { type OnPass, timedPass } from './timed-pass.ts';
 
 export interface NodeAgentParts {
   readonly nodeName: string;
@@ -65,6 +66,8 @@ export interface NodeAgentParts {
   readonly logger: Logger;
   /** Something that a report shows may have changed. */
   readonly onChange: () => void;
+  /** The loop went round once; not called while it hangs. */
+  readonly onPass?: OnPass;
 }
 
 export interface NodeAgent {
@@ -200,7 +203,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
   };
 
   const loop = startLevelLoop({
-    pass,
+    pass: timedPass(pass, monotonicNow, parts.onPass),
     schedule: (delayMs, callback) => {
       const timer = setTimeout(callback, delayMs);
       return () => clearTimeout(timer);

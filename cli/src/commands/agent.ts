@@ -1,7 +1,7 @@
 // fleetset agent
 import { AgentNotReady, startAgent } from '@fleetset/agent/agent';
 import { createLogger } from '../logger.ts';
-import { notifyReady } from '../notify-systemd.ts';
+import { createWatchdog, notifyReady } from '../notify-systemd.ts';
 import { parseFlags, readConfig, textFlag, textKey } from '../options.ts';
 import { runUntilSignal } from '../run-until-signal.ts';
 import { CommandFailed } from '../usage-error.ts';
@@ -40,8 +40,16 @@ duration and timeZone, counts instead of them, for every DaemonSet.`,
     const logger = createLogger(settings.logLevel, 'agent');
     const dataDir = textFlag(parsed, 'data-dir') ?? textKey(config, 'dataDir') ?? DEFAULT_AGENT_DIR;
     const wanted = configuredNodeName(parsed, config);
+    const watchdog = createWatchdog(environment);
     try {
-      const agent = await startAgent({ ...settings, dataDir, version, logger });
+      const agent = await startAgent({
+        ...settings,
+        dataDir,
+        version,
+        logger,
+        ...(watchdog ? { onPass: watchdog.passed } : {}),
+      });
+      watchdog?.start(agent.wake);
       if (wanted !== undefined && wanted !== agent.nodeName)
         logger.warn(`nodeName ${wanted} is ignored: this machine joined as ${agent.nodeName}`);
       print(`fleetset agent ready: node ${agent.nodeName}`);

@@ -36,6 +36,8 @@ import { openPodBook } from './state/pod-book.ts';
 import { serveTunnel } from './sync/log-tunnel.ts';
 import { createPlaneClient } from './sync/plane-client.ts';
 import { startSyncSession } from './sync/sync-session.ts';
+import { createSampler } from './usage/take-sample.ts';
+import { createUsageReports } from './usage/usage-reports.ts';
 import { systemMounts } from './volumes/mounts.ts';
 import { openPodVolumes } from './volumes/pod-volumes.ts';
 
@@ -205,6 +207,14 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         logger.warn({ err: error }, 'a tunnel failed'),
       );
     },
+    onUsageWanted: createUsageReports({
+      take: createSampler(),
+      containers: () => agent.view().containers,
+      send: (usage) => session.usage(usage),
+      monotonicNow,
+      signal: stopping.signal,
+      onFailure: (error) => logger.warn({ err: error }, 'what is used could not be measured'),
+    }),
     onRemoved: async (message) => {
       logger.warn(`${message}: its pods are stopped`);
       const nothing = nothingMore(desired.current());

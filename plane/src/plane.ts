@@ -12,11 +12,14 @@ import { createObjects } from './api/objects.ts';
 import { podSubresources } from './api/pod-subresources.ts';
 import { createEventRecorder } from './events/event-recorder.ts';
 import { createFleet, isConnected } from './fleet/fleet.ts';
+import { nodeMetrics, podMetrics } from './fleet/metrics.ts';
 import { createReportIntake } from './fleet/report-intake.ts';
+import { createUsageBook } from './fleet/usage-book.ts';
 import { hostPort } from './host-port.ts';
 import { adminKubeconfig, rememberServer, writeKubeconfig } from './identity/admin-kubeconfig.ts';
 import { openAuthority, PLANE_SERVER_NAME } from './identity/authority.ts';
 import type { KubeObject } from './kinds/kind.ts';
+import { nodeMetricsKind, podMetricsKind } from './kinds/metrics-kinds.ts';
 import { placementKind } from './kinds/placement-kind.ts';
 import { rolloutKind } from './kinds/rollout-kind.ts';
 import { findKind, SERVED_KINDS } from './kinds/served-kinds.ts';
@@ -114,9 +117,11 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     onTaken: rollout.touchNode,
     onFailure: (error, node) => logger.error({ err: error, node }, 'a report could not be taken in'),
   });
+  const usage = createUsageBook({ fleet, monotonicNow, nowText });
   const sessions = createSyncSessions({
     store,
     fleet,
+    usage,
     intake,
     bodies,
     recorder,
@@ -143,7 +148,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     onFailure: (error, what) => logger.error({ err: error }, `${what} failed`),
   });
   const objects = createObjects(store, createEffects(store), nowText);
-  const virtualKinds = [placementKind, rolloutKind];
+  const virtualKinds = [placementKind, rolloutKind, nodeMetricsKind, podMetricsKind];
   let ready = false;
   const api = createApiServer({
     store,
@@ -169,6 +174,12 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
           ),
       ],
       [rolloutKind, rollouts({ store, records, planOf: rollout.planOf })],
+      [nodeMetricsKind, nodeMetrics({ store, usage })],
+      [podMetricsKind, podMetrics({ store, usage })],
+    ]),
+    refresh: new Map([
+      [nodeMetricsKind, usage.refresh],
+      [podMetricsKind, usage.refresh],
     ]),
     subresources: podSubresources(objects, tunnels),
     tls: {

@@ -13,7 +13,7 @@ import { every } from './every.ts';
 import { createFacts } from './facts/kept-facts.ts';
 import { createKeptPressure } from './facts/kept-pressure.ts';
 import { type MachineFacts, machineTime } from './facts/machine-facts.ts';
-import { readLevels } from './facts/machine-levels.ts';
+import { readDisk, readLevels } from './facts/machine-levels.ts';
 import { automaticLabels, nodeStatus } from './facts/node-status.ts';
 import { holdDirectory } from './holds/hold-file.ts';
 import { openHolds, tellHolds } from './holds/holds.ts';
@@ -24,14 +24,18 @@ import { createMeters, meteredRuntime } from './local/meters.ts';
 import { createAgentEvents } from './node/agent-events.ts';
 import { buildReport } from './node/build-report.ts';
 import { bodiesOf, bodiesOfPod } from './node/desired-state.ts';
+import { createHousekeeping, wantedImages } from './node/housekeeping.ts';
+import { createImageKeeper } from './node/image-keeper.ts';
 import { loggedEvents } from './node/logged-events.ts';
 import { type NodeAgent, startNodeAgent } from './node/node-agent.ts';
 import { createReporter } from './node/reporter.ts';
 import { DEFAULT_NODE_SETTINGS, type NodeSettings } from './node-settings.ts';
 import type { RuntimeInfo } from './runtime/container-runtime.ts';
 import { createDockerRuntime } from './runtime/docker-runtime.ts';
+import { HOLDER_IMAGE } from './runtime/holder-image.ts';
 import { openBodyFiles } from './state/body-files.ts';
 import { openDesiredFile } from './state/desired-file.ts';
+import { openImageBook } from './state/image-book.ts';
 import { openPodBook } from './state/pod-book.ts';
 import { serveTunnel } from './sync/log-tunnel.ts';
 import { createPlaneClient } from './sync/plane-client.ts';
@@ -88,14 +92,30 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const pods = await openPodBook(dataDir, unreadable('pods.json'));
   const events = loggedEvents(createAgentEvents(), logger, pods);
   const meters = createMeters();
-  const runtime = meteredRuntime(
-    createDockerRuntime({
-      socketPath: options.dockerSocket,
-      owner: ownerOf(identity),
-      logs: settings.logs,
-    }),
-    meters,
-  );
+  const imageBook = await openImageBook(dataDir, unreadable('images.json'));
+  const keeper = createImageKeeper({
+    runtime: meteredRuntime(
+      createDockerRuntime({
+        socketPath: options.dockerSocket,
+        owner: ownerOf(identity),
+        logs: settings.logs,
+      }),
+      meters,
+    ),
+    book: imageBook,
+    settings: settings.images,
+    readDisk: async () => {
+      const disk = engine && (await readDisk(engine.rootDir));
+      return disk && { availableBytes: disk.bytes.available, capacityBytes: disk.bytes.capacity };
+    },
+    wanted: () => [HOLDER_IMAGE, ...wantedImages({ book: imageBook, pods, bodies }, desired.current())],
+    events,
+    logger,
+    now: Date.now,
+    onRemoved: ({ sizeBytes }) => meters.imageRemoved(sizeBytes),
+  });
+  const { runtime } = keeper;
+  const housekeeping = createHousekeeping({ runtime, keeper, book: imageBook, pods, bodies, logger });
   const facts = createFacts();
   let engine: RuntimeInfo | undefined;
   const monotonicNow = () => performance.now();
@@ -176,12 +196,14 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     send: (report) => {
       session.report(report);
       meters.reportSent();
+      housekeeping.note(report);
     },
     onFailure: (error) => logger.error({ err: error }, 'the report could not be made'),
   });
 
   const takeEffect = async (told: NodeDesired) => {
     agent.setDesired(told);
+    housekeeping.told(told);
     reporter.changed();
     const wanted = new Set([...bodiesOf(told), ...pods.all().flatMap((pod) => bodiesOfPod(bodies, pod))]);
     await bodies
@@ -229,6 +251,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     engine = await runtime.info();
     reporter.changed();
   });
+  housekeeping.keep(asking.signal);
   const changed = () => {
     agent.wake();
     reporter.changed();

@@ -43,7 +43,7 @@ export interface FakeEngine {
   /** `user` as the image's USER; only `pullable` ones can be pulled, the others are there. */
   readonly addImage: (
     image: string,
-    options?: { readonly user?: string; readonly pullable?: boolean },
+    options?: { readonly user?: string; readonly pullable?: boolean; readonly sizeBytes?: number },
   ) => void;
   readonly removeImage: (image: string) => void;
   readonly fail: (fault: Fault) => void;
@@ -88,6 +88,7 @@ const TERMINATED_BY_KILL = 137;
 export function createFakeEngine(): FakeEngine {
   const held = new Map<string, Held>();
   const images = new Map<string, string>([[TEST_IMAGE, '']]);
+  const sizes = new Map<string, number>();
   const pullable = new Map<string, string>();
   const followers = new Set<Follower>();
   const latency = new Map<CallName, number>();
@@ -186,6 +187,8 @@ export function createFakeEngine(): FakeEngine {
     tell(container.owner);
   };
 
+  const isUsed = (image: string) => [...held.values()].some(({ settings }) => settings.image === image);
+
   const create = (owner: string, settings: ContainerSettings): string => {
     if (!images.has(settings.image))
       throw new RuntimeError('image-missing', `No such image: ${settings.image}`);
@@ -234,7 +237,26 @@ export function createFakeEngine(): FakeEngine {
         rootDir: '/',
       })),
     list: () => call('list', '', () => [...held.values()].filter((one) => one.owner === owner).map(shown)),
+    strays: () => call('strays', '', () => []),
     hasImage: (image) => call('hasImage', '', () => images.has(image)),
+    imageId: (image) => call('imageId', '', () => (images.has(image) ? imageIdOf(image) : undefined)),
+    images: () =>
+      call('images', '', () =>
+        [...images.keys()].map((image) => ({
+          id: imageIdOf(image),
+          tags: [image],
+          sizeBytes: sizes.get(image) ?? 0,
+          inUse: isUsed(image),
+        })),
+      ),
+    removeImage: (name) =>
+      call('removeImage', `removeImage ${name}`, () => {
+        const image = [...images.keys()].find((one) => one === name || imageIdOf(one) === name);
+        if (image === undefined) return;
+        if (isUsed(image))
+          throw new RuntimeError('conflict', `conflict: unable to remove ${name}: a container uses it`);
+        images.delete(image);
+      }),
     imageUser: (image) => call('imageUser', '', () => images.get(image) ?? ''),
     pull: (image) =>
       call('pull', `pull ${image}`, () => {
@@ -256,6 +278,8 @@ export function createFakeEngine(): FakeEngine {
       call('stop', `stop ${titleOf(held.get(id)?.settings)} grace ${graceSeconds}`, () =>
         stop(find(id), graceSeconds),
       ),
+    kill: (id) =>
+      call('kill', `kill ${titleOf(held.get(id)?.settings)}`, () => finish(find(id), TERMINATED_BY_KILL)),
     remove: (id) =>
       call('remove', `remove ${titleOf(held.get(id)?.settings)}`, () => {
         const container = held.get(id);
@@ -276,7 +300,8 @@ export function createFakeEngine(): FakeEngine {
     count: (name) => counts.get(name) ?? 0,
     containers: () =>
       [...held.values()].map((one) => ({ ...shown(one), owner: one.owner, settings: one.settings })),
-    addImage: (image, { user = '', pullable: inRegistry = false } = {}) => {
+    addImage: (image, { user = '', pullable: inRegistry = false, sizeBytes = 0 } = {}) => {
+      sizes.set(image, sizeBytes);
       (inRegistry ? pullable : images).set(image, user);
     },
     removeImage: (image) => {
@@ -338,6 +363,8 @@ function whyNot({ program, settings }: Held, held: ReadonlyMap<string, Held>): R
   return taken && new RuntimeError('failed', `port ${taken.hostPort} is already allocated`);
 }
 
+const imageIdOf = (image: string): string => `sha256:${createHash('sha256').update(image).digest('hex')}`;
+
 /** `web-1/app#0`: the revision, the container and the attempt. */
 const titleOf = (settings: ContainerSettings | undefined): string => {
   if (!settings) return 'nothing';
@@ -352,7 +379,7 @@ function shown(container: Held): RuntimeContainer {
     identity: settings.identity,
     state,
     image: settings.image,
-    imageId: `sha256:${createHash('sha256').update(settings.image).digest('hex')}`,
+    imageId: imageIdOf(settings.image),
     ...(startedAt ? { startedAt } : {}),
     ...(finishedAt ? { finishedAt } : {}),
     ...(exitCode === undefined ? {} : { exitCode }),

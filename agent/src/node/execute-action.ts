@@ -34,6 +34,7 @@ import {
   prepareContainer,
   volumePod,
 } from './prepare-container.ts';
+import { stopContainer } from './stop-container.ts';
 
 export interface ExecuteParts extends PrepareParts {
   readonly runtime: ContainerRuntime;
@@ -42,6 +43,8 @@ export interface ExecuteParts extends PrepareParts {
   readonly minOomScoreAdjust: number;
   readonly templateOf: (templateHash: string) => PodTemplateSpec | undefined;
   readonly daemonSet: (uid: string) => NodeDaemonSet | undefined;
+  /** Of the container's first process, as seen last. */
+  readonly pidOf: (containerId: string) => number | undefined;
   /** The newest holder of a pod, as seen last. */
   readonly holderOf: (
     podUid: string,
@@ -218,7 +221,8 @@ async function ensureImage(parts: ExecuteParts, record: PodRecord, container: Co
     if (isRuntimeError(error, 'unreachable')) throw error;
     const why = `Failed to pull image ${JSON.stringify(image)}: ${(error as Error).message}`;
     parts.events.add({ type: 'Warning', reason: 'Failed', message: why, ...about });
-    throw new ActionFailed(trouble(parts, 'image', 'ErrImagePull', (error as Error).message), error);
+    const reason = isRuntimeError(error, 'no-space') ? 'InsufficientDiskSpace' : 'ErrImagePull';
+    throw new ActionFailed(trouble(parts, 'image', reason, (error as Error).message), error);
   }
   parts.events.add({
     type: 'Normal',
@@ -308,9 +312,5 @@ async function stop(parts: ExecuteParts, action: StopAction): Promise<void> {
       podUid: action.podUid,
       container: action.container,
     });
-  try {
-    await parts.runtime.stop(action.id, action.graceSeconds);
-  } catch (error) {
-    if (!isRuntimeError(error, 'not-found')) throw error;
-  }
+  await stopContainer(parts, action);
 }

@@ -342,6 +342,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     monotonicNow,
     templateOf: (hash) => templateOf(bodies, hash),
     daemonSet: (uid) => view.desired.daemonSets.find((daemonSet) => daemonSet.uid === uid),
+    pidOf: (id) => view.containers.find((container) => container.id === id)?.pid,
     holderOf: (podUid) => newestHolder(view.containers, podUid),
     nextHolderAttempt: (podUid) =>
       1 +

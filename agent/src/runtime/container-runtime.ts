@@ -86,6 +86,15 @@ export interface RuntimeInfo {
   readonly rootDir: string;
 }
 
+export interface EngineImage {
+  readonly id: string;
+  /** Its names, as `nginx:1.25`; none when others were given them. */
+  readonly tags: readonly string[];
+  readonly sizeBytes: number;
+  /** Some container, of whomever and in whatever state, was made of it. */
+  readonly inUse: boolean;
+}
+
 export interface LogOptions {
   readonly follow: boolean;
   readonly timestamps: boolean;
@@ -98,7 +107,15 @@ export interface ContainerRuntime {
   readonly info: () => Promise<RuntimeInfo>;
   /** Every container of this agent, whatever its state. */
   readonly list: () => Promise<readonly RuntimeContainer[]>;
+  /** Containers of this agent whose labels do not say which pod they are of. */
+  readonly strays: () => Promise<readonly string[]>;
   readonly hasImage: (image: string) => Promise<boolean>;
+  /** What the name means now. */
+  readonly imageId: (image: string) => Promise<string | undefined>;
+  /** All that the engine has. */
+  readonly images: () => Promise<readonly EngineImage[]>;
+  /** Takes a name from its image, or removes the image of this id; with its last name it is gone. Never one in use. */
+  readonly removeImage: (name: string) => Promise<void>;
   /** Calls back at each sign of progress; ends with the signal's reason when that is aborted. */
   readonly pull: (image: string, signal: AbortSignal, onProgress?: () => void) => Promise<void>;
   /** The image's own user: '' is root. */
@@ -109,6 +126,8 @@ export interface ContainerRuntime {
   readonly start: (id: string) => Promise<void>;
   /** Asks it to end, and kills it when the grace is over. Resolves when it has ended. */
   readonly stop: (id: string, graceSeconds: number) => Promise<void>;
+  /** At once, without asking it. Resolves when the signal is sent. */
+  readonly kill: (id: string) => Promise<void>;
   readonly remove: (id: string) => Promise<void>;
   readonly exec: (
     id: string,
@@ -128,6 +147,8 @@ export type RuntimeFailure =
   | 'conflict'
   | 'image-missing'
   | 'pull-failed'
+  /** The disk is too full to begin. */
+  | 'no-space'
   | 'invalid'
   | 'timeout'
   | 'failed';

@@ -7,6 +7,7 @@ import { labelsOf, OWNER_LABEL } from './container-labels.ts';
 import {
   type ContainerRuntime,
   type ContainerSettings,
+  type EngineImage,
   type LogOptions,
   RuntimeError,
   type RuntimeFailure,
@@ -21,6 +22,8 @@ const CALL_TIMEOUT_MS = 15_000;
 const INSPECT_TIMEOUT_MS = 3000;
 /** Creating and starting wait for the disk and for other containers. */
 const SLOW_CALL_TIMEOUT_MS = 120_000;
+/** Beyond the grace: the engine has killed it by then, unless it is stuck. */
+const STOP_SLACK_MS = 20_000;
 const EVENTS_RETRY_MS = 1000;
 
 export interface DockerOptions {
@@ -40,7 +43,7 @@ export function createDockerRuntime({
   const docker = new Docker({ socketPath, host: '', protocol: 'http' });
   const filters = JSON.stringify({ label: [`${OWNER_LABEL}=${owner}`] });
   const execs = createExecs(execParts(docker));
-  const { list, changed } = createLook({
+  const { list, strays, changed } = createLook({
     rows: async () => {
       const rows = await call('list containers', (abortSignal) =>
         docker.listContainers({ all: true, filters, abortSignal }),
@@ -62,6 +65,7 @@ export function createDockerRuntime({
 
   return {
     list,
+    strays,
     info: async () => {
       const info = (await call('info', () => docker.info())) as {
         ServerVersion?: string;
@@ -75,6 +79,15 @@ export function createDockerRuntime({
         kernelVersion: info.KernelVersion ?? '',
         rootDir: info.DockerRootDir ?? '',
       };
+    },
+    imageId: async (image) => (await inspectImage(docker, image))?.Id,
+    images: () => listImages(docker),
+    removeImage: async (name) => {
+      await call(
+        'remove image',
+        (abortSignal) => ignoring(404, docker.getImage(name).remove({ abortSignal })),
+        SLOW_CALL_TIMEOUT_MS,
+      );
     },
     hasImage: async (image) => (await inspectImage(docker, image)) !== undefined,
     imageUser: async (image) => (await inspectImage(docker, image))?.Config?.User ?? '',
@@ -107,8 +120,13 @@ export function createDockerRuntime({
       await call(
         'stop container',
         (abortSignal) => ignoring(304, docker.getContainer(id).stop({ t: graceSeconds, abortSignal })),
-        graceSeconds * 1000 + SLOW_CALL_TIMEOUT_MS,
+        graceSeconds * 1000 + STOP_SLACK_MS,
       ).finally(() => changed(id));
+    },
+    kill: async (id) => {
+      await call('kill container', (abortSignal) => docker.getContainer(id).kill({ abortSignal })).finally(
+        () => changed(id),
+      );
     },
     remove: async (id) => {
       await call(
@@ -196,6 +214,20 @@ async function inspectImage(docker: Docker, image: string): Promise<Docker.Image
       return undefined;
     throw error;
   }
+}
+
+async function listImages(docker: Docker): Promise<EngineImage[]> {
+  const [images, containers] = await Promise.all([
+    call('list images', (abortSignal) => docker.listImages({ abortSignal }), SLOW_CALL_TIMEOUT_MS),
+    call('list containers', (abortSignal) => docker.listContainers({ all: true, abortSignal })),
+  ]);
+  const used = new Set(containers.map(({ ImageID }) => ImageID));
+  return images.map(({ Id, RepoTags, Size }) => ({
+    id: Id,
+    tags: (RepoTags ?? []).filter((tag) => tag !== '<none>:<none>'),
+    sizeBytes: Size,
+    inUse: used.has(Id),
+  }));
 }
 
 /** A reference without tag and digest means latest; Docker would pull every tag there is. */

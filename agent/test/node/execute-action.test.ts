@@ -56,6 +56,7 @@ async function openPod(over: Partial<Container> = {}, wrap: Partial<ContainerRun
         monotonicNow: () => performance.now(),
         templateOf: () => template({ containers: [container] }),
         daemonSet: () => undefined,
+        pidOf: () => undefined,
         holderOf: () => undefined,
         nextHolderAttempt: () => 0,
         signal: new AbortController().signal,

@@ -202,7 +202,7 @@ describe('settings', () => {
       IpcMode: 'host',
       NetworkMode: 'host',
       RestartPolicy: { Name: 'no' },
-      LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '5' } },
+      LogConfig: { Type: 'json-file', Config: { 'max-size': '10485760', 'max-file': '3' } },
     });
     expect(Config).toMatchObject({
       User: '1000:2000',

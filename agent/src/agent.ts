@@ -67,6 +67,8 @@ export interface Agent {
   readonly localPort: () => number | undefined;
   /** Lets the node loop go round soon. */
   readonly wake: () => void;
+  /** The machine shuts down: stops the pods by their grace, and within the settings' limit. `stop` comes after it. */
+  readonly shutDown: () => Promise<void>;
   /** Leaves every container running. */
   readonly stop: () => Promise<void>;
 }
@@ -131,6 +133,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     onProblem: (problem) => logger.warn(problem),
   });
   let passedAt = monotonicNow();
+  let shuttingDown = false;
   const pressure = createKeptPressure({
     nodeName,
     settings,
@@ -178,6 +181,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         runtimeVersion: engine?.version,
         engineTrouble: agent.engineTrouble(),
         held: holdText(holds.current()),
+        shuttingDown,
         pressure: pressure.now(),
         reserved: settings.reserved,
       }),
@@ -277,6 +281,13 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     nodeName,
     localPort: () => local?.port(),
     wake: agent.wake,
+    shutDown: async () => {
+      shuttingDown = true;
+      logger.info('the machine is shutting down: pods are stopped');
+      await agent
+        .shutDown(settings.shutdownGraceMs)
+        .catch((error: unknown) => logger.error({ err: error }, 'the pods could not all be stopped'));
+    },
     stop: async () => {
       asking.abort();
       await local?.stop();

@@ -17,6 +17,17 @@ export const notifyReady = (environment: NodeJS.ProcessEnv): void =>
 export const notifyStopsWithin = (environment: NodeJS.ProcessEnv, ms: number): void =>
   notify(environment, [`EXTEND_TIMEOUT_USEC=${Math.ceil(ms) * 1000}`], 'how long stopping takes');
 
+/** Whether systemd, which stops this service, stops all of the machine. False where it cannot be asked. */
+export function machineShutsDown(environment: NodeJS.ProcessEnv): Promise<boolean> {
+  if (!environment.NOTIFY_SOCKET) return Promise.resolve(false);
+  return new Promise((resolve) => {
+    // Its exit code is 0 only for `running`.
+    execFile('systemctl', ['is-system-running'], { timeout: 3000 }, (_error, stdout) =>
+      resolve(stdout.trim() === 'stopping'),
+    );
+  });
+}
+
 export interface Watchdog {
   /** What is watched went on. */
   readonly passed: () => void;

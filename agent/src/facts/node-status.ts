@@ -25,6 +25,8 @@ export interface NodeStatusInput {
   readonly engineTrouble: string | undefined;
   /** Who holds the node, and why. */
   readonly held?: string | undefined;
+  /** The machine ends, and its pods with it. */
+  readonly shuttingDown?: boolean;
   readonly pressure: NodePressure;
   readonly reserved: NodeSettings['reserved'];
 }
@@ -36,7 +38,7 @@ export function nodeStatus(input: NodeStatusInput): NodeStatus {
     allocatable: resources(facts, reserved),
     conditions: [
       ...pressureConditions(input.pressure),
-      readyCondition(input.engineTrouble),
+      readyCondition(input),
       ...(input.held ? [heldCondition(input.held)] : []),
     ],
     addresses: [
@@ -74,7 +76,14 @@ function resources(facts: MachineFacts, reserved: NodeSettings['reserved']) {
   };
 }
 
-function readyCondition(engineTrouble: string | undefined): NodeCondition {
+function readyCondition({ engineTrouble, shuttingDown }: NodeStatusInput): NodeCondition {
+  if (shuttingDown)
+    return {
+      type: 'Ready',
+      status: 'False',
+      reason: 'NodeShutdown',
+      message: 'The machine is shutting down.',
+    };
   return engineTrouble === undefined
     ? {
         type: 'Ready',

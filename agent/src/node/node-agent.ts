@@ -42,6 +42,7 @@ import { podConfig } from './pod-config.ts';
 import { plannedHealth, podHealth } from './pod-health.ts';
 import { volumePod } from './prepare-container.ts';
 import { takeOver } from './take-over.ts';
+import { stopAllPods } from './stop-all-pods.ts';
 import { type OnPass, timedPass } from './timed-pass.ts';
 
 export interface NodeAgentParts {
@@ -83,6 +84,9 @@ export interface NodeAgent {
   readonly engineTrouble: () => string | undefined;
   /** The first look is done and what ran before has been asked how it is; or the look failed. */
   readonly settled: () => boolean;
+  /** The machine shuts down: every pod is stopped by its grace, none longer than the limit, and nothing is started any
+   *  more. They are not deleted: after the boot they start again. */
+  readonly shutDown: (limitMs: number) => Promise<void>;
   /** Stops looking; leaves every container as it is. */
   readonly stop: () => Promise<void>;
 }
@@ -103,6 +107,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
   let told: NodeDesired | undefined;
   let view: NodeView = { unseen: true, containers: [], plan: leaveAlone(pods.all()), desired: NOTHING_TOLD };
   let looked = false;
+  let shuttingDown = false;
   let engineTrouble: string | undefined = 'the Docker engine has not been asked yet';
 
   const prober = createProber({
@@ -358,7 +363,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
   /** Whatever comes of it, the loop looks again. */
   const launch = (action: NodeAction) => {
     const key = actionKey(action);
-    if (busy.has(key) || stopping.signal.aborted) return;
+    if (busy.has(key) || stopping.signal.aborted || shuttingDown) return;
     busy.set(key, action.kind);
     outcomes.begun(action);
     if (action.kind === 'discard' && action.backOff) failedPods.set(action.daemonSetUid, action.backOff);
@@ -403,6 +408,12 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     isKnown: prober.isKnown,
     engineTrouble: () => engineTrouble,
     settled: () => looked && (engineTrouble !== undefined || (before !== undefined && prober.settled())),
+    shutDown: async (limitMs) => {
+      shuttingDown = true;
+      parts.onChange();
+      await stopAllPods(executeParts, pods, [...running], limitMs);
+      loop.wake();
+    },
     stop: async () => {
       stopping.abort();
       prober.stop();

@@ -1,7 +1,7 @@
 // fleetset agent
 import { AgentNotReady, startAgent } from '@fleetset/agent/agent';
 import { createLogger } from '../logger.ts';
-import { createWatchdog, notifyReady } from '../notify-systemd.ts';
+import { createWatchdog, machineShutsDown, notifyReady, notifyStopsWithin } from '../notify-systemd.ts';
 import { parseFlags, readConfig, textFlag, textKey } from '../options.ts';
 import { runUntilSignal } from '../run-until-signal.ts';
 import { CommandFailed } from '../usage-error.ts';
@@ -15,10 +15,14 @@ import {
 import type { Command } from './command.ts';
 import { DEFAULT_LOCAL_ADDRESS } from './node-settings.ts';
 
+/** What stopping takes beyond the pods' grace. */
+const SHUTDOWN_SLACK_MS = 10_000;
+
 export const agentCommand: Command = {
   help: `Usage: fleetset agent [flags]
 
-Runs the pods that belong on this machine, through Docker. SIGTERM leaves them running.
+Runs the pods that belong on this machine, through Docker. SIGTERM leaves them running, unless systemd shuts the machine
+down: then they are stopped by their grace.
 
   --config FILE                   YAML; docs/agent-settings.md lists its keys
   --data-dir DIR                  where identity and state live (default ${DEFAULT_AGENT_DIR})
@@ -54,7 +58,16 @@ duration and timeZone, counts instead of them, for every DaemonSet.`,
         logger.warn(`nodeName ${wanted} is ignored: this machine joined as ${agent.nodeName}`);
       print(`fleetset agent ready: node ${agent.nodeName}`);
       notifyReady(environment);
-      return await runUntilSignal(logger, agent.stop);
+      return await runUntilSignal(logger, async (allow) => {
+        watchdog?.stop();
+        if (await machineShutsDown(environment)) {
+          const limitMs = settings.node.shutdownGraceMs + SHUTDOWN_SLACK_MS;
+          allow(limitMs);
+          notifyStopsWithin(environment, limitMs + SHUTDOWN_SLACK_MS);
+          await agent.shutDown();
+        }
+        await agent.stop();
+      });
     } catch (error) {
       if (error instanceof AgentNotReady) throw new CommandFailed(error.message);
       throw error;

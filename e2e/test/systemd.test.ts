@@ -180,10 +180,7 @@ describe('a machine with systemd', () => {
   });
 
   it('answers on its own loopback, and kubectl top sees what it uses', async () => {
-    // From a pod on the machine's own network.
-    const pod = await containers();
-    const local = (path: string) =>
-      machine.exec('docker', 'exec', pod, 'wget', '-q', '-O', '-', `http://127.0.0.1:6445${path}`);
+    const local = (path: string) => machine.exec('curl', '-s', `http://127.0.0.1:6445${path}`);
     expect((await local('/healthz')).trim()).toBe('ok');
     expect(await local('/metrics')).toContain('fleetset_agent_pods{phase="Running",ready="true"} 1');
     expect(await kubectl(['top', 'nodes', '--no-headers'])).toMatch(/^\S+ +\d+m +\d+% +\d+Mi +\d+%/);

@@ -1,4 +1,4 @@
-// Prometheus' text format. Written here: the usual library would cost the agent a third of its memory (ADR 12).
+// Prometheus' text format. Written here: the usual library would cost the agent a third of its memory (ADR 17).
 
 export interface Sample {
   /** After the metric's name: `_bucket`. */

@@ -1,5 +1,5 @@
 // What containers use, read from their control groups (v1 and v2). The engine would read the same files and take
-// some thirty times as long (ADR 12).
+// some thirty times as long (ADR 17).
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 

@@ -22,7 +22,7 @@ export function machineShutsDown(environment: NodeJS.ProcessEnv): Promise<boolea
   if (!environment.NOTIFY_SOCKET) return Promise.resolve(false);
   return new Promise((resolve) => {
     // Its exit code is 0 only for `running`.
-    execFile('systemctl', ['is-system-running'], { timeout: 3000 }, (_error, stdout) =>
+    execFile('systemctl', ['is-system-running'], { timeout: 3000, env: environment }, (_error, stdout) =>
       resolve(stdout.trim() === 'stopping'),
     );
   });

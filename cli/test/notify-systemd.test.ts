@@ -1,9 +1,9 @@
 // systemd hears that the agent works only while it does.
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { createWatchdog } from '../src/notify-systemd.ts';
-
-beforeEach(() => void vi.useFakeTimers());
-afterEach(() => void vi.useRealTimers());
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { createWatchdog, machineShutsDown } from '../src/notify-systemd.ts';
 
 /** A service that goes round when it is woken, until it hangs. */
 function serve(make = createWatchdog) {
@@ -30,6 +30,9 @@ function serve(make = createWatchdog) {
 }
 
 describe('a watchdog', () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
   it('pings three times in the time that systemd waits, though nothing else happens', async () => {
     const { perMinute } = serve();
     expect(await perMinute()).toBe(6);
@@ -64,5 +67,27 @@ describe('a watchdog', () => {
     ['it says nothing that can be read', { WATCHDOG_USEC: 'often' }],
   ])('is not there when %s', (_when, environment) => {
     expect(createWatchdog(environment)).toBeUndefined();
+  });
+});
+
+describe('the machine shuts down', () => {
+  const asked = async (script: string, more: NodeJS.ProcessEnv = { NOTIFY_SOCKET: '/run/notify' }) => {
+    const directory = await mkdtemp(join(tmpdir(), 'fleetset-systemctl-'));
+    onTestFinished(() => rm(directory, { recursive: true }));
+    await writeFile(join(directory, 'systemctl'), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    return machineShutsDown({ PATH: `${directory}:${process.env.PATH}`, ...more });
+  };
+
+  it.each([
+    ['when systemd says that it is stopping', 'echo stopping; exit 1', true],
+    ['not when only this service is stopped', 'echo running', false],
+    ['nor on a machine where some unit failed', 'echo degraded; exit 1', false],
+    ['nor where systemd cannot be asked', 'exit 1', false],
+  ])('%s', async (_when, script, answer) => {
+    expect(await asked(script)).toBe(answer);
+  });
+
+  it('never without systemd', async () => {
+    expect(await asked('echo stopping', {})).toBe(false);
   });
 });

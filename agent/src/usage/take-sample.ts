@@ -16,6 +16,8 @@ export interface UsageSample {
 interface SampledContainer extends Used {
   readonly podUid: string;
   readonly name: string;
+  /** How long it has run; absent when the engine does not say. */
+  readonly ageMs?: number;
 }
 
 export type TakeSample = (containers: readonly RuntimeContainer[], now: number) => UsageSample;
@@ -44,7 +46,9 @@ export function createSampler(): TakeSample {
     const sampled = running.flatMap((container): [string, SampledContainer][] => {
       const { pod, name } = container.identity;
       const now = name === HOLDER ? undefined : used(container);
-      return now ? [[container.id, { podUid: pod.uid, name, ...now }]] : [];
+      const ageMs = Date.now() - Date.parse(container.startedAt ?? '');
+      const age = Number.isNaN(ageMs) ? {} : { ageMs };
+      return now ? [[container.id, { podUid: pod.uid, name, ...age, ...now }]] : [];
     });
     return { at, node: nodeUsed(), containers: new Map(sampled) };
   };
@@ -67,16 +71,22 @@ export function busyTicks(stat: string): number {
   return user + nice + system + irq + softirq;
 }
 
-/** A container that is not in both has no rate yet. */
+/** Of a process that has only begun a moment says little. */
+const SHORTEST_MS = 1000;
+
+/** Of a container that began between the two: since it began. */
 export function usageBetween(before: UsageSample, now: UsageSample): Usage {
   const windowMs = now.at - before.at;
-  const rate = (from: Used, to: Used) =>
-    Math.max(0, Math.round(((to.cpuNanos - from.cpuNanos) * 1000) / windowMs));
+  const rate = (from: Pick<Used, 'cpuNanos'>, to: Used, spanMs = windowMs) =>
+    Math.max(0, Math.round(((to.cpuNanos - from.cpuNanos) * 1000) / spanMs));
   const pods = new Map<string, Usage['pods'][number]['containers']>();
-  for (const [id, { podUid, name, ...used }] of now.containers) {
+  for (const [id, { podUid, name, ageMs, ...used }] of now.containers) {
     const earlier = before.containers.get(id);
-    if (!earlier) continue;
-    const container = { name, cpuNanoCores: rate(earlier, used), memoryBytes: used.memoryBytes };
+    if (!earlier && ageMs === undefined) continue;
+    const cpuNanoCores = earlier
+      ? rate(earlier, used)
+      : rate({ cpuNanos: 0 }, used, Math.max(SHORTEST_MS, ageMs ?? 0));
+    const container = { name, cpuNanoCores, memoryBytes: used.memoryBytes };
     pods.set(podUid, [...(pods.get(podUid) ?? []), container]);
   }
   return {

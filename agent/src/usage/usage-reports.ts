@@ -1,12 +1,13 @@
-// Tells what is used while somebody looks: soon after the first question, then every 15 seconds. Nothing is measured
-// otherwise.
+// Tells what is used while somebody looks: a second after the first question, then every 15 seconds and whenever
+// somebody asks. Nothing is measured otherwise.
 import type { Usage } from '@fleetset/proto/gen/fleetset/v1/node';
-import { pause } from '../pause.ts';
 import type { RuntimeContainer } from '../runtime/container-runtime.ts';
 import { type TakeSample, type UsageSample, usageBetween } from './take-sample.ts';
 
 const FIRST_WINDOW_MS = 1000;
 const WINDOW_MS = 15_000;
+/** Over less a rate says little: who asks sooner is told the last one. */
+const SHORTEST_WINDOW_MS = 2000;
 /** However long somebody asks for. */
 const LONGEST_MS = 600_000;
 
@@ -23,36 +24,54 @@ export interface UsageParts {
 export function createUsageReports(parts: UsageParts): (forMs: number) => void {
   const { monotonicNow, signal } = parts;
   let until = 0;
+  let before: UsageSample | undefined;
   let told: Usage | undefined;
-  let running = false;
+  let timer: NodeJS.Timeout | undefined;
+
+  const rest = () => {
+    clearTimeout(timer);
+    before = undefined;
+    told = undefined;
+  };
+  signal.addEventListener('abort', rest, { once: true });
 
   const sample = () => parts.take(parts.containers(), monotonicNow());
 
-  const run = async () => {
-    let before: UsageSample = sample();
-    for (let windowMs = FIRST_WINDOW_MS; ; windowMs = WINDOW_MS) {
-      await pause(windowMs, signal);
-      if (signal.aborted || monotonicNow() >= until) return;
-      const now = sample();
-      told = usageBetween(before, now);
-      before = now;
-      parts.send(told);
+  const tell = (earlier: UsageSample) => {
+    before = sample();
+    told = usageBetween(earlier, before);
+    parts.send(told);
+  };
+
+  const later = (ms: number) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      if (!before || monotonicNow() >= until) return rest();
+      attempt(tell, before);
+      later(WINDOW_MS);
+    }, ms);
+  };
+
+  const attempt = <T>(run: (earlier: T) => void, earlier: T) => {
+    try {
+      run(earlier);
+    } catch (error) {
+      parts.onFailure(error);
     }
   };
 
+  const begin = () => {
+    before = sample();
+    later(FIRST_WINDOW_MS);
+  };
+
   return (forMs) => {
+    if (signal.aborted) return;
     until = Math.max(until, monotonicNow() + Math.min(forMs, LONGEST_MS));
-    if (running) {
-      // Who asks may be another plane than before.
-      if (told) parts.send(told);
-      return;
-    }
-    running = true;
-    run()
-      .catch(parts.onFailure)
-      .finally(() => {
-        running = false;
-        told = undefined;
-      });
+    if (!before) return attempt(begin, undefined);
+    if (monotonicNow() - before.at >= SHORTEST_WINDOW_MS) {
+      attempt(tell, before);
+      later(WINDOW_MS);
+    } else if (told) parts.send(told);
   };
 }

@@ -52,17 +52,20 @@ describe('usage', () => {
     expect([sent.length, taken(), vi.getTimerCount()]).toEqual([4, 5, 0]);
   });
 
-  it('goes on while somebody asks, and is told again to who asks anew', async () => {
+  it('goes on while somebody asks, who is told what is so now, or a moment ago', async () => {
     const { sent, wanted, taken } = open();
     wanted(20_000);
-    await passSeconds(10);
+    await passSeconds(2);
     wanted(20_000);
     expect(sent).toHaveLength(2);
     expect(sent[1]).toBe(sent[0]);
-    await passSeconds(15);
-    expect([sent.length, taken()]).toEqual([3, 3]);
+    await passSeconds(8);
+    wanted(20_000);
+    expect(sent.map(({ windowMs }) => windowMs)).toEqual([1000, 1000, 9000]);
+    await passSeconds(16);
+    expect([sent.length, taken()]).toEqual([4, 4]);
     await passSeconds(3600);
-    expect(sent).toHaveLength(3);
+    expect([sent.length, vi.getTimerCount()]).toEqual([4, 0]);
     wanted(20_000);
     await passSeconds(1);
     expect(sent.at(-1)?.windowMs).toBe(1000);
@@ -81,14 +84,15 @@ describe('usage', () => {
 });
 
 describe('between two looks', () => {
-  const used = (podUid: string, name: string, cpuNanos: number) => ({
+  const used = (podUid: string, name: string, cpuNanos: number, ageMs?: number) => ({
     podUid,
     name,
     cpuNanos,
     memoryBytes: 100,
+    ...(ageMs === undefined ? {} : { ageMs }),
   });
 
-  it('a container that has begun, or was restarted, has no rate yet', () => {
+  it('a container that began meanwhile counts from its beginning', () => {
     const before = sample(
       0,
       0,
@@ -102,15 +106,25 @@ describe('between two looks', () => {
       4e9,
       new Map([
         ['a', used('p1', 'app', 2e9)],
-        ['new', used('p1', 'side', 1e9)],
-        ['b', used('p2', 'app', 1e9)],
+        ['restarted', used('p1', 'side', 1e9, 1250)],
+        ['born', used('p2', 'app', 1e6, 3)],
+        ['unknown', used('p3', 'app', 1e9)],
       ]),
     );
     expect(usageBetween(before, now)).toEqual({
       windowMs: 2000,
       cpuNanoCores: 2e9,
       memoryBytes: 7,
-      pods: [{ podUid: 'p1', containers: [{ name: 'app', cpuNanoCores: 5e8, memoryBytes: 100 }] }],
+      pods: [
+        {
+          podUid: 'p1',
+          containers: [
+            { name: 'app', cpuNanoCores: 5e8, memoryBytes: 100 },
+            { name: 'side', cpuNanoCores: 8e8, memoryBytes: 100 },
+          ],
+        },
+        { podUid: 'p2', containers: [{ name: 'app', cpuNanoCores: 1e6, memoryBytes: 100 }] },
+      ],
     });
   });
 

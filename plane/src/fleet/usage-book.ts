@@ -23,10 +23,12 @@ export interface UsageBookParts {
   readonly nowText: () => string;
 }
 
-/** Asked anew before agents fall silent, which tell it every 15 s. */
+/** For so long agents tell it, every 15 s and when they are asked again. */
 const WANTED_MS = 60_000;
-const ASK_AGAIN_MS = 20_000;
-const FRESH_MS = 40_000;
+/** What is younger is not asked for again. */
+const YOUNG_MS = 5000;
+/** What is older is not shown. */
+const OLD_MS = 40_000;
 /** Agents take a second to see a rate. */
 const WAIT_MS = 3000;
 
@@ -42,28 +44,29 @@ export function createUsageBook({ fleet, monotonicNow, nowText }: UsageBookParts
   const silent = new WeakSet<Session>();
   const waiting = new Set<() => void>();
 
-  const fresh = (nodeName: string): Told | undefined => {
+  const within = (limitMs: number, nodeName: string): Told | undefined => {
     const last = told.get(nodeName);
-    return last && monotonicNow() - last.at < FRESH_MS ? last : undefined;
+    return last && monotonicNow() - last.at < limitMs ? last : undefined;
   };
 
   /** The sessions that have yet to answer. */
   const ask = (): Session[] => {
     const open: Session[] = [];
     for (const { name, session } of fleet.all()) {
-      if (!session) continue;
+      if (!session || within(YOUNG_MS, name)) continue;
       const asked = askedAt.get(session);
-      if (asked === undefined || monotonicNow() - asked >= ASK_AGAIN_MS) {
+      // Several who look at once ask once.
+      if (asked === undefined || monotonicNow() - asked >= WAIT_MS) {
         session.send({ $case: 'usageWanted', value: { forMs: WANTED_MS } });
         askedAt.set(session, monotonicNow());
       }
-      if (!fresh(name) && !silent.has(session)) open.push(session);
+      if (!silent.has(session)) open.push(session);
     }
     return open;
   };
 
   const forgetOld = () => {
-    for (const name of told.keys()) if (!fresh(name)) told.delete(name);
+    for (const name of told.keys()) if (!within(OLD_MS, name)) told.delete(name);
   };
 
   return {
@@ -72,12 +75,12 @@ export function createUsageBook({ fleet, monotonicNow, nowText }: UsageBookParts
       told.set(session.nodeName, { usage, timestamp: nowText(), at: monotonicNow() });
       for (const look of waiting) look();
     },
-    of: fresh,
+    of: (nodeName) => within(OLD_MS, nodeName),
     refresh: async () => {
       forgetOld();
       const asked = ask();
       const missing = () =>
-        asked.filter((session) => !session.gone.aborted && fresh(session.nodeName) === undefined);
+        asked.filter((session) => !session.gone.aborted && within(YOUNG_MS, session.nodeName) === undefined);
       await holdsWithin(WAIT_MS, waiting, () => missing().length === 0);
       for (const session of missing()) silent.add(session);
     },

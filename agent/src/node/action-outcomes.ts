@@ -37,7 +37,8 @@ export function createActionOutcomes(events: AgentEvents, logger: Logger): Actio
       const key = containerKey(podUid, container);
       memory.set(key, { ...memory.get(key), trouble: error.trouble });
       const { reason, message } = error.trouble;
-      logger.warn({ pod: podUid, container, reason }, message);
+      // What is told as an event is in the log already.
+      logger.debug({ pod: podUid, container, reason }, message);
       tell(events, podUid, container, error.trouble);
       return true;
     },

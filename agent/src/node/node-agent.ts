@@ -40,7 +40,6 @@ import { createLiveVolumes } from './live-volumes.ts';
 import { generationOf, leaveAlone, NOTHING_TOLD, type NodeView, newestHolder } from './node-view.ts';
 import { podConfig } from './pod-config.ts';
 import { plannedHealth, podHealth } from './pod-health.ts';
-
 import { volumePod } from './prepare-container.ts';
 import { stopAllPods } from './stop-all-pods.ts';
 import { takeOver } from './take-over.ts';

@@ -31,6 +31,7 @@ const agent = startNodeAgent({
   nodeIp: () => '127.0.0.1',
   volumes: openPodVolumes(join(directory, 'pods'), systemMounts),
   allocatable: { cpus: 2, memoryBytes: 2 ** 34, diskBytes: 0 },
+  machineMemoryBytes: 2 ** 34,
   room: () => ({ cpuMilli: 2000, memoryBytes: 2 ** 34, pods: 110 }),
   takenPorts: async () => [],
   minOomScoreAdjust: 0,

@@ -197,7 +197,12 @@ describe('an agent', () => {
     // It is refused: what runs runs on, and what is removed comes back.
     session.end(status.PERMISSION_DENIED, 'who are you');
     await docker.getContainer(second).remove({ force: true });
-    await until('a third container runs', async () => (await runningIds()).find((id) => id !== second));
+    // Ten seconds after the first one ended (rule 96).
+    await until(
+      'a third container runs',
+      async () => (await runningIds()).find((id) => id !== second),
+      30_000,
+    );
     await agent.stop();
     agent = await start(dataDir);
     session = await plane.nextSession();

@@ -15,6 +15,7 @@ import { type Holds, openHolds, tellHolds } from '../src/holds/holds.ts';
 import { type AgentEvents, createAgentEvents } from '../src/node/agent-events.ts';
 import { buildReport } from '../src/node/build-report.ts';
 import { type NodeAgent, startNodeAgent } from '../src/node/node-agent.ts';
+import { DEFAULT_NODE_SETTINGS } from '../src/node-settings.ts';
 import type { ContainerRuntime } from '../src/runtime/container-runtime.ts';
 import { type BodyFiles, openBodyFiles } from '../src/state/body-files.ts';
 import { openPodBook, type PodBook } from '../src/state/pod-book.ts';
@@ -248,6 +249,7 @@ async function startInstance(
     nodeIp: () => NODE_IP,
     volumes: openPodVolumes(join(directory, 'pods'), plainMounts),
     allocatable: { cpus: 2, memoryBytes: 2 ** 34, diskBytes: 0 },
+    machineMemoryBytes: 2 ** 34,
     room: () => ({ cpuMilli: 2000, memoryBytes: 2 ** 34, pods: 110 }),
     takenPorts: async (claims) =>
       (options.listening ?? (() => []))().filter((one) => claims.some((claim) => clashes(claim, one))),
@@ -308,6 +310,8 @@ const statusOf = (agent: NodeAgent): NodeStatus =>
     agentVersion: '0',
     runtimeVersion: undefined,
     engineTrouble: agent.engineTrouble(),
+    pressure: {},
+    reserved: DEFAULT_NODE_SETTINGS.reserved,
   });
 
 /** For tests of the node loop: what waits, waits for the faked clock; what reads the disk does not. */

@@ -45,6 +45,7 @@ async function startAgent(): Promise<NodeAgent> {
     ownTaints: () => [],
     nodeIp: () => '192.0.2.1',
     allocatable: { cpus: 3, memoryBytes: 2 ** 32, diskBytes: 0 },
+    machineMemoryBytes: 2 ** 32,
     room: () => ({ cpuMilli: 3000, memoryBytes: 2 ** 32, pods: 110 }),
     takenPorts: async () => [],
     minOomScoreAdjust: 0,

@@ -1,6 +1,8 @@
 // One machine of the fleet: its engine, its disk, its clocks, and the real agent that runs on it while it runs.
 import { type AgentCore, startAgentCore } from '@fleetset/agent/agent-core';
+import type { MachineGauges } from '@fleetset/agent/facts/machine-gauges';
 import type { PodDialer } from '@fleetset/agent/forward/pod-dialer';
+import { DEFAULT_NODE_SETTINGS } from '@fleetset/agent/node-settings';
 import type { ContainerRuntime } from '@fleetset/agent/runtime/container-runtime';
 import type { TerminationLogs } from '@fleetset/agent/state/termination-logs';
 import type { PodVolumes } from '@fleetset/agent/volumes/pod-volumes';
@@ -82,6 +84,14 @@ const NO_VOLUMES: PodVolumes = {
 };
 
 /** Nobody asks for a port. */
+const NO_GAUGES: MachineGauges = {
+  levels: async () => ({}),
+  disk: async () => undefined,
+  usage: () => {
+    throw new Error('nobody looks at what is used');
+  },
+};
+
 const NO_DIALER: PodDialer = {
   dial: () => Promise.reject(new Error('nothing listens in a pod of the run')),
   close: () => {},
@@ -159,6 +169,8 @@ export function createMachine(parts: MachineParts): Machine {
         facts: { now: () => ({ ...FACTS, ip: '10.0.0.1', bootId }), keep: () => {} },
         client: link.client(),
         dialer: NO_DIALER,
+        gauges: NO_GAUGES,
+        settings: DEFAULT_NODE_SETTINGS,
         labels: parts.labels,
         taints: [],
         minOomScoreAdjust: -1000,

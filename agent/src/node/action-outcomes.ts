@@ -43,7 +43,8 @@ export function createActionOutcomes(
       const key = containerKey(podUid, container);
       memory.set(key, { ...memory.get(key), trouble: error.trouble });
       const { reason, message } = error.trouble;
-      logger.warn({ pod: podUid, container, reason }, message);
+      // What is told as an event is in the log already.
+      logger.debug({ pod: podUid, container, reason }, message);
       if (isNews(error.trouble)) events.add(troubleEvent(action, error.trouble, about(podUid, container)));
       return true;
     },

@@ -18,12 +18,15 @@ export interface ExecuteParts extends PrepareParts {
   readonly runtime: ContainerRuntime;
   readonly pods: PodBook;
   readonly events: AgentEvents;
+  readonly machineMemoryBytes: number;
   readonly minOomScoreAdjust: number;
   readonly terminationLogs: TerminationLogs;
   /** Where the node keeps the seccomp profiles that pods may name. */
   readonly seccompDirectory: string;
   readonly templateOf: (templateHash: string) => PodTemplateSpec | undefined;
   readonly daemonSet: (uid: string) => NodeDaemonSet | undefined;
+  /** Of the container's first process, as seen last. */
+  readonly pidOf: (containerId: string) => number | undefined;
   /** The newest holder of a pod, as seen last. */
   readonly holderOf: (podUid: string) => { readonly id: string; readonly attempt: number } | undefined;
   /** Above that of every holder that a container of the pod was made for: also of one that vanished since, whose

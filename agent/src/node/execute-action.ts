@@ -110,7 +110,7 @@ async function create(parts: ExecuteParts, action: CreateAction): Promise<void> 
         ? Math.max(action.attempt, parts.nextHolderAttempt(action.podUid))
         : action.attempt,
     ...(holder && action.container !== HOLDER ? { holder } : {}),
-    nodeMemoryBytes: parts.allocatable.memoryBytes,
+    nodeMemoryBytes: parts.machineMemoryBytes,
     minOomScoreAdjust: parts.minOomScoreAdjust,
     annotations: template.metadata?.annotations ?? {},
     ...(await hostResolver(spec)),
@@ -197,7 +197,8 @@ async function ensureImage(
     if (isRuntimeError(error, 'unreachable')) throw error;
     const why = `Failed to pull image ${JSON.stringify(image)}: ${(error as Error).message}`;
     parts.events.add({ type: 'Warning', reason: 'Failed', message: why, ...whose });
-    throw new ActionFailed(trouble(parts, 'image', 'ErrImagePull', (error as Error).message), error);
+    const reason = isRuntimeError(error, 'no-space') ? 'InsufficientDiskSpace' : 'ErrImagePull';
+    throw new ActionFailed(trouble(parts, 'image', reason, (error as Error).message), error);
   }
   parts.events.add({
     type: 'Normal',

@@ -49,7 +49,9 @@ import { podConfig } from './pod-config.ts';
 import { plannedHealth, podHealth } from './pod-health.ts';
 import { volumePod } from './prepare-container.ts';
 import { createRunningHooks } from './running-hooks.ts';
+import { stopAllPods } from './stop-all-pods.ts';
 import { takeOver } from './take-over.ts';
+import { type OnPass, timedPass } from './timed-pass.ts';
 
 export interface NodeAgentParts {
   readonly nodeName: string;
@@ -65,8 +67,9 @@ export interface NodeAgentParts {
   readonly held: () => string | undefined;
   /** The node's address: where pods on the host's network listen. */
   readonly nodeIp: () => string | undefined;
-  /** Of the machine: what a pod without limits may use. */
+  /** What a pod without limits may use. */
   readonly allocatable: Allocatable;
+  readonly machineMemoryBytes: number;
   /** What pods may have of the machine altogether. */
   readonly room: () => NodeRoom;
   readonly takenPorts: FindTakenPorts;
@@ -78,6 +81,8 @@ export interface NodeAgentParts {
   readonly logger: Logger;
   /** Something that a report shows may have changed. */
   readonly onChange: () => void;
+  /** The loop went round once; not called while it hangs. */
+  readonly onPass?: OnPass;
 }
 
 export interface NodeAgent {
@@ -97,6 +102,9 @@ export interface NodeAgent {
   readonly engineTrouble: () => string | undefined;
   /** The first look is done and what ran before has been asked how it is; or the look failed. */
   readonly settled: () => boolean;
+  /** The machine shuts down: every pod is stopped by its grace, none longer than the limit, and nothing is started any
+   *  more. They are not deleted: after the boot they start again. */
+  readonly shutDown: (limitMs: number) => Promise<void>;
   /** Stops looking; leaves every container as it is. */
   readonly stop: () => Promise<void>;
 }
@@ -124,6 +132,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
   let told: NodeDesired | undefined;
   let view: NodeView = { unseen: true, containers: [], plan: leaveAlone(pods.all()), desired: NOTHING_TOLD };
   let looked = false;
+  let shuttingDown = false;
   let engineTrouble: string | undefined = 'the Docker engine has not been asked yet';
 
   const prober = createProber({
@@ -248,7 +257,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
   };
 
   const loop = startLevelLoop({
-    pass,
+    pass: timedPass(pass, monotonicNow, parts.onPass),
     schedule: (delayMs, callback) => {
       const timer = setTimeout(callback, delayMs);
       return () => clearTimeout(timer);
@@ -394,6 +403,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     volumes: parts.volumes,
     nodeIp: parts.nodeIp,
     allocatable: parts.allocatable,
+    machineMemoryBytes: parts.machineMemoryBytes,
     configOf,
     minOomScoreAdjust: parts.minOomScoreAdjust,
     terminationLogs: parts.terminationLogs,
@@ -401,6 +411,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     monotonicNow,
     templateOf: (hash) => templateOf(bodies, hash),
     daemonSet: (uid) => view.desired.daemonSets.find((daemonSet) => daemonSet.uid === uid),
+    pidOf: (id) => view.containers.find((container) => container.id === id)?.pid,
     holderOf: (podUid) => newestHolder(view.containers, podUid),
     nextHolderAttempt: (podUid) =>
       1 +
@@ -427,7 +438,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
   /** Whatever comes of it, the loop looks again. */
   const launch = (action: NodeAction) => {
     const key = actionKey(action);
-    if (busy.has(key) || stopping.signal.aborted) return;
+    if (busy.has(key) || stopping.signal.aborted || shuttingDown) return;
     busy.set(key, action.kind);
     outcomes.begun(action);
     if (action.kind === 'discard' && action.backOff) failedPods.set(action.daemonSetUid, action.backOff);
@@ -481,6 +492,12 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     lastWordsOf: lastWords.of,
     engineTrouble: () => engineTrouble,
     settled: () => looked && (engineTrouble !== undefined || (before !== undefined && prober.settled())),
+    shutDown: async (limitMs) => {
+      shuttingDown = true;
+      parts.onChange();
+      await stopAllPods(executeParts, pods, [...running], limitMs);
+      loop.wake();
+    },
     stop: async () => {
       stopping.abort();
       prober.stop();

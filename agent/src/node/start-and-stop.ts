@@ -8,6 +8,7 @@ import { isRuntimeError, type RuntimeError } from '../runtime/container-runtime.
 import { withinTimer } from '../timer-limit.ts';
 import { ActionFailed } from './action-failed.ts';
 import { about, type ExecuteParts, isListed, trouble } from './action-parts.ts';
+import { endContainer } from './end-container.ts';
 import { ensureVolumes, hasBoundPaths, prepareContainer, volumePod } from './prepare-container.ts';
 import { runHook } from './run-hook.ts';
 
@@ -110,11 +111,7 @@ export async function stopContainer(parts: ExecuteParts, action: StopAction): Pr
   const hookMs = found && graceSeconds > 0 ? await runPreStop(parts, action, found) : 0;
   const turnMs = graceSeconds > 0 ? await waitForTurn(parts, action, graceSeconds * 1000 - hookMs) : 0;
   parts.signal.throwIfAborted();
-  try {
-    await parts.runtime.stop(action.id, graceLeft(graceSeconds, hookMs, turnMs));
-  } catch (error) {
-    if (!isRuntimeError(error, 'not-found')) throw error;
-  }
+  await endContainer(parts, { ...action, graceSeconds: graceLeft(graceSeconds, hookMs, turnMs) });
 }
 
 interface FoundSpec {

@@ -1,11 +1,13 @@
 // Docker as the agent's container engine. The only file that speaks to it.
 import { type Duplex, PassThrough, Readable } from 'node:stream';
 import Docker from 'dockerode';
+import { DEFAULT_NODE_SETTINGS, type LogSettings } from '../node-settings.ts';
 import { withinTimer } from '../timer-limit.ts';
 import { labelsOf, OWNER_LABEL } from './container-labels.ts';
 import {
   type ContainerRuntime,
   type ContainerSettings,
+  type EngineImage,
   isRuntimeError,
   type LogOptions,
   RuntimeError,
@@ -23,23 +25,29 @@ const CALL_TIMEOUT_MS = 15_000;
 const INSPECT_TIMEOUT_MS = 3000;
 /** Creating and starting wait for the disk and for other containers. */
 const SLOW_CALL_TIMEOUT_MS = 120_000;
+/** Beyond the grace: the engine has killed it by then, unless it is stuck. */
+const STOP_SLACK_MS = 20_000;
 const EVENTS_RETRY_MS = 1000;
-/** As kubelet rotates container logs. */
-const LOG_CONFIG = { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '5' } };
 
 export interface DockerOptions {
   readonly socketPath: string;
   /** Whose containers are seen and made: cluster and node. */
   readonly owner: string;
+  /** How far a container's log may grow; absent: the default. */
+  readonly logs?: LogSettings;
 }
 
-export function createDockerRuntime({ socketPath, owner }: DockerOptions): ContainerRuntime {
+export function createDockerRuntime({
+  socketPath,
+  owner,
+  logs: limits = DEFAULT_NODE_SETTINGS.logs,
+}: DockerOptions): ContainerRuntime {
   // The others are said so that no DOCKER_HOST of the environment leads to another engine.
   const docker = new Docker({ socketPath, host: '', protocol: 'http' });
   const filters = JSON.stringify({ label: [`${OWNER_LABEL}=${owner}`] });
   const execs = createExecs(execParts(docker));
   const terminals = terminalParts(docker);
-  const { list, changed } = createLook({
+  const { list, strays, changed } = createLook({
     rows: async () => {
       const rows = await call('list containers', (abortSignal) =>
         docker.listContainers({ all: true, filters, abortSignal }),
@@ -61,17 +69,29 @@ export function createDockerRuntime({ socketPath, owner }: DockerOptions): Conta
 
   return {
     list,
+    strays,
     info: async () => {
       const info = (await call('info', () => docker.info())) as {
         ServerVersion?: string;
         OperatingSystem?: string;
         KernelVersion?: string;
+        DockerRootDir?: string;
       };
       return {
         version: `docker://${info.ServerVersion ?? ''}`,
         operatingSystem: info.OperatingSystem ?? '',
         kernelVersion: info.KernelVersion ?? '',
+        rootDir: info.DockerRootDir ?? '',
       };
+    },
+    imageId: async (image) => (await inspectImage(docker, image))?.Id,
+    images: () => listImages(docker),
+    removeImage: async (name) => {
+      await call(
+        'remove image',
+        (abortSignal) => ignoring(404, docker.getImage(name).remove({ abortSignal })),
+        SLOW_CALL_TIMEOUT_MS,
+      );
     },
     hasImage: async (image) => (await inspectImage(docker, image)) !== undefined,
     imageUser: async (image) => (await inspectImage(docker, image))?.Config?.User ?? '',
@@ -88,7 +108,7 @@ export function createDockerRuntime({ socketPath, owner }: DockerOptions): Conta
     create: async (settings) => {
       const container = await call(
         'create container',
-        (abortSignal) => docker.createContainer({ ...createOptions(settings, owner), abortSignal }),
+        (abortSignal) => docker.createContainer({ ...createOptions(settings, owner, limits), abortSignal }),
         SLOW_CALL_TIMEOUT_MS,
       );
       return container.id;
@@ -104,8 +124,13 @@ export function createDockerRuntime({ socketPath, owner }: DockerOptions): Conta
       await call(
         'stop container',
         (abortSignal) => ignoring(304, docker.getContainer(id).stop({ t: graceSeconds, abortSignal })),
-        graceSeconds * 1000 + SLOW_CALL_TIMEOUT_MS,
+        graceSeconds * 1000 + STOP_SLACK_MS,
       ).finally(() => changed(id));
+    },
+    kill: async (id) => {
+      await call('kill container', (abortSignal) => docker.getContainer(id).kill({ abortSignal })).finally(
+        () => changed(id),
+      );
     },
     remove: async (id) => {
       await call(
@@ -203,6 +228,20 @@ async function inspectImage(docker: Docker, image: string): Promise<Docker.Image
   }
 }
 
+async function listImages(docker: Docker): Promise<EngineImage[]> {
+  const [images, containers] = await Promise.all([
+    call('list images', (abortSignal) => docker.listImages({ abortSignal }), SLOW_CALL_TIMEOUT_MS),
+    call('list containers', (abortSignal) => docker.listContainers({ all: true, abortSignal })),
+  ]);
+  const used = new Set(containers.map(({ ImageID }) => ImageID));
+  return images.map(({ Id, RepoTags, Size }) => ({
+    id: Id,
+    tags: (RepoTags ?? []).filter((tag) => tag !== '<none>:<none>'),
+    sizeBytes: Size,
+    inUse: used.has(Id),
+  }));
+}
+
 /** A reference without tag and digest means latest; Docker would pull every tag there is. */
 const withTag = (image: string): string =>
   image.includes('@') || /:[^/]+$/.test(image) ? image : `${image}:latest`;
@@ -237,7 +276,11 @@ async function importHolder(docker: Docker): Promise<void> {
   );
 }
 
-function createOptions(settings: ContainerSettings, owner: string): Docker.ContainerCreateOptions {
+function createOptions(
+  settings: ContainerSettings,
+  owner: string,
+  { maxBytes, maxFiles }: LogSettings,
+): Docker.ContainerCreateOptions {
   const { network, entrypoint, identity, ports } = settings;
   const portKey = (port: (typeof ports)[number]) => `${port.containerPort}/${port.protocol}`;
   const holder = settings.image === HOLDER_IMAGE;
@@ -261,7 +304,10 @@ function createOptions(settings: ContainerSettings, owner: string): Docker.Conta
     HostConfig: {
       NetworkMode: networkMode(network),
       RestartPolicy: { Name: 'no' },
-      LogConfig: LOG_CONFIG,
+      LogConfig: {
+        Type: 'json-file',
+        Config: { 'max-size': String(maxBytes), 'max-file': String(maxFiles) },
+      },
       Mounts: settings.mounts.map(({ source, target, readOnly, propagation }) => ({
         Type: 'bind',
         Source: source,

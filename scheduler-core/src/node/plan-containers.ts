@@ -310,7 +310,13 @@ function planStop(
   return { actions, waits: [] };
 }
 
-/** Rule 101: sidecars after the main containers, and in the reverse of their order. */
+/** Rule 101: sidecars end after the main containers, and in the reverse of their order. */
+export function endBefore(spec: PodSpec, containerName: string): readonly string[] {
+  const inits = spec.initContainers ?? [];
+  const index = inits.findIndex((one) => one.name === containerName && isSidecar(one));
+  return index < 0 ? [] : [...spec.containers, ...inits.slice(index + 1)].map(({ name }) => name);
+}
+
 function stopWhen(
   at: OnContainer,
   container: SeenContainer,
@@ -319,10 +325,8 @@ function stopWhen(
   graceSeconds: number,
 ): ContainerSteps {
   const stop = stopAction(at, container, graceSeconds, reason);
-  const inits = spec?.initContainers ?? [];
-  const index = inits.findIndex((one) => one.name === container.name && isSidecar(one));
-  if (!spec || index < 0) return only(stop);
-  const before = [...spec.containers, ...inits.slice(index + 1)].map(({ name }) => name);
+  const before = spec ? endBefore(spec, container.name) : [];
+  if (before.length === 0) return only(stop);
   // What is just being started is stopped when it runs; its turn is before this one's.
   if (before.some((name) => context.busy.get(containerKey(at.podUid, name)) === 'start')) return NOTHING;
   const after = before.filter((name) =>

@@ -174,9 +174,11 @@ export async function openNodeWorld(first: WorldOptions = {}): Promise<NodeWorld
   };
 }
 
-/** The clock stands still while the agent writes: the disk is real and takes real time. */
+/** The clock stands still while the agent reads and writes: the disk is real and takes real time. */
 interface WatchedDisk {
   readonly watch: (pods: PodBook) => PodBook;
+  /** Of what it answers later, the clock waits for the answer. */
+  readonly follow: <T extends object>(files: T) => T;
   readonly idle: () => Promise<void>;
   /** From now on nothing is written that has not begun. */
   readonly close: () => void;
@@ -204,6 +206,22 @@ function watchDisk(): WatchedDisk {
       forget: watched(pods.forget),
       flush: watched(pods.flush),
     }),
+    follow: (files) => {
+      const followed = Object.entries(files).map(
+        ([name, call]: [string, (...given: unknown[]) => unknown]) => [
+          name,
+          (...given: unknown[]) => {
+            const answer = call(...given);
+            if (!(answer instanceof Promise)) return answer;
+            writing += 1;
+            return answer.finally(() => {
+              writing -= 1;
+            });
+          },
+        ],
+      );
+      return Object.fromEntries(followed);
+    },
     idle: async () => {
       do await new Promise((resolve) => setImmediate(resolve));
       while (writing > 0);
@@ -247,14 +265,14 @@ async function startInstance(
     ownTaints: () => taints,
     held: () => holdText(holds.current()),
     nodeIp: () => NODE_IP,
-    volumes: openPodVolumes(join(directory, 'pods'), plainMounts),
+    volumes: disk.follow(openPodVolumes(join(directory, 'pods'), plainMounts)),
     allocatable: { cpus: 2, memoryBytes: 2 ** 34, diskBytes: 0 },
     machineMemoryBytes: 2 ** 34,
     room: () => ({ cpuMilli: 2000, memoryBytes: 2 ** 34, pods: 110 }),
     takenPorts: async (claims) =>
       (options.listening ?? (() => []))().filter((one) => claims.some((claim) => clashes(claim, one))),
     minOomScoreAdjust: -1000,
-    terminationLogs: openTerminationLogs(join(directory, 'termination-logs')),
+    terminationLogs: disk.follow(openTerminationLogs(join(directory, 'termination-logs'))),
     seccompDirectory: join(directory, 'seccomp'),
     monotonicNow: () => performance.now(),
     machineTime: () => machineTimeOf(options),

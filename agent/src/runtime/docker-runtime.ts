@@ -1,30 +1,20 @@
-// Docker as the agent's container engine. The only file that speaks to it.
-import { type Duplex, PassThrough, Readable } from 'node:stream';
+// Docker as the agent's container engine: with engine-images.ts the only file that speaks to it.
+import { type Duplex, PassThrough } from 'node:stream';
 import Docker from 'dockerode';
 import { DEFAULT_NODE_SETTINGS, type LogSettings } from '../node-settings.ts';
-import { withinTimer } from '../timer-limit.ts';
-import { labelsOf, OWNER_LABEL } from './container-labels.ts';
-import {
-  type ContainerRuntime,
-  type ContainerSettings,
-  type EngineImage,
-  isRuntimeError,
-  type LogOptions,
-  RuntimeError,
-  type RuntimeFailure,
-} from './container-runtime.ts';
+import { OWNER_LABEL } from './container-labels.ts';
+import { type ContainerRuntime, isRuntimeError, type LogOptions, RuntimeError } from './container-runtime.ts';
+import { asRuntimeError, call, type DockerFailure, ignoring, SLOW_CALL_TIMEOUT_MS } from './engine-call.ts';
 import { createExecs, type ExecParts } from './engine-exec.ts';
+import { importHolder, inspectImage, listImages, pullImage } from './engine-images.ts';
 import { createLook } from './engine-look.ts';
-import { securityOptions, sharingOptions } from './engine-options.ts';
-import { followProgress, linesOf, logBytes } from './engine-stream.ts';
+import { createOptions } from './engine-options.ts';
+import { linesOf, logBytes } from './engine-stream.ts';
 import { prepareAttach, prepareCommand, type TerminalParts } from './engine-terminal.ts';
-import { HOLDER_ENTRYPOINT, HOLDER_IMAGE, holderArchive, holderProgram } from './holder-image.ts';
+import { HOLDER_IMAGE } from './holder-image.ts';
 
-const CALL_TIMEOUT_MS = 15_000;
 /** Every look waits for it. */
 const INSPECT_TIMEOUT_MS = 3000;
-/** Creating and starting wait for the disk and for other containers. */
-const SLOW_CALL_TIMEOUT_MS = 120_000;
 /** Beyond the grace: the engine has killed it by then, unless it is stuck. */
 const STOP_SLACK_MS = 20_000;
 const EVENTS_RETRY_MS = 1000;
@@ -95,7 +85,7 @@ export function createDockerRuntime({
     },
     hasImage: async (image) => (await inspectImage(docker, image)) !== undefined,
     imageUser: async (image) => (await inspectImage(docker, image))?.Config?.User ?? '',
-    pull: (image, signal, onProgress) => pull(docker, image, signal, onProgress),
+    pull: (image, signal, onProgress) => pullImage(docker, image, signal, onProgress),
     holderImage: async () => {
       if (!(await inspectImage(docker, HOLDER_IMAGE))) {
         importing ??= importHolder(docker).finally(() => {
@@ -161,187 +151,6 @@ export function createDockerRuntime({
         onChange();
       });
     },
-  };
-}
-
-/** One call with a deadline; what goes wrong is told in our own kinds. */
-async function call<T>(
-  what: string,
-  run: (signal: AbortSignal) => Promise<T>,
-  timeoutMs = CALL_TIMEOUT_MS,
-): Promise<T> {
-  const deadline = AbortSignal.timeout(withinTimer(timeoutMs));
-  // Not every call of dockerode hears the signal.
-  const late = new Promise<never>((_resolve, reject) => {
-    deadline.addEventListener('abort', () => reject(deadline.reason), { once: true });
-  });
-  try {
-    return await Promise.race([run(deadline), late]);
-  } catch (error) {
-    if (deadline.aborted)
-      throw new RuntimeError('timeout', `${what}: no answer in ${timeoutMs / 1000} s`, error);
-    throw asRuntimeError(what, error);
-  }
-}
-
-interface DockerFailure {
-  readonly statusCode?: number;
-  readonly code?: string;
-  readonly message?: string;
-  readonly json?: { readonly message?: string };
-}
-
-function asRuntimeError(what: string, error: unknown): RuntimeError {
-  if (error instanceof RuntimeError) return error;
-  const { statusCode, code, message = String(error), json } = error as DockerFailure;
-  const text = json?.message ?? message;
-  if (code && ['ECONNREFUSED', 'ENOENT', 'ECONNRESET', 'EPIPE', 'EACCES', 'ETIMEDOUT'].includes(code))
-    return new RuntimeError('unreachable', `the Docker engine does not answer (${what}): ${text}`, error);
-  if (/socket hang up/.test(text))
-    return new RuntimeError('unreachable', `the Docker engine broke off (${what})`, error);
-  return new RuntimeError(failureOf(statusCode, text), text, error);
-}
-
-function failureOf(statusCode: number | undefined, text: string): RuntimeFailure {
-  if (/no such image/i.test(text)) return 'image-missing';
-  if (statusCode === 404) return 'not-found';
-  if (statusCode === 409) return 'conflict';
-  return statusCode === 400 ? 'invalid' : 'failed';
-}
-
-/** For statuses that say that there was nothing to do. */
-async function ignoring(statusCode: number, promise: Promise<unknown>): Promise<void> {
-  try {
-    await promise;
-  } catch (error) {
-    if ((error as DockerFailure).statusCode !== statusCode) throw error;
-  }
-}
-
-async function inspectImage(docker: Docker, image: string): Promise<Docker.ImageInspectInfo | undefined> {
-  try {
-    return await call('inspect image', () => docker.getImage(image).inspect());
-  } catch (error) {
-    if (error instanceof RuntimeError && (error.kind === 'image-missing' || error.kind === 'not-found'))
-      return undefined;
-    throw error;
-  }
-}
-
-async function listImages(docker: Docker): Promise<EngineImage[]> {
-  const [images, containers] = await Promise.all([
-    call('list images', (abortSignal) => docker.listImages({ abortSignal }), SLOW_CALL_TIMEOUT_MS),
-    call('list containers', (abortSignal) => docker.listContainers({ all: true, abortSignal })),
-  ]);
-  const used = new Set(containers.map(({ ImageID }) => ImageID));
-  return images.map(({ Id, RepoTags, Size }) => ({
-    id: Id,
-    tags: (RepoTags ?? []).filter((tag) => tag !== '<none>:<none>'),
-    sizeBytes: Size,
-    inUse: used.has(Id),
-  }));
-}
-
-/** A reference without tag and digest means latest; Docker would pull every tag there is. */
-const withTag = (image: string): string =>
-  image.includes('@') || /:[^/]+$/.test(image) ? image : `${image}:latest`;
-
-async function pull(
-  docker: Docker,
-  image: string,
-  signal: AbortSignal,
-  onProgress?: () => void,
-): Promise<void> {
-  try {
-    await followProgress(await docker.pull(withTag(image), { abortSignal: signal }), onProgress);
-  } catch (error) {
-    const failure = asRuntimeError('pull image', signal.aborted ? signal.reason : error);
-    if (failure.kind === 'unreachable') throw failure;
-    throw new RuntimeError('pull-failed', failure.message, error);
-  }
-}
-
-async function importHolder(docker: Docker): Promise<void> {
-  const { Architecture } = (await call('info', () => docker.info())) as { Architecture: string };
-  const program = holderProgram(Architecture);
-  if (!program)
-    throw new RuntimeError(
-      'invalid',
-      `no holder for architecture ${Architecture}: only hostNetwork pods run here`,
-    );
-  const [repo, tag] = HOLDER_IMAGE.split(':');
-  const archive = Readable.from([holderArchive(program)]);
-  await call('import the holder', async (abortSignal) =>
-    followProgress(await docker.importImage(archive, { repo, tag, abortSignal })),
-  );
-}
-
-function createOptions(
-  settings: ContainerSettings,
-  owner: string,
-  { maxBytes, maxFiles }: LogSettings,
-): Docker.ContainerCreateOptions {
-  const { network, entrypoint, identity, ports } = settings;
-  const portKey = (port: (typeof ports)[number]) => `${port.containerPort}/${port.protocol}`;
-  const holder = settings.image === HOLDER_IMAGE;
-  return {
-    name: settings.name,
-    Image: settings.image,
-    Labels: labelsOf(identity, owner),
-    Env: [...settings.env],
-    ...(entrypoint ? { Entrypoint: [...entrypoint] } : holder ? { Entrypoint: [HOLDER_ENTRYPOINT] } : {}),
-    ...(settings.args ? { Cmd: [...settings.args] } : {}),
-    ...(settings.workingDir ? { WorkingDir: settings.workingDir } : {}),
-    ...(settings.user === undefined ? {} : { User: settings.user }),
-    ...(settings.hostname ? { Hostname: settings.hostname } : {}),
-    ...(settings.domainName ? { Domainname: settings.domainName } : {}),
-    ...(settings.tty ? { Tty: true } : {}),
-    ...(settings.stdin ? { OpenStdin: true } : {}),
-    ...(settings.stdinOnce ? { StdinOnce: true } : {}),
-    ...(ports.length > 0
-      ? { ExposedPorts: Object.fromEntries(ports.map((port) => [portKey(port), {}])) }
-      : {}),
-    HostConfig: {
-      NetworkMode: networkMode(network),
-      RestartPolicy: { Name: 'no' },
-      LogConfig: {
-        Type: 'json-file',
-        Config: { 'max-size': String(maxBytes), 'max-file': String(maxFiles) },
-      },
-      Mounts: settings.mounts.map(({ source, target, readOnly, propagation }) => ({
-        Type: 'bind',
-        Source: source,
-        Target: target,
-        ReadOnly: readOnly,
-        BindOptions: { Propagation: propagation },
-      })),
-      PortBindings: Object.fromEntries(
-        ports.map((port) => [
-          portKey(port),
-          [{ HostPort: String(port.hostPort), HostIp: port.hostIp ?? '' }],
-        ]),
-      ),
-      ...sharingOptions(settings),
-      ...resourceOptions(settings),
-      ...securityOptions(settings),
-    },
-  };
-}
-
-function networkMode(network: ContainerSettings['network']): string {
-  if (network === 'host') return 'host';
-  return network === 'own' ? 'bridge' : `container:${network.holderId}`;
-}
-
-function resourceOptions(settings: ContainerSettings): Docker.HostConfig {
-  const { cpuShares, cpuQuota, cpuPeriod, memoryBytes, oomScoreAdjust } = settings;
-  return {
-    ...(cpuShares === undefined ? {} : { CpuShares: cpuShares }),
-    ...(cpuQuota === undefined ? {} : { CpuQuota: cpuQuota }),
-    ...(cpuPeriod === undefined ? {} : { CpuPeriod: cpuPeriod }),
-    // Memory and swap together: no swap on top.
-    ...(memoryBytes === undefined ? {} : { Memory: memoryBytes, MemorySwap: memoryBytes }),
-    ...(oomScoreAdjust === undefined ? {} : { OomScoreAdj: oomScoreAdjust }),
   };
 }
 

@@ -1,7 +1,80 @@
-// What a container shares and what it may do, in Docker's spelling.
+// A container's settings in Docker's spelling.
+import type Docker from 'dockerode';
+import type { LogSettings } from '../node-settings.ts';
+import { labelsOf } from './container-labels.ts';
 import type { ContainerSettings } from './container-runtime.ts';
+import { HOLDER_ENTRYPOINT, HOLDER_IMAGE } from './holder-image.ts';
 
-export function sharingOptions(settings: ContainerSettings) {
+export function createOptions(
+  settings: ContainerSettings,
+  owner: string,
+  { maxBytes, maxFiles }: LogSettings,
+): Docker.ContainerCreateOptions {
+  const { network, entrypoint, identity, ports } = settings;
+  const portKey = (port: (typeof ports)[number]) => `${port.containerPort}/${port.protocol}`;
+  const holder = settings.image === HOLDER_IMAGE;
+  return {
+    name: settings.name,
+    Image: settings.image,
+    Labels: labelsOf(identity, owner),
+    Env: [...settings.env],
+    ...(entrypoint ? { Entrypoint: [...entrypoint] } : holder ? { Entrypoint: [HOLDER_ENTRYPOINT] } : {}),
+    ...(settings.args ? { Cmd: [...settings.args] } : {}),
+    ...(settings.workingDir ? { WorkingDir: settings.workingDir } : {}),
+    ...(settings.user === undefined ? {} : { User: settings.user }),
+    ...(settings.hostname ? { Hostname: settings.hostname } : {}),
+    ...(settings.domainName ? { Domainname: settings.domainName } : {}),
+    ...(settings.tty ? { Tty: true } : {}),
+    ...(settings.stdin ? { OpenStdin: true } : {}),
+    ...(settings.stdinOnce ? { StdinOnce: true } : {}),
+    ...(ports.length > 0
+      ? { ExposedPorts: Object.fromEntries(ports.map((port) => [portKey(port), {}])) }
+      : {}),
+    HostConfig: {
+      NetworkMode: networkMode(network),
+      RestartPolicy: { Name: 'no' },
+      LogConfig: {
+        Type: 'json-file',
+        Config: { 'max-size': String(maxBytes), 'max-file': String(maxFiles) },
+      },
+      Mounts: settings.mounts.map(({ source, target, readOnly, propagation }) => ({
+        Type: 'bind',
+        Source: source,
+        Target: target,
+        ReadOnly: readOnly,
+        BindOptions: { Propagation: propagation },
+      })),
+      PortBindings: Object.fromEntries(
+        ports.map((port) => [
+          portKey(port),
+          [{ HostPort: String(port.hostPort), HostIp: port.hostIp ?? '' }],
+        ]),
+      ),
+      ...sharingOptions(settings),
+      ...resourceOptions(settings),
+      ...securityOptions(settings),
+    },
+  };
+}
+
+function networkMode(network: ContainerSettings['network']): string {
+  if (network === 'host') return 'host';
+  return network === 'own' ? 'bridge' : `container:${network.holderId}`;
+}
+
+function resourceOptions(settings: ContainerSettings): Docker.HostConfig {
+  const { cpuShares, cpuQuota, cpuPeriod, memoryBytes, oomScoreAdjust } = settings;
+  return {
+    ...(cpuShares === undefined ? {} : { CpuShares: cpuShares }),
+    ...(cpuQuota === undefined ? {} : { CpuQuota: cpuQuota }),
+    ...(cpuPeriod === undefined ? {} : { CpuPeriod: cpuPeriod }),
+    // Memory and swap together: no swap on top.
+    ...(memoryBytes === undefined ? {} : { Memory: memoryBytes, MemorySwap: memoryBytes }),
+    ...(oomScoreAdjust === undefined ? {} : { OomScoreAdj: oomScoreAdjust }),
+  };
+}
+
+function sharingOptions(settings: ContainerSettings) {
   const { hostPid, pidOf, dns, extraHosts = [], sysctls } = settings;
   return {
     ...ipcMode(settings),

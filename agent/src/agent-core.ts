@@ -5,29 +5,39 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { Maintenance, NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
 import { holdText } from '@fleetset/scheduler-core/node/hold';
+import { type NodePressure, pressureTaints } from '@fleetset/scheduler-core/node/node-pressure';
 import type { MachineTime } from '@fleetset/scheduler-core/node/ready-since';
 import { waitingReason } from '@fleetset/scheduler-core/node/waiting-reason';
 import type { MaintenanceWindow } from '@fleetset/scheduler-core/schema/rollout-policy';
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
 import type { Logger } from 'pino';
-import { every } from './every.ts';
 import type { KeptFacts } from './facts/kept-facts.ts';
-import { automaticLabels, nodeStatus } from './facts/node-status.ts';
+import { createKeptPressure } from './facts/kept-pressure.ts';
+import type { MachineGauges } from './facts/machine-gauges.ts';
+import { automaticLabels, leftForPods, nodeStatus } from './facts/node-status.ts';
 import type { PodDialer } from './forward/pod-dialer.ts';
 import { type Holds, type HoldsParts, tellHolds } from './holds/holds.ts';
+import { localAnswers } from './local/local-answers.ts';
+import { startLocalServer } from './local/local-server.ts';
+import { createMeters } from './local/meters.ts';
 import { createAgentEvents } from './node/agent-events.ts';
 import { buildReport } from './node/build-report.ts';
 import { bodiesOf, bodiesOfPod } from './node/desired-state.ts';
-import { type NodeAgent, startNodeAgent } from './node/node-agent.ts';
+import { openKeptEngine } from './node/kept-engine.ts';
+import { loggedEvents } from './node/logged-events.ts';
+import { type NodeAgent, type NodeAgentParts, startNodeAgent } from './node/node-agent.ts';
 import { createReporter } from './node/reporter.ts';
+import type { NodeSettings } from './node-settings.ts';
 import type { ContainerRuntime } from './runtime/container-runtime.ts';
 import { openBodyFiles } from './state/body-files.ts';
 import { type DesiredFile, openDesiredFile } from './state/desired-file.ts';
 import type { Files } from './state/durable-file.ts';
 import { openPodBook, type PodBook } from './state/pod-book.ts';
+import type { TerminationLogs } from './state/termination-logs.ts';
 import type { PlaneClient } from './sync/plane-client.ts';
 import { serveTunnel } from './sync/serve-tunnel.ts';
 import { startSyncSession } from './sync/sync-session.ts';
+import { createUsageReports } from './usage/usage-reports.ts';
 import type { PodVolumes } from './volumes/pod-volumes.ts';
 
 export interface AgentCoreParts {
@@ -36,48 +46,84 @@ export interface AgentCoreParts {
   readonly files: Files;
   readonly runtime: ContainerRuntime;
   readonly facts: KeptFacts;
+  readonly gauges: MachineGauges;
   readonly client: PlaneClient;
   readonly dialer: PodDialer;
   readonly volumes: PodVolumes;
+  readonly terminationLogs: TerminationLogs;
+  readonly takenPorts: NodeAgentParts['takenPorts'];
   readonly openHolds: (onChange: HoldsParts['onChange']) => Promise<Holds>;
   /** From the config file and flags: the node's own, which operators cannot change from the plane. */
   readonly labels: { readonly [key: string]: string };
   readonly taints: readonly Taint[];
   readonly maintenanceWindows?: readonly MaintenanceWindow[];
+  readonly settings: NodeSettings;
   readonly minOomScoreAdjust: number;
   /** Differs between two machines that were cloned from one disk. */
   readonly machineId: string;
   readonly machineTime: () => MachineTime;
   readonly version: string;
   readonly logger: Logger;
+  /** The node loop went round: for a watchdog. */
+  readonly onPass?: () => void;
 }
 
 export interface AgentCore {
   readonly node: NodeAgent;
   readonly pods: PodBook;
   readonly desired: DesiredFile;
+  /** Undefined while it does not answer locally. */
+  readonly localPort: () => number | undefined;
+  /** The machine shuts down: stops the pods by their grace, and within the settings' limit. `stop` comes after it. */
+  readonly shutDown: () => Promise<void>;
   /** Leaves every container running. */
   readonly stop: () => Promise<void>;
 }
 
-const ENGINE_VERSION = { periodMs: 600_000, retryMs: 10_000 };
-
 export async function startAgentCore(parts: AgentCoreParts): Promise<AgentCore> {
-  const { nodeName, dataDir, files, runtime, facts, client, dialer, machineTime, version, logger } = parts;
+  const { nodeName, dataDir, files, facts, gauges, settings, client, dialer, machineTime, version, logger } =
+    parts;
   const unreadable = (what: string) => (error: unknown) =>
     logger.error({ err: error }, `${what} cannot be read or written; the agent goes on without it`);
   const bodies = await openBodyFiles(join(dataDir, 'bodies'), files);
   const desired = await openDesiredFile(dataDir, unreadable('desired.pb'), files);
   const pods = await openPodBook(dataDir, unreadable('pods.json'), files);
-  const events = createAgentEvents();
-  let engineVersion: string | undefined;
+  const events = loggedEvents(createAgentEvents(), logger, pods);
+  const meters = createMeters();
+  const engine = await openKeptEngine({
+    dataDir,
+    files,
+    runtime: parts.runtime,
+    images: settings.images,
+    readDisk: gauges.disk,
+    pods,
+    bodies,
+    desired,
+    events,
+    meters,
+    logger,
+    onUnreadable: unreadable('images.json'),
+  });
+  const { runtime } = engine;
   const monotonicNow = () => performance.now();
+  let passedAt = monotonicNow();
+  let shuttingDown = false;
+  const pressure = createKeptPressure({
+    nodeName,
+    settings,
+    read: () => gauges.levels({ nodefs: dataDir, imagefs: engine.info()?.rootDir }),
+    events,
+    monotonicNow,
+  });
+  const ownTaints = () => withPressure(parts.taints, pressure.now());
   const holds = await parts.openHolds((now, before) => {
     tellHolds(events, now, before);
     agent.wake();
     reporter.changed();
   });
   const ownLabels = () => ({ ...parts.labels, ...automaticLabels(nodeName, facts.now()) });
+
+  const room = () => leftForPods(facts.now(), settings.reserved);
 
   const agent: NodeAgent = startNodeAgent({
     nodeName,
@@ -86,49 +132,68 @@ export async function startAgentCore(parts: AgentCoreParts): Promise<AgentCore> 
     bodies,
     events,
     ownLabels,
-    ownTaints: () => parts.taints,
+    ownTaints,
     held: () => holdText(holds.current()),
     nodeIp: () => facts.now().ip,
     volumes: parts.volumes,
-    allocatable: facts.now(),
+    allocatable: { ...room(), cpus: room().cpuMilli / 1000 },
+    machineMemoryBytes: facts.now().memoryBytes,
+    room,
+    takenPorts: parts.takenPorts,
+    terminationLogs: parts.terminationLogs,
+    seccompDirectory: join(dataDir, 'seccomp'),
     minOomScoreAdjust: parts.minOomScoreAdjust,
     monotonicNow,
     machineTime,
     logger,
     onChange: () => reporter.changed(),
+    onPass: (durationMs, failed) => {
+      passedAt = monotonicNow();
+      meters.passEnded(durationMs, failed);
+      parts.onPass?.();
+    },
   });
-  const reporter = createReporter({
-    build: () =>
-      buildReport({
-        agent,
-        pods,
-        bodies,
-        labels: ownLabels(),
-        taints: parts.taints,
-        status: nodeStatus({
-          nodeName,
-          facts: facts.now(),
-          agentVersion: version,
-          runtimeVersion: engineVersion,
-          engineTrouble: agent.engineTrouble(),
-          held: holdText(holds.current()),
-        }),
-        holds: holds.current(),
-        maintenance: maintenanceOf(parts.maintenanceWindows),
-        nodeIp: facts.now().ip,
-        monotonicNow: monotonicNow(),
-        machineTime: machineTime(),
-        nowText: new Date().toISOString().replace(/\.\d+Z$/, 'Z'),
+  const build = () =>
+    buildReport({
+      agent,
+      pods,
+      bodies,
+      labels: ownLabels(),
+      taints: ownTaints(),
+      status: nodeStatus({
+        nodeName,
+        facts: facts.now(),
+        agentVersion: version,
+        runtimeVersion: engine.info()?.version,
+        engineTrouble: agent.engineTrouble(),
+        held: holdText(holds.current()),
+        shuttingDown,
+        pressure: pressure.now(),
+        reserved: settings.reserved,
       }),
+      holds: holds.current(),
+      maintenance: maintenanceOf(parts.maintenanceWindows),
+      nodeIp: facts.now().ip,
+      monotonicNow: monotonicNow(),
+      machineTime: machineTime(),
+      nowText: new Date().toISOString().replace(/\.\d+Z$/, 'Z'),
+    });
+  const reporter = createReporter({
+    build,
     events,
     settled: agent.settled,
     listening: () => session.connected(),
-    send: (report) => session.report(report),
+    send: (report) => {
+      session.report(report);
+      meters.reportSent();
+      engine.reported(report);
+    },
     onFailure: (error) => logger.error({ err: error }, 'the report could not be made'),
   });
 
   const takeEffect = async (told: NodeDesired) => {
     agent.setDesired(told);
+    engine.told(told);
     reporter.changed();
     const wanted = new Set([...bodiesOf(told), ...pods.all().flatMap((pod) => bodiesOfPod(bodies, pod))]);
     await bodies
@@ -159,6 +224,14 @@ export async function startAgentCore(parts: AgentCoreParts): Promise<AgentCore> 
         (error: unknown) => logger.warn({ err: error }, 'a tunnel failed'),
       );
     },
+    onUsageWanted: createUsageReports({
+      take: gauges.usage,
+      containers: () => agent.view().containers,
+      send: (usage) => session.usage(usage),
+      monotonicNow,
+      signal: stopping.signal,
+      onFailure: (error) => logger.warn({ err: error }, 'what is used could not be measured'),
+    }),
     onRemoved: async (message) => {
       logger.warn(`${message}: its pods are stopped`);
       const nothing = nothingMore(desired.current());
@@ -169,21 +242,43 @@ export async function startAgentCore(parts: AgentCoreParts): Promise<AgentCore> 
     },
   });
   const asking = new AbortController();
-  void every(ENGINE_VERSION, asking.signal, async () => {
-    engineVersion = (await runtime.info()).version;
-    reporter.changed();
-  });
-  // The probes ask where the node is now.
-  facts.keep(asking.signal, () => {
+  engine.keep(asking.signal, reporter.changed);
+  const changed = () => {
     agent.wake();
     reporter.changed();
+  };
+  // The probes ask where the node is now.
+  facts.keep(asking.signal, changed);
+  pressure.keep(asking.signal, changed);
+  const answers = localAnswers({
+    nodeName,
+    version,
+    agent,
+    pods,
+    bodies,
+    desired,
+    meters,
+    report: () => build().report,
+    connected: () => session.connected(),
+    passedAt: () => passedAt,
+    monotonicNow,
   });
+  const local = settings.local && startLocalServer(settings.local, answers, logger);
   return {
     node: agent,
     pods,
     desired,
+    localPort: () => local?.port(),
+    shutDown: async () => {
+      shuttingDown = true;
+      logger.info('the machine is shutting down: pods are stopped');
+      await agent
+        .shutDown(settings.shutdownGraceMs)
+        .catch((error: unknown) => logger.error({ err: error }, 'the pods could not all be stopped'));
+    },
     stop: async () => {
       asking.abort();
+      await local?.stop();
       stopping.abort();
       dialer.close();
       holds.close();
@@ -193,6 +288,14 @@ export async function startAgentCore(parts: AgentCoreParts): Promise<AgentCore> 
     },
   };
 }
+
+/** One that its owner set for good is not there twice. */
+const withPressure = (taints: readonly Taint[], pressure: NodePressure): readonly Taint[] => [
+  ...taints,
+  ...pressureTaints(pressure).filter(
+    ({ key, effect }) => !taints.some((own) => own.key === key && own.effect === effect),
+  ),
+];
 
 /** Nothing of the fleet is to run here any more. */
 const nothingMore = (before: NodeDesired | undefined): NodeDesired => ({

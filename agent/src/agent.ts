@@ -7,14 +7,18 @@ import type { MaintenanceWindow } from '@fleetset/scheduler-core/schema/rollout-
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
 import type { Logger } from 'pino';
 import { startAgentCore } from './agent-core.ts';
+import { takenPorts } from './facts/host-ports.ts';
 import { createFacts } from './facts/kept-facts.ts';
 import { type MachineFacts, machineTime } from './facts/machine-facts.ts';
+import { openGauges } from './facts/machine-gauges.ts';
 import { createPodDialer } from './forward/pod-dialer.ts';
 import { holdDirectory } from './holds/hold-file.ts';
 import { openHolds } from './holds/holds.ts';
 import { ownerOf, readIdentity } from './identity/identity-files.ts';
+import { DEFAULT_NODE_SETTINGS, type NodeSettings } from './node-settings.ts';
 import { createDockerRuntime } from './runtime/docker-runtime.ts';
 import { MACHINE_FILES } from './state/durable-file.ts';
+import { openTerminationLogs } from './state/termination-logs.ts';
 import { createPlaneClient } from './sync/plane-client.ts';
 import { systemMounts } from './volumes/mounts.ts';
 import { openPodVolumes } from './volumes/pod-volumes.ts';
@@ -27,12 +31,22 @@ export interface AgentOptions {
   readonly taints: readonly Taint[];
   /** From the config file: when this node may be changed, instead of what policies say. Already checked. */
   readonly maintenanceWindows?: readonly MaintenanceWindow[];
+  /** Absent: the defaults. */
+  readonly node?: NodeSettings;
   readonly version: string;
   readonly logger: Logger;
+  /** The node loop went round: for a watchdog. */
+  readonly onPass?: () => void;
 }
 
 export interface Agent {
   readonly nodeName: string;
+  /** Undefined while it does not answer locally. */
+  readonly localPort: () => number | undefined;
+  /** Lets the node loop go round soon. */
+  readonly wake: () => void;
+  /** The machine shuts down: stops the pods by their grace, and within the settings' limit. `stop` comes after it. */
+  readonly shutDown: () => Promise<void>;
   /** Leaves every container running. */
   readonly stop: () => Promise<void>;
 }
@@ -41,7 +55,7 @@ export interface Agent {
 export class AgentNotReady extends Error {}
 
 export async function startAgent(options: AgentOptions): Promise<Agent> {
-  const { dataDir, logger, version } = options;
+  const { dataDir, logger, version, node: settings = DEFAULT_NODE_SETTINGS } = options;
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const identity = await readIdentity(dataDir);
   if (!identity)
@@ -54,8 +68,13 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     nodeName,
     dataDir,
     files: MACHINE_FILES,
-    runtime: createDockerRuntime({ socketPath: options.dockerSocket, owner: ownerOf(identity) }),
+    runtime: createDockerRuntime({
+      socketPath: options.dockerSocket,
+      owner: ownerOf(identity),
+      logs: settings.logs,
+    }),
     facts,
+    gauges: openGauges(),
     client: createPlaneClient(identity),
     dialer: createPodDialer(),
     openHolds: (onChange) =>
@@ -67,16 +86,26 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         onProblem: (problem) => logger.warn(problem),
       }),
     volumes: openPodVolumes(join(dataDir, 'pods'), systemMounts),
+    terminationLogs: openTerminationLogs(join(dataDir, 'termination-logs')),
+    takenPorts,
     labels: options.labels,
     taints: options.taints,
     ...(options.maintenanceWindows ? { maintenanceWindows: options.maintenanceWindows } : {}),
+    settings,
     minOomScoreAdjust: lowestOomScore(),
     machineId: machineKey(identity.certificate, dataDir, facts.now()),
     machineTime,
     version,
     logger,
+    ...(options.onPass ? { onPass: options.onPass } : {}),
   });
-  return { nodeName, stop: core.stop };
+  return {
+    nodeName,
+    localPort: core.localPort,
+    wake: core.node.wake,
+    shutDown: core.shutDown,
+    stop: core.stop,
+  };
 }
 
 /** Differs between two machines that were cloned from one disk: they cannot share a boot. */

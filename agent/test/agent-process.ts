@@ -8,6 +8,7 @@ import { createDockerRuntime } from '../src/runtime/docker-runtime.ts';
 import { openBodyFiles } from '../src/state/body-files.ts';
 import { openDesiredFile } from '../src/state/desired-file.ts';
 import { openPodBook } from '../src/state/pod-book.ts';
+import { openTerminationLogs } from '../src/state/termination-logs.ts';
 import { systemMounts } from '../src/volumes/mounts.ts';
 import { openPodVolumes } from '../src/volumes/pod-volumes.ts';
 
@@ -30,7 +31,12 @@ const agent = startNodeAgent({
   nodeIp: () => '127.0.0.1',
   volumes: openPodVolumes(join(directory, 'pods'), systemMounts),
   allocatable: { cpus: 2, memoryBytes: 2 ** 34, diskBytes: 0 },
+  machineMemoryBytes: 2 ** 34,
+  room: () => ({ cpuMilli: 2000, memoryBytes: 2 ** 34, pods: 110 }),
+  takenPorts: async () => [],
   minOomScoreAdjust: 0,
+  terminationLogs: openTerminationLogs(join(directory, 'termination-logs')),
+  seccompDirectory: join(directory, 'seccomp'),
   monotonicNow: () => performance.now(),
   machineTime: () => ({ bootId: 'boot-1', upMs: performance.now() }),
   logger: pino({ enabled: false }),

@@ -44,7 +44,7 @@ export interface FakeEngine {
   /** `user` as the image's USER; only `pullable` ones can be pulled, the others are there. */
   readonly addImage: (
     image: string,
-    options?: { readonly user?: string; readonly pullable?: boolean },
+    options?: { readonly user?: string; readonly pullable?: boolean; readonly sizeBytes?: number },
   ) => void;
   readonly removeImage: (image: string) => void;
   readonly fail: (fault: Fault) => void;
@@ -95,6 +95,7 @@ export type Act = (command: readonly string[], inside?: FakeContainer) => Progra
 export function createFakeEngine(act: Act = programOf): FakeEngine {
   const held = new Map<string, Held>();
   const images = new Map<string, string>([[TEST_IMAGE, '']]);
+  const sizes = new Map<string, number>();
   const pullable = new Map<string, string>();
   const followers = new Set<Follower>();
   const latency = new Map<CallName, number>();
@@ -200,6 +201,8 @@ export function createFakeEngine(act: Act = programOf): FakeEngine {
     tell(container.owner);
   };
 
+  const isUsed = (image: string) => [...held.values()].some(({ settings }) => settings.image === image);
+
   const create = (owner: string, settings: ContainerSettings): string => {
     if (!images.has(settings.image))
       throw new RuntimeError('image-missing', `No such image: ${settings.image}`);
@@ -246,9 +249,29 @@ export function createFakeEngine(act: Act = programOf): FakeEngine {
         version: 'fake://1',
         operatingSystem: 'memory',
         kernelVersion: '0',
+        rootDir: '/',
       })),
     list: () => call('list', '', () => [...held.values()].filter((one) => one.owner === owner).map(shown)),
+    strays: () => call('strays', '', () => []),
     hasImage: (image) => call('hasImage', '', () => images.has(image)),
+    imageId: (image) => call('imageId', '', () => (images.has(image) ? imageIdOf(image) : undefined)),
+    images: () =>
+      call('images', '', () =>
+        [...images.keys()].map((image) => ({
+          id: imageIdOf(image),
+          tags: [image],
+          sizeBytes: sizes.get(image) ?? 0,
+          inUse: isUsed(image),
+        })),
+      ),
+    removeImage: (name) =>
+      call('removeImage', `removeImage ${name}`, () => {
+        const image = [...images.keys()].find((one) => one === name || imageIdOf(one) === name);
+        if (image === undefined) return;
+        if (isUsed(image))
+          throw new RuntimeError('conflict', `conflict: unable to remove ${name}: a container uses it`);
+        images.delete(image);
+      }),
     imageUser: (image) => call('imageUser', '', () => images.get(image) ?? ''),
     pull: (image) =>
       call('pull', `pull ${image}`, () => {
@@ -270,6 +293,8 @@ export function createFakeEngine(act: Act = programOf): FakeEngine {
       call('stop', `stop ${titleOf(held.get(id)?.settings)} grace ${graceSeconds}`, () =>
         stop(find(id), graceSeconds),
       ),
+    kill: (id) =>
+      call('kill', `kill ${titleOf(held.get(id)?.settings)}`, () => finish(find(id), TERMINATED_BY_KILL)),
     remove: (id) =>
       call('remove', `remove ${titleOf(held.get(id)?.settings)}`, () => {
         const container = held.get(id);
@@ -298,7 +323,8 @@ export function createFakeEngine(act: Act = programOf): FakeEngine {
     calls,
     count: (name) => counts.get(name) ?? 0,
     containers: () => [...held.values()].map(whole),
-    addImage: (image, { user = '', pullable: inRegistry = false } = {}) => {
+    addImage: (image, { user = '', pullable: inRegistry = false, sizeBytes = 0 } = {}) => {
+      sizes.set(image, sizeBytes);
       (inRegistry ? pullable : images).set(image, user);
     },
     removeImage: (image) => {
@@ -365,6 +391,8 @@ function whyNot({ program, settings }: Held, held: ReadonlyMap<string, Held>): R
   );
   return taken && new RuntimeError('failed', `port ${taken.hostPort} is already allocated`);
 }
+
+const imageIdOf = (image: string): string => `sha256:${createHash('sha256').update(image).digest('hex')}`;
 
 /** `web-1/app#0`: the revision, the container and the attempt. */
 const titleOf = (settings: ContainerSettings | undefined): string => {

@@ -2,6 +2,7 @@
 // be stopped, killed and started anew over what it left.
 import { join } from 'node:path';
 import type { NodeDesired, NodeReport } from '@fleetset/proto/gen/fleetset/v1/node';
+import { clashes, type TakenPort } from '@fleetset/scheduler-core/node/blocked-pods';
 import { holdText } from '@fleetset/scheduler-core/node/hold';
 import type { MachineTime } from '@fleetset/scheduler-core/node/ready-since';
 import type { NodeStatus } from '@fleetset/scheduler-core/schema/node';
@@ -14,9 +15,11 @@ import { type Holds, openHolds, tellHolds } from '../src/holds/holds.ts';
 import { type AgentEvents, createAgentEvents } from '../src/node/agent-events.ts';
 import { buildReport } from '../src/node/build-report.ts';
 import { type NodeAgent, startNodeAgent } from '../src/node/node-agent.ts';
+import { DEFAULT_NODE_SETTINGS } from '../src/node-settings.ts';
 import type { ContainerRuntime } from '../src/runtime/container-runtime.ts';
 import { type BodyFiles, openBodyFiles } from '../src/state/body-files.ts';
 import { openPodBook, type PodBook } from '../src/state/pod-book.ts';
+import { openTerminationLogs } from '../src/state/termination-logs.ts';
 import { openPodVolumes } from '../src/volumes/pod-volumes.ts';
 import { bodiesNamed, type DesiredParts, desired } from './desired.ts';
 import { createFakeEngine, type FakeContainer, type FakeEngine } from './fake-runtime.ts';
@@ -39,6 +42,8 @@ export interface WorldOptions {
   readonly upMs?: number;
   /** Stands between the agent and the engine, or the book. */
   readonly wrapRuntime?: (runtime: ContainerRuntime) => ContainerRuntime;
+  /** Ports of the machine on which something listens. */
+  readonly listening?: () => readonly TakenPort[];
   readonly wrapPods?: (pods: PodBook) => PodBook;
 }
 
@@ -169,9 +174,11 @@ export async function openNodeWorld(first: WorldOptions = {}): Promise<NodeWorld
   };
 }
 
-/** The clock stands still while the agent writes: the disk is real and takes real time. */
+/** The clock stands still while the agent reads and writes: the disk is real and takes real time. */
 interface WatchedDisk {
   readonly watch: (pods: PodBook) => PodBook;
+  /** Of what it answers later, the clock waits for the answer. */
+  readonly follow: <T extends object>(files: T) => T;
   readonly idle: () => Promise<void>;
   /** From now on nothing is written that has not begun. */
   readonly close: () => void;
@@ -199,6 +206,22 @@ function watchDisk(): WatchedDisk {
       forget: watched(pods.forget),
       flush: watched(pods.flush),
     }),
+    follow: (files) => {
+      const followed = Object.entries(files).map(
+        ([name, call]: [string, (...given: unknown[]) => unknown]) => [
+          name,
+          (...given: unknown[]) => {
+            const answer = call(...given);
+            if (!(answer instanceof Promise)) return answer;
+            writing += 1;
+            return answer.finally(() => {
+              writing -= 1;
+            });
+          },
+        ],
+      );
+      return Object.fromEntries(followed);
+    },
     idle: async () => {
       do await new Promise((resolve) => setImmediate(resolve));
       while (writing > 0);
@@ -242,9 +265,15 @@ async function startInstance(
     ownTaints: () => taints,
     held: () => holdText(holds.current()),
     nodeIp: () => NODE_IP,
-    volumes: openPodVolumes(join(directory, 'pods'), plainMounts),
+    volumes: disk.follow(openPodVolumes(join(directory, 'pods'), plainMounts)),
     allocatable: { cpus: 2, memoryBytes: 2 ** 34, diskBytes: 0 },
+    machineMemoryBytes: 2 ** 34,
+    room: () => ({ cpuMilli: 2000, memoryBytes: 2 ** 34, pods: 110 }),
+    takenPorts: async (claims) =>
+      (options.listening ?? (() => []))().filter((one) => claims.some((claim) => clashes(claim, one))),
     minOomScoreAdjust: -1000,
+    terminationLogs: disk.follow(openTerminationLogs(join(directory, 'termination-logs'))),
+    seccompDirectory: join(directory, 'seccomp'),
     monotonicNow: () => performance.now(),
     machineTime: () => machineTimeOf(options),
     logger: pino({ enabled: false }),
@@ -299,6 +328,8 @@ const statusOf = (agent: NodeAgent): NodeStatus =>
     agentVersion: '0',
     runtimeVersion: undefined,
     engineTrouble: agent.engineTrouble(),
+    pressure: {},
+    reserved: DEFAULT_NODE_SETTINGS.reserved,
   });
 
 /** For tests of the node loop: what waits, waits for the faked clock; what reads the disk does not. */

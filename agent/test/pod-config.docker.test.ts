@@ -12,6 +12,7 @@ import type { ContainerRuntime } from '../src/runtime/container-runtime.ts';
 import { createDockerRuntime } from '../src/runtime/docker-runtime.ts';
 import { openBodyFiles } from '../src/state/body-files.ts';
 import { openPodBook } from '../src/state/pod-book.ts';
+import { openTerminationLogs } from '../src/state/termination-logs.ts';
 import { systemMounts } from '../src/volumes/mounts.ts';
 import { openPodVolumes } from '../src/volumes/pod-volumes.ts';
 import { bodiesNamed, type DesiredParts, desired, template, toldConfig, toldSet } from './desired.ts';
@@ -44,7 +45,12 @@ async function startAgent(): Promise<NodeAgent> {
     ownTaints: () => [],
     nodeIp: () => '192.0.2.1',
     allocatable: { cpus: 3, memoryBytes: 2 ** 32, diskBytes: 0 },
+    machineMemoryBytes: 2 ** 32,
+    room: () => ({ cpuMilli: 3000, memoryBytes: 2 ** 32, pods: 110 }),
+    takenPorts: async () => [],
     minOomScoreAdjust: 0,
+    terminationLogs: openTerminationLogs(join(directory, 'termination-logs')),
+    seccompDirectory: join(directory, 'seccomp'),
     monotonicNow: () => performance.now(),
     machineTime: () => ({ bootId: 'boot', upMs: performance.now() }),
     held: () => undefined,

@@ -3,18 +3,27 @@ import type { Logger } from 'pino';
 
 const STOP_LIMIT_MS = 8000;
 
-export function runUntilSignal(logger: Logger, stop: () => Promise<void>): Promise<number> {
+/** `stop` may ask for longer than usual. */
+export function runUntilSignal(
+  logger: Logger,
+  stop: (allow: (ms: number) => void) => Promise<void>,
+): Promise<number> {
   return new Promise((resolve) => {
     let stopping = false;
     const onSignal = (signal: NodeJS.Signals) => {
       if (stopping) return resolve(1);
       stopping = true;
       logger.info(`${signal}: stopping`);
-      const late = setTimeout(() => {
+      const leave = () => {
         logger.warn('stopping takes too long; leaving');
         resolve(1);
-      }, STOP_LIMIT_MS);
-      stop().then(
+      };
+      let late = setTimeout(leave, STOP_LIMIT_MS);
+      const allow = (ms: number) => {
+        clearTimeout(late);
+        late = setTimeout(leave, ms + STOP_LIMIT_MS);
+      };
+      stop(allow).then(
         () => {
           clearTimeout(late);
           logger.info('stopped');

@@ -199,6 +199,19 @@ describe.each(present)('kubectl %s', (version) => {
     );
   });
 
+  it('top shows what nodes, pods and containers use', async () => {
+    const nodes = (await kubectl('top', 'nodes', '--no-headers')).trim().split('\n');
+    expect(nodes).toHaveLength(NODES.length);
+    for (const line of nodes) expect(line).toMatch(/^\S+ +\d+m +\d+% +\d+Mi +\d+% *$/);
+    const pods = (await kubectl('top', 'pods', '--no-headers')).trim().split('\n');
+    expect(pods).toHaveLength(NODES.length);
+    for (const line of pods) expect(line).toMatch(/^talker-\S+ +\d+m +\d+Mi *$/);
+    expect(await kubectl('top', 'pods', '--containers', '-l', 'app=talker')).toMatch(
+      /^talker-\S+ +\S+ +\d+m/m,
+    );
+    expect(await kubectl('top', 'node', NODES[0] ?? '')).toContain(NODES[0]);
+  });
+
   it('label and annotate, and refuse what is the node’s own', async () => {
     expect(await kubectl('label', 'ds', 'talker', 'tier=one')).toContain('labeled');
     expect(await kubectl('label', 'ds', 'talker', 'tier=one')).toContain('not labeled');
@@ -259,13 +272,10 @@ describe.each(present)('kubectl %s', (version) => {
       'spec.updateStrategy.rollingUpdate.maxUnavailable: expected an integer or a string, got a list',
     );
     const later = await tryRun(['apply', '-f', '-'], {
-      input: manifest('hello').replace(
-        '"ports"',
-        '"lifecycle":{"preStop":{"exec":{"command":["true"]}}},"ports"',
-      ),
+      input: manifest('hello').replace('"ports"', '"lifecycle":{"stopSignal":"SIGUSR1"},"ports"'),
     });
     expect(later.stderr).toContain(
-      'spec.template.spec.containers[0].lifecycle: Forbidden: not supported by fleetset',
+      'spec.template.spec.containers[0].lifecycle.stopSignal: Forbidden: not supported by fleetset',
     );
     const large = await tryRun(['create', '-f', '-'], {
       input: JSON.stringify({

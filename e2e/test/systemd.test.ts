@@ -166,6 +166,99 @@ describe('a machine with systemd', () => {
     expect(await containers()).toBe(before);
   });
 
+  it('replaces an agent that hangs, and no container with it', async () => {
+    const before = await containers();
+    const dropIn = '/run/systemd/system/fleetset-agent.service.d';
+    await machine.exec(
+      'sh',
+      '-c',
+      `mkdir -p ${dropIn}; printf '[Service]\\nWatchdogSec=6\\n' > ${dropIn}/soon.conf`,
+    );
+    await machine.exec('systemctl', 'daemon-reload');
+    await machine.exec('systemctl', 'restart', 'fleetset-agent');
+    const pid = await mainPid('fleetset-agent');
+    const pinged = async () =>
+      (
+        await machine.exec(
+          'systemctl',
+          'show',
+          '-p',
+          'WatchdogTimestampMonotonic',
+          '--value',
+          'fleetset-agent',
+        )
+      ).trim();
+    const first = await pinged();
+    await eventually('it says that it works', async () => (await pinged()) !== first);
+    expect(await mainPid('fleetset-agent')).toBe(pid);
+    await machine.exec('kill', '-STOP', pid);
+    await eventually('another agent is active', async () => {
+      const now = await mainPid('fleetset-agent');
+      return now !== pid && now !== '0';
+    });
+    expect(await machine.journal()).toContain('fleetset-agent.service: Watchdog timeout');
+    await machine.exec('rm', '-r', dropIn);
+    await machine.exec('systemctl', 'daemon-reload');
+    await machine.exec('systemctl', 'restart', 'fleetset-agent');
+    await kubectl(['rollout', 'status', 'ds/web', '--timeout=60s']);
+    expect(await containers()).toBe(before);
+  });
+
+  it('answers on its own loopback, and kubectl top sees what it uses', async () => {
+    const local = (path: string) => machine.exec('curl', '-s', `http://127.0.0.1:6445${path}`);
+    expect((await local('/healthz')).trim()).toBe('ok');
+    expect(await local('/metrics')).toContain('fleetset_agent_pods{phase="Running",ready="true"} 1');
+    expect(await kubectl(['top', 'nodes', '--no-headers'])).toMatch(/^\S+ +\d+m +\d+% +\d+Mi +\d+%/);
+    expect(await kubectl(['top', 'pods', '--containers', '--no-headers'])).toMatch(
+      /^web-\S+ +\S+ +\d+m +\d+Mi/,
+    );
+  });
+
+  it('stops pods by their own grace when the machine shuts down', async () => {
+    const slow = {
+      apiVersion: 'apps/v1',
+      kind: 'DaemonSet',
+      metadata: { name: 'slow' },
+      spec: {
+        selector: { matchLabels: { app: 'slow' } },
+        template: {
+          metadata: { labels: { app: 'slow' } },
+          spec: {
+            hostNetwork: true,
+            terminationGracePeriodSeconds: 25,
+            volumes: [{ name: 'host', hostPath: { path: '/var/lib/slow', type: 'DirectoryOrCreate' } }],
+            containers: [
+              {
+                name: 'main',
+                image: BUSYBOX,
+                // Longer than the engine alone would wait for it.
+                command: [
+                  'sh',
+                  '-c',
+                  'trap "sleep 13; date > /host/ended; exit 0" TERM; while :; do sleep 1 & wait; done',
+                ],
+                volumeMounts: [{ name: 'host', mountPath: '/host' }],
+              },
+            ],
+          },
+        },
+      },
+    };
+    await kubectl(['apply', '-f', '-'], JSON.stringify(slow));
+    await kubectl(['rollout', 'status', 'ds/slow', '--timeout=60s']);
+    await machine.reboot();
+    expect((await machine.exec('cat', '/var/lib/slow/ended')).trim()).not.toBe('');
+    await eventually('the page answers again', async () => (await page()) === 'metal', 90_000);
+    await eventually('the node is ready', async () =>
+      / Ready /.test(await kubectl(['get', 'nodes', '--no-headers'])),
+    );
+    await kubectl(['delete', 'ds', 'slow', '--wait=true']);
+    await eventually(
+      'its pod is gone',
+      async () => !(await kubectl(['get', 'pods', '--no-headers'])).includes('slow'),
+    );
+  });
+
   it('has its pods back after a reboot with the plane stopped', async () => {
     await machine.exec('systemctl', 'disable', '--now', 'fleetset-plane');
     await machine.reboot();

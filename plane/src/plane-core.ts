@@ -11,6 +11,7 @@ import { createFleet, type Fleet } from './fleet/fleet.ts';
 import { nodeRecord } from './fleet/node-record.ts';
 import { createReportIntake } from './fleet/report-intake.ts';
 import { TOMBSTONES } from './fleet/tombstones.ts';
+import { createUsageBook, type UsageBook } from './fleet/usage-book.ts';
 import { SERVED_KINDS } from './kinds/served-kinds.ts';
 import { startNamespaceLoop } from './lifecycle/namespace-loop.ts';
 import { startNodeLifecycle } from './lifecycle/node-lifecycle.ts';
@@ -38,6 +39,7 @@ export interface PlaneCore {
   readonly rollout: RolloutLoop;
   readonly sessions: SyncSessions;
   readonly objects: Objects;
+  readonly usage: UsageBook;
   /** Closes the store too. */
   readonly stop: () => Promise<void>;
 }
@@ -82,9 +84,11 @@ export async function startPlaneCore(options: PlaneCoreOptions): Promise<PlaneCo
     onTaken: rollout.touchNode,
     onFailure: (error, node) => logger.error({ err: error, node }, 'a report could not be taken in'),
   });
+  const usage = createUsageBook({ fleet, monotonicNow, nowText });
   const sessions = createSyncSessions({
     store,
     fleet,
+    usage,
     intake,
     bodies,
     recorder,
@@ -145,6 +149,7 @@ export async function startPlaneCore(options: PlaneCoreOptions): Promise<PlaneCo
     rollout,
     sessions,
     objects,
+    usage,
     stop: async () => {
       if (removals !== 'expired') removals.close();
       recorder.close();

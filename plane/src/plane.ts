@@ -9,10 +9,12 @@ import type { Logger } from 'pino';
 import { createApiServer } from './api/api-server.ts';
 import { podSubresources } from './api/pod-subresources.ts';
 import { isConnected } from './fleet/fleet.ts';
+import { nodeMetrics, podMetrics } from './fleet/metrics.ts';
 import { hostPort } from './host-port.ts';
 import { adminKubeconfig, rememberServer, writeKubeconfig } from './identity/admin-kubeconfig.ts';
 import { openAuthority, PLANE_SERVER_NAME } from './identity/authority.ts';
 import type { KubeObject } from './kinds/kind.ts';
+import { nodeMetricsKind, podMetricsKind } from './kinds/metrics-kinds.ts';
 import { placementKind } from './kinds/placement-kind.ts';
 import { rolloutKind } from './kinds/rollout-kind.ts';
 import { findKind, SERVED_KINDS } from './kinds/served-kinds.ts';
@@ -72,7 +74,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     logger,
     nowText,
   });
-  const { fleet, grants, records, rollout, sessions, objects } = core;
+  const { fleet, grants, records, rollout, sessions, objects, usage } = core;
   const tunnels = createTunnels(fleet);
   const grpc = createGrpcServer({
     store,
@@ -85,7 +87,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
       refused ? logger.warn({ node }, `join refused: ${refused}`) : logger.info({ node }, 'node joined'),
     onFailure: (error, what) => logger.error({ err: error }, `${what} failed`),
   });
-  const virtualKinds = [placementKind, rolloutKind];
+  const virtualKinds = [placementKind, rolloutKind, nodeMetricsKind, podMetricsKind];
   let ready = false;
   const api = createApiServer({
     store,
@@ -111,6 +113,12 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
           ),
       ],
       [rolloutKind, rollouts({ store, records, planOf: rollout.planOf })],
+      [nodeMetricsKind, nodeMetrics({ store, usage })],
+      [podMetricsKind, podMetrics({ store, usage })],
+    ]),
+    refresh: new Map([
+      [nodeMetricsKind, usage.refresh],
+      [podMetricsKind, usage.refresh],
     ]),
     subresources: podSubresources(objects, tunnels),
     tls: {

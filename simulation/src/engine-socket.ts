@@ -37,7 +37,11 @@ export function overSocket(runtime: ContainerRuntime, engine: () => Program): Co
   return {
     info: () => call('other', runtime.info, [1, 5]),
     list: () => call('list', runtime.list, [1, 4]),
+    strays: () => call('list', runtime.strays, [1, 4]),
     hasImage: (image) => call('other', () => runtime.hasImage(image), [0.5, 2]),
+    imageId: (image) => call('other', () => runtime.imageId(image), [0.5, 2]),
+    images: () => call('list', runtime.images, [1, 4]),
+    removeImage: (name) => call('other', () => runtime.removeImage(name), [5, 60]),
     imageUser: (image) => call('other', () => runtime.imageUser(image), [0.5, 2]),
     holderImage: () => call('other', runtime.holderImage, [0.5, 2]),
     pull: (image, signal, onProgress) =>
@@ -45,12 +49,13 @@ export function overSocket(runtime: ContainerRuntime, engine: () => Program): Co
     create: (settings) => call('other', () => runtime.create(settings), [10, 60]),
     start: (id) => call('other', () => runtime.start(id), [50, 400]),
     stop: (id, graceSeconds) => call('stop', () => runtime.stop(id, graceSeconds), [5, 60]),
+    kill: (id) => call('other', () => runtime.kill(id), [5, 60]),
     remove: (id) => call('other', () => runtime.remove(id), [5, 60]),
     exec: (id, command, timeoutMs) => call('other', () => runtime.exec(id, command, timeoutMs), [5, 50]),
+    logs: runtime.logs,
     prepareCommand: runtime.prepareCommand,
     prepareAttach: runtime.prepareAttach,
     pid: runtime.pid,
-    logs: runtime.logs,
     follow: (onChange, signal) => {
       const asking = currentProgram();
       runtime.follow(() => asking.time.after(EVENT_MS * asking.time.dice.next(), asking, onChange), signal);

@@ -1,6 +1,10 @@
 // One machine of the fleet: its engine, its disk, its clocks, and the real agent that runs on it while it runs.
 import { type AgentCore, startAgentCore } from '@fleetset/agent/agent-core';
+import type { MachineGauges } from '@fleetset/agent/facts/machine-gauges';
+import type { PodDialer } from '@fleetset/agent/forward/pod-dialer';
+import { DEFAULT_NODE_SETTINGS } from '@fleetset/agent/node-settings';
 import type { ContainerRuntime } from '@fleetset/agent/runtime/container-runtime';
+import type { TerminationLogs } from '@fleetset/agent/state/termination-logs';
 import type { PodVolumes } from '@fleetset/agent/volumes/pod-volumes';
 import type { Logger } from 'pino';
 import { createFakeEngine, type FakeContainer, type FakeEngine } from '../../agent/test/fake-runtime.ts';
@@ -79,6 +83,26 @@ const NO_VOLUMES: PodVolumes = {
   removeAllBut: async () => {},
 };
 
+/** Nobody asks for a port. */
+const NO_GAUGES: MachineGauges = {
+  levels: async () => ({}),
+  disk: async () => undefined,
+  usage: () => {
+    throw new Error('nobody looks at what is used');
+  },
+};
+
+const NO_DIALER: PodDialer = {
+  dial: () => Promise.reject(new Error('nothing listens in a pod of the run')),
+  close: () => {},
+};
+
+const NO_LAST_WORDS: TerminationLogs = {
+  make: async () => '/dev/null',
+  read: async () => '',
+  remove: async () => {},
+};
+
 export function createMachine(parts: MachineParts): Machine {
   const { name, time, link } = parts;
   let boots = 0;
@@ -144,13 +168,17 @@ export function createMachine(parts: MachineParts): Machine {
         runtime: overSocket(watched, () => kernel),
         facts: { now: () => ({ ...FACTS, ip: '10.0.0.1', bootId }), keep: () => {} },
         client: link.client(),
-        dialer: { dial: () => Promise.reject(new Error('no ports here')), close: () => {} },
+        dialer: NO_DIALER,
+        gauges: NO_GAUGES,
+        settings: DEFAULT_NODE_SETTINGS,
         labels: parts.labels,
         taints: [],
         minOomScoreAdjust: -1000,
         machineId: `${name}/${bootId}`,
         machineTime: () => ({ bootId, upMs: time.now() - bootedAt }),
         volumes: NO_VOLUMES,
+        terminationLogs: NO_LAST_WORDS,
+        takenPorts: async () => [],
         openHolds: async () => ({ current: () => [], look: async () => {}, close: () => {} }),
         version: '0',
         logger: parts.loggerOf(program),

@@ -1,6 +1,11 @@
 // The node's own labels and the part of NodeStatus that it tells, from its facts.
+import { type NodePressure, pressureConditions } from '@fleetset/scheduler-core/node/node-pressure';
 import type { NodeCondition, NodeStatus } from '@fleetset/scheduler-core/schema/node';
+import type { NodeSettings } from '../node-settings.ts';
 import type { MachineFacts } from './machine-facts.ts';
+
+/** As kubelet allows by default. */
+const MOST_PODS = 110;
 
 /** As Kubernetes sets them on every node. They win over a config file that says otherwise. */
 export function automaticLabels(nodeName: string, facts: MachineFacts): { readonly [key: string]: string } {
@@ -23,20 +28,22 @@ export interface NodeStatusInput {
   readonly engineTrouble: string | undefined;
   /** Who holds the node, and why. */
   readonly held?: string | undefined;
+  /** The machine ends, and its pods with it. */
+  readonly shuttingDown?: boolean;
+  readonly pressure: NodePressure;
+  readonly reserved: NodeSettings['reserved'];
 }
 
 export function nodeStatus(input: NodeStatusInput): NodeStatus {
-  const { facts, nodeName } = input;
-  const resources = {
-    cpu: String(facts.cpus),
-    memory: `${Math.floor(facts.memoryBytes / 1024)}Ki`,
-    ...(facts.diskBytes > 0 ? { 'ephemeral-storage': `${Math.floor(facts.diskBytes / 1024)}Ki` } : {}),
-    pods: '110',
-  };
+  const { facts, nodeName, reserved } = input;
   return {
-    capacity: resources,
-    allocatable: resources,
-    conditions: [readyCondition(input.engineTrouble), ...(input.held ? [heldCondition(input.held)] : [])],
+    capacity: resources(facts, NOTHING_RESERVED),
+    allocatable: resources(facts, reserved),
+    conditions: [
+      ...pressureConditions(input.pressure),
+      readyCondition(input),
+      ...(input.held ? [heldCondition(input.held)] : []),
+    ],
     addresses: [
       ...(facts.ip ? [{ type: 'InternalIP', address: facts.ip }] : []),
       { type: 'Hostname', address: nodeName },
@@ -57,7 +64,37 @@ export function nodeStatus(input: NodeStatusInput): NodeStatus {
   };
 }
 
-function readyCondition(engineTrouble: string | undefined): NodeCondition {
+const NOTHING_RESERVED: NodeSettings['reserved'] = { cpuMillis: 0, memoryBytes: 0, diskBytes: 0 };
+
+/** What is left for pods; never less than nothing. */
+export function leftForPods(facts: MachineFacts, reserved: NodeSettings['reserved']) {
+  return {
+    cpuMilli: Math.max(0, facts.cpus * 1000 - reserved.cpuMillis),
+    memoryBytes: Math.max(0, facts.memoryBytes - reserved.memoryBytes),
+    diskBytes: Math.max(0, facts.diskBytes - reserved.diskBytes),
+    pods: MOST_PODS,
+  };
+}
+
+function resources(facts: MachineFacts, reserved: NodeSettings['reserved']) {
+  const { cpuMilli, memoryBytes, diskBytes, pods } = leftForPods(facts, reserved);
+  const kibibytes = (bytes: number) => `${Math.floor(bytes / 1024)}Ki`;
+  return {
+    cpu: cpuMilli % 1000 === 0 ? String(cpuMilli / 1000) : `${cpuMilli}m`,
+    memory: kibibytes(memoryBytes),
+    ...(facts.diskBytes > 0 ? { 'ephemeral-storage': kibibytes(diskBytes) } : {}),
+    pods: String(pods),
+  };
+}
+
+function readyCondition({ engineTrouble, shuttingDown }: NodeStatusInput): NodeCondition {
+  if (shuttingDown)
+    return {
+      type: 'Ready',
+      status: 'False',
+      reason: 'NodeShutdown',
+      message: 'The machine is shutting down.',
+    };
   return engineTrouble === undefined
     ? {
         type: 'Ready',

@@ -3,7 +3,8 @@ import type { ContainerMemory, NodeAction, Trouble } from '@fleetset/scheduler-c
 import { containerKey } from '@fleetset/scheduler-core/node/pod-record';
 import type { Logger } from 'pino';
 import { ActionFailed } from './action-failed.ts';
-import type { AgentEvents } from './agent-events.ts';
+import { troubleEvent } from './action-parts.ts';
+import type { AgentEvents, NewEvent } from './agent-events.ts';
 
 export interface ActionOutcomes {
   /** By containerKey. */
@@ -15,7 +16,12 @@ export interface ActionOutcomes {
   readonly keepOnly: (podUids: ReadonlySet<string>) => void;
 }
 
-export function createActionOutcomes(events: AgentEvents, logger: Logger): ActionOutcomes {
+/** `about`: which container an event is about. */
+export function createActionOutcomes(
+  events: AgentEvents,
+  logger: Logger,
+  about: (podUid: string, container: string) => Pick<NewEvent, 'podUid' | 'container' | 'init'>,
+): ActionOutcomes {
   const memory = new Map<string, ContainerMemory>();
   return {
     memory,
@@ -37,8 +43,9 @@ export function createActionOutcomes(events: AgentEvents, logger: Logger): Actio
       const key = containerKey(podUid, container);
       memory.set(key, { ...memory.get(key), trouble: error.trouble });
       const { reason, message } = error.trouble;
-      logger.warn({ pod: podUid, container, reason }, message);
-      tell(events, podUid, container, error.trouble);
+      // What is told as an event is in the log already.
+      logger.debug({ pod: podUid, container, reason }, message);
+      if (isNews(error.trouble)) events.add(troubleEvent(action, error.trouble, about(podUid, container)));
       return true;
     },
     keepOnly: (podUids) => {
@@ -47,14 +54,6 @@ export function createActionOutcomes(events: AgentEvents, logger: Logger): Actio
   };
 }
 
-/** Of images it was told when they were pulled, and what is only under way is no news. */
-function tell(events: AgentEvents, podUid: string, container: string, trouble: Trouble): void {
-  const { kind, reason, message } = trouble;
-  if (kind === 'image' || reason === 'ContainerCreating') return;
-  // A volume is the pod's, not one container's.
-  const about =
-    reason === 'FailedMount'
-      ? { reason, message }
-      : { reason: 'Failed', message: `Error: ${message}`, container };
-  events.add({ type: 'Warning', podUid, ...about });
-}
+/** Of images and hooks it was told already, and what is only under way is none. */
+const isNews = ({ kind, reason }: Trouble): boolean =>
+  kind !== 'image' && kind !== 'hook' && reason !== 'ContainerCreating';

@@ -9,6 +9,8 @@ export interface NewEvent {
   readonly podUid?: string;
   readonly daemonSetUid?: string;
   readonly container?: string;
+  /** The container is one of the init containers. */
+  readonly init?: boolean;
 }
 
 export interface AgentEvents {
@@ -30,9 +32,9 @@ export function createAgentEvents(): AgentEvents {
   let taken: { readonly at: number; readonly events: readonly AgentEvent[] }[] = [];
   const fresh = () => taken.filter(({ at }) => performance.now() - at < MAY_BE_LOST_MS);
   return {
-    add: ({ type, reason, message, podUid = '', daemonSetUid = '', container }) => {
+    add: ({ type, reason, message, podUid = '', daemonSetUid = '', container, init }) => {
       sequence += 1;
-      const fieldPath = container ? `spec.containers{${container}}` : '';
+      const fieldPath = container ? `spec.${init ? 'initContainers' : 'containers'}{${container}}` : '';
       events.push({ sequence, type, reason, message, podUid, daemonSetUid, fieldPath });
       if (events.length > LIMIT) events = events.slice(-LIMIT);
     },

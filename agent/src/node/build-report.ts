@@ -9,7 +9,7 @@ import type {
 } from '@fleetset/proto/gen/fleetset/v1/node';
 import { sameJson } from '@fleetset/scheduler-core/canonical-json';
 import type { PodChoice } from '@fleetset/scheduler-core/node/choose-pods';
-import { HOLDER } from '@fleetset/scheduler-core/node/pod-record';
+import { allContainers, HOLDER, isInitContainer, isSidecar } from '@fleetset/scheduler-core/node/pod-record';
 import {
   type ContainerView,
   isPodReady,
@@ -17,7 +17,7 @@ import {
   type ShownContainer,
 } from '@fleetset/scheduler-core/node/pod-status';
 import { availableInMs, type MachineTime } from '@fleetset/scheduler-core/node/ready-since';
-import { waitingReason } from '@fleetset/scheduler-core/node/waiting-reason';
+import { type FirstReason, waitingReason } from '@fleetset/scheduler-core/node/waiting-reason';
 import type { Container } from '@fleetset/scheduler-core/schema/container';
 import type { NodeStatus } from '@fleetset/scheduler-core/schema/node';
 import type { PodSpec } from '@fleetset/scheduler-core/schema/pod';
@@ -87,7 +87,7 @@ function progressOf(input: ReportInput, view: NodeView, daemonSetUid: string): s
   return own
     .map((choice) => {
       const { name, uid } = choice.record;
-      const troubles = specOf(input, choice, view.containers).containers.flatMap((container) => {
+      const troubles = allContainers(specOf(input, choice, view.containers)).flatMap((container) => {
         const trouble = input.agent.memoryOf(uid, container.name)?.trouble;
         return trouble ? [`${container.name}: ${trouble.reason}: ${trouble.message}`] : [];
       });
@@ -105,10 +105,12 @@ function buildPod(
   const { record, bucket } = choice;
   const containers = view.containers.filter(({ identity }) => identity.pod.uid === record.uid);
   const spec = specOf(input, choice, containers);
-  const views = spec.containers.map((container) =>
-    view.unseen ? unseenView(input, container) : containerView(input, choice, container, containers),
-  );
-  if (bucket === 'prepare' && isQuiet(views)) return undefined;
+  const viewOf = (container: Container) =>
+    view.unseen ? unseenView(input, container) : containerView(input, choice, spec, container, containers);
+  const initViews = (spec.initContainers ?? []).map(viewOf);
+  const views = spec.containers.map(viewOf);
+  const block = view.plan.blocked.get(record.uid);
+  if (bucket === 'prepare' && !block && isQuiet([...initViews, ...views])) return undefined;
   const podIp = spec.hostNetwork ? input.nodeIp : newestHolder(containers, record.uid)?.ip;
   const { seen: before, end } = input.pods.get(record.uid) ?? {};
   const minReadyMs = view.desired.minReadyMs.get(record.daemonSetUid) ?? 0;
@@ -117,6 +119,7 @@ function buildPod(
   const unknown = !end && (view.unseen === true || !health.known);
   const status = podStatus({
     spec,
+    initContainers: initViews,
     containers: views,
     createdAt: record.createdAt,
     ...(input.nodeIp ? { nodeIp: input.nodeIp } : {}),
@@ -124,6 +127,7 @@ function buildPod(
     ...(before ? { previous: { ...before } } : {}),
     ...(end ? { end } : {}),
     unknown,
+    ...(block ? { block } : {}),
     nowText: input.nowText,
   });
   const ready = isPodReady(status);
@@ -155,12 +159,14 @@ function buildPod(
   };
 }
 
+const FIRST_REASONS: readonly string[] = ['ContainerCreating', 'PodInitializing'] satisfies FirstReason[];
+
 /** A pod that only waits beside the one it replaces is no news, as long as nothing is wrong with it. */
 function isQuiet(views: readonly ContainerView[]): boolean {
   return views.every(
     ({ current, waiting }) =>
       current?.state !== 'running' &&
-      (waiting === undefined || (waiting.reason === 'ContainerCreating' && waiting.message === undefined)),
+      (waiting === undefined || (FIRST_REASONS.includes(waiting.reason) && waiting.message === undefined)),
   );
 }
 
@@ -188,6 +194,7 @@ const unseenView = ({ agent }: ReportInput, spec: Container): ContainerView => (
 function containerView(
   { agent, monotonicNow }: ReportInput,
   { record }: PodChoice,
+  podSpec: PodSpec,
   spec: Container,
   containers: readonly RuntimeContainer[],
 ): ContainerView {
@@ -197,40 +204,62 @@ function containerView(
   // A next attempt that is only created is not yet the one people see.
   const [first, second] = attempts;
   const notYet = first?.state === 'created' && second?.state === 'exited';
-  const current = notYet ? second : first;
-  const previous = notYet ? attempts[2] : second;
-  const endedAt = current && agent.endedAt(current.id);
-  const waiting = waitingReason(
-    record,
-    spec.name,
-    spec.image ?? '',
-    current && {
-      id: current.id,
-      podUid: record.uid,
-      name: spec.name,
-      attempt: current.identity.attempt,
-      state: current.state,
-      ...(endedAt === undefined ? {} : { endedAt }),
-    },
-    agent.memoryOf(record.uid, spec.name),
-    monotonicNow,
-  );
-  const health = current?.state === 'running' ? (agent.healthOf(current.id) ?? RUNNING) : undefined;
+  const newest = notYet ? second : first;
+  const before = notYet ? attempts[2] : second;
+  const firstReason: FirstReason = podSpec.initContainers?.length ? 'PodInitializing' : 'ContainerCreating';
+  const toEnd = isInitContainer(podSpec, spec.name) && !isSidecar(spec);
+  // What ran before the pod's holder was lost has yet to run on the new one; what its hook is about has yet to begin.
+  const isPast = toEnd && newest?.state === 'exited' && isOfAnOlderHolder(newest, containers);
+  if (newest && (isPast || agent.inHook(newest.id))) {
+    const past = isPast ? newest : before;
+    return { spec, ...(past ? { previous: shown(past, agent) } : {}), waiting: { reason: firstReason } };
+  }
+  const endedAt = newest && agent.endedAt(newest.id);
+  const completed = toEnd && newest?.state === 'exited' && newest.exitCode === 0;
+  const waiting = completed
+    ? undefined
+    : waitingReason(
+        record,
+        spec.name,
+        spec.image ?? '',
+        newest && {
+          id: newest.id,
+          podUid: record.uid,
+          name: spec.name,
+          attempt: newest.identity.attempt,
+          state: newest.state,
+          ...(endedAt === undefined ? {} : { endedAt }),
+        },
+        agent.memoryOf(record.uid, spec.name),
+        monotonicNow,
+        firstReason,
+      );
+  const health = newest?.state === 'running' ? (agent.healthOf(newest.id) ?? RUNNING) : undefined;
   return {
     spec,
-    ...(current ? { current: shown(current) } : {}),
-    ...(previous ? { previous: shown(previous) } : {}),
+    ...(newest ? { current: shown(newest, agent) } : {}),
+    ...(before ? { previous: shown(before, agent) } : {}),
     ...(health ? { health } : {}),
     ...(waiting ? { waiting } : {}),
   };
 }
 
+function isOfAnOlderHolder({ identity }: RuntimeContainer, containers: readonly RuntimeContainer[]): boolean {
+  const holder = containers
+    .filter((one) => one.identity.name === HOLDER)
+    .sort((a, b) => b.identity.attempt - a.identity.attempt)[0];
+  return (
+    holder !== undefined && (holder.state === 'exited' || holder.identity.attempt !== identity.holderAttempt)
+  );
+}
+
 /** Until the prober has looked: started, and not yet ready. */
 const RUNNING = { started: false, ready: false } as const;
 
-function shown(container: RuntimeContainer): ShownContainer {
+function shown(container: RuntimeContainer, agent: NodeAgent): ShownContainer {
   const { id, identity, state, image, imageId, startedAt, finishedAt, exitCode, oomKilled, error } =
     container;
+  const said = agent.lastWordsOf(id);
   return {
     id,
     attempt: identity.attempt,
@@ -242,5 +271,6 @@ function shown(container: RuntimeContainer): ShownContainer {
     ...(exitCode === undefined ? {} : { exitCode }),
     ...(oomKilled ? { oomKilled } : {}),
     ...(error ? { error } : {}),
+    ...(said === undefined ? {} : { terminationMessage: said }),
   };
 }

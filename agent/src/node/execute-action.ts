@@ -1,56 +1,26 @@
 // Does one action of the plan against the engine. What fails becomes memory that the next plan counts with.
+
 import { randomInt, randomUUID } from 'node:crypto';
-import type {
-  CreateAction,
-  DiscardAction,
-  NodeAction,
-  Trouble,
-} from '@fleetset/scheduler-core/node/node-action';
-import { HOLDER, type NodeDaemonSet, type PodRecord } from '@fleetset/scheduler-core/node/pod-record';
+import type { CreateAction, DiscardAction, NodeAction } from '@fleetset/scheduler-core/node/node-action';
+import { allContainers, HOLDER, needsHolder, type PodRecord } from '@fleetset/scheduler-core/node/pod-record';
 import type { Container } from '@fleetset/scheduler-core/schema/container';
 import type { PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
 import { SAFE_LETTERS } from '@fleetset/scheduler-core/template-hash';
 import {
   type ContainerIdentity,
-  type ContainerRuntime,
   type ContainerSettings,
   isRuntimeError,
-  type RuntimeContainer,
-  type RuntimeError,
 } from '../runtime/container-runtime.ts';
-import {
-  containerSettings,
-  holderSettings,
-  type SettingsInput,
-  takesImageUser,
-} from '../runtime/container-settings.ts';
+import { containerSettings, takesImageUser } from '../runtime/container-settings.ts';
+import { holderSettings } from '../runtime/holder-settings.ts';
+import { hostResolver } from '../runtime/host-resolver.ts';
+import type { SettingsInput } from '../runtime/settings-input.ts';
 import type { PodBook } from '../state/pod-book.ts';
 import { ActionFailed } from './action-failed.ts';
-import type { AgentEvents } from './agent-events.ts';
-import {
-  ensureVolumes,
-  hasBoundPaths,
-  type PrepareParts,
-  prepareContainer,
-  volumePod,
-} from './prepare-container.ts';
-
-export interface ExecuteParts extends PrepareParts {
-  readonly runtime: ContainerRuntime;
-  readonly pods: PodBook;
-  readonly events: AgentEvents;
-  readonly minOomScoreAdjust: number;
-  readonly templateOf: (templateHash: string) => PodTemplateSpec | undefined;
-  readonly daemonSet: (uid: string) => NodeDaemonSet | undefined;
-  /** The newest holder of a pod, as seen last. */
-  readonly holderOf: (
-    podUid: string,
-  ) => { readonly id: string; readonly attempt: number; readonly ip?: string } | undefined;
-  /** Above that of every holder that a container of the pod was made for: also of one that vanished since, whose
-   *  number must not come back while containers still join its network. */
-  readonly nextHolderAttempt: (podUid: string) => number;
-  readonly signal: AbortSignal;
-}
+import { about, type ExecuteParts, isListed, trouble } from './action-parts.ts';
+import { givenToContainer } from './given-to-container.ts';
+import { ensureVolumes, prepareContainer, volumePod } from './prepare-container.ts';
+import { startContainer, stopContainer } from './start-and-stop.ts';
 
 /** However long a pull takes, it goes on while the engine tells of progress. */
 const PULL_IDLE_LIMIT_MS = 30 * 60_000;
@@ -61,6 +31,7 @@ export async function executeAction(parts: ExecuteParts, action: NodeAction): Pr
       return bear(parts, action.daemonSetUid);
     case 'forget':
       await parts.volumes.remove(action.podUid);
+      await parts.terminationLogs.remove(action.podUid);
       return parts.pods.forget(action.podUid);
     case 'reject':
       return reject(parts, action);
@@ -69,9 +40,9 @@ export async function executeAction(parts: ExecuteParts, action: NodeAction): Pr
     case 'create':
       return create(parts, action);
     case 'start':
-      return start(parts, action);
+      return startContainer(parts, action);
     case 'stop':
-      return stop(parts, action);
+      return stopContainer(parts, action);
     case 'remove':
       return parts.runtime.remove(action.id);
   }
@@ -139,44 +110,39 @@ async function create(parts: ExecuteParts, action: CreateAction): Promise<void> 
         ? Math.max(action.attempt, parts.nextHolderAttempt(action.podUid))
         : action.attempt,
     ...(holder && action.container !== HOLDER ? { holder } : {}),
-    nodeMemoryBytes: parts.allocatable.memoryBytes,
+    nodeMemoryBytes: parts.machineMemoryBytes,
     minOomScoreAdjust: parts.minOomScoreAdjust,
+    annotations: template.metadata?.annotations ?? {},
+    ...(await hostResolver(spec)),
   };
   if (action.container === HOLDER) {
     await asCreate(parts, async () => holderSettings(input, await parts.runtime.holderImage()));
     return;
   }
-  const container = spec.containers.find(({ name }) => name === action.container);
+  const container = allContainers(spec).find(({ name }) => name === action.container);
   const check = action.only === 'check';
   // Without its holder it would land in the host's network. A holder that is gone is made again first.
-  if (!container || (!spec.hostNetwork && !holder && !check)) return;
-  const pod = volumePod(parts, record, template, holder?.ip);
+  if (!container || (needsHolder(template) && !holder && !check)) return;
+  const pod = volumePod(parts, record, template, parts.podIp(record.uid));
   await ensureVolumes(parts, pod);
-  await ensureImage(parts, record, container);
-  await requireNonRoot(parts, template, container);
+  await ensureImage(parts, record, container, action.imageIsFresh === true);
+  await requireNonRoot(parts, record, template, container);
   const prepared = await prepareContainer(parts, pod, container, check);
   if (check) return;
   await asCreate(parts, async () => {
     const imageUser = takesImageUser(spec, container)
       ? await parts.runtime.imageUser(container.image ?? '')
       : '';
-    return containerSettings({ ...input, imageUser }, container, prepared);
+    const given = await givenToContainer(parts, input, container);
+    return containerSettings({ ...input, ...given, imageUser }, container, prepared);
   });
   parts.events.add({
     type: 'Normal',
     reason: 'Created',
     message: `Created container: ${container.name}`,
-    podUid: record.uid,
-    container: container.name,
+    ...about(parts, record, container.name),
   });
 }
-
-const trouble = (parts: ExecuteParts, kind: Trouble['kind'], reason: string, message: string): Trouble => ({
-  kind,
-  reason,
-  message,
-  failedAt: parts.monotonicNow(),
-});
 
 async function asCreate(parts: ExecuteParts, make: () => Promise<ContainerSettings>): Promise<void> {
   let identity: ContainerIdentity | undefined;
@@ -200,13 +166,16 @@ const isThere = (parts: ExecuteParts, { pod, name, attempt }: ContainerIdentity)
     ({ identity }) => identity.pod.uid === pod.uid && identity.name === name && identity.attempt === attempt,
   );
 
-const isListed = async ({ runtime }: ExecuteParts, which: (container: RuntimeContainer) => boolean) =>
-  (await runtime.list()).some(which);
-
-async function ensureImage(parts: ExecuteParts, record: PodRecord, container: Container): Promise<void> {
+/** `isFresh`: it was pulled a moment ago, for this very start. */
+async function ensureImage(
+  parts: ExecuteParts,
+  record: PodRecord,
+  container: Container,
+  isFresh: boolean,
+): Promise<void> {
   const { image = '', imagePullPolicy } = container;
-  const about = { podUid: record.uid, container: container.name };
-  if (imagePullPolicy !== 'Always' && (await parts.runtime.hasImage(image))) return;
+  const whose = about(parts, record, container.name);
+  if ((imagePullPolicy !== 'Always' || isFresh) && (await parts.runtime.hasImage(image))) return;
   if (imagePullPolicy === 'Never')
     throw new ActionFailed(
       trouble(
@@ -220,21 +189,22 @@ async function ensureImage(parts: ExecuteParts, record: PodRecord, container: Co
     type: 'Normal',
     reason: 'Pulling',
     message: `Pulling image ${JSON.stringify(image)}`,
-    ...about,
+    ...whose,
   });
   try {
     await pullWhileItMoves(parts, image);
   } catch (error) {
     if (isRuntimeError(error, 'unreachable')) throw error;
     const why = `Failed to pull image ${JSON.stringify(image)}: ${(error as Error).message}`;
-    parts.events.add({ type: 'Warning', reason: 'Failed', message: why, ...about });
-    throw new ActionFailed(trouble(parts, 'image', 'ErrImagePull', (error as Error).message), error);
+    parts.events.add({ type: 'Warning', reason: 'Failed', message: why, ...whose });
+    const reason = isRuntimeError(error, 'no-space') ? 'InsufficientDiskSpace' : 'ErrImagePull';
+    throw new ActionFailed(trouble(parts, 'image', reason, (error as Error).message), error);
   }
   parts.events.add({
     type: 'Normal',
     reason: 'Pulled',
     message: `Successfully pulled image ${JSON.stringify(image)}`,
-    ...about,
+    ...whose,
   });
 }
 
@@ -252,6 +222,7 @@ async function pullWhileItMoves({ runtime, signal }: ExecuteParts, image: string
 /** runAsNonRoot is checked against the user the container would really have. */
 async function requireNonRoot(
   parts: ExecuteParts,
+  record: PodRecord,
   { spec }: PodTemplateSpec,
   container: Container,
 ): Promise<void> {
@@ -259,68 +230,18 @@ async function requireNonRoot(
   const pod = spec?.securityContext;
   if (!(own?.runAsNonRoot ?? pod?.runAsNonRoot)) return;
   const asked = own?.runAsUser ?? pod?.runAsUser;
-  const user = asked === undefined ? await parts.runtime.imageUser(container.image ?? '') : String(asked);
-  const name = user.split(':')[0] ?? '';
-  if (/^[1-9]\d*$/.test(name)) return;
-  const isRoot = name === '' || /^0+$/.test(name) || name === 'root';
-  const why = isRoot
-    ? 'container has runAsNonRoot and image will run as root'
-    : `container has runAsNonRoot and image has non-numeric user (${name}), cannot verify user is non-root`;
-  throw new ActionFailed(trouble(parts, 'create', 'CreateContainerConfigError', why));
+  const imageUser = asked === undefined ? await parts.runtime.imageUser(container.image ?? '') : '';
+  const why = rootProblem(asked, imageUser);
+  if (why === undefined) return;
+  const whose = `(pod: "${record.name}_${record.namespace}(${record.uid})", container: ${container.name})`;
+  throw new ActionFailed(trouble(parts, 'create', 'CreateContainerConfigError', `${why} ${whose}`));
 }
 
-type StartAction = Extract<NodeAction, { kind: 'start' }>;
-type StopAction = Extract<NodeAction, { kind: 'stop' }>;
-
-async function start(parts: ExecuteParts, action: StartAction): Promise<void> {
-  await renewVolumes(parts, action);
-  try {
-    await parts.runtime.start(action.id);
-  } catch (error) {
-    if (isRuntimeError(error, 'unreachable') || isRuntimeError(error, 'timeout')) throw error;
-    // What is not found may be the network it was to join.
-    if (isRuntimeError(error, 'not-found') && !(await isListed(parts, ({ id }) => id === action.id))) return;
-    const message = (error as RuntimeError).message;
-    throw new ActionFailed(trouble(parts, 'start', 'RunContainerError', message), error);
-  }
-  if (action.container === HOLDER) return;
-  parts.events.add({
-    type: 'Normal',
-    reason: 'Started',
-    message: `Started container ${action.container}`,
-    podUid: action.podUid,
-    container: action.container,
-  });
-}
-
-/** It may have been made before a reboot: what lay in memory then, and what was bound, is made again. */
-async function renewVolumes(parts: ExecuteParts, { podUid, container: name }: StartAction): Promise<void> {
-  const record = parts.pods.get(podUid)?.record;
-  const template = record && parts.templateOf(record.templateHash);
-  const container = template?.spec?.containers.find((candidate) => candidate.name === name);
-  if (!record || !template?.spec || !container) return;
-  const pod = volumePod(parts, record, template, parts.holderOf(podUid)?.ip);
-  try {
-    await ensureVolumes(parts, pod);
-    if (hasBoundPaths(template.spec, container)) await prepareContainer(parts, pod, container);
-  } catch (error) {
-    if (!(error instanceof ActionFailed) || error.trouble.kind !== 'create') throw error;
-    throw new ActionFailed({ ...error.trouble, kind: 'start' }, error);
-  }
-}
-
-async function stop(parts: ExecuteParts, action: StopAction): Promise<void> {
-  if (action.container !== HOLDER)
-    parts.events.add({
-      type: 'Normal',
-      reason: 'Killing',
-      message: `Stopping container ${action.container}: ${action.reason}`,
-      podUid: action.podUid,
-      container: action.container,
-    });
-  try {
-    await parts.runtime.stop(action.id, action.graceSeconds);
-  } catch (error) {
-    if (!isRuntimeError(error, 'not-found')) throw error;
-  }
+/** A name, even root's, says nothing of the number behind it. */
+function rootProblem(asked: number | undefined, imageUser: string): string | undefined {
+  if (asked !== undefined) return asked === 0 ? "container's runAsUser breaks non-root policy" : undefined;
+  const name = imageUser.split(':')[0] ?? '';
+  if (name === '' || /^0+$/.test(name)) return 'container has runAsNonRoot and image will run as root';
+  if (/^\d+$/.test(name)) return undefined;
+  return `container has runAsNonRoot and image has non-numeric user (${name}), cannot verify user is non-root`;
 }

@@ -4,30 +4,32 @@ import type { NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
 import { startLevelLoop } from '@fleetset/scheduler-core/level-loop';
 import type { Allocatable } from '@fleetset/scheduler-core/node/field-ref';
 import type { FailedPodBackOff } from '@fleetset/scheduler-core/node/finished-pods';
-import { actionKey, type ContainerMemory, type NodeAction } from '@fleetset/scheduler-core/node/node-action';
-import { type NodePlan, planNode } from '@fleetset/scheduler-core/node/plan-node';
+import type { ContainerMemory } from '@fleetset/scheduler-core/node/node-action';
+import { planNode } from '@fleetset/scheduler-core/node/plan-node';
 import {
   containerKey,
-  HOLDER,
   type PlannedPod,
   type PodHealth,
   type PodRecord,
-  type SeenContainer,
 } from '@fleetset/scheduler-core/node/pod-record';
+import type { NodeRoom } from '@fleetset/scheduler-core/node/pod-requests';
 import type { MachineTime } from '@fleetset/scheduler-core/node/ready-since';
 import type { PlacementNode } from '@fleetset/scheduler-core/placement';
 import type { PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
 import type { Logger } from 'pino';
 import { pause } from '../pause.ts';
-import { createProber, type ProbedContainer } from '../probes/prober.ts';
-import { runProbe } from '../probes/run-probe.ts';
 import { type ContainerRuntime, type RuntimeContainer, RuntimeError } from '../runtime/container-runtime.ts';
 import type { BodyFiles } from '../state/body-files.ts';
 import type { PodBook } from '../state/pod-book.ts';
+import type { TerminationLogs } from '../state/termination-logs.ts';
 import type { PodVolumes } from '../volumes/pod-volumes.ts';
 import { createActionOutcomes } from './action-outcomes.ts';
+import { about, type ExecuteParts } from './action-parts.ts';
+import { createActionRunner, HOLD_AFTER_FAILURE_MS } from './action-runner.ts';
 import type { AgentEvents } from './agent-events.ts';
+import { createBlockedStarts, type FindTakenPorts } from './blocked-starts.ts';
+import { type ContainerChecks, createContainerChecks } from './container-checks.ts';
 import {
   type ResolvedDesired,
   resolveDesired,
@@ -35,13 +37,19 @@ import {
   templateOf,
   unresolvedSets,
 } from './desired-state.ts';
-import { type ExecuteParts, executeAction } from './execute-action.ts';
+import { createEndedContainers } from './ended-containers.ts';
+import { executeAction } from './execute-action.ts';
+import { createLastWords } from './last-words.ts';
 import { createLiveVolumes } from './live-volumes.ts';
+import { createNextLook } from './next-look.ts';
 import { generationOf, leaveAlone, NOTHING_TOLD, type NodeView, newestHolder } from './node-view.ts';
 import { podConfig } from './pod-config.ts';
 import { plannedHealth, podHealth } from './pod-health.ts';
 import { volumePod } from './prepare-container.ts';
+import { createRunningHooks } from './running-hooks.ts';
+import { stopAllPods } from './stop-all-pods.ts';
 import { takeOver } from './take-over.ts';
+import { type OnPass, timedPass } from './timed-pass.ts';
 
 export interface NodeAgentParts {
   readonly nodeName: string;
@@ -57,14 +65,22 @@ export interface NodeAgentParts {
   readonly held: () => string | undefined;
   /** The node's address: where pods on the host's network listen. */
   readonly nodeIp: () => string | undefined;
-  /** Of the machine: what a pod without limits may use. */
+  /** What a pod without limits may use. */
   readonly allocatable: Allocatable;
+  readonly machineMemoryBytes: number;
+  /** What pods may have of the machine altogether. */
+  readonly room: () => NodeRoom;
+  readonly takenPorts: FindTakenPorts;
   readonly minOomScoreAdjust: number;
+  readonly terminationLogs: TerminationLogs;
+  readonly seccompDirectory: string;
   readonly monotonicNow: () => number;
   readonly machineTime: () => MachineTime;
   readonly logger: Logger;
   /** Something that a report shows may have changed. */
   readonly onChange: () => void;
+  /** The loop went round once; not called while it hangs. */
+  readonly onPass?: OnPass;
 }
 
 export interface NodeAgent {
@@ -73,13 +89,20 @@ export interface NodeAgent {
   readonly view: () => NodeView;
   readonly memoryOf: (podUid: string, container: string) => ContainerMemory | undefined;
   readonly endedAt: (containerId: string) => number | undefined;
-  readonly healthOf: ReturnType<typeof createProber>['healthOf'];
+  readonly healthOf: ContainerChecks['healthOf'];
   /** It has been asked how it is since this agent started, or need not be. */
   readonly isKnown: (containerId: string) => boolean;
+  /** Its postStart hook has not ended: it is not yet shown as running. */
+  readonly inHook: (containerId: string) => boolean;
+  /** Of a container that has ended; undefined when it said nothing, or it is not known yet. */
+  readonly lastWordsOf: (containerId: string) => string | undefined;
   /** Why the engine cannot be used now; undefined when it can. */
   readonly engineTrouble: () => string | undefined;
   /** The first look is done and what ran before has been asked how it is; or the look failed. */
   readonly settled: () => boolean;
+  /** The machine shuts down: every pod is stopped by its grace, none longer than the limit, and nothing is started any
+   *  more. They are not deleted: after the boot they start again. */
+  readonly shutDown: (limitMs: number) => Promise<void>;
   /** Stops looking; leaves every container as it is. */
   readonly stop: () => Promise<void>;
 }
@@ -87,40 +110,60 @@ export interface NodeAgent {
 const RESYNC_MS = 60_000;
 /** What is under way at a stop may end; but not for ever. */
 const STOP_PATIENCE_MS = 1500;
-/** A failure that is not a container's own (engine away, disk full) is not tried again at once. */
-const HOLD_AFTER_FAILURE_MS = 3000;
 
 export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
   const { runtime, pods, bodies, logger, monotonicNow } = parts;
   const stopping = new AbortController();
-  const busy = new Map<string, NodeAction['kind']>();
-  const running = new Set<Promise<void>>();
-  const outcomes = createActionOutcomes(parts.events, logger);
+  const outcomes = createActionOutcomes(parts.events, logger, (podUid, container) =>
+    aboutContainer(podUid, container),
+  );
+  const runner = createActionRunner({
+    execute: (action) => executeAction(executeParts, action),
+    outcomes,
+    logger,
+    onEnded: () => wake(),
+    signal: stopping.signal,
+  });
   const { memory } = outcomes;
-  const ended = new Map<string, number>();
+  const ended = createEndedContainers(monotonicNow);
   const failedPods = new Map<string, FailedPodBackOff>();
+  const hooks = createRunningHooks();
+  const nextLook = createNextLook();
+  const starts = createBlockedStarts(parts);
   let told: NodeDesired | undefined;
   let view: NodeView = { unseen: true, containers: [], plan: leaveAlone(pods.all()), desired: NOTHING_TOLD };
   let looked = false;
   let engineTrouble: string | undefined = 'the Docker engine has not been asked yet';
 
-  const prober = createProber({
-    run: (target, probe, signal) => runProbe(runtime, target, probe, signal),
-    onChange: () => {
-      loop.wake();
+  const wake = () => loop.wake();
+  const aboutContainer = (podUid: string, container: string) => {
+    const record = pods.get(podUid)?.record;
+    return record ? about(executeParts, record, container) : { podUid, container };
+  };
+  const podIpOf = (podUid: string, templateHash: string, containers: readonly RuntimeContainer[]) =>
+    templateOf(bodies, templateHash)?.spec?.hostNetwork
+      ? parts.nodeIp()
+      : newestHolder(containers, podUid)?.ip;
+  const checks = createContainerChecks({
+    runtime,
+    bodies,
+    events: parts.events,
+    hooks,
+    about: aboutContainer,
+    podIpOf,
+    onVerdict: () => {
+      wake();
       parts.onChange();
     },
-    onFailed: ({ podUid, container }, kind, message) => {
-      const label = { startup: 'Startup', liveness: 'Liveness', readiness: 'Readiness' }[kind];
-      parts.events.add({
-        type: 'Warning',
-        reason: 'Unhealthy',
-        message: `${label} probe failed: ${message}`,
-        podUid,
-        container: container.name,
-      });
-      parts.onChange();
-    },
+    onChange: parts.onChange,
+  });
+
+  const lastWords = createLastWords({
+    runtime,
+    logs: parts.terminationLogs,
+    templateOf: (hash) => templateOf(bodies, hash),
+    onChange: parts.onChange,
+    signal: stopping.signal,
   });
 
   const look = async (): Promise<readonly RuntimeContainer[]> => {
@@ -140,24 +183,34 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
   };
 
   const pass = async () => {
+    try {
+      return await lookAndPlan();
+    } finally {
+      nextLook.over();
+    }
+  };
+
+  const lookAndPlan = async () => {
     // What ends while the engine is asked may be missing in its answer: it counts as under way until the next look.
-    const underWay = new Map(busy);
+    const underWay = new Map(runner.busy);
     const containers = await look();
     adopt(containers);
     if (told) takeOver(pods, told, logger);
     await liveVolumes.tidy();
+    lastWords.sync(containers);
     const desired = told ? resolveDesired(told, bodies) : undefined;
     if (!told || !desired) {
       // Nothing is known of what should run here: what runs is left alone, and shown.
       view = { containers, plan: leaveAlone(pods.all()), desired: NOTHING_TOLD, ...generationOf(told) };
-      syncProber(containers, view.plan);
+      checks.sync(containers, view.plan);
       parts.onChange();
       return { againInMs: RESYNC_MS };
     }
     for (const [uid, snapshot] of snapshotsOf(told, pods.all())) pods.setConfig(uid, snapshot);
     const untouched = unresolvedSets(told, bodies);
     // What has just started is known to the prober before it is planned with.
-    syncProber(containers, view.plan);
+    checks.sync(containers, view.plan);
+    const taken = await starts.portsInTheWay(containers, untouched);
     const now = monotonicNow();
     const held = parts.held();
     const plan = planNode({
@@ -173,11 +226,14 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
         const minReadyMs = desired.minReadyMs.get(record.daemonSetUid) ?? 0;
         return plannedHealth(podHealth(healthSources(), record, containers, minReadyMs), now);
       }),
-      containers: containers.map(toSeen),
+      containers: containers.map((container) => ended.seen(container, checks.healthOf(container.id))),
       busy: underWay,
       memory,
-      unhealthy: unhealthyContainers(containers),
+      unhealthy: checks.unhealthy(containers),
+      room: parts.room(),
+      taken,
     });
+    starts.tell(plan);
     const alone = leaveAlone(pods.all().filter(({ record }) => untouched.has(record.daemonSetUid)));
     view = {
       containers,
@@ -185,10 +241,16 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
       desired,
       ...generationOf(told),
     };
-    for (const { record, bucket } of plan.pods) if (bucket === 'stop') announceEnd(record.uid);
-    for (const action of plan.actions) launch(action);
+    for (const { record, bucket } of plan.pods)
+      if (bucket === 'stop') {
+        announceEnd(record.uid);
+        hooks.breakOff(record.uid);
+      }
+    for (const action of plan.actions)
+      if (runner.launch(action) && action.kind === 'discard' && action.backOff)
+        failedPods.set(action.daemonSetUid, action.backOff);
     liveVolumes.sync(containers, plan);
-    syncProber(containers, plan);
+    checks.sync(containers, plan);
     forgetEnded(containers);
     parts.onChange();
     const untilNext = plan.nextAt === undefined ? RESYNC_MS : Math.max(0, plan.nextAt - monotonicNow()) + 1;
@@ -202,7 +264,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
   };
 
   const loop = startLevelLoop({
-    pass,
+    pass: timedPass(pass, monotonicNow, parts.onPass),
     schedule: (delayMs, callback) => {
       const timer = setTimeout(callback, delayMs);
       return () => clearTimeout(timer);
@@ -239,7 +301,13 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
         };
       });
 
-  const healthSources = () => ({ pods, bodies, machineTime: parts.machineTime(), ...prober });
+  const healthSources = () => ({
+    pods,
+    bodies,
+    machineTime: parts.machineTime(),
+    healthOf: checks.healthOf,
+    isKnown: checks.isKnown,
+  });
 
   const configOf = ({ uid, namespace }: PodRecord, template: PodTemplateSpec) =>
     podConfig(told, bodies, namespace, template, pods.get(uid)?.config);
@@ -250,10 +318,10 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     logger,
     podOf: (record) => {
       const template = templateOf(bodies, record.templateHash);
-      return template && volumePod(executeParts, record, template);
+      return template && volumePod(executeParts, record, template, executeParts.podIp(record.uid));
     },
     hold: () => pause(HOLD_AFTER_FAILURE_MS, stopping.signal),
-    wake: () => loop.wake(),
+    wake,
     onFailure: (podUid, { message }) => {
       logger.warn({ pod: podUid }, message);
       parts.events.add({ type: 'Warning', reason: 'FailedMount', message, podUid });
@@ -261,67 +329,8 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     },
   });
 
-  const toSeen = ({ id, identity, state }: RuntimeContainer): SeenContainer => {
-    if (state === 'exited' && !ended.has(id)) ended.set(id, monotonicNow());
-    if (state !== 'exited') ended.delete(id);
-    const endedAt = ended.get(id);
-    return {
-      id,
-      podUid: identity.pod.uid,
-      name: identity.name,
-      attempt: identity.attempt,
-      state,
-      ...(endedAt === undefined ? {} : { endedAt }),
-      ...(identity.holderAttempt === undefined ? {} : { holderAttempt: identity.holderAttempt }),
-    };
-  };
-
-  const unhealthyContainers = (containers: readonly RuntimeContainer[]): ReadonlyMap<string, string> => {
-    const found = new Map<string, string>();
-    for (const { id, identity, state } of containers) {
-      const kind = state === 'running' ? prober.healthOf(id)?.unhealthy : undefined;
-      if (kind) found.set(id, `Container ${identity.name} failed ${kind} probe, will be restarted`);
-    }
-    return found;
-  };
-
-  const syncProber = (containers: readonly RuntimeContainer[], plan: NodePlan | undefined) => {
-    const ending = new Set(
-      plan?.pods.filter(({ bucket }) => bucket === 'stop').map(({ record }) => record.uid),
-    );
-    prober.sync(probedContainers(containers, ending));
-  };
-
-  /** Containers that ran before this agent's first look. */
-  let before: ReadonlySet<string> | undefined;
-  const probedContainers = (containers: readonly RuntimeContainer[], ending: ReadonlySet<string>) => {
-    before ??= new Set(containers.filter(({ state }) => state === 'running').map(({ id }) => id));
-    return containers.flatMap((container): ProbedContainer[] => {
-      const { id, identity, state, startedAt } = container;
-      if (state !== 'running' || identity.name === HOLDER) return [];
-      const template = templateOf(bodies, identity.pod.templateHash);
-      const spec = template?.spec?.containers.find(({ name }) => name === identity.name);
-      if (!spec) return [];
-      const podIp = template?.spec?.hostNetwork
-        ? parts.nodeIp()
-        : newestHolder(containers, identity.pod.uid)?.ip;
-      return [
-        {
-          containerId: id,
-          container: spec,
-          podUid: identity.pod.uid,
-          ranForMs: Math.max(0, Date.now() - Date.parse(startedAt ?? '')) || 0,
-          readopted: before?.has(id) ?? false,
-          ending: ending.has(identity.pod.uid),
-          ...(podIp === undefined ? {} : { podIp }),
-        },
-      ];
-    });
-  };
-
   const forgetEnded = (containers: readonly RuntimeContainer[]) => {
-    const present = new Set(containers.map(({ id }) => id));
-    for (const id of ended.keys()) if (!present.has(id)) ended.delete(id);
+    ended.keepOnly(containers);
     const uids = new Set(pods.all().map(({ record }) => record.uid));
     const sets = new Set(told?.daemonSets.map(({ uid }) => uid));
     for (const uid of failedPods.keys()) if (!sets.has(uid)) failedPods.delete(uid);
@@ -336,11 +345,15 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     volumes: parts.volumes,
     nodeIp: parts.nodeIp,
     allocatable: parts.allocatable,
+    machineMemoryBytes: parts.machineMemoryBytes,
     configOf,
     minOomScoreAdjust: parts.minOomScoreAdjust,
+    terminationLogs: parts.terminationLogs,
+    seccompDirectory: parts.seccompDirectory,
     monotonicNow,
     templateOf: (hash) => templateOf(bodies, hash),
     daemonSet: (uid) => view.desired.daemonSets.find((daemonSet) => daemonSet.uid === uid),
+    pidOf: (id) => view.containers.find((container) => container.id === id)?.pid,
     holderOf: (podUid) => newestHolder(view.containers, podUid),
     nextHolderAttempt: (podUid) =>
       1 +
@@ -350,42 +363,21 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
           .filter(({ identity }) => identity.pod.uid === podUid)
           .map(({ identity }) => identity.holderAttempt ?? -1),
       ),
+    podIp: (podUid) => {
+      const record = pods.get(podUid)?.record;
+      return record && podIpOf(podUid, record.templateHash, view.containers);
+    },
+    hooks,
+    anyRuns: (podUid, names) =>
+      view.containers.some(
+        ({ identity, state }) =>
+          state === 'running' && identity.pod.uid === podUid && names.includes(identity.name),
+      ),
+    nextLook: nextLook.wait,
     signal: stopping.signal,
   };
 
-  /** Whatever comes of it, the loop looks again. */
-  const launch = (action: NodeAction) => {
-    const key = actionKey(action);
-    if (busy.has(key) || stopping.signal.aborted) return;
-    busy.set(key, action.kind);
-    outcomes.begun(action);
-    if (action.kind === 'discard' && action.backOff) failedPods.set(action.daemonSetUid, action.backOff);
-    logger.debug({ action }, `${action.kind}: ${action.reason}`);
-    const done = executeAction(executeParts, action)
-      .then(
-        () => {
-          outcomes.succeeded(action);
-          return 0;
-        },
-        (error: unknown) => settle(action, error),
-      )
-      .then(async (holdMs) => {
-        if (holdMs > 0) await pause(holdMs, stopping.signal);
-        busy.delete(key);
-        running.delete(done);
-        loop.wake();
-      });
-    running.add(done);
-  };
-
-  /** Answers how long the key stays busy after a failure that has no back-off of its own. */
-  const settle = (action: NodeAction, error: unknown): number => {
-    if (outcomes.failed(action, error)) return 0;
-    if (!stopping.signal.aborted) logger.warn({ err: error, action: action.kind }, `${action.kind} failed`);
-    return HOLD_AFTER_FAILURE_MS;
-  };
-
-  runtime.follow(() => loop.wake(), stopping.signal);
+  runtime.follow(wake, stopping.signal);
   loop.wake();
 
   return {
@@ -398,17 +390,25 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     wake: loop.wake,
     view: () => view,
     memoryOf: (podUid, container) => memory.get(containerKey(podUid, container)),
-    endedAt: (id) => ended.get(id),
-    healthOf: prober.healthOf,
-    isKnown: prober.isKnown,
+    endedAt: ended.at,
+    healthOf: checks.healthOf,
+    isKnown: checks.isKnown,
+    inHook: hooks.has,
+    lastWordsOf: lastWords.of,
     engineTrouble: () => engineTrouble,
-    settled: () => looked && (engineTrouble !== undefined || (before !== undefined && prober.settled())),
+    settled: () => looked && (engineTrouble !== undefined || checks.settled()),
+    shutDown: async (limitMs) => {
+      runner.close();
+      parts.onChange();
+      await stopAllPods(executeParts, pods, runner.underWay(), limitMs);
+      loop.wake();
+    },
     stop: async () => {
       stopping.abort();
-      prober.stop();
+      checks.stop();
       await loop.stop();
       const patience = new AbortController();
-      await Promise.race([Promise.all(running), pause(STOP_PATIENCE_MS, patience.signal)]);
+      await Promise.race([Promise.all(runner.underWay()), pause(STOP_PATIENCE_MS, patience.signal)]);
       patience.abort();
       await pods.flush();
     },

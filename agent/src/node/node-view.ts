@@ -27,6 +27,7 @@ export const NOTHING_TOLD: ResolvedDesired = {
 
 export const leaveAlone = (known: readonly KnownPod[]): NodePlan => ({
   actions: [],
+  blocked: new Map(),
   placements: [],
   pods: known.map(({ record }) => ({ record, bucket: 'run', reason: 'not told what to do with it' })),
 });

@@ -1,7 +1,12 @@
 // How a pod is, from the last look at its containers and what their probes said to this agent: what the node decides
 // by under a surge, and what it reports.
 
-import { HOLDER, type PodHealth, type PodRecord } from '@fleetset/scheduler-core/node/pod-record';
+import {
+  HOLDER,
+  lastingContainers,
+  type PodHealth,
+  type PodRecord,
+} from '@fleetset/scheduler-core/node/pod-record';
 import {
   availableInMs,
   type MachineTime,
@@ -49,7 +54,7 @@ export function podHealth(
     return newest?.state === 'running' && (healthOf(newest.id)?.ready ?? false);
   };
   const before = pods.get(uid)?.seen?.ready;
-  const ready = spec?.containers.every(({ name }) => isReady(name)) ?? false;
+  const ready = spec !== undefined && lastingContainers(spec).every(({ name }) => isReady(name));
   const mark = known ? markReady(before, ready, idsOf(running), machineTime) : before;
   const inMs = availableInMs(mark, minReadyMs, machineTime);
   return { known, ...(mark ? { mark } : {}), ...(inMs === undefined ? {} : { availableInMs: inMs }) };

@@ -4,7 +4,8 @@ import { composeEnvironment, type Environment } from '@fleetset/scheduler-core/n
 import { isProblem } from '@fleetset/scheduler-core/node/config-data';
 import { expandSubPath } from '@fleetset/scheduler-core/node/expand-variables';
 import { type Allocatable, type PodFacts, wantsPodAddress } from '@fleetset/scheduler-core/node/field-ref';
-import type { PodRecord } from '@fleetset/scheduler-core/node/pod-record';
+import { allContainers, type PodRecord } from '@fleetset/scheduler-core/node/pod-record';
+import { isConfigVolume } from '@fleetset/scheduler-core/node/volume-files';
 import { REVISION_LABEL } from '@fleetset/scheduler-core/revision-history';
 import type { Container } from '@fleetset/scheduler-core/schema/container';
 import type { PodSpec, PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
@@ -70,7 +71,7 @@ export async function ensureVolumes({ volumes, monotonicNow }: PrepareParts, pod
   }
 }
 
-/** `check`: it is not made yet, and may lack the pod's address. Throws ActionFailed. */
+/** `check`: it is not made yet, may lack the pod's address, and gets no sources. Throws ActionFailed. */
 export async function prepareContainer(
   parts: PrepareParts,
   pod: VolumePod,
@@ -82,7 +83,7 @@ export async function prepareContainer(
     throw new RuntimeError('failed', "the pod's address is not known yet");
   const environment = composeEnvironment({
     container,
-    containers: spec.containers,
+    containers: allContainers(spec),
     namespace: facts.namespace,
     pod: facts,
     config: config.lookup,
@@ -93,7 +94,7 @@ export async function prepareContainer(
     const reason = environment.untold ? 'ContainerCreating' : 'CreateContainerConfigError';
     throw refused(parts, 'config', environment.message, config.state, reason);
   }
-  return { environment, sources: await sourcesOf(parts, pod, container, environment) };
+  return { environment, sources: await sourcesOf(parts, pod, container, environment, check) };
 }
 
 const refused = (
@@ -116,6 +117,7 @@ async function sourcesOf(
   pod: VolumePod,
   container: Container,
   environment: Environment,
+  check: boolean,
 ): Promise<readonly string[]> {
   const sources: string[] = [];
   for (const [index, mount] of (container.volumeMounts ?? []).entries()) {
@@ -123,6 +125,8 @@ async function sourcesOf(
     const subPath = mount.subPathExpr ? expandSubPath(mount.subPathExpr, environment) : (mount.subPath ?? '');
     if (typeof subPath === 'object') throw refused(parts, 'config', subPath.message, pod.config.state);
     if (!volume) throw refused(parts, 'create', `volume ${mount.name} is not in the pod`, '');
+    // What containers before it may write to is bound when it is made: the path may be theirs to make.
+    if (check && !isConfigVolume(volume)) continue;
     try {
       sources.push(await parts.volumes.sourceOf(pod, volume, subPath, container.name, index));
     } catch (error) {

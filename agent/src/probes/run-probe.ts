@@ -1,12 +1,12 @@
 // Asks one container once how it is (rules 94 and 95).
-import { request as httpRequest } from 'node:http';
-import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
 import { expandEnvironment, expandVariables } from '@fleetset/scheduler-core/node/expand-variables';
 import { type ProbeOutcome, timeoutMs } from '@fleetset/scheduler-core/probe-state';
 import type { Container, Probe } from '@fleetset/scheduler-core/schema/container';
 import { type ContainerRuntime, RuntimeError } from '../runtime/container-runtime.ts';
 import { withinTimer } from '../timer-limit.ts';
+import { askGrpcHealth } from './grpc-health.ts';
+import { sendHttpGet } from './http-get.ts';
 
 export interface ProbeTarget {
   readonly containerId: string;
@@ -22,7 +22,6 @@ export interface ProbeAnswer {
 }
 
 const USER_AGENT = 'kube-probe/1.32';
-const REDIRECT_LIMIT = 10;
 
 export async function runProbe(
   runtime: ContainerRuntime,
@@ -32,13 +31,20 @@ export async function runProbe(
 ): Promise<ProbeAnswer> {
   if (probe.exec) return runExec(runtime, target, probe);
   const host = probe.httpGet?.host || probe.tcpSocket?.host || target.podIp;
-  const port = resolvePort(target.container, probe.httpGet?.port ?? probe.tcpSocket?.port);
+  const port = resolvePort(
+    target.container,
+    probe.httpGet?.port ?? probe.tcpSocket?.port ?? probe.grpc?.port,
+  );
   if (host === undefined) return { outcome: 'error', message: 'the pod has no address yet' };
   if (port === undefined)
     return { outcome: 'error', message: 'the port of the probe is not among the container ports' };
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(withinTimer(timeoutMs(probe)))]);
   try {
     if (probe.httpGet) return await runHttp(probe.httpGet, host, port, deadline);
+    if (probe.grpc) {
+      const problem = await askGrpcHealth(host, port, probe.grpc.service ?? '', timeoutMs(probe), deadline);
+      return problem === undefined ? success : { outcome: 'failure', message: problem };
+    }
     await tryConnect(host, port, deadline);
     return success;
   } catch (error) {
@@ -95,43 +101,8 @@ async function runHttp(
   port: number,
   signal: AbortSignal,
 ): Promise<ProbeAnswer> {
-  const scheme = (action.scheme ?? 'HTTP').toLowerCase();
-  let url = new URL(
-    `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}${absolute(action.path ?? '/')}`,
-  );
-  const headers: { [name: string]: string } = {
-    'User-Agent': USER_AGENT,
-    Accept: '*/*',
-    Connection: 'close',
-  };
-  for (const { name, value } of action.httpHeaders ?? []) headers[name] = value;
-  for (let hop = 0; ; hop++) {
-    const { status, location } = await getStatus(url, headers, signal);
-    const next = status >= 300 && status < 400 && location ? new URL(location, url) : undefined;
-    // A redirect to elsewhere counts as an answer.
-    if (!next || next.hostname !== url.hostname)
-      return status >= 200 && status < 400
-        ? success
-        : { outcome: 'failure', message: `HTTP probe failed with statuscode: ${status}` };
-    if (hop + 1 === REDIRECT_LIMIT) throw new Error(`stopped after ${REDIRECT_LIMIT} redirects`);
-    url = next;
-  }
-}
-
-const absolute = (path: string): string => (path.startsWith('/') ? path : `/${path}`);
-
-function getStatus(
-  url: URL,
-  headers: { readonly [name: string]: string },
-  signal: AbortSignal,
-): Promise<{ readonly status: number; readonly location: string | undefined }> {
-  const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
-  return new Promise((resolve, reject) => {
-    const request = send(url, { headers, signal, agent: false, rejectUnauthorized: false }, (response) => {
-      resolve({ status: response.statusCode ?? 0, location: response.headers.location });
-      response.destroy();
-    });
-    request.on('error', reject);
-    request.end();
-  });
+  const status = await sendHttpGet(action, host, port, USER_AGENT, signal);
+  return status >= 200 && status < 400
+    ? success
+    : { outcome: 'failure', message: `HTTP probe failed with statuscode: ${status}` };
 }

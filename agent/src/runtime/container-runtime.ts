@@ -26,6 +26,8 @@ export interface RuntimeContainer {
   readonly error?: string;
   /** On the engine's own network. */
   readonly ip?: string;
+  /** Of its first process while it runs, as the engine counts. */
+  readonly pid?: number;
 }
 
 /** One container to create, in the engine's terms but not in its spelling. */
@@ -42,12 +44,25 @@ export interface ContainerSettings {
   /** Beside those that its user has. */
   readonly groups?: readonly number[];
   readonly hostname?: string;
+  readonly domainName?: string;
   readonly tty?: boolean;
   readonly stdin?: boolean;
   readonly stdinOnce?: boolean;
   readonly network: 'host' | 'own' | { readonly holderId: string };
   readonly hostPid?: boolean;
   readonly hostIpc?: boolean;
+  /** Others may join its IPC namespace; on a network of its own they always may. */
+  readonly sharesIpc?: boolean;
+  /** Whose IPC namespace it joins, when that is not the one whose network it joins. */
+  readonly ipcOf?: string;
+  /** Whose PID namespace it joins. */
+  readonly pidOf?: string;
+  /** In place of the engine's own. */
+  readonly dns?: Resolver;
+  /** Lines of /etc/hosts. */
+  readonly extraHosts?: readonly { readonly ip: string; readonly name: string }[];
+  readonly sysctls?: { readonly [name: string]: string };
+  readonly devices?: readonly Device[];
   readonly mounts: readonly Mount[];
   readonly ports: readonly PublishedPort[];
   readonly cpuShares?: number;
@@ -60,6 +75,26 @@ export interface ContainerSettings {
   readonly capDrop?: readonly string[];
   readonly readOnlyRoot?: boolean;
   readonly noNewPrivileges?: boolean;
+  /** Absent: the engine's own profile. */
+  readonly seccomp?: 'unconfined' | { readonly profile: string };
+  /** The name of a profile, or 'unconfined'; absent: the engine's own. */
+  readonly appArmor?: string;
+  readonly seLinux?: { readonly [part in 'user' | 'role' | 'type' | 'level']?: string };
+  /** Nothing of /proc is hidden or read-only. */
+  readonly unmaskedProc?: boolean;
+}
+
+export interface Resolver {
+  readonly servers: readonly string[];
+  readonly searches: readonly string[];
+  readonly options: readonly string[];
+}
+
+export interface Device {
+  readonly source: string;
+  readonly target: string;
+  /** Some of r, w, m. */
+  readonly permissions: string;
 }
 
 export interface Mount {
@@ -81,6 +116,17 @@ export interface RuntimeInfo {
   readonly version: string;
   readonly operatingSystem: string;
   readonly kernelVersion: string;
+  /** Where it keeps images and containers, by its own view of the file system. */
+  readonly rootDir: string;
+}
+
+export interface EngineImage {
+  readonly id: string;
+  /** Its names, as `nginx:1.25`; none when others were given them. */
+  readonly tags: readonly string[];
+  readonly sizeBytes: number;
+  /** Some container, of whomever and in whatever state, was made of it. */
+  readonly inUse: boolean;
 }
 
 export interface LogOptions {
@@ -95,7 +141,15 @@ export interface ContainerRuntime {
   readonly info: () => Promise<RuntimeInfo>;
   /** Every container of this agent, whatever its state. */
   readonly list: () => Promise<readonly RuntimeContainer[]>;
+  /** Containers of this agent whose labels do not say which pod they are of. */
+  readonly strays: () => Promise<readonly string[]>;
   readonly hasImage: (image: string) => Promise<boolean>;
+  /** What the name means now. */
+  readonly imageId: (image: string) => Promise<string | undefined>;
+  /** All that the engine has. */
+  readonly images: () => Promise<readonly EngineImage[]>;
+  /** Takes a name from its image, or removes the image of this id; with its last name it is gone. Never one in use. */
+  readonly removeImage: (name: string) => Promise<void>;
   /** Calls back at each sign of progress; ends with the signal's reason when that is aborted. */
   readonly pull: (image: string, signal: AbortSignal, onProgress?: () => void) => Promise<void>;
   /** The image's own user: '' is root. */
@@ -106,6 +160,8 @@ export interface ContainerRuntime {
   readonly start: (id: string) => Promise<void>;
   /** Asks it to end, and kills it when the grace is over. Resolves when it has ended. */
   readonly stop: (id: string, graceSeconds: number) => Promise<void>;
+  /** At once, without asking it. Resolves when the signal is sent. */
+  readonly kill: (id: string) => Promise<void>;
   readonly remove: (id: string) => Promise<void>;
   readonly exec: (
     id: string,
@@ -131,6 +187,8 @@ export type RuntimeFailure =
   | 'conflict'
   | 'image-missing'
   | 'pull-failed'
+  /** The disk is too full to begin. */
+  | 'no-space'
   | 'invalid'
   | 'timeout'
   | 'failed';

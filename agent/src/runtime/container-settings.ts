@@ -2,60 +2,14 @@
 // holder's id, what a hostPath is) comes in.
 import { cgroupSettings } from '@fleetset/scheduler-core/node/cgroup-settings';
 import { expandVariables } from '@fleetset/scheduler-core/node/expand-variables';
-import { HOLDER, type PodRecord } from '@fleetset/scheduler-core/node/pod-record';
 import { oomScoreAdjust } from '@fleetset/scheduler-core/node/qos-class';
 import { isConfigVolume } from '@fleetset/scheduler-core/node/volume-files';
 import type { Container, VolumeMount } from '@fleetset/scheduler-core/schema/container';
 import type { PodSpec } from '@fleetset/scheduler-core/schema/pod';
-import type { ContainerSettings, Mount, PublishedPort } from './container-runtime.ts';
-
-export interface SettingsInput {
-  readonly pod: PodRecord;
-  readonly spec: PodSpec;
-  readonly attempt: number;
-  /** The USER of the container's image; needed where `takesImageUser` says so. */
-  readonly imageUser?: string;
-  /** Of the pod's network, when it has one of its own. */
-  readonly holder?: { readonly id: string; readonly attempt: number };
-  readonly nodeMemoryBytes: number;
-  /** The lowest score this machine may set; kernels refuse lower ones without CAP_SYS_RESOURCE. */
-  readonly minOomScoreAdjust: number;
-}
-
-/** Docker's names are one for the whole engine: the pod's uid and the attempt make this one. */
-const engineName = ({ pod, attempt }: SettingsInput, name: string): string =>
-  `fleetset_${name}_${pod.name}_${pod.namespace}_${pod.uid}_${attempt}`;
-
-export function holderSettings(input: SettingsInput, image: string): ContainerSettings {
-  const { pod, spec, attempt } = input;
-  return {
-    name: engineName(input, 'POD'),
-    identity: { pod, name: HOLDER, attempt },
-    image,
-    env: [],
-    network: 'own',
-    hostname: pod.name.slice(0, 63),
-    mounts: [],
-    ports: spec.containers.flatMap(publishedPorts),
-    oomScoreAdjust: Math.max(-998, input.minOomScoreAdjust),
-    ...(spec.hostIPC ? { hostIpc: true } : {}),
-  };
-}
-
-function publishedPorts({ ports = [] }: Container): PublishedPort[] {
-  return ports.flatMap(({ containerPort, hostPort, protocol = 'TCP', hostIP }) =>
-    hostPort
-      ? [
-          {
-            containerPort,
-            hostPort,
-            protocol: protocol.toLowerCase() as PublishedPort['protocol'],
-            ...(hostIP ? { hostIp: hostIP } : {}),
-          },
-        ]
-      : [],
-  );
-}
+import type { ContainerSettings, Mount } from './container-runtime.ts';
+import { joinedSettings } from './holder-settings.ts';
+import { securitySettings } from './security-settings.ts';
+import { engineName, type SettingsInput } from './settings-input.ts';
 
 /** What is the pod's, and was made ready before. */
 export interface Prepared {
@@ -84,15 +38,15 @@ export function containerSettings(
     ...(container.tty ? { tty: true } : {}),
     ...(container.stdin ? { stdin: true } : {}),
     ...(container.stdinOnce ? { stdinOnce: true } : {}),
-    network: holder ? { holderId: holder.id } : 'host',
-    ...(spec.hostPID ? { hostPid: true } : {}),
-    ...(spec.hostIPC ? { hostIpc: true } : {}),
-    mounts: (container.volumeMounts ?? []).map((mount, index) => mountOf(spec, mount, sources[index] ?? '')),
+    ...joinedSettings(input),
+    mounts: [
+      ...(container.volumeMounts ?? []).map((mount, index) => mountOf(spec, mount, sources[index] ?? '')),
+      ...terminationMount(input, container),
+    ],
     ports: [],
     ...cgroupSettings(container),
     oomScoreAdjust: Math.max(oomScoreAdjust(spec, container, input.nodeMemoryBytes), input.minOomScoreAdjust),
-    ...securityOf(container),
-    ...(spec.securityContext?.fsGroup === undefined ? {} : { groups: [spec.securityContext.fsGroup] }),
+    ...securitySettings(input, container),
   };
 }
 
@@ -114,6 +68,14 @@ function userOf(spec: PodSpec, container: Container, imageUser = ''): string | u
   return `${user ?? (imageUser.split(':')[0] || '0')}:${group}`;
 }
 
+/** Unless a volume is mounted there. */
+function terminationMount({ terminationLog }: SettingsInput, container: Container): Mount[] {
+  const target = container.terminationMessagePath;
+  if (!target || terminationLog === undefined) return [];
+  if (container.volumeMounts?.some(({ mountPath }) => mountPath === target)) return [];
+  return [{ source: terminationLog, target, readOnly: false, propagation: 'rprivate' }];
+}
+
 function mountOf({ volumes = [] }: PodSpec, mount: VolumeMount, source: string): Mount {
   const volume = volumes.find(({ name }) => name === mount.name);
   return {
@@ -127,16 +89,5 @@ function mountOf({ volumes = [] }: PodSpec, mount: VolumeMount, source: string):
         : mount.mountPropagation === 'HostToContainer'
           ? 'rslave'
           : 'rprivate',
-  };
-}
-
-function securityOf({ securityContext = {} }: Container): Partial<ContainerSettings> {
-  const { privileged, capabilities, readOnlyRootFilesystem, allowPrivilegeEscalation } = securityContext;
-  return {
-    ...(privileged ? { privileged: true } : {}),
-    ...(capabilities?.add?.length ? { capAdd: capabilities.add } : {}),
-    ...(capabilities?.drop?.length ? { capDrop: capabilities.drop } : {}),
-    ...(readOnlyRootFilesystem ? { readOnlyRoot: true } : {}),
-    ...(allowPrivilegeEscalation === false ? { noNewPrivileges: true } : {}),
   };
 }

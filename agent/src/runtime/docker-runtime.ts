@@ -1,44 +1,43 @@
-// Docker as the agent's container engine. The only file that speaks to it.
-import { type Duplex, PassThrough, Readable } from 'node:stream';
+// Docker as the agent's container engine: with engine-images.ts the only file that speaks to it.
+import { type Duplex, PassThrough } from 'node:stream';
 import Docker from 'dockerode';
-import { withinTimer } from '../timer-limit.ts';
-import { labelsOf, OWNER_LABEL } from './container-labels.ts';
-import {
-  type ContainerRuntime,
-  type ContainerSettings,
-  isRuntimeError,
-  type LogOptions,
-  RuntimeError,
-  type RuntimeFailure,
-} from './container-runtime.ts';
+import { DEFAULT_NODE_SETTINGS, type LogSettings } from '../node-settings.ts';
+import { OWNER_LABEL } from './container-labels.ts';
+import { type ContainerRuntime, isRuntimeError, type LogOptions, RuntimeError } from './container-runtime.ts';
+import { asRuntimeError, call, type DockerFailure, ignoring, SLOW_CALL_TIMEOUT_MS } from './engine-call.ts';
 import { createExecs, type ExecParts } from './engine-exec.ts';
+import { importHolder, inspectImage, listImages, pullImage } from './engine-images.ts';
 import { createLook } from './engine-look.ts';
-import { followProgress, linesOf, logBytes } from './engine-stream.ts';
+import { createOptions } from './engine-options.ts';
+import { linesOf, logBytes } from './engine-stream.ts';
 import { prepareAttach, prepareCommand, type TerminalParts } from './engine-terminal.ts';
-import { HOLDER_ENTRYPOINT, HOLDER_IMAGE, holderArchive, holderProgram } from './holder-image.ts';
+import { HOLDER_IMAGE } from './holder-image.ts';
 
-const CALL_TIMEOUT_MS = 15_000;
 /** Every look waits for it. */
 const INSPECT_TIMEOUT_MS = 3000;
-/** Creating and starting wait for the disk and for other containers. */
-const SLOW_CALL_TIMEOUT_MS = 120_000;
+/** Beyond the grace: the engine has killed it by then, unless it is stuck. */
+const STOP_SLACK_MS = 20_000;
 const EVENTS_RETRY_MS = 1000;
-/** As kubelet rotates container logs. */
-const LOG_CONFIG = { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '5' } };
 
 export interface DockerOptions {
   readonly socketPath: string;
   /** Whose containers are seen and made: cluster and node. */
   readonly owner: string;
+  /** How far a container's log may grow; absent: the default. */
+  readonly logs?: LogSettings;
 }
 
-export function createDockerRuntime({ socketPath, owner }: DockerOptions): ContainerRuntime {
+export function createDockerRuntime({
+  socketPath,
+  owner,
+  logs: limits = DEFAULT_NODE_SETTINGS.logs,
+}: DockerOptions): ContainerRuntime {
   // The others are said so that no DOCKER_HOST of the environment leads to another engine.
   const docker = new Docker({ socketPath, host: '', protocol: 'http' });
   const filters = JSON.stringify({ label: [`${OWNER_LABEL}=${owner}`] });
   const execs = createExecs(execParts(docker));
   const terminals = terminalParts(docker);
-  const { list, changed } = createLook({
+  const { list, strays, changed } = createLook({
     rows: async () => {
       const rows = await call('list containers', (abortSignal) =>
         docker.listContainers({ all: true, filters, abortSignal }),
@@ -60,21 +59,33 @@ export function createDockerRuntime({ socketPath, owner }: DockerOptions): Conta
 
   return {
     list,
+    strays,
     info: async () => {
       const info = (await call('info', () => docker.info())) as {
         ServerVersion?: string;
         OperatingSystem?: string;
         KernelVersion?: string;
+        DockerRootDir?: string;
       };
       return {
         version: `docker://${info.ServerVersion ?? ''}`,
         operatingSystem: info.OperatingSystem ?? '',
         kernelVersion: info.KernelVersion ?? '',
+        rootDir: info.DockerRootDir ?? '',
       };
+    },
+    imageId: async (image) => (await inspectImage(docker, image))?.Id,
+    images: () => listImages(docker),
+    removeImage: async (name) => {
+      await call(
+        'remove image',
+        (abortSignal) => ignoring(404, docker.getImage(name).remove({ abortSignal })),
+        SLOW_CALL_TIMEOUT_MS,
+      );
     },
     hasImage: async (image) => (await inspectImage(docker, image)) !== undefined,
     imageUser: async (image) => (await inspectImage(docker, image))?.Config?.User ?? '',
-    pull: (image, signal, onProgress) => pull(docker, image, signal, onProgress),
+    pull: (image, signal, onProgress) => pullImage(docker, image, signal, onProgress),
     holderImage: async () => {
       if (!(await inspectImage(docker, HOLDER_IMAGE))) {
         importing ??= importHolder(docker).finally(() => {
@@ -87,7 +98,7 @@ export function createDockerRuntime({ socketPath, owner }: DockerOptions): Conta
     create: async (settings) => {
       const container = await call(
         'create container',
-        (abortSignal) => docker.createContainer({ ...createOptions(settings, owner), abortSignal }),
+        (abortSignal) => docker.createContainer({ ...createOptions(settings, owner, limits), abortSignal }),
         SLOW_CALL_TIMEOUT_MS,
       );
       return container.id;
@@ -103,8 +114,13 @@ export function createDockerRuntime({ socketPath, owner }: DockerOptions): Conta
       await call(
         'stop container',
         (abortSignal) => ignoring(304, docker.getContainer(id).stop({ t: graceSeconds, abortSignal })),
-        graceSeconds * 1000 + SLOW_CALL_TIMEOUT_MS,
+        graceSeconds * 1000 + STOP_SLACK_MS,
       ).finally(() => changed(id));
+    },
+    kill: async (id) => {
+      await call('kill container', (abortSignal) => docker.getContainer(id).kill({ abortSignal })).finally(
+        () => changed(id),
+      );
     },
     remove: async (id) => {
       await call(
@@ -135,178 +151,6 @@ export function createDockerRuntime({ socketPath, owner }: DockerOptions): Conta
         onChange();
       });
     },
-  };
-}
-
-/** One call with a deadline; what goes wrong is told in our own kinds. */
-async function call<T>(
-  what: string,
-  run: (signal: AbortSignal) => Promise<T>,
-  timeoutMs = CALL_TIMEOUT_MS,
-): Promise<T> {
-  const deadline = AbortSignal.timeout(withinTimer(timeoutMs));
-  // Not every call of dockerode hears the signal.
-  const late = new Promise<never>((_resolve, reject) => {
-    deadline.addEventListener('abort', () => reject(deadline.reason), { once: true });
-  });
-  try {
-    return await Promise.race([run(deadline), late]);
-  } catch (error) {
-    if (deadline.aborted)
-      throw new RuntimeError('timeout', `${what}: no answer in ${timeoutMs / 1000} s`, error);
-    throw asRuntimeError(what, error);
-  }
-}
-
-interface DockerFailure {
-  readonly statusCode?: number;
-  readonly code?: string;
-  readonly message?: string;
-  readonly json?: { readonly message?: string };
-}
-
-function asRuntimeError(what: string, error: unknown): RuntimeError {
-  if (error instanceof RuntimeError) return error;
-  const { statusCode, code, message = String(error), json } = error as DockerFailure;
-  const text = json?.message ?? message;
-  if (code && ['ECONNREFUSED', 'ENOENT', 'ECONNRESET', 'EPIPE', 'EACCES', 'ETIMEDOUT'].includes(code))
-    return new RuntimeError('unreachable', `the Docker engine does not answer (${what}): ${text}`, error);
-  if (/socket hang up/.test(text))
-    return new RuntimeError('unreachable', `the Docker engine broke off (${what})`, error);
-  return new RuntimeError(failureOf(statusCode, text), text, error);
-}
-
-function failureOf(statusCode: number | undefined, text: string): RuntimeFailure {
-  if (/no such image/i.test(text)) return 'image-missing';
-  if (statusCode === 404) return 'not-found';
-  if (statusCode === 409) return 'conflict';
-  return statusCode === 400 ? 'invalid' : 'failed';
-}
-
-/** For statuses that say that there was nothing to do. */
-async function ignoring(statusCode: number, promise: Promise<unknown>): Promise<void> {
-  try {
-    await promise;
-  } catch (error) {
-    if ((error as DockerFailure).statusCode !== statusCode) throw error;
-  }
-}
-
-async function inspectImage(docker: Docker, image: string): Promise<Docker.ImageInspectInfo | undefined> {
-  try {
-    return await call('inspect image', () => docker.getImage(image).inspect());
-  } catch (error) {
-    if (error instanceof RuntimeError && (error.kind === 'image-missing' || error.kind === 'not-found'))
-      return undefined;
-    throw error;
-  }
-}
-
-/** A reference without tag and digest means latest; Docker would pull every tag there is. */
-const withTag = (image: string): string =>
-  image.includes('@') || /:[^/]+$/.test(image) ? image : `${image}:latest`;
-
-async function pull(
-  docker: Docker,
-  image: string,
-  signal: AbortSignal,
-  onProgress?: () => void,
-): Promise<void> {
-  try {
-    await followProgress(await docker.pull(withTag(image), { abortSignal: signal }), onProgress);
-  } catch (error) {
-    const failure = asRuntimeError('pull image', signal.aborted ? signal.reason : error);
-    if (failure.kind === 'unreachable') throw failure;
-    throw new RuntimeError('pull-failed', failure.message, error);
-  }
-}
-
-async function importHolder(docker: Docker): Promise<void> {
-  const { Architecture } = (await call('info', () => docker.info())) as { Architecture: string };
-  const program = holderProgram(Architecture);
-  if (!program)
-    throw new RuntimeError(
-      'invalid',
-      `no holder for architecture ${Architecture}: only hostNetwork pods run here`,
-    );
-  const [repo, tag] = HOLDER_IMAGE.split(':');
-  const archive = Readable.from([holderArchive(program)]);
-  await call('import the holder', async (abortSignal) =>
-    followProgress(await docker.importImage(archive, { repo, tag, abortSignal })),
-  );
-}
-
-function createOptions(settings: ContainerSettings, owner: string): Docker.ContainerCreateOptions {
-  const { network, entrypoint, identity, ports } = settings;
-  const portKey = (port: (typeof ports)[number]) => `${port.containerPort}/${port.protocol}`;
-  const holder = settings.image === HOLDER_IMAGE;
-  return {
-    name: settings.name,
-    Image: settings.image,
-    Labels: labelsOf(identity, owner),
-    Env: [...settings.env],
-    ...(entrypoint ? { Entrypoint: [...entrypoint] } : holder ? { Entrypoint: [HOLDER_ENTRYPOINT] } : {}),
-    ...(settings.args ? { Cmd: [...settings.args] } : {}),
-    ...(settings.workingDir ? { WorkingDir: settings.workingDir } : {}),
-    ...(settings.user === undefined ? {} : { User: settings.user }),
-    ...(settings.hostname ? { Hostname: settings.hostname } : {}),
-    ...(settings.tty ? { Tty: true } : {}),
-    ...(settings.stdin ? { OpenStdin: true } : {}),
-    ...(settings.stdinOnce ? { StdinOnce: true } : {}),
-    ...(ports.length > 0
-      ? { ExposedPorts: Object.fromEntries(ports.map((port) => [portKey(port), {}])) }
-      : {}),
-    HostConfig: {
-      NetworkMode: networkMode(network),
-      RestartPolicy: { Name: 'no' },
-      LogConfig: LOG_CONFIG,
-      Mounts: settings.mounts.map(({ source, target, readOnly, propagation }) => ({
-        Type: 'bind',
-        Source: source,
-        Target: target,
-        ReadOnly: readOnly,
-        BindOptions: { Propagation: propagation },
-      })),
-      PortBindings: Object.fromEntries(
-        ports.map((port) => [
-          portKey(port),
-          [{ HostPort: String(port.hostPort), HostIp: port.hostIp ?? '' }],
-        ]),
-      ),
-      ...(settings.hostPid ? { PidMode: 'host' } : {}),
-      ...ipcMode(settings),
-      ...resourceOptions(settings),
-      ...(settings.groups ? { GroupAdd: settings.groups.map(String) } : {}),
-      ...(settings.privileged ? { Privileged: true } : {}),
-      ...(settings.capAdd ? { CapAdd: [...settings.capAdd] } : {}),
-      ...(settings.capDrop ? { CapDrop: [...settings.capDrop] } : {}),
-      ...(settings.readOnlyRoot ? { ReadonlyRootfs: true } : {}),
-      ...(settings.noNewPrivileges ? { SecurityOpt: ['no-new-privileges'] } : {}),
-    },
-  };
-}
-
-function networkMode(network: ContainerSettings['network']): string {
-  if (network === 'host') return 'host';
-  return network === 'own' ? 'bridge' : `container:${network.holderId}`;
-}
-
-/** The containers of a pod with a holder share its IPC namespace, as they do in Kubernetes. */
-function ipcMode({ hostIpc, network }: ContainerSettings): { readonly IpcMode?: string } {
-  if (hostIpc) return { IpcMode: 'host' };
-  if (network === 'own') return { IpcMode: 'shareable' };
-  return network === 'host' ? {} : { IpcMode: `container:${network.holderId}` };
-}
-
-function resourceOptions(settings: ContainerSettings): Docker.HostConfig {
-  const { cpuShares, cpuQuota, cpuPeriod, memoryBytes, oomScoreAdjust } = settings;
-  return {
-    ...(cpuShares === undefined ? {} : { CpuShares: cpuShares }),
-    ...(cpuQuota === undefined ? {} : { CpuQuota: cpuQuota }),
-    ...(cpuPeriod === undefined ? {} : { CpuPeriod: cpuPeriod }),
-    // Memory and swap together: no swap on top.
-    ...(memoryBytes === undefined ? {} : { Memory: memoryBytes, MemorySwap: memoryBytes }),
-    ...(oomScoreAdjust === undefined ? {} : { OomScoreAdj: oomScoreAdjust }),
   };
 }
 

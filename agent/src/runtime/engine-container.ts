@@ -12,6 +12,7 @@ export interface EngineDetails {
   readonly State: {
     readonly Status: string;
     readonly Running: boolean;
+    readonly Pid?: number;
     readonly ExitCode: number;
     readonly OOMKilled: boolean;
     readonly Error: string;
@@ -51,6 +52,7 @@ export function fromDetails({ State, Config, Image, Id, NetworkSettings }: Engin
     ...(State.OOMKilled ? { oomKilled: true } : {}),
     ...(State.Error ? { error: State.Error } : {}),
     ...(ip ? { ip } : {}),
+    ...(State.Running && State.Pid ? { pid: State.Pid } : {}),
   };
 }
 

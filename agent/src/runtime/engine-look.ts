@@ -13,6 +13,8 @@ type ListedRow = EngineRow & { readonly Labels: { readonly [name: string]: strin
 
 export interface Look {
   readonly list: () => Promise<readonly RuntimeContainer[]>;
+  /** Ids of those that no pod can be told of. */
+  readonly strays: () => Promise<readonly string[]>;
   /** Something happened to this container, or to any. */
   readonly changed: (id?: string) => void;
 }
@@ -69,6 +71,7 @@ export function createLook(parts: LookParts): Look {
       const containers = await Promise.all(rows.map(see));
       return containers.filter((container) => container !== undefined);
     },
+    strays: async () => (await parts.rows()).filter(({ Labels }) => !identityOf(Labels)).map(({ Id }) => Id),
     changed: (id) => {
       changes += 1;
       for (const [key, known] of inspected) if (id === undefined || key === id) known.fresh = false;

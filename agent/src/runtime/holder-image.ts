@@ -1,7 +1,8 @@
-// The image of the container that only holds a pod's network: one file that sleeps for ever, made here byte by
-// byte, so that no registry is needed for it. About 150 bytes of ELF.
+// The image of the container that only holds what a pod's containers share: one file that sleeps for ever, made here
+// byte by byte, so that no registry is needed for it. About 200 bytes of ELF. It ignores SIGCHLD: where it is the first
+// process of the whole pod (shareProcessNamespace), what ends without a parent leaves no zombie.
 
-export const HOLDER_IMAGE = 'fleetset/holder:1';
+export const HOLDER_IMAGE = 'fleetset/holder:2';
 export const HOLDER_ENTRYPOINT = '/pause';
 
 const LOAD_ADDRESS = 0x400000n;
@@ -13,15 +14,40 @@ interface Machine {
   readonly code: readonly number[];
 }
 
+const littleEndian = (...words: readonly number[]): number[] =>
+  words.flatMap((word) => [word & 0xff, (word >>> 8) & 0xff, (word >>> 16) & 0xff, (word >>> 24) & 0xff]);
+
+/** struct sigaction of the kernel: SIG_IGN, no flags, no restorer, no mask. */
+const IGNORE = littleEndian(1, 0, 0, 0, 0, 0, 0, 0);
+const X86_CODE_SIZE = 34;
+
 const MACHINES: { readonly [architecture: string]: Machine } = {
-  // again: mov eax, SYS_pause; syscall; jmp again
-  x86_64: { elf: 62, code: [0xb8, 0x22, 0, 0, 0, 0x0f, 0x05, 0xeb, 0xf7] },
-  // again: ppoll(0, 0, 0, 0) by svc; b again
+  x86_64: {
+    elf: 62,
+    code: [
+      // rt_sigaction(SIGCHLD, IGNORE, 0, 8)
+      ...[0xb8, 13, 0, 0, 0],
+      ...[0xbf, 17, 0, 0, 0],
+      ...[0xbe, ...littleEndian(Number(LOAD_ADDRESS) + HEADERS_SIZE + X86_CODE_SIZE)],
+      ...[0x31, 0xd2],
+      ...[0x41, 0xba, 8, 0, 0, 0],
+      ...[0x0f, 0x05],
+      // again: mov eax, SYS_pause; syscall; jmp again
+      ...[0xb8, 0x22, 0, 0, 0, 0x0f, 0x05, 0xeb, 0xf7],
+      ...IGNORE,
+    ],
+  },
   aarch64: {
     elf: 183,
-    code: [0xd2800000, 0xd2800001, 0xd2800002, 0xd2800003, 0xd2800928, 0xd4000001, 0x17fffffa].flatMap(
-      (word) => [word & 0xff, (word >>> 8) & 0xff, (word >>> 16) & 0xff, (word >>> 24) & 0xff],
-    ),
+    code: [
+      ...littleEndian(
+        // rt_sigaction(SIGCHLD, IGNORE, 0, 8): x0 = 17, x1 = here + 48, x2 = 0, x3 = 8, x8 = 134; svc
+        ...[0xd2800220, 0x10000181, 0xd2800002, 0xd2800103, 0xd28010c8, 0xd4000001],
+        // again: ppoll(0, 0, 0, 0) by svc; b again
+        ...[0xd2800000, 0xd2800001, 0xd2800002, 0xd2800003, 0xd2800928, 0xd4000001, 0x17fffffa],
+      ),
+      ...IGNORE,
+    ],
   },
 };
 

@@ -6,6 +6,7 @@ import type {
   NodeDesired,
   NodeReport,
   OpenTunnel,
+  Usage,
 } from '@fleetset/proto/gen/fleetset/v1/node';
 import { DesiredRefused_Reason } from '@fleetset/proto/gen/fleetset/v1/node';
 import { status } from '@grpc/grpc-js';
@@ -34,6 +35,8 @@ export interface SyncSessionParts {
   /** Takes effect: it is on disk, with all its bodies. */
   readonly onDesired: (desired: NodeDesired) => Promise<void>;
   readonly onTunnel: (request: OpenTunnel) => void;
+  /** Somebody wants to know what is used, for so long from now. */
+  readonly onUsageWanted?: (forMs: number) => void;
   /** An operator took this node out of the fleet. */
   readonly onRemoved: (message: string) => Promise<void>;
   /** The plane listens now: the whole report is wanted. */
@@ -42,6 +45,7 @@ export interface SyncSessionParts {
 
 export interface SyncSession {
   readonly report: (report: NodeReport) => void;
+  readonly usage: (usage: Usage) => void;
   /** The plane listens. */
   readonly connected: () => boolean;
   readonly stop: () => void;
@@ -84,6 +88,8 @@ export function startSyncSession(parts: SyncSessionParts): SyncSession {
           return takeInTurn(message.value);
         case 'openTunnel':
           return parts.onTunnel(message.value);
+        case 'usageWanted':
+          return parts.onUsageWanted?.(message.value.forMs);
         case 'removed':
           pending = undefined;
           return void inTurn(() => parts.onRemoved(message.value.message));
@@ -209,6 +215,9 @@ export function startSyncSession(parts: SyncSessionParts): SyncSession {
   return {
     connected: () => welcomed,
     report: (report) => send({ $case: 'report', value: report }),
+    usage: (usage) => {
+      if (welcomed) send({ $case: 'usage', value: usage });
+    },
     stop: () => {
       stopped = true;
       clearTimeout(retry);

@@ -5,6 +5,7 @@ import { chmod, chown, mkdir, readdir, rename, rm, stat } from 'node:fs/promises
 import { join } from 'node:path';
 import { type ConfigProblem, isProblem, mountedVolumes } from '@fleetset/scheduler-core/node/config-data';
 import type { PodFacts } from '@fleetset/scheduler-core/node/field-ref';
+import { allContainers } from '@fleetset/scheduler-core/node/pod-record';
 import {
   isConfigVolume,
   memoryVolumeBytes,
@@ -101,7 +102,7 @@ export function openPodVolumes(directory: string, mounts: Mounts): PodVolumes {
 
   const fill = async (pod: VolumePod, volume: Volume, path: string) => {
     const files = volumeFiles(volume, {
-      containers: pod.spec.containers,
+      containers: allContainers(pod.spec),
       pod: pod.facts,
       config: pod.config.lookup,
     });

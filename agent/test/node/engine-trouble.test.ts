@@ -23,7 +23,11 @@ const runs = (...titles: readonly string[]) =>
   );
 const nodeReady = () => {
   const { conditions } = JSON.parse(world.report().facts?.statusJson ?? '{}');
-  return conditions[0] as { status: string; reason: string; message: string };
+  return conditions.find(({ type }: { type: string }) => type === 'Ready') as {
+    status: string;
+    reason: string;
+    message: string;
+  };
 };
 const calls = (start: string) => world.engine.calls.filter((call) => call.startsWith(start));
 

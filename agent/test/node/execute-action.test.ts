@@ -7,9 +7,11 @@ import { ActionFailed } from '../../src/node/action-failed.ts';
 import { createAgentEvents } from '../../src/node/agent-events.ts';
 import { executeAction } from '../../src/node/execute-action.ts';
 import { podConfig } from '../../src/node/pod-config.ts';
+import { createRunningHooks } from '../../src/node/running-hooks.ts';
 import { type ContainerRuntime, RuntimeError } from '../../src/runtime/container-runtime.ts';
 import { openBodyFiles } from '../../src/state/body-files.ts';
 import { openPodBook } from '../../src/state/pod-book.ts';
+import { openTerminationLogs } from '../../src/state/termination-logs.ts';
 import { openPodVolumes } from '../../src/volumes/pod-volumes.ts';
 import { template } from '../desired.ts';
 import { createFakeEngine, type FakeEngine } from '../fake-runtime.ts';
@@ -51,8 +53,11 @@ async function openPod(over: Partial<Container> = {}, wrap: Partial<ContainerRun
         volumes: openPodVolumes(join(directory, 'pods'), plainMounts),
         nodeIp: () => '127.0.0.1',
         allocatable: { cpus: 2, memoryBytes: 2 ** 34, diskBytes: 0 },
+        machineMemoryBytes: 2 ** 34,
         configOf: ({ namespace }, whole) => podConfig(undefined, bodies, namespace, whole, undefined),
         minOomScoreAdjust: -1000,
+        terminationLogs: openTerminationLogs(directory),
+        seccompDirectory: directory,
         monotonicNow: () => performance.now(),
         templateOf: () => template({ containers: [container] }),
         daemonSet: (uid) => ({
@@ -62,8 +67,13 @@ async function openPod(over: Partial<Container> = {}, wrap: Partial<ContainerRun
           rules: {},
           granted: { revision: 'web-2', templateHash: 'b'.repeat(64) },
         }),
+        pidOf: () => undefined,
         holderOf: () => undefined,
         nextHolderAttempt: () => 0,
+        podIp: () => undefined,
+        hooks: createRunningHooks(),
+        anyRuns: () => false,
+        nextLook: async () => {},
         signal: new AbortController().signal,
       },
       action,

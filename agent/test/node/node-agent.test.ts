@@ -239,7 +239,7 @@ describe('leaving', () => {
   });
 
   it('stops many at once, so that the slowest alone counts', async () => {
-    const spec = { containers: [container('a', IGNORES_TERM), container('b', IGNORES_TERM)] };
+    const spec = { hostIPC: true, containers: [container('a', IGNORES_TERM), container('b', IGNORES_TERM)] };
     const sets = ['x', 'y'].map((name) => toldSet(name, { template: template(spec) }));
     await world.tell({ daemonSets: sets });
     await runs('x-1/a#0', 'x-1/b#0', 'y-1/a#0', 'y-1/b#0');
@@ -407,7 +407,7 @@ describe('what a container may not be', () => {
       'root by number',
       { securityContext: { runAsNonRoot: true, runAsUser: 0 } },
       'CreateContainerConfigError',
-      /will run as root/,
+      /^container's runAsUser breaks non-root policy \(pod: "web-\w{5}_default\([-0-9a-f]{36}\)", container: app\)$/,
     ],
     [
       'a user by name, when it must not be root',

@@ -199,6 +199,37 @@ it("a container that names its pod's address is made when the pod has one", asyn
   expect(calls.indexOf('create web-2/app#0')).toBeGreaterThan(calls.indexOf('start web-2/POD#0'));
 });
 
+describe('an init container', () => {
+  const init = (over: Partial<Container>) => ({
+    hostNetwork: false,
+    initContainers: [container({ name: 'init', ...over })],
+  });
+
+  it('has its environment and its volumes from ConfigMaps, like any other', async () => {
+    const pod = web('web-1', {}, { ...init({ ...LEVEL, ...MOUNT }), ...VOLUME });
+    await world.tell({ daemonSets: [pod], configs: [app()] });
+    await world.until('it waits', () => eventsOf('FailedMount').length > 0);
+    await world.tell({ daemonSets: [pod], configs: [app({ level: 'debug' })] });
+    await runs('web-1/POD#0', 'web-1/init#0');
+    const { env, mounts } = world.container('web-1/init#0').settings;
+    expect(env).toEqual(['LEVEL=debug']);
+    expect(mounts).toMatchObject([{ target: '/conf', readOnly: true }]);
+    expect(await fileOf('level')).toBe('debug');
+  });
+
+  it('finds nothing where a later container mounts a single path: that may be its to make', async () => {
+    const work: { readonly volumes: readonly Volume[] } = { volumes: [{ name: 'conf', emptyDir: {} }] };
+    const single = { volumeMounts: [{ name: 'conf', mountPath: '/app.conf', subPath: 'app.conf' }] };
+    await world.tell({ daemonSets: [web('web-1', {})] });
+    await runs('web-1/app#0');
+    await world.tell({ daemonSets: [web('web-2', single, { ...init(MOUNT), ...work })] });
+    await runs('web-2/POD#0', 'web-2/init#0');
+    expect(world.engine.calls).not.toContain('create web-2/app#0');
+    const uid = world.report().pods.find(({ revision }) => revision === 'web-2')?.uid ?? '';
+    expect(await readdir(join(world.directory, 'pods', uid, 'volumes/conf'))).toEqual([]);
+  });
+});
+
 describe('a revision that comes with a snapshot', () => {
   const spec = { containers: [container({ ...LEVEL, ...MOUNT })], ...VOLUME };
   const snapped = (revision: string, level?: string) =>

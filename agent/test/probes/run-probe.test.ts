@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server }
 import { createServer as createSecureServer } from 'node:https';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import type { Container, Probe } from '@fleetset/scheduler-core/schema/container';
+import { Server as GrpcServer, type MethodDefinition, ServerCredentials, status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ProbeAnswer, resolvePort, runProbe } from '../../src/probes/run-probe.ts';
 import { createAuthority } from '../certificates.ts';
@@ -275,5 +276,96 @@ describe('exec (rule 95)', () => {
     ).toMatchObject({
       outcome: 'failure',
     });
+  });
+});
+
+describe('gRPC', () => {
+  const SERVING = Buffer.from([0x08, 1]);
+  const NOT_SERVING = Buffer.from([0x08, 2]);
+  const asIs = (bytes: Buffer) => bytes;
+  const services = new Map<string, Buffer>([
+    ['', SERVING],
+    ['down', NOT_SERVING],
+    ['nothing said', Buffer.alloc(0)],
+    ['x'.repeat(300), SERVING],
+  ]);
+  let server: GrpcServer;
+  let bare: GrpcServer;
+  let port: number;
+  let barePort: number;
+  const listen = (one: GrpcServer) =>
+    new Promise<number>((resolve, reject) => {
+      one.bindAsync(`${HOST}:0`, ServerCredentials.createInsecure(), (error, bound) =>
+        error ? reject(error) : resolve(bound),
+      );
+    });
+  beforeAll(async () => {
+    server = new GrpcServer();
+    const check: MethodDefinition<Buffer, Buffer> = {
+      path: '/grpc.health.v1.Health/Check',
+      requestStream: false,
+      responseStream: false,
+      requestSerialize: asIs,
+      requestDeserialize: asIs,
+      responseSerialize: asIs,
+      responseDeserialize: asIs,
+    };
+    server.addService(
+      { check },
+      {
+        check: (call: { request: Buffer }, reply: (error: object | null, bytes?: Buffer) => void) => {
+          const [, , ...rest] = call.request;
+          const name = Buffer.from(call.request.length > 129 ? rest.slice(1) : rest).toString();
+          if (name === 'silent') return;
+          const answer = services.get(name);
+          reply(answer ? null : { code: status.NOT_FOUND, details: 'unknown service' }, answer);
+        },
+      },
+    );
+    bare = new GrpcServer();
+    [port, barePort] = await Promise.all([listen(server), listen(bare)]);
+  });
+  afterAll(() => {
+    server.forceShutdown();
+    bare.forceShutdown();
+  });
+
+  it.each<[string, string | undefined, object]>([
+    ['serves', undefined, success],
+    ['serves, under a long name', 'x'.repeat(300), success],
+    [
+      'says that it does not serve',
+      'down',
+      { outcome: 'failure', message: 'service unhealthy (responded with "NOT_SERVING")' },
+    ],
+    [
+      'says nothing',
+      'nothing said',
+      { outcome: 'failure', message: 'service unhealthy (responded with "UNKNOWN")' },
+    ],
+    [
+      'does not know the service',
+      'unheard of',
+      { outcome: 'failure', message: 'error: health rpc probe failed: unknown service' },
+    ],
+    [
+      'does not answer in time',
+      'silent',
+      { outcome: 'failure', message: 'timeout: health rpc did not complete within 1s' },
+    ],
+  ])('a server that %s', async (_what, service, expected) => {
+    expect(await ask({ grpc: { port, ...(service === undefined ? {} : { service }) } })).toEqual(expected);
+  });
+
+  it('one that does not know the health protocol', async () => {
+    expect(await ask({ grpc: { port: barePort } })).toEqual({
+      outcome: 'failure',
+      message: 'error: this server does not implement the grpc health protocol (grpc.health.v1.Health)',
+    });
+  });
+
+  it('nobody who listens', async () => {
+    const answer = await ask({ grpc: { port: 1 } });
+    expect(answer).toMatchObject({ outcome: 'failure', message: expect.stringMatching(/refused|timeout/i) });
   });
 });

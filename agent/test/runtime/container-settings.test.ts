@@ -5,12 +5,8 @@ import type { Container } from '@fleetset/scheduler-core/schema/container';
 import type { PodSpec } from '@fleetset/scheduler-core/schema/pod';
 import { describe, expect, it, test } from 'vitest';
 import type { ContainerSettings } from '../../src/runtime/container-runtime.ts';
-import {
-  containerSettings,
-  holderSettings,
-  type Prepared,
-  takesImageUser,
-} from '../../src/runtime/container-settings.ts';
+import { containerSettings, type Prepared, takesImageUser } from '../../src/runtime/container-settings.ts';
+import { holderSettings } from '../../src/runtime/holder-settings.ts';
 import { podRecord } from '../pods.ts';
 
 const GIB = 2 ** 30;

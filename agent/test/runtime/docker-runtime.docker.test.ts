@@ -202,7 +202,7 @@ describe('settings', () => {
       IpcMode: 'host',
       NetworkMode: 'host',
       RestartPolicy: { Name: 'no' },
-      LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '5' } },
+      LogConfig: { Type: 'json-file', Config: { 'max-size': '10485760', 'max-file': '3' } },
     });
     expect(Config).toMatchObject({
       User: '1000:2000',
@@ -428,7 +428,7 @@ describe('an engine that misbehaves', () => {
         (line) => (about(id)(line) === 'pass' ? about(created)(line) : verdict),
         async () => {
           const eyes = fresh();
-          const { startedAt: _unknown, ...rest } = whole ?? {};
+          const { startedAt: _unknown, pid: _neither, ...rest } = whole ?? {};
           expect(await seen(eyes, id)).toEqual(rest);
           expect(await seen(eyes, created)).toMatchObject({ state: 'created' });
         },

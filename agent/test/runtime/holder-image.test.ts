@@ -21,6 +21,8 @@ const programFor = (architecture: string): Buffer => {
   return program;
 };
 
+const SIGCHLD = 17n;
+
 function findInPath(...names: readonly string[]): string | undefined {
   const candidates = (process.env.PATH ?? '')
     .split(delimiter)
@@ -49,6 +51,9 @@ async function sleeps(
     await until('it is in the system call that waits', async () =>
       (await readFile(`/proc/${process.pid}/syscall`, 'utf8')).startsWith(`${systemCall} `),
     );
+  // Nobody asks it for what its children became.
+  const ignored = /^SigIgn:\s*([0-9a-f]+)$/m.exec(await readFile(`/proc/${process.pid}/status`, 'utf8'))?.[1];
+  expect((BigInt(`0x${ignored}`) >> (SIGCHLD - 1n)) & 1n).toBe(1n);
   process.kill('SIGSTOP');
   await until('it is stopped', async () => (await state()) === 'T');
   process.kill('SIGCONT');

@@ -82,7 +82,7 @@ describe('a command', () => {
 
   it('in a terminal has one output, a size that changes, and hears Ctrl-C and Ctrl-P', async () => {
     const terminal = await exec(
-      'trap "echo caught; exit 6" INT; until [ "$(stty size)" = "44 111" ]; do sleep 0.1; done; echo sized; stty raw -echo; head -c 2; stty cooked; echo; while :; do sleep 0.1; done',
+      'trap "echo caught; exit 6" INT; until [ "$(stty size)" = "44 111" ]; do sleep 0.1; done; stty raw -echo; echo sized; head -c 2; stty cooked; echo; while :; do sleep 0.1; done',
       { tty: true, stderr: false },
     );
     await terminal.resize({ width: 97, height: 33 });

@@ -1,5 +1,6 @@
 // An agent's settings, from agent.yaml and flags: for `fleetset agent` and `fleetset up` alike.
 import { hostname } from 'node:os';
+import type { NodeSettings } from '@fleetset/agent/node-settings';
 import type { MaintenanceWindow } from '@fleetset/scheduler-core/schema/rollout-policy';
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
 import {
@@ -14,6 +15,7 @@ import { validateOwnLabels } from '@fleetset/scheduler-core/validation/own-label
 import { validateTaints } from '@fleetset/scheduler-core/validation/scheduling';
 import { type Config, type Parsed, textFlag, textKey } from '../options.ts';
 import { UsageError } from '../usage-error.ts';
+import { NODE_KEYS, nodeSettings } from './node-settings.ts';
 
 export const DEFAULT_AGENT_DIR = '/var/lib/fleetset/agent';
 
@@ -26,6 +28,7 @@ export const AGENT_KEYS = [
   'maintenanceWindows',
   'dockerSocket',
   'logLevel',
+  ...NODE_KEYS,
 ];
 
 export const AGENT_FLAGS = {
@@ -35,6 +38,7 @@ export const AGENT_FLAGS = {
   'node-labels': { type: 'string' },
   'register-with-taints': { type: 'string' },
   'docker-socket': { type: 'string' },
+  'local-address': { type: 'string' },
   'log-level': { type: 'string' },
 } as const;
 
@@ -44,6 +48,7 @@ export interface OwnSettings {
   readonly maintenanceWindows?: readonly MaintenanceWindow[];
   readonly dockerSocket: string;
   readonly logLevel: string;
+  readonly node: NodeSettings;
 }
 
 export async function ownSettings(parsed: Parsed, config: Config): Promise<OwnSettings> {
@@ -62,6 +67,7 @@ export async function ownSettings(parsed: Parsed, config: Config): Promise<OwnSe
     dockerSocket:
       textFlag(parsed, 'docker-socket') ?? textKey(config, 'dockerSocket') ?? '/var/run/docker.sock',
     logLevel: textFlag(parsed, 'log-level') ?? textKey(config, 'logLevel') ?? 'info',
+    node: nodeSettings(config, textFlag(parsed, 'local-address')),
   };
 }
 

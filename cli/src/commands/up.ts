@@ -37,7 +37,7 @@ kubectl works and the node is Ready. ^C or SIGTERM ends it and leaves the pods r
                              command and the kubeconfig, for what listens on more than loopback (default: the address
                              listened on; of 0.0.0.0 the host name for agents, 127.0.0.1 for the kubeconfig)
   --node-name NAME           this machine's name in the fleet (default: the host name)
-  --node-labels, --register-with-taints, --docker-socket, --config, --log-level
+  --node-labels, --register-with-taints, --docker-socket, --local-address, --config, --log-level
                              as for 'fleetset agent'`,
   run: async ({ args, environment, version, print }) => {
     const parsed = parseFlags(args, {

@@ -140,7 +140,8 @@ const isReady = ({ status }: PodSeen): boolean =>
 
 function crashReason(pod: PodSeen): string | undefined {
   if (isReady(pod)) return undefined;
-  const crashing = pod.status?.containerStatuses?.find(
+  const { initContainerStatuses = [], containerStatuses = [] } = pod.status ?? {};
+  const crashing = [...initContainerStatuses, ...containerStatuses].find(
     ({ state }) => state?.waiting?.reason === 'CrashLoopBackOff',
   );
   return crashing && `container ${crashing.name} crashes again and again (CrashLoopBackOff)`;

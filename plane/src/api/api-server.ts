@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import type { Kind } from '../kinds/kind.ts';
+import { type Kind, versionOf } from '../kinds/kind.ts';
 import { openApiV2 } from '../openapi/document-v2.ts';
 import { openApiV3, openApiV3Index } from '../openapi/document-v3.ts';
 import { protocolAsked, responseOn, type Upgrade, upgradeOf } from '../streams/upgrade.ts';
@@ -193,8 +193,9 @@ function findDocument(
   if (pathname === '/api' || pathname === '/apis')
     return discoveryRoot(pathname === '/api', request, kinds, json);
   if (pathname === '/api/v1') return json(apiResourceList(kinds, ''));
-  const [, group, version] = /^\/apis\/([^/]+)(?:\/(v1))?$/.exec(pathname) ?? [];
-  if (group && kinds.some((kind) => kind.group === group))
+  const [, group, version] = /^\/apis\/([^/]+)(?:\/([^/]+))?$/.exec(pathname) ?? [];
+  const served = group !== undefined && (version ?? versionOf(group)) === versionOf(group);
+  if (served && kinds.some((kind) => kind.group === group))
     return json(version ? apiResourceList(kinds, group) : apiGroup(group));
   if (pathname === '/openapi/v2') return { type: OPENAPI_V2_TYPE, bytes: v2 };
   if (pathname === '/openapi/v3') return json(openApiV3Index(v3));

@@ -1,5 +1,5 @@
 // What the API says it serves, in both forms that clients ask for: plain and aggregated.
-import { apiVersionOf, type Kind } from '../kinds/kind.ts';
+import { apiVersionOf, type Kind, versionOf } from '../kinds/kind.ts';
 
 /** A resource as discovery sees it; virtual ones have no stored kind behind them. */
 export type DiscoveredKind = Pick<
@@ -27,7 +27,7 @@ export function apiGroupList(kinds: readonly DiscoveredKind[]): object {
 }
 
 export function apiGroup(name: string): object {
-  const version = { groupVersion: `${name}/v1`, version: 'v1' };
+  const version = { groupVersion: apiVersionOf({ group: name }), version: versionOf(name) };
   return { kind: 'APIGroup', apiVersion: 'v1', name, versions: [version], preferredVersion: version };
 }
 
@@ -83,7 +83,7 @@ export function aggregatedDiscovery(
       metadata: { ...(group === '' ? {} : { name: group }), creationTimestamp: null },
       versions: [
         {
-          version: 'v1',
+          version: versionOf(group),
           freshness: 'Current',
           resources: kinds.filter((kind) => kind.group === group).map(aggregatedResource),
         },
@@ -96,7 +96,7 @@ function aggregatedResource(kind: DiscoveredKind): object {
   const { group, plural, singular, namespaced, verbs, shortNames, categories, subresources } = kind;
   return {
     resource: plural,
-    responseKind: { group, version: 'v1', kind: kind.kind },
+    responseKind: { group, version: versionOf(group), kind: kind.kind },
     scope: namespaced ? 'Namespaced' : 'Cluster',
     singularResource: singular,
     verbs,

@@ -71,6 +71,7 @@ function idsOfNode(store: Store, collection: string, node: string): Write[] {
 }
 
 const OWN = "is set in the node's own configuration (its agent.yaml or flags): change it there";
+const OWN_PRESSURE = 'is set by the node itself, as long as its conditions say that it is short';
 
 function ownLabelErrors(
   labels: { readonly [key: string]: string },
@@ -84,7 +85,10 @@ function ownLabelErrors(
 const ownTaintErrors = (taints: readonly Taint[], own: readonly Taint[]): FieldError[] =>
   own
     .filter((mine) => !taints.some((taint) => sameTaint(taint, mine)))
-    .map((mine) => forbidden('spec.taints', `${formatTaint(mine)} ${OWN}`));
+    .map((mine) => {
+      const why = mine.key.startsWith('node.kubernetes.io/') ? OWN_PRESSURE : OWN;
+      return forbidden('spec.taints', `${formatTaint(mine)} ${why}`);
+    });
 
 /** Rule 66: there is nothing left that a grace could be for. */
 const hasEnded = ({ status }: Pod): boolean => status?.phase === 'Failed' || status?.phase === 'Succeeded';

@@ -1,4 +1,5 @@
 // What a request asks for, read from its method, path and query. No decisions.
+import { versionOf } from '../kinds/kind.ts';
 import { badRequest } from './api-error.ts';
 
 export interface RequestPath {
@@ -9,13 +10,14 @@ export interface RequestPath {
   readonly subresource?: string;
 }
 
-/** /api/v1/... and /apis/GROUP/v1/...; undefined when it is no path of resources. */
+/** /api/v1/... and /apis/GROUP/VERSION/...; undefined when it is no path of resources. */
 export function parseResourcePath(pathname: string): RequestPath | undefined {
   const parts = decodeParts(pathname);
   if (!parts) return undefined;
   const [root, ...rest] = parts;
   if (root === 'api' && rest[0] === 'v1') return parseResource('', rest.slice(1));
-  if (root === 'apis' && rest[0] && rest[1] === 'v1') return parseResource(rest[0], rest.slice(2));
+  if (root === 'apis' && rest[0] && rest[1] === versionOf(rest[0]))
+    return parseResource(rest[0], rest.slice(2));
   return undefined;
 }
 

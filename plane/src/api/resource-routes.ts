@@ -40,6 +40,8 @@ export interface ResourceParts {
   readonly objects: Objects;
   readonly findKind: (group: string, plural: string) => Kind | undefined;
   readonly virtual: ReadonlyMap<Kind, VirtualObjects>;
+  /** What has to be asked for before objects of a kind can be made. */
+  readonly refresh: ReadonlyMap<Kind, () => Promise<void>>;
   /** By "METHOD plural/subresource". */
   readonly subresources: ReadonlyMap<string, ServedSubresource>;
   readonly signal: AbortSignal;
@@ -92,12 +94,13 @@ async function serveMany(call: Call): Promise<void> {
   }
 }
 
-function listMany(call: Call): void {
+async function listMany(call: Call): Promise<void> {
   const { parts, kind, path, query, form, response } = call;
   allow(call, 'list');
   requireVerb(kind, 'list');
   const selection = readSelection(kind, path.namespace, query);
   requireKnownPast(parts.store, kind, query);
+  await parts.refresh.get(kind)?.();
   const page = listPage(parts.store, objectsOf(call), selection, query);
   sendJson(response, 200, formatPage(kind, page, form, query, Date.now()));
 }
@@ -163,8 +166,9 @@ async function serveOne(call: Call, name: string): Promise<void> {
   }
 }
 
-function getOne(call: Call, name: string): void {
+async function getOne(call: Call, name: string): Promise<void> {
   allow(call, 'get');
+  await call.parts.refresh.get(call.kind)?.();
   sendOne(call, 200, findOne(call, name));
 }
 

@@ -71,6 +71,7 @@ function deletionOf(report: PodReport, before: KubeObject | undefined, nowText: 
 
 /** Rules 4, 15, 76 and 77: what Kubernetes makes of a template on its way to a node. */
 function podSpecOnNode(spec: PodSpec, nodeName: string): PodSpec {
+  const onNode = (container: Container) => containerOnNode(container, spec.hostNetwork ?? false);
   const nodeSelectorTerms = [
     { matchFields: [{ key: 'metadata.name', operator: 'In' as const, values: [nodeName] }] },
   ];
@@ -85,7 +86,8 @@ function podSpecOnNode(spec: PodSpec, nodeName: string): PodSpec {
       },
     },
     tolerations: daemonTolerations(spec.tolerations, spec.hostNetwork ?? false),
-    containers: spec.containers.map((container) => containerOnNode(container, spec.hostNetwork ?? false)),
+    ...(spec.initContainers ? { initContainers: spec.initContainers.map(onNode) } : {}),
+    containers: spec.containers.map(onNode),
   };
 }
 

@@ -1,5 +1,5 @@
-// Why a pod cannot be expected to become available by itself: it has failed, or a container of it crashes again and
-// again.
+// Why a pod cannot be expected to become available by itself: it has failed, a container of it crashes again and again,
+// it does not fit on its node, or a port that it needs is taken there.
 import type { PodReport } from '@fleetset/proto/gen/fleetset/v1/node';
 import type { PodStatus } from '@fleetset/scheduler-core/schema/pod';
 
@@ -29,10 +29,21 @@ const NOTHING: Read = { failing: undefined, ended: false };
 
 function readStatus(statusJson: string): Read {
   try {
-    const { phase, reason, message, containerStatuses } = JSON.parse(statusJson) as PodStatus;
+    const {
+      phase,
+      reason,
+      message,
+      initContainerStatuses = [],
+      containerStatuses = [],
+      conditions = [],
+    } = JSON.parse(statusJson) as PodStatus;
     if (phase === 'Failed')
       return { failing: `its pod has failed${reason ? ` (${reason}: ${message ?? ''})` : ''}`, ended: true };
-    const crashing = containerStatuses?.find(({ state }) => state?.waiting?.reason === 'CrashLoopBackOff');
+    const unscheduled = conditions.find(({ type, status }) => type === 'PodScheduled' && status === 'False');
+    if (unscheduled) return { failing: `${unscheduled.reason}: ${unscheduled.message}`, ended: false };
+    const crashing = [...initContainerStatuses, ...containerStatuses].find(
+      ({ state }) => state?.waiting?.reason === 'CrashLoopBackOff',
+    );
     const failing = crashing && `container ${crashing.name} crashes again and again (CrashLoopBackOff)`;
     return { failing, ended: phase === 'Succeeded' };
   } catch {

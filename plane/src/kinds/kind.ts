@@ -23,7 +23,7 @@ export interface Column {
 }
 
 export interface Kind {
-  /** '' is the core group. Every kind here is version v1 of its group. */
+  /** '' is the core group; `versionOf` says its version. */
   readonly group: string;
   readonly kind: string;
   readonly plural: string;
@@ -60,7 +60,10 @@ export interface KindRules {
   readonly warnings?: (object: KubeObject) => readonly string[];
 }
 
-export const apiVersionOf = ({ group }: Pick<Kind, 'group'>): string => (group === '' ? 'v1' : `${group}/v1`);
+/** Every group is served in one version. Kubernetes itself has not brought this one further. */
+export const versionOf = (group: string): string => (group === 'metrics.k8s.io' ? 'v1beta1' : 'v1');
+export const apiVersionOf = ({ group }: Pick<Kind, 'group'>): string =>
+  group === '' ? 'v1' : `${group}/${versionOf(group)}`;
 /** Where its objects are kept in the store. */
 export const collectionOf = ({ group, plural }: Pick<Kind, 'group' | 'plural'>): string =>
   `${group === '' ? 'core' : group}/${plural}`;

@@ -49,24 +49,63 @@ export const podKind: Kind = {
   },
 };
 
-function readyCell({ spec, status }: Pod): string {
+type Status = NonNullable<Pod['status']>;
+type ContainerStatus = NonNullable<Status['containerStatuses']>[number];
+
+const isSidecarStatus = ({ spec }: Pod, { name }: ContainerStatus): boolean =>
+  spec?.initContainers?.find((container) => container.name === name)?.restartPolicy === 'Always';
+
+/** Where initialization stands; undefined when it is done. `counted`: the statuses that were looked at till then. */
+function initStanding(pod: Pod): {
+  readonly text: string | undefined;
+  readonly counted: readonly ContainerStatus[];
+} {
+  const statuses = pod.status?.initContainerStatuses ?? [];
+  const total = pod.spec?.initContainers?.length ?? 0;
+  for (const [index, one] of statuses.entries()) {
+    const { waiting, terminated } = one.state ?? {};
+    if (terminated?.exitCode === 0 || (isSidecarStatus(pod, one) && one.started)) continue;
+    const counted = statuses.slice(0, index + 1);
+    if (terminated) return { text: `Init:${terminated.reason || endText(terminated)}`, counted };
+    const why =
+      waiting?.reason && waiting.reason !== 'PodInitializing' ? waiting.reason : `${index}/${total}`;
+    return { text: `Init:${why}`, counted };
+  }
+  return { text: undefined, counted: statuses };
+}
+
+/** As kubectl counts: a pod that was initialized shows its main containers, whatever its sidecars do. */
+const showsMain = (pod: Pod, standing: ReturnType<typeof initStanding>): boolean =>
+  standing.text === undefined || hasCondition(pod.status, 'Initialized');
+
+function readyCell(pod: Pod): string {
+  const { spec, status } = pod;
+  const standing = initStanding(pod);
+  const inits = spec?.initContainers ?? [];
+  const sidecars = inits.filter(({ restartPolicy }) => restartPolicy === 'Always').length;
+  const readySidecars = standing.counted.filter(
+    (one) => isSidecarStatus(pod, one) && one.started && one.ready,
+  );
   const ready = (status?.containerStatuses ?? []).filter(
     (container) => container.ready && container.state?.running,
   );
-  return `${ready.length}/${spec?.containers.length ?? 0}`;
+  const count = readySidecars.length + (showsMain(pod, standing) ? ready.length : 0);
+  return `${count}/${sidecars + (spec?.containers.length ?? 0)}`;
 }
 
-export function podStatusCell({ metadata, status }: Pod): string {
+export function podStatusCell(pod: Pod): string {
+  const { metadata, status } = pod;
   const phase = status?.reason ?? status?.phase ?? 'Unknown';
-  let text = phase;
+  const standing = initStanding(pod);
+  let text = standing.text ?? phase;
   let running = false;
-  for (const container of [...(status?.containerStatuses ?? [])].reverse()) {
+  for (const container of showsMain(pod, standing) ? [...(status?.containerStatuses ?? [])].reverse() : []) {
     const { waiting, terminated } = container.state ?? {};
     if (waiting?.reason) text = waiting.reason;
     else if (terminated) text = terminated.reason || endText(terminated);
     else if (container.ready && container.state?.running) running = true;
   }
-  if (text === 'Completed' && running) text = isReady(status) ? 'Running' : 'NotReady';
+  if (text === 'Completed' && running) text = hasCondition(status, 'Ready') ? 'Running' : 'NotReady';
   if (!metadata?.deletionTimestamp) return text;
   if (status?.reason === 'NodeLost') return 'Unknown';
   return phase === 'Failed' || phase === 'Succeeded' ? text : 'Terminating';
@@ -75,11 +114,18 @@ export function podStatusCell({ metadata, status }: Pod): string {
 const endText = ({ signal, exitCode }: { readonly signal?: number; readonly exitCode: number }): string =>
   signal ? `Signal:${signal}` : `ExitCode:${exitCode}`;
 
-const isReady = (status: Pod['status']): boolean =>
-  status?.conditions?.some(({ type, status: value }) => type === 'Ready' && value === 'True') ?? false;
+const hasCondition = (status: Pod['status'], type: string): boolean =>
+  status?.conditions?.some((condition) => condition.type === type && condition.status === 'True') ?? false;
 
-function restartsCell({ status }: Pod, now: number): string {
-  const containers = status?.containerStatuses ?? [];
+/** While it initializes the restarts of its init containers, then those of its sidecars and main containers. */
+function restartsCell(pod: Pod, now: number): string {
+  const standing = initStanding(pod);
+  const containers = showsMain(pod, standing)
+    ? [
+        ...standing.counted.filter((one) => isSidecarStatus(pod, one)),
+        ...(pod.status?.containerStatuses ?? []),
+      ]
+    : standing.counted;
   const count = containers.reduce((sum, { restartCount }) => sum + restartCount, 0);
   const ends = containers
     .map(({ lastState }) => lastState?.terminated?.finishedAt)

@@ -1,6 +1,6 @@
 // The published description of our kinds, made from their schemas: definitions by name, in JSON Schema's words.
 import type { ListSchema, ObjectSchema, Schema } from '@fleetset/scheduler-core/schema/schema';
-import { apiVersionOf, type Kind } from '../kinds/kind.ts';
+import { apiVersionOf, type Kind, versionOf } from '../kinds/kind.ts';
 
 export type JsonSchema = { readonly [keyword: string]: unknown };
 
@@ -31,7 +31,7 @@ export function definitionsOf(kinds: readonly Kind[], refPrefix: string): { [nam
 export const gvkOf = ({ group, kind }: Pick<Kind, 'group' | 'kind'>): JsonSchema => ({
   group,
   kind,
-  version: 'v1',
+  version: versionOf(group),
 });
 
 function objectDefinition(schema: ObjectSchema, refer: (schema: Schema) => JsonSchema): JsonSchema {

@@ -1,5 +1,5 @@
 // The paths of the published description: enough operations for a client to know what a kind takes.
-import type { Kind, Verb } from '../kinds/kind.ts';
+import { apiVersionOf, type Kind, type Verb } from '../kinds/kind.ts';
 import { gvkOf, type JsonSchema } from './definitions.ts';
 
 export const PATCH_TYPES = [
@@ -27,7 +27,7 @@ export interface DescribedPath {
 const WRITE_QUERY = ['dryRun', 'fieldManager', 'fieldValidation'];
 
 export function pathsOf(kind: Kind): DescribedPath[] {
-  const root = kind.group === '' ? '/api/v1' : `/apis/${kind.group}/v1`;
+  const root = kind.group === '' ? '/api/v1' : `/apis/${apiVersionOf(kind)}`;
   const base = kind.namespaced ? `${root}/namespaces/{namespace}/${kind.plural}` : `${root}/${kind.plural}`;
   const scope = kind.namespaced ? ['namespace'] : [];
   const collection = operations(kind, [

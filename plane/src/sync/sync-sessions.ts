@@ -17,6 +17,7 @@ import { readyCondition } from '../fleet/compose-node.ts';
 import type { Fleet, NodeChange, NodeState, Session } from '../fleet/fleet.ts';
 import { nodeRecord, REMOVED_KEYS } from '../fleet/node-record.ts';
 import type { ReportIntake } from '../fleet/report-intake.ts';
+import type { UsageBook } from '../fleet/usage-book.ts';
 import type { BodyBook } from '../rollout/body-book.ts';
 import type { Store } from '../store/store.ts';
 import type { Peer } from './peer-identity.ts';
@@ -28,6 +29,7 @@ export interface SyncSessionsParts {
   readonly fleet: Fleet;
   readonly intake: ReportIntake;
   readonly bodies: BodyBook;
+  readonly usage: Pick<UsageBook, 'take'>;
   readonly recorder: EventRecorder;
   readonly version: string;
   readonly heartbeatMs: number;
@@ -90,6 +92,8 @@ export function createSyncSessions(parts: SyncSessionsParts): SyncSessions {
             ...message.value,
             events: newEvents(fleet.state(session.nodeName), session, message.value.events),
           });
+        case 'usage':
+          return parts.usage.take(session, message.value);
         case 'bodiesWanted':
           return sendBodies(bodies, fleet.state(session.nodeName), session, message.value);
         case 'desiredRefused':

@@ -26,7 +26,9 @@ describe('plain discovery', () => {
     expect(groups.groups.map((group: Json) => [group.name, group.preferredVersion.groupVersion])).toEqual([
       ['apps', 'apps/v1'],
       ['fleetset.dev', 'fleetset.dev/v1'],
+      ['metrics.k8s.io', 'metrics.k8s.io/v1beta1'],
     ]);
+    expect((await plane.api.call('GET', '/apis/metrics.k8s.io/v1')).status).toBe(404);
     expect(await plane.api.ok('GET', '/apis/apps')).toMatchObject({ kind: 'APIGroup', name: 'apps' });
   });
 
@@ -96,6 +98,7 @@ describe('aggregated discovery', () => {
       ['', '/api/v1'],
       ['apps', '/apis/apps/v1'],
       ['fleetset.dev', '/apis/fleetset.dev/v1'],
+      ['metrics.k8s.io', '/apis/metrics.k8s.io/v1beta1'],
     ])
       for (const resource of (await plane.api.ok('GET', path as string)).resources)
         plain.set(`${group}/${resource.name}`, resource.verbs);
@@ -113,7 +116,12 @@ describe('what discovery says', () => {
       patch: ['PATCH', true],
       delete: ['DELETE', true],
     };
-    for (const root of ['/api/v1', '/apis/apps/v1', '/apis/fleetset.dev/v1']) {
+    for (const root of [
+      '/api/v1',
+      '/apis/apps/v1',
+      '/apis/fleetset.dev/v1',
+      '/apis/metrics.k8s.io/v1beta1',
+    ]) {
       const { resources } = await plane.api.ok('GET', root);
       for (const { name, namespaced, verbs } of resources) {
         const [plural, subresource] = name.split('/');

@@ -164,11 +164,11 @@ const CASES: Record<string, Case> = {
     request: [
       'POST',
       SETS,
-      daemonSet('x', { pod: { initContainers: [{ name: 'i', image: 'i' }] }, spec: { minReadySeconds: 1 } }),
+      daemonSet('x', { pod: { runtimeClassName: 'gvisor' }, spec: { minReadySeconds: 1 } }),
     ],
     code: 422,
     reason: 'Invalid',
-    message: /spec\.template\.spec\.initContainers: Forbidden: not supported by fleetset/,
+    message: /spec\.template\.spec\.runtimeClassName: Forbidden: not supported by fleetset/,
   },
   'unknown fields under Strict are all named, with their paths': {
     request: [

@@ -321,6 +321,104 @@ describe('the status of a pod', () => {
     expect(of(status, metadata)).toBe(expected);
   });
 
+  describe('with init containers', () => {
+    const spec = {
+      initContainers: [{ name: 'a' }, { name: 'car', restartPolicy: 'Always' }, { name: 'z' }],
+      containers: [{ name: 'c' }],
+    };
+    const finishedAt = '2029-12-31T23:59:00Z';
+    const init = (name: string, state: Json, more: Json = {}) => ({
+      name,
+      state,
+      ready: false,
+      started: false,
+      restartCount: 0,
+      ...more,
+    });
+    const done = (name: string) =>
+      init(name, { terminated: { exitCode: 0, reason: 'Completed' } }, { ready: true, restartCount: 1 });
+    const car = init('car', { running: {} }, { ready: true, started: true, restartCount: 2 });
+    const initializing = { waiting: { reason: 'PodInitializing' } };
+    const main = { name: 'c', ready: false, state: initializing, restartCount: 0 };
+    const up = { ...running, restartCount: 4, lastState: { terminated: { exitCode: 1, finishedAt } } };
+    const cellsOf = (initContainerStatuses: Json[], container: Json, conditions: Json[] = []): Json =>
+      ['Ready', 'Status', 'Restarts'].map((name) =>
+        podKind.columns
+          .find((column) => column.name === name)
+          ?.cell(
+            {
+              metadata: {},
+              spec,
+              status: { phase: 'Pending', initContainerStatuses, containerStatuses: [container], conditions },
+            } as never,
+            Date.parse('2030-01-01T00:00:00Z'),
+          ),
+      );
+
+    it.each<[string, Json[], Json, Json[], Json[]]>([
+      ['the first runs', [init('a', { running: {} })], main, ['0/2', 'Init:0/3', '0'], []],
+      [
+        'the first waits to be made',
+        [init('a', initializing), init('car', initializing), init('z', initializing)],
+        main,
+        ['0/2', 'Init:0/3', '0'],
+        [],
+      ],
+      [
+        'the first cannot be pulled',
+        [init('a', { waiting: { reason: 'ErrImagePull' } })],
+        main,
+        ['0/2', 'Init:ErrImagePull', '0'],
+        [],
+      ],
+      [
+        'the first failed',
+        [init('a', { terminated: { exitCode: 1, reason: 'Error' } })],
+        main,
+        ['0/2', 'Init:Error', '0'],
+        [],
+      ],
+      [
+        'and failed without a word',
+        [init('a', { terminated: { exitCode: 7 } })],
+        main,
+        ['0/2', 'Init:ExitCode:7', '0'],
+        [],
+      ],
+      [
+        'and fails again and again',
+        [
+          init(
+            'a',
+            { waiting: { reason: 'CrashLoopBackOff' } },
+            { restartCount: 3, lastState: { terminated: { exitCode: 1, finishedAt } } },
+          ),
+        ],
+        main,
+        ['0/2', 'Init:CrashLoopBackOff', '3 (60s ago)'],
+        [],
+      ],
+      [
+        'the sidecar has started, the last one runs',
+        [done('a'), car, init('z', { running: {} })],
+        main,
+        ['1/2', 'Init:2/3', '3'],
+        [],
+      ],
+      ['all is done', [done('a'), car, done('z')], main, ['1/2', 'PodInitializing', '2'], []],
+      ['the main container runs', [done('a'), car, done('z')], up, ['2/2', 'Pending', '6 (60s ago)'], []],
+      [
+        'a sidecar is restarted later',
+        [done('a'), init('car', { waiting: { reason: 'CrashLoopBackOff' } }, { restartCount: 2 }), done('z')],
+        up,
+        ['1/2', 'Init:CrashLoopBackOff', '6 (60s ago)'],
+        [{ type: 'Initialized', status: 'True' }],
+      ],
+    ])('%s', (_what, inits, container, expected, conditions) => {
+      expect(cellsOf(inits, container, conditions)).toEqual(expected);
+    });
+  });
+
   it('rows of finished pods say that they are', async () => {
     const { tableRow } = await import('../../src/api/table.ts');
     const row = (phase: string): Json =>

@@ -19,7 +19,7 @@ export interface PodProgress {
   readonly started: boolean;
   /** Some container runs, or is being started. */
   readonly running: boolean;
-  /** Every container has been created. */
+  /** Every container has been created, or could be. */
   readonly prepared: boolean;
   /** Absent while nobody knows: no reason to stop it, nor to stop another for it. */
   readonly ready?: boolean;

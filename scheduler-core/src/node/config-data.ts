@@ -2,6 +2,7 @@
 import type { Container } from '../schema/container.ts';
 import type { PodSpec } from '../schema/pod.ts';
 import type { Volume } from '../schema/volume.ts';
+import { allContainers } from './pod-record.ts';
 
 export type ConfigKind = 'ConfigMap' | 'Secret';
 
@@ -37,7 +38,7 @@ export const isProblem = (value: object): value is ConfigProblem => 'message' in
 
 /** Each once, by kind and name. Volumes that no container mounts do not count. */
 export function configRefs(spec: PodSpec): readonly ConfigRef[] {
-  const containers = [...(spec.initContainers ?? []), ...spec.containers];
+  const containers = allContainers(spec);
   const all = [
     ...containers.flatMap(environmentRefs),
     ...mountedVolumes(spec).flatMap((volume) => volumeRefs(volume)),
@@ -50,7 +51,7 @@ export function configRefs(spec: PodSpec): readonly ConfigRef[] {
 
 /** Kubernetes sets up no others. */
 export function mountedVolumes(spec: PodSpec): readonly Volume[] {
-  const containers = [...(spec.initContainers ?? []), ...spec.containers];
+  const containers = allContainers(spec);
   const names = new Set(containers.flatMap(({ volumeMounts = [] }) => volumeMounts.map(({ name }) => name)));
   return (spec.volumes ?? []).filter(({ name }) => names.has(name));
 }

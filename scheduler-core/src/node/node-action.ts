@@ -8,8 +8,9 @@ export type NodeAction =
   | { readonly kind: 'bear'; readonly daemonSetUid: string; readonly reason: string }
   /** See that the image is there, then create the container. */
   | CreateAction
+  /** With its postStart hook. */
   | (OnContainer & { readonly kind: 'start'; readonly id: string })
-  | (OnContainer & { readonly kind: 'stop'; readonly id: string; readonly graceSeconds: number })
+  | StopAction
   | (OnContainer & { readonly kind: 'remove'; readonly id: string })
   /** The node does not take the pod: it has failed. */
   | { readonly kind: 'reject'; readonly podUid: string; readonly end: PodEnd; readonly reason: string }
@@ -35,11 +36,22 @@ export interface OnContainer {
   readonly reason: string;
 }
 
+/** With its preStop hook, within the grace (rule 104). */
+export interface StopAction extends OnContainer {
+  readonly kind: 'stop';
+  readonly id: string;
+  readonly graceSeconds: number;
+  /** It is asked to end when these have ended, or when the grace is over (rule 101). */
+  readonly after?: readonly string[];
+}
+
 export interface CreateAction extends OnContainer {
   readonly kind: 'create';
   readonly attempt: number;
-  /** Everything but the making: what its environment holds is not known before the pod's network is up. */
+  /** Everything but the making: it is made later, and what would be wrong with it is to be known now. */
   readonly only?: 'check';
+  /** Its image was pulled for this start, when it was checked. */
+  readonly imageIsFresh?: boolean;
   /** What to remember from now on: this try counts for the next wait. */
   readonly backOff?: Pick<ContainerMemory, 'restart' | 'pull'>;
 }
@@ -50,7 +62,7 @@ export interface ContainerMemory {
   readonly making?: number;
   readonly restart?: BackOff;
   readonly pull?: BackOff;
-  /** Its creation was gone through up to what must wait for the pod's network. */
+  /** Its creation was gone through, up to the making. */
   readonly checked?: boolean;
   /** The last action on it failed; gone with the next that succeeds. */
   readonly trouble?: Trouble;
@@ -58,7 +70,7 @@ export interface ContainerMemory {
 
 export interface Trouble {
   /** `config`: only another state of the ConfigMaps and Secrets it names can help. */
-  readonly kind: 'image' | 'create' | 'start' | 'config';
+  readonly kind: 'image' | 'create' | 'start' | 'hook' | 'config';
   /** As Kubernetes names it: ErrImagePull, CreateContainerError, RunContainerError ... */
   readonly reason: string;
   readonly message: string;

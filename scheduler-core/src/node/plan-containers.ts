@@ -1,9 +1,23 @@
-// The next possible actions on the containers of one pod, by its bucket (rules 96 to 99).
+// The next possible actions on the containers of one pod, by its bucket (rules 96 to 102).
 import { CONTAINER_RESTART, decideRetry, IMAGE_PULL } from '../restart-back-off.ts';
+import type { PodSpec } from '../schema/pod.ts';
 import type { PodChoice } from './choose-pods.ts';
 import { wantsPodAddress } from './field-ref.ts';
-import type { ContainerMemory, CreateAction, NodeAction, OnContainer } from './node-action.ts';
-import { containerKey, containerNames, HOLDER, type PlannedPod, type SeenContainer } from './pod-record.ts';
+import { type InitProgress, initProgress } from './init-progress.ts';
+import type { ContainerMemory, CreateAction, NodeAction, OnContainer, StopAction } from './node-action.ts';
+import {
+  allContainers,
+  containerKey,
+  containerNames,
+  HOLDER,
+  isInitContainer,
+  isSidecar,
+  latest,
+  needsHolder,
+  type PlannedPod,
+  type SeenContainer,
+} from './pod-record.ts';
+import { graceAfterProbe, podGrace } from './stop-grace.ts';
 
 export interface PlanContext {
   readonly now: number;
@@ -11,7 +25,7 @@ export interface PlanContext {
   readonly containers: readonly SeenContainer[];
   readonly busy: ReadonlyMap<string, NodeAction['kind']>;
   readonly memory: ReadonlyMap<string, ContainerMemory>;
-  readonly unhealthy: ReadonlyMap<string, string>;
+  readonly unhealthy: ReadonlyMap<string, 'startup' | 'liveness'>;
   readonly pods: ReadonlyMap<string, PlannedPod>;
 }
 
@@ -22,15 +36,23 @@ export interface ContainerSteps {
 }
 
 const NOTHING: ContainerSteps = { actions: [], waits: [] };
-const DEFAULT_GRACE_SECONDS = 30;
 
 export function planContainers(choice: PodChoice, context: PlanContext): ContainerSteps {
   const pod = context.pods.get(choice.record.uid);
   const seen = context.containers.filter(({ podUid }) => podUid === choice.record.uid);
   if (choice.bucket === 'stop') return planStop(choice, seen, pod, context);
-  if (!pod?.template) return NOTHING;
-  const holder = containerNames(pod.template)[0] === HOLDER;
-  const steps = containerNames(pod.template).map((name) => planOne(name, { choice, seen, context, holder }));
+  if (!pod?.template?.spec) return NOTHING;
+  const { spec } = pod.template;
+  const isStarting = (name: string) => context.busy.get(containerKey(choice.record.uid, name)) === 'start';
+  const view: PodView = {
+    choice,
+    seen,
+    context,
+    spec,
+    holder: needsHolder(pod.template),
+    init: initProgress(spec, seen, isStarting),
+  };
+  const steps = containerNames(pod.template).map((name) => planOne(name, view));
   return {
     actions: steps.flatMap(({ actions }) => actions),
     waits: steps.flatMap(({ waits }) => waits),
@@ -41,8 +63,10 @@ interface PodView {
   readonly choice: PodChoice;
   readonly seen: readonly SeenContainer[];
   readonly context: PlanContext;
-  /** The pod has a network of its own. */
+  readonly spec: PodSpec;
+  /** The pod has a holder. */
   readonly holder: boolean;
+  readonly init: InitProgress;
 }
 
 function planOne(name: string, pod: PodView): ContainerSteps {
@@ -54,21 +78,28 @@ function planOne(name: string, pod: PodView): ContainerSteps {
   const memory = context.memory.get(key) ?? {};
   if (!container) {
     const attempt = firstAttempt(name, seen);
-    if (canBeCreated(name, pod)) return create(at, attempt, memory, context);
+    if (canBeCreated(name, pod)) return asFresh(memory, create(at, attempt, memory, context));
     return canBeChecked(name, memory, pod) ? asCheck(create(at, attempt, memory, context)) : NOTHING;
   }
   const tidy = olderAttempts(at, seen, container, context);
   return withTidy(nextStep(at, container, memory, pod), tidy);
 }
 
-/** The number of a holder that vanished is not given again: what joined that one would pass for joining this. */
-const firstAttempt = (name: string, seen: readonly SeenContainer[]): number =>
-  name === HOLDER ? 1 + Math.max(-1, ...seen.map(({ holderAttempt }) => holderAttempt ?? -1)) : 0;
+const asFresh = ({ checked }: ContainerMemory, { actions, waits }: ContainerSteps): ContainerSteps => ({
+  actions: actions.map((action) =>
+    checked && action.kind === 'create' ? { ...action, imageIsFresh: true } : action,
+  ),
+  waits,
+});
 
 const asCheck = ({ actions, waits }: ContainerSteps): ContainerSteps => ({
   actions: actions.map((action) => (action.kind === 'create' ? { ...action, only: 'check' } : action)),
   waits,
 });
+
+/** The number of a holder that vanished is not given again: what joined that one would pass for joining this. */
+const firstAttempt = (name: string, seen: readonly SeenContainer[]): number =>
+  name === HOLDER ? 1 + Math.max(-1, ...seen.map(({ holderAttempt }) => holderAttempt ?? -1)) : 0;
 
 const withTidy = (steps: ContainerSteps, tidy: readonly NodeAction[]): ContainerSteps => ({
   actions: [...steps.actions, ...tidy],
@@ -85,8 +116,20 @@ function nextStep(
   const lostNetwork = joinsAnEndedHolder(container, pod);
   switch (container.state) {
     case 'running': {
-      const why = lostNetwork ? "the pod's network is gone" : context.unhealthy.get(container.id);
-      return why === undefined ? NOTHING : only(stopAction(at, container, graceOf(choice, context), why));
+      if (lostNetwork)
+        return stopWhen(at, container, "the pod's network is gone", pod, podGrace(choice, context));
+      const probe = context.unhealthy.get(container.id);
+      if (probe === undefined) return NOTHING;
+      const grace = graceAfterProbe(choice, context, container.name, probe);
+      const what = isInitContainer(pod.spec, container.name) ? 'Init container' : 'Container';
+      return only(
+        stopAction(
+          at,
+          container,
+          grace,
+          `${what} ${container.name} failed ${probe} probe, will be restarted`,
+        ),
+      );
     }
     case 'created':
       // Without its network it waits for a new holder: made now, it would be on the host's.
@@ -110,32 +153,56 @@ const stopAction = (
   container: SeenContainer,
   graceSeconds: number,
   reason: string,
-): NodeAction => ({ ...at, kind: 'stop', id: container.id, graceSeconds, reason });
+): StopAction => ({ ...at, kind: 'stop', id: container.id, graceSeconds, reason });
 
-/** Containers join the network of a holder that exists and has not ended; who names its address waits until it runs. */
+/** Init containers in their order, the others after them (rules 100 and 101). */
+const isDue = (name: string, { spec, init }: PodView): boolean =>
+  name === HOLDER || (isInitContainer(spec, name) ? init.due.has(name) : init.initialized);
+
+/** Containers join a holder that exists and has not ended; who names the pod's address waits until it runs. */
 function canBeCreated(name: string, pod: PodView): boolean {
   if (!pod.holder || name === HOLDER) return true;
   const current = latest(HOLDER, pod.seen);
-  if (current === undefined || current.state === 'exited') return false;
+  if (current === undefined || current.state === 'exited' || !isDue(name, pod)) return false;
   return current.state === 'running' || !namesPodAddress(name, pod);
 }
 
+/** On the host's network the pod's address is the host's, which is known. */
+const namesPodAddress = (name: string, { spec }: PodView): boolean =>
+  !spec.hostNetwork &&
+  allContainers(spec).some((container) => container.name === name && wantsPodAddress(container));
+
 /** Beside the pod it replaces, so that what is wrong with it is known before that one is stopped. */
 const canBeChecked = (name: string, memory: ContainerMemory, pod: PodView): boolean =>
-  pod.choice.bucket === 'prepare' && memory.checked !== true && namesPodAddress(name, pod);
+  pod.choice.bucket === 'prepare' &&
+  memory.checked !== true &&
+  (!isDue(name, pod) || namesPodAddress(name, pod));
 
-function namesPodAddress(name: string, { choice, context }: PodView): boolean {
-  const containers = context.pods.get(choice.record.uid)?.template?.spec?.containers ?? [];
-  return containers.some((container) => container.name === name && wantsPodAddress(container));
+function mayStart({ name }: SeenContainer, pod: PodView): boolean {
+  if (pod.choice.bucket !== 'run') return false;
+  if (pod.holder && name !== HOLDER && latest(HOLDER, pod.seen)?.state !== 'running') return false;
+  return !waitsForHook(name, pod);
 }
 
-function mayStart({ name }: SeenContainer, { choice, holder, seen }: PodView): boolean {
-  if (choice.bucket !== 'run') return false;
-  return !holder || name === HOLDER || latest(HOLDER, seen)?.state === 'running';
+/** As kubelet starts them: a container whose postStart hook has not ended holds up those after it (rule 103). */
+function waitsForHook(name: string, { spec, seen, context, choice }: PodView): boolean {
+  const index = spec.containers.findIndex((container) => container.name === name);
+  return spec.containers.slice(0, Math.max(0, index)).some((before) => {
+    if (!before.lifecycle?.postStart) return false;
+    const key = containerKey(choice.record.uid, before.name);
+    if (context.busy.get(key) === 'start') return true;
+    const state = latest(before.name, seen)?.state ?? 'created';
+    return state === 'created' && context.memory.get(key)?.trouble === undefined;
+  });
 }
 
-function joinsAnEndedHolder({ name, holderAttempt }: SeenContainer, { holder, seen }: PodView): boolean {
+function joinsAnEndedHolder(
+  { name, holderAttempt }: SeenContainer,
+  { spec, holder, seen }: PodView,
+): boolean {
   if (!holder || name === HOLDER) return false;
+  // Made by an agent that gave no holder to pods on the host's network: nothing it shares is gone.
+  if (spec.hostNetwork && holderAttempt === undefined) return false;
   const current = latest(HOLDER, seen);
   return current === undefined || current.state === 'exited' || current.attempt !== holderAttempt;
 }
@@ -173,7 +240,8 @@ function restart(
   memory: ContainerMemory,
   context: PlanContext,
 ): ContainerSteps {
-  if (memory.trouble) return create(at, container.attempt + 1, memory, context);
+  if (memory.trouble && memory.trouble.kind !== 'hook')
+    return create(at, container.attempt + 1, memory, context);
   const decision = decideRetry(
     memory.restart,
     container.endedAt ?? context.now,
@@ -219,33 +287,50 @@ function planStop(
 ): ContainerSteps {
   const podUid = choice.record.uid;
   const names = pod?.template ? containerNames(pod.template) : [];
+  const isBusy = (name: string) => context.busy.has(containerKey(podUid, name));
   if (seen.length === 0)
-    return names.some((name) => context.busy.has(containerKey(podUid, name)))
-      ? NOTHING
-      : only({ kind: 'forget', podUid, reason: choice.reason });
+    return names.some(isBusy) ? NOTHING : only({ kind: 'forget', podUid, reason: choice.reason });
   const appsRun = seen.some(({ name, state }) => name !== HOLDER && state === 'running');
   const actions = seen.flatMap((container): NodeAction[] => {
     const at: OnContainer = { podUid, container: container.name, reason: choice.reason };
-    if (context.busy.has(containerKey(podUid, container.name)) || context.busy.has(container.id)) return [];
+    if (isBusy(container.name) || context.busy.has(container.id)) return [];
     if (container.state !== 'running')
       return container.name === HOLDER && appsRun ? [] : [{ ...at, kind: 'remove', id: container.id }];
     if (container.name === HOLDER) return appsRun ? [] : [stopAction(at, container, 0, choice.reason)];
-    return [stopAction(at, container, graceOf(choice, context), choice.reason)];
+    return [
+      ...stopWhen(
+        at,
+        container,
+        choice.reason,
+        { spec: pod?.template?.spec, seen, context },
+        podGrace(choice, context),
+      ).actions,
+    ];
   });
   return { actions, waits: [] };
 }
 
-/** Rule 66: what the deletion asked for, else the pod's own. */
-function graceOf({ record }: PodChoice, context: PlanContext): number {
-  const asked = context.tombstones.get(record.uid);
-  const own = context.pods.get(record.uid)?.template?.spec?.terminationGracePeriodSeconds;
-  return asked ?? own ?? DEFAULT_GRACE_SECONDS;
+/** Rule 101: sidecars end after the main containers, and in the reverse of their order. */
+export function endBefore(spec: PodSpec, containerName: string): readonly string[] {
+  const inits = spec.initContainers ?? [];
+  const index = inits.findIndex((one) => one.name === containerName && isSidecar(one));
+  return index < 0 ? [] : [...spec.containers, ...inits.slice(index + 1)].map(({ name }) => name);
 }
 
-const latest = (name: string, seen: readonly SeenContainer[]): SeenContainer | undefined =>
-  seen
-    .filter((container) => container.name === name)
-    .reduce<SeenContainer | undefined>(
-      (best, container) => (!best || container.attempt > best.attempt ? container : best),
-      undefined,
-    );
+function stopWhen(
+  at: OnContainer,
+  container: SeenContainer,
+  reason: string,
+  { spec, seen, context }: { spec: PodSpec | undefined; seen: PodView['seen']; context: PlanContext },
+  graceSeconds: number,
+): ContainerSteps {
+  const stop = stopAction(at, container, graceSeconds, reason);
+  const before = spec ? endBefore(spec, container.name) : [];
+  if (before.length === 0) return only(stop);
+  // What is just being started is stopped when it runs; its turn is before this one's.
+  if (before.some((name) => context.busy.get(containerKey(at.podUid, name)) === 'start')) return NOTHING;
+  const after = before.filter((name) =>
+    seen.some((other) => other.name === name && other.state === 'running'),
+  );
+  return only(after.length > 0 ? { ...stop, after } : stop);
+}

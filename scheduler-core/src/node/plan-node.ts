@@ -4,6 +4,7 @@
 import { decidePlacement, type Placement, type PlacementNode } from '../placement.ts';
 import { daemonTolerations, formatTaint, untolerated } from '../taint-toleration.ts';
 import { type AdmittingMachine, admitPod } from './admit-pod.ts';
+import { type Block, blockedPods, type TakenPort } from './blocked-pods.ts';
 import { choosePods, type PodChoice, type PodProgress } from './choose-pods.ts';
 import { type FailedPodBackOff, judgeFinished, type PodEnd } from './finished-pods.ts';
 import { hostPorts } from './host-ports.ts';
@@ -16,6 +17,7 @@ import {
   type PlannedPod,
   type SeenContainer,
 } from './pod-record.ts';
+import type { NodeRoom } from './pod-requests.ts';
 
 export interface NodeInput {
   readonly now: number;
@@ -35,10 +37,14 @@ export interface NodeInput {
    *  looked at counts as well: its effect may be missing from `containers`. */
   readonly busy: ReadonlyMap<string, NodeAction['kind']>;
   readonly memory: ReadonlyMap<string, ContainerMemory>;
-  /** Containers whose probes say that they must be restarted, by id, with why. */
-  readonly unhealthy: ReadonlyMap<string, string>;
   /** Why what runs here is not to be replaced now. */
   readonly held?: string;
+  /** Containers that must be restarted, by id, with the probe that says so. */
+  readonly unhealthy: ReadonlyMap<string, 'startup' | 'liveness'>;
+  /** What pods may have of the node; absent: as much as they ask. */
+  readonly room?: NodeRoom;
+  /** Ports on which something of the machine listens, pods included. */
+  readonly taken?: readonly TakenPort[];
 }
 
 export interface NodePlan {
@@ -48,7 +54,12 @@ export interface NodePlan {
   readonly pods: readonly PodChoice[];
   /** When something that waits now becomes possible; milliseconds of the same clock. */
   readonly nextAt?: number;
+  /** Pods that may not start now, with why. */
+  readonly blocked: ReadonlyMap<string, Block>;
 }
+
+/** What holds a pod may go without any event: a process of the machine ends. */
+const BLOCKED_AGAIN_MS = 2000;
 
 export function planNode(input: NodeInput): NodePlan {
   const surging = new Set(input.daemonSets.filter(({ surge }) => surge).map(({ uid }) => uid));
@@ -58,6 +69,22 @@ export function planNode(input: NodeInput): NodePlan {
       return [pod.record.uid, { ...podProgress(pod, input), ...(ports ? { hostPorts: ports } : {}) }];
     }),
   );
+  const blocked = blockedPods({
+    // What has failed or succeeded asks for nothing.
+    pods: input.pods
+      .filter(({ end }) => !end)
+      .map((pod) => ({
+        ...pod,
+        started: isLetIn(progress.get(pod.record.uid)),
+        stays: surging.has(pod.record.daemonSetUid),
+      })),
+    room: input.room ?? ENDLESS,
+    taken: input.taken ?? [],
+  });
+  for (const uid of blocked.keys()) {
+    const known = progress.get(uid);
+    if (known) progress.set(uid, { ...known, prepared: false });
+  }
   const progressOf = (uid: string): PodProgress =>
     progress.get(uid) ?? { started: false, running: false, prepared: false, available: false };
   const ended = new Map([
@@ -101,15 +128,38 @@ export function planNode(input: NodeInput): NodePlan {
       ended,
     ).pods,
   );
-  const steps = planAllContainers(input, choices);
-  const nextAt = earliest([...waits, ...steps.waits, ...changeovers(input, surging)]);
+  const pods = choices.map((choice) => keepBack(choice, blocked.get(choice.record.uid)));
+  // What does not fit is not even prepared: its images would take room, too.
+  const steps = planAllContainers(
+    input,
+    pods.filter(
+      ({ record, bucket }) => bucket === 'stop' || blocked.get(record.uid)?.reason !== 'Unschedulable',
+    ),
+  );
+  const again = blocked.size > 0 ? [input.now + BLOCKED_AGAIN_MS] : [];
+  const nextAt = earliest([...waits, ...steps.waits, ...changeovers(input, surging), ...again]);
   return {
     actions: [...actions, ...steps.actions],
     placements,
-    pods: choices,
+    pods,
+    blocked,
     ...(nextAt === undefined ? {} : { nextAt }),
   };
 }
+
+const isLetIn = (progress: PodProgress | undefined): boolean =>
+  progress !== undefined && (progress.started || progress.running);
+
+const ENDLESS: NodeRoom = {
+  cpuMilli: Number.POSITIVE_INFINITY,
+  memoryBytes: Number.POSITIVE_INFINITY,
+  pods: Number.POSITIVE_INFINITY,
+};
+
+const keepBack = (choice: PodChoice, block: Block | undefined): PodChoice =>
+  block && (choice.bucket === 'run' || choice.bucket === 'prepare')
+    ? { ...choice, bucket: 'prepare', reason: block.message }
+    : choice;
 
 /** When a new pod becomes available beside an old one by the mere passing of time. */
 function changeovers({ pods, now }: NodeInput, surging: ReadonlySet<string>): number[] {

@@ -1,6 +1,7 @@
 // What an agent knows of its pods and containers: the input of planNode and podStatus.
 import type { PlacementRules } from '../placement.ts';
-import type { PodTemplateSpec } from '../schema/pod.ts';
+import type { Container } from '../schema/container.ts';
+import type { PodSpec, PodTemplateSpec } from '../schema/pod.ts';
 import type { PodEnd } from './finished-pods.ts';
 
 /** One DaemonSet as this node was told. */
@@ -33,7 +34,7 @@ export interface PodRecord {
   readonly createdAt: string;
 }
 
-/** The name of the container that only holds a pod's network. */
+/** The name of the container that only holds what a pod's containers share: it is what Kubernetes calls the sandbox. */
 export const HOLDER = '';
 
 export type SeenState = 'created' | 'running' | 'exited';
@@ -47,8 +48,12 @@ export interface SeenContainer {
   /** 0 for the first; each restart makes a new container with the next number. */
   readonly attempt: number;
   readonly state: SeenState;
-  /** Which attempt of the holder it shares the network of; absent on the host's network and on the holder. */
+  /** Which attempt of the holder it belongs to; absent on the holder, and in pods without one. */
   readonly holderAttempt?: number;
+  /** Of one that has ended; absent when the engine does not say. */
+  readonly exitCode?: number;
+  /** Its startup probe has passed; as good as passed when it has none. */
+  readonly started?: boolean;
   /** When the agent first saw it ended; milliseconds of the agent's monotonic clock. */
   readonly endedAt?: number;
 }
@@ -74,12 +79,47 @@ export interface PodHealth {
   readonly availableAt?: number;
 }
 
-export const needsHolder = (template: PodTemplateSpec): boolean => !template.spec?.hostNetwork;
+/** An init container that goes on running beside the others (rule 101). */
+export const isSidecar = ({ restartPolicy }: Container): boolean => restartPolicy === 'Always';
+
+/** Init containers first, each list in its order. */
+export const allContainers = ({ initContainers = [], containers }: PodSpec): readonly Container[] => [
+  ...initContainers,
+  ...containers,
+];
+
+/** Those that are to run as long as the pod does (rule 93): sidecars first. */
+export const lastingContainers = (spec: PodSpec): readonly Container[] => [
+  ...(spec.initContainers ?? []).filter(isSidecar),
+  ...spec.containers,
+];
+
+export const isInitContainer = ({ initContainers = [] }: PodSpec, name: string): boolean =>
+  initContainers.some((container) => container.name === name);
+
+/** A network, an IPC or a PID namespace of its own that several share, or init containers that must run once in it. */
+export function needsHolder({ spec }: PodTemplateSpec): boolean {
+  if (!spec?.hostNetwork) return true;
+  return (
+    Boolean(spec.initContainers?.length) ||
+    spec.shareProcessNamespace === true ||
+    (spec.containers.length > 1 && !spec.hostIPC)
+  );
+}
 
 /** The containers a pod consists of, the holder first. */
 export function containerNames(template: PodTemplateSpec): readonly string[] {
-  const names = (template.spec?.containers ?? []).map(({ name }) => name);
+  const names = template.spec ? allContainers(template.spec).map(({ name }) => name) : [];
   return needsHolder(template) ? [HOLDER, ...names] : names;
 }
 
 export const containerKey = (podUid: string, name: string): string => `${podUid}/${name}`;
+
+/** The newest attempt of a container. */
+export const latest = (name: string, seen: readonly SeenContainer[]): SeenContainer | undefined =>
+  seen
+    .filter((container) => container.name === name)
+    .reduce<SeenContainer | undefined>(
+      (best, container) => (!best || container.attempt > best.attempt ? container : best),
+      undefined,
+    );

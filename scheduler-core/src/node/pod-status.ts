@@ -1,8 +1,10 @@
-// A pod's status as Kubernetes shows it, from what the node sees of its containers (rules 92, 93, 99).
+// A pod's status as Kubernetes shows it, from what the node sees of its containers (rules 92, 93, 99 to 101).
 import type { ContainerHealth } from '../probe-state.ts';
 import type { Container } from '../schema/container.ts';
 import type { ContainerState, ContainerStatus, PodCondition, PodSpec, PodStatus } from '../schema/pod.ts';
+import type { Block } from './blocked-pods.ts';
 import type { PodEnd } from './finished-pods.ts';
+import { isSidecar } from './pod-record.ts';
 import { qosClass } from './qos-class.ts';
 
 /** One container as the engine shows it, for people: instants are RFC 3339. */
@@ -18,6 +20,8 @@ export interface ShownContainer {
   readonly oomKilled?: boolean;
   /** What the engine said when it could not be started. */
   readonly error?: string;
+  /** What it left to say at its end. */
+  readonly terminationMessage?: string;
 }
 
 export interface ContainerView {
@@ -33,6 +37,7 @@ export interface ContainerView {
 
 export interface PodView {
   readonly spec: PodSpec;
+  readonly initContainers?: readonly ContainerView[];
   readonly containers: readonly ContainerView[];
   readonly createdAt: string;
   readonly nodeIp?: string;
@@ -43,15 +48,21 @@ export interface PodView {
   readonly end?: PodEnd;
   /** Nothing can be said of it now: what was known stays. */
   readonly unknown?: boolean;
+  /** Why it may not start now. */
+  readonly block?: Block;
   /** RFC 3339; for the transition time of conditions that change. */
   readonly nowText: string;
 }
 
 export function podStatus(view: PodView): PodStatus {
   if (view.end) return endedPodStatus(view, view.end);
-  const statuses = view.containers.map((container) => containerStatus(container, view));
-  const unready = statuses.filter(({ ready }) => !ready).map(({ name }) => name);
-  const started = statuses.every(({ state, lastState }) => !state?.waiting || lastState?.terminated);
+  const { initContainers = [] } = view;
+  // Of a pod that no scheduler has let in nothing is said of its containers.
+  const isOutside = view.block?.reason === 'Unschedulable';
+  const inits = isOutside ? [] : initContainers.map((container) => initStatus(container, view));
+  const statuses = isOutside ? [] : view.containers.map((container) => containerStatus(container, view));
+  const lasting = [...inits.filter((_, index) => isSidecarView(initContainers[index])), ...statuses];
+  const unready = lasting.filter(({ ready }) => !ready).map(({ name }) => name);
   const allReady = unready.length === 0 && statuses.length > 0;
   const notReady = {
     reason: 'ContainersNotReady',
@@ -60,19 +71,25 @@ export function podStatus(view: PodView): PodStatus {
   const hasNetwork = view.podIp !== undefined;
   const known = view.unknown ? view.previous : undefined;
   const conditions = known?.conditions ?? [
-    condition(view, 'PodReadyToStartContainers', hasNetwork),
-    condition(view, 'Initialized', true),
-    condition(view, 'Ready', allReady, notReady),
-    condition(view, 'ContainersReady', allReady, notReady),
-    condition(view, 'PodScheduled', true),
+    ...(isOutside
+      ? []
+      : [
+          condition(view, 'PodReadyToStartContainers', hasNetwork),
+          initialized(view, inits, statuses),
+          condition(view, 'Ready', allReady, notReady),
+          condition(view, 'ContainersReady', allReady, notReady),
+        ]),
+    condition(view, 'PodScheduled', view.block === undefined, view.block),
   ];
   return {
-    // Rule 99: Running once every container has begun, however it fares since.
-    phase: known?.phase ?? (started && statuses.length > 0 ? 'Running' : 'Pending'),
+    // What does not fit is Pending without a word, as people know it; a port that is taken is said at once.
+    ...(view.block?.reason === 'HostPortConflict' ? view.block : {}),
+    phase: known?.phase ?? phaseOf(initContainers, inits, statuses),
     conditions,
     ...(view.nodeIp ? { hostIP: view.nodeIp, hostIPs: [{ ip: view.nodeIp }] } : {}),
     ...(view.podIp ? { podIP: view.podIp, podIPs: [{ ip: view.podIp }] } : {}),
     startTime: view.createdAt,
+    ...(inits.length > 0 ? { initContainerStatuses: inits } : {}),
     containerStatuses: statuses,
     qosClass: qosClass(view.spec),
   };
@@ -95,6 +112,45 @@ function endedPodStatus(view: PodView, { phase, reason, message }: PodEnd): PodS
   };
 }
 
+const isSidecarView = (view: ContainerView | undefined): boolean =>
+  view !== undefined && isSidecar(view.spec);
+const hasBegun = ({ state }: ContainerStatus): boolean => Boolean(state?.running ?? state?.terminated);
+const waitsForFirst = ({ state, lastState }: ContainerStatus): boolean =>
+  Boolean(state?.waiting) && !lastState?.terminated;
+
+/** Rule 99: Running once every container has begun, however it fares since; Pending while init containers are at work. */
+function phaseOf(
+  initContainers: readonly ContainerView[],
+  inits: readonly ContainerStatus[],
+  statuses: readonly ContainerStatus[],
+): string {
+  const starts = (wanted: boolean, begins: (status: ContainerStatus) => boolean) =>
+    inits.some((status, index) => isSidecarView(initContainers[index]) === wanted && begins(status));
+  const isRunning = ({ state }: ContainerStatus) => state?.running !== undefined;
+  if (starts(false, (status) => isRunning(status) || waitsForFirst(status))) return 'Pending';
+  const sidecarsStart = starts(
+    true,
+    (status) => waitsForFirst(status) || (isRunning(status) && !status.started),
+  );
+  if (sidecarsStart && !statuses.some(hasBegun)) return 'Pending';
+  return statuses.length > 0 && !statuses.some(waitsForFirst) ? 'Running' : 'Pending';
+}
+
+/** Once a main container has begun the pod stays initialized, also while a sidecar restarts. */
+function initialized(
+  view: PodView,
+  inits: readonly ContainerStatus[],
+  statuses: readonly ContainerStatus[],
+): PodCondition {
+  const incomplete = inits
+    .filter(({ started, ready }, index) => (isSidecarView(view.initContainers?.[index]) ? !started : !ready))
+    .map(({ name }) => name);
+  return condition(view, 'Initialized', incomplete.length === 0 || statuses.some(hasBegun), {
+    reason: 'ContainersNotInitialized',
+    message: `containers with incomplete status: [${incomplete.join(' ')}]`,
+  });
+}
+
 function condition(
   { previous, nowText }: PodView,
   type: string,
@@ -115,6 +171,17 @@ function condition(
 export const isPodReady = (status: PodStatus | undefined): boolean =>
   status?.conditions?.some(({ type, status: value }) => type === 'Ready' && value === 'True') ?? false;
 
+/** One that is to end is ready when it has ended well, and is never started. */
+function initStatus(view: ContainerView, pod: PodView): ContainerStatus {
+  const status = containerStatus(view, pod);
+  if (isSidecar(view.spec)) return status;
+  return {
+    ...status,
+    ready: status.state?.terminated?.exitCode === 0,
+    started: status.state?.running !== undefined,
+  };
+}
+
 function containerStatus(view: ContainerView, { unknown, previous }: PodView): ContainerStatus {
   const { spec, current, health } = view;
   const wasReady = unknown === true && isPodReady(previous);
@@ -125,7 +192,7 @@ function containerStatus(view: ContainerView, { unknown, previous }: PodView): C
     state: stateOf(view),
     lastState: lastState ?? {},
     ready: wasReady || (running && (health?.ready ?? false)),
-    restartCount: current?.attempt ?? 0,
+    restartCount: (current ?? view.previous)?.attempt ?? 0,
     image: current?.image ?? spec.image ?? '',
     imageID: current?.imageId ?? '',
     ...(current ? { containerID: containerId(current) } : {}),
@@ -148,12 +215,13 @@ function lastStateOf({ current, previous, waiting }: ContainerView): ContainerSt
 }
 
 function terminated(container: ShownContainer): NonNullable<ContainerState['terminated']> {
-  const { exitCode = 0, oomKilled, error, startedAt, finishedAt } = container;
+  const { exitCode = 0, oomKilled, error, startedAt, finishedAt, terminationMessage } = container;
+  const message = [error, terminationMessage].filter(Boolean).join(': ');
   const reason = oomKilled ? 'OOMKilled' : exitCode === 0 ? 'Completed' : 'Error';
   return {
     exitCode,
     reason,
-    ...(error ? { message: error } : {}),
+    ...(message ? { message } : {}),
     ...(startedAt ? { startedAt } : {}),
     ...(finishedAt ? { finishedAt } : {}),
     containerID: containerId(container),

@@ -2,6 +2,7 @@
 import { parseQuantity, wholeUnits } from '../quantity.ts';
 import type { Container } from '../schema/container.ts';
 import type { PodSpec } from '../schema/pod.ts';
+import { isSidecar } from './pod-record.ts';
 
 export type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort';
 
@@ -34,7 +35,12 @@ export function oomScoreAdjust(spec: PodSpec, container: Container, nodeMemoryBy
   const qos = qosClass(spec);
   if (critical || qos === 'Guaranteed') return -997;
   if (qos === 'BestEffort') return 1000;
-  const requested = parseQuantity(request(container, 'memory') ?? '0');
-  const share = requested ? Math.floor((1000 * wholeUnits(requested)) / nodeMemoryBytes) : 0;
-  return Math.min(999, Math.max(3, 1000 - share));
+  const shareOf = (one: Container): number => {
+    const requested = parseQuantity(request(one, 'memory') ?? '0');
+    return requested ? Math.floor((1000 * wholeUnits(requested)) / nodeMemoryBytes) : 0;
+  };
+  // A sidecar is not killed before the main containers that need it.
+  const isInit = spec.initContainers?.some(({ name }) => name === container.name) ?? false;
+  const least = isInit && isSidecar(container) ? Math.min(...spec.containers.map(shareOf)) : 0;
+  return Math.min(999, Math.max(3, 1000 - Math.max(shareOf(container), least)));
 }

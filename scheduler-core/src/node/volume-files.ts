@@ -13,6 +13,8 @@ import {
   isProblem,
 } from './config-data.ts';
 import { fieldValue, type PodFacts, resourceValue } from './field-ref.ts';
+import { allContainers } from './pod-record.ts';
+import { mostTogether } from './pod-requests.ts';
 
 export interface VolumeFile {
   /** Relative to the volume; may have directories in it. */
@@ -41,8 +43,10 @@ export const isConfigVolume = ({ configMap, secret, downwardAPI, projected }: Vo
 
 /** How large an emptyDir in memory may grow: its sizeLimit, and never more than the pod or the node may use. */
 export function memoryVolumeBytes(volume: Volume, spec: PodSpec, nodeMemoryBytes: number): number {
-  const limits = spec.containers.map(({ resources }) => bytes(resources?.limits?.memory));
-  const podLimit = limits.every((limit) => limit > 0) ? limits.reduce((sum, limit) => sum + limit, 0) : 0;
+  const limitOf = ({ resources }: Container) => bytes(resources?.limits?.memory);
+  const podLimit = allContainers(spec).every((container) => limitOf(container) > 0)
+    ? mostTogether(spec, (container) => ({ cpuMilli: 0, memoryBytes: limitOf(container) })).memoryBytes
+    : 0;
   const bounds = [bytes(volume.emptyDir?.sizeLimit), podLimit, nodeMemoryBytes].filter((bound) => bound > 0);
   return Math.min(...bounds);
 }

@@ -7,6 +7,11 @@ export interface WaitingReason {
   readonly message?: string;
 }
 
+/** Before anything else is known; 'PodInitializing' in a pod with init containers. */
+export type FirstReason = 'ContainerCreating' | 'PodInitializing';
+
+const UNDER_WAY: readonly string[] = ['FailedMount', 'ContainerCreating'];
+
 /** Undefined when it runs, or has just ended and is about to be restarted. */
 export function waitingReason(
   record: PodRecord,
@@ -15,20 +20,23 @@ export function waitingReason(
   container: SeenContainer | undefined,
   memory: ContainerMemory | undefined,
   now: number,
+  first: FirstReason = 'ContainerCreating',
 ): WaitingReason | undefined {
   if (container?.state === 'running') return undefined;
   const trouble = memory?.trouble;
   if (trouble?.kind === 'image') return imageTrouble(image, trouble, memory?.pull !== undefined);
-  // As in Kubernetes a volume that cannot be had shows as such in events only; the message says why here too.
-  if (trouble)
-    return {
-      reason: trouble.reason === 'FailedMount' ? 'ContainerCreating' : trouble.reason,
-      message: trouble.message,
-    };
-  if (container?.state !== 'exited') return { reason: 'ContainerCreating' };
+  // As in Kubernetes a volume that cannot be had shows as such in events only; the message says why here too. What is
+  // only under way has no reason of its own.
+  const why = trouble && {
+    reason: UNDER_WAY.includes(trouble.reason) ? first : trouble.reason,
+    message: trouble.message,
+  };
+  // After a failed hook the container has ended, and is restarted like any other.
+  if (trouble && trouble.kind !== 'hook') return why;
+  if (container?.state !== 'exited') return { reason: first };
   const waitMs = memory?.restart?.waitMs;
   if (waitMs === undefined || container.endedAt === undefined || now >= container.endedAt + waitMs)
-    return undefined;
+    return why;
   // It is being restarted: the wait is that of the next end.
   if (memory?.making !== undefined && memory.making > container.attempt) return undefined;
   return {

@@ -9,7 +9,6 @@ import type {
 } from '../schema/container.ts';
 import { validateEnvFrom, validateValueFrom } from './config-sources.ts';
 import {
-  atLeastZero,
   checked,
   duplicate,
   type FieldError,
@@ -19,7 +18,15 @@ import {
   notSupported,
   required,
 } from './field-error.ts';
-import { dnsLabelProblem, envNameProblem, portNameProblem, qualifiedNameProblem } from './names.ts';
+import { validateLifecycle } from './lifecycle.ts';
+import {
+  dnsLabelProblem,
+  envNameProblem,
+  isIpAddress,
+  portNameProblem,
+  qualifiedNameProblem,
+} from './names.ts';
+import { validateCommon } from './pod-security.ts';
 import { validatePortRef, validateProbe } from './probes.ts';
 import { localPath } from './volumes.ts';
 
@@ -31,6 +38,7 @@ export function validateContainers(
   containers: readonly Container[],
   volumeNames: ReadonlySet<string>,
   hostNetwork: boolean,
+  graceSeconds?: number,
 ): FieldError[] {
   if (containers.length === 0) return [required(field)];
   return [
@@ -38,8 +46,13 @@ export function validateContainers(
       duplicate(`${field}[${index}].name`, containers[index]?.name),
     ),
     ...repeatedHostPorts(field, containers),
+    ...containers.flatMap(({ restartPolicy }, index) =>
+      restartPolicy
+        ? [forbidden(`${field}[${index}].restartPolicy`, 'may not be set for non-init containers')]
+        : [],
+    ),
     ...containers.flatMap((container, index) =>
-      validateContainer(`${field}[${index}]`, container, volumeNames, hostNetwork),
+      validateContainer(`${field}[${index}]`, container, volumeNames, hostNetwork, graceSeconds),
     ),
   ];
 }
@@ -48,11 +61,13 @@ export function validateContainers(
 const repeated = (values: readonly unknown[]): number[] =>
   values.flatMap((value, index) => (values.indexOf(value) < index ? [index] : []));
 
-function validateContainer(
+/** Of the one container alone, whatever its place in the pod. */
+export function validateContainer(
   at: string,
   container: Container,
   volumeNames: ReadonlySet<string>,
   hostNetwork: boolean,
+  graceSeconds?: number,
 ): FieldError[] {
   const { name, image = '', imagePullPolicy, terminationMessagePolicy } = container;
   return [
@@ -82,21 +97,9 @@ function validateContainer(
     ...validateProbe(`${at}.livenessProbe`, container.livenessProbe, 'liveness'),
     ...validateProbe(`${at}.readinessProbe`, container.readinessProbe, 'readiness'),
     ...validateProbe(`${at}.startupProbe`, container.startupProbe, 'startup'),
-    ...validateLifecycle(`${at}.lifecycle`, container.lifecycle),
+    ...validateLifecycle(`${at}.lifecycle`, container.lifecycle, graceSeconds),
     ...validateSecurityContext(`${at}.securityContext`, container.securityContext),
   ];
-}
-
-function validateLifecycle(at: string, lifecycle: Container['lifecycle']): FieldError[] {
-  return (['postStart', 'preStop'] as const).flatMap((hook) => {
-    const handler = lifecycle?.[hook];
-    if (!handler) return [];
-    const given = (['exec', 'httpGet', 'tcpSocket', 'sleep'] as const).filter((kind) => handler[kind]);
-    if (given.length === 0) return [required(`${at}.${hook}`, 'must specify a handler type')];
-    return given
-      .slice(1)
-      .map((kind) => forbidden(`${at}.${hook}.${kind}`, 'may not specify more than 1 handler type'));
-  });
 }
 
 function validatePorts(field: string, ports: readonly ContainerPort[], hostNetwork: boolean): FieldError[] {
@@ -121,13 +124,8 @@ function validatePorts(field: string, ports: readonly ContainerPort[], hostNetwo
   });
 }
 
-const isIpAddress = (text: string): boolean =>
-  /^(\d{1,3}\.){3}\d{1,3}$/.test(text)
-    ? text.split('.').every((part) => Number(part) <= 255)
-    : /^[\da-f]{0,4}(:[\da-f]{0,4}){2,7}$/i.test(text);
-
 /** Rule 78: compared as text, over all containers of the pod. */
-function repeatedHostPorts(field: string, containers: readonly Container[]): FieldError[] {
+export function repeatedHostPorts(field: string, containers: readonly Container[]): FieldError[] {
   const seen = new Set<string>();
   return containers.flatMap((container, index) =>
     (container.ports ?? []).flatMap((port, position) => {
@@ -251,8 +249,7 @@ function validateSecurityContext(at: string, context: SecurityContext | undefine
     context.allowPrivilegeEscalation === false &&
     (context.capabilities?.add ?? []).some((name) => name === 'SYS_ADMIN' || name === 'CAP_SYS_ADMIN');
   return [
-    ...atLeastZero(`${at}.runAsUser`, context.runAsUser),
-    ...atLeastZero(`${at}.runAsGroup`, context.runAsGroup),
+    ...validateCommon(at, context),
     ...(privilegedNoEscalation
       ? [invalid(at, context, 'cannot set `allowPrivilegeEscalation` to false and `privileged` to true')]
       : []),

@@ -2,6 +2,7 @@
 import { canonicalJson } from '../canonical-json.ts';
 import { isIntOrPercent } from '../int-or-percent.ts';
 import { matchesSelector } from '../label-selector.ts';
+import { DEVICES_ANNOTATION, deviceProblems } from '../node/pod-devices.ts';
 import type { DaemonSet, DaemonSetSpec } from '../schema/daemon-set.ts';
 import type { PodSpec, PodTemplateSpec } from '../schema/pod.ts';
 import { validateContainers } from './containers.ts';
@@ -14,8 +15,11 @@ import {
   notSupported,
   required,
 } from './field-error.ts';
+import { validateInitContainers } from './init-containers.ts';
 import { validateAnnotations, validateLabels, validateMetadata, validateSelector } from './metadata.ts';
 import { dnsSubdomainProblem } from './names.ts';
+import { validatePodNames } from './pod-names.ts';
+import { validatePodSecurity, validateProcMount } from './pod-security.ts';
 import { validateNodeAffinity, validateTolerations } from './scheduling.ts';
 import { validateVolumes } from './volumes.ts';
 
@@ -65,6 +69,13 @@ function validateTemplate(at: string, template: PodTemplateSpec | undefined): Fi
     // Rule 73: Kubernetes leaves "metadata" out of these two paths.
     ...validateLabels(`${at}.labels`, template.metadata?.labels),
     ...validateAnnotations(`${at}.annotations`, template.metadata?.annotations),
+    ...deviceProblems(template.metadata?.annotations).map((text) =>
+      invalid(
+        `${at}.annotations[${DEVICES_ANNOTATION}]`,
+        text,
+        'must be a list of devices as `docker run --device` takes them, with commas between',
+      ),
+    ),
     ...validatePodSpec(`${at}.spec`, template.spec),
   ];
 }
@@ -74,7 +85,14 @@ function validatePodSpec(at: string, spec: PodSpec): FieldError[] {
   const names = new Set(volumes.map(({ name }) => name));
   return [
     ...validateVolumes(`${at}.volumes`, volumes),
-    ...validateContainers(`${at}.containers`, spec.containers ?? [], names, spec.hostNetwork ?? false),
+    ...validateContainers(
+      `${at}.containers`,
+      spec.containers ?? [],
+      names,
+      spec.hostNetwork ?? false,
+      spec.terminationGracePeriodSeconds,
+    ),
+    ...validateInitContainers(`${at}.initContainers`, { ...spec, containers: spec.containers ?? [] }, names),
     ...(spec.restartPolicy === undefined || spec.restartPolicy === 'Always'
       ? []
       : [notSupported(`${at}.restartPolicy`, spec.restartPolicy, ['Always'])]),
@@ -93,8 +111,9 @@ function validatePodSpec(at: string, spec: PodSpec): FieldError[] {
     ...validateTolerations(`${at}.tolerations`, spec.tolerations ?? []),
     ...validateNodeAffinity(`${at}.affinity`, spec.affinity),
     ...validateOs(`${at}.os.name`, spec.os),
-    ...validateDns(at, spec),
+    ...validatePodNames(at, spec),
     ...validatePodSecurity(at, spec),
+    ...validateProcMounts(at, spec),
   ];
 }
 
@@ -105,34 +124,17 @@ function validateOs(at: string, os: PodSpec['os']): FieldError[] {
   return names.includes(os.name) ? [] : [notSupported(at, os.name, names)];
 }
 
-function validateDns(at: string, spec: PodSpec): FieldError[] {
-  const policies = ['ClusterFirst', 'ClusterFirstWithHostNet', 'Default', 'None'];
-  if (!policies.includes(spec.dnsPolicy ?? 'ClusterFirst'))
-    return [notSupported(`${at}.dnsPolicy`, spec.dnsPolicy, policies)];
-  return spec.dnsPolicy === 'None' && !spec.dnsConfig?.nameservers?.length
-    ? [
-        required(
-          `${at}.dnsConfig.nameservers`,
-          'must provide at least one DNS nameserver when `dnsPolicy` is None',
-        ),
-      ]
-    : [];
-}
-
-function validatePodSecurity(at: string, spec: PodSpec): FieldError[] {
-  return [
-    ...atLeastZero(`${at}.securityContext.runAsUser`, spec.securityContext?.runAsUser),
-    ...atLeastZero(`${at}.securityContext.runAsGroup`, spec.securityContext?.runAsGroup),
-    ...(spec.hostPID && spec.shareProcessNamespace
-      ? [
-          invalid(
-            `${at}.shareProcessNamespace`,
-            true,
-            'ShareProcessNamespace and HostPID cannot both be enabled',
-          ),
-        ]
-      : []),
-  ];
+function validateProcMounts(at: string, spec: PodSpec): FieldError[] {
+  const hostUsers = spec.hostUsers !== false;
+  return (['initContainers', 'containers'] as const).flatMap((list) =>
+    (spec[list] ?? []).flatMap(({ securityContext }, index) =>
+      validateProcMount(
+        `${at}.${list}[${index}].securityContext.procMount`,
+        securityContext?.procMount,
+        hostUsers,
+      ),
+    ),
+  );
 }
 
 function validateStrategy(at: string, strategy: DaemonSetSpec['updateStrategy']): FieldError[] {

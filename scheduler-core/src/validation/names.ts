@@ -72,3 +72,16 @@ export const envNameProblem = (value: string): string | undefined =>
   /^[\x20-\x3c\x3e-\x7e]+$/.test(value)
     ? undefined
     : "a valid environment variable name must consist only of printable ASCII characters other than '='";
+
+export const httpHeaderProblem = (value: string): string | undefined =>
+  /^[-A-Za-z0-9]+$/.test(value)
+    ? undefined
+    : "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used for validation is '[-A-Za-z0-9]+')";
+
+export const isIpAddress = (text: string): boolean =>
+  /^(\d{1,3}\.){3}\d{1,3}$/.test(text)
+    ? text.split('.').every((part) => Number(part) <= 255)
+    : /^[\da-f]{0,4}(:[\da-f]{0,4}){2,7}$/i.test(text);
+
+export const ipAddressProblem = (value: string): string | undefined =>
+  isIpAddress(value) ? undefined : 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';

@@ -1,7 +1,15 @@
 // Probes: exactly one way to ask, and numbers that make sense (rule 79).
 import type { Probe } from '../schema/container.ts';
-import { atLeastZero, type FieldError, forbidden, invalid, notSupported, required } from './field-error.ts';
-import { portNameProblem } from './names.ts';
+import {
+  atLeastZero,
+  checked,
+  type FieldError,
+  forbidden,
+  invalid,
+  notSupported,
+  required,
+} from './field-error.ts';
+import { httpHeaderProblem, portNameProblem } from './names.ts';
 
 const HANDLERS = ['exec', 'httpGet', 'tcpSocket', 'grpc'] as const;
 
@@ -46,7 +54,10 @@ function validateHandlers(at: string, probe: Probe): FieldError[] {
   ];
 }
 
-function validateHandler(at: string, { exec, httpGet, tcpSocket, grpc }: Probe): FieldError[] {
+type Handlers = Pick<Probe, (typeof HANDLERS)[number]>;
+
+/** Of probes and of lifecycle hooks alike. */
+export function validateHandler(at: string, { exec, httpGet, tcpSocket, grpc }: Handlers): FieldError[] {
   return [
     ...(exec && !exec.command?.length ? [required(`${at}.exec.command`)] : []),
     ...(httpGet ? validatePortRef(`${at}.httpGet.port`, httpGet.port) : []),
@@ -54,6 +65,9 @@ function validateHandler(at: string, { exec, httpGet, tcpSocket, grpc }: Probe):
     ...(httpGet?.scheme && httpGet.scheme !== 'HTTP' && httpGet.scheme !== 'HTTPS'
       ? [notSupported(`${at}.httpGet.scheme`, httpGet.scheme, ['HTTP', 'HTTPS'])]
       : []),
+    ...(httpGet?.httpHeaders ?? []).flatMap(({ name }) =>
+      checked(`${at}.httpGet.httpHeaders`, name, httpHeaderProblem),
+    ),
     ...(tcpSocket ? validatePortRef(`${at}.tcpSocket.port`, tcpSocket.port) : []),
     ...(grpc ? validatePortRef(`${at}.grpc.port`, grpc.port) : []),
   ];

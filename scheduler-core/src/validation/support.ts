@@ -3,11 +3,12 @@
 
 import { hostPorts } from '../node/host-ports.ts';
 import { allowsSurge, updateStrategyOf } from '../rollout/update-strategy.ts';
-import type { Container, Probe } from '../schema/container.ts';
+import type { Container } from '../schema/container.ts';
 import type { DaemonSet } from '../schema/daemon-set.ts';
 import type { PodSpec } from '../schema/pod.ts';
 import type { Volume } from '../schema/volume.ts';
 import { type FieldError, forbidden } from './field-error.ts';
+import { unsafeSysctls } from './pod-security.ts';
 
 export interface SupportFindings {
   readonly refused: readonly FieldError[];
@@ -15,20 +16,13 @@ export interface SupportFindings {
 }
 
 const POD_REFUSED: readonly (keyof PodSpec)[] = [
-  'initContainers',
-  'hostname',
-  'subdomain',
-  'hostAliases',
-  'dnsConfig',
   'readinessGates',
   'runtimeClassName',
   'overhead',
-  'setHostnameAsFQDN',
   'schedulingGates',
   'resourceClaims',
   'resources',
   'hostnameOverride',
-  'shareProcessNamespace',
   'imagePullSecrets',
   'workloadRef',
 ];
@@ -41,34 +35,12 @@ const POD_WARNED: { readonly [field in keyof PodSpec]?: string } = {
   serviceAccount: 'no service account token is mounted into the pod',
   automountServiceAccountToken: 'no service account token is mounted into the pod',
 };
-const POD_SECURITY_REFUSED = [
-  'seLinuxOptions',
-  'windowsOptions',
-  'supplementalGroups',
-  'sysctls',
-  'seccompProfile',
-  'appArmorProfile',
-] as const;
-const CONTAINER_REFUSED: readonly (keyof Container)[] = [
-  'volumeDevices',
-  'lifecycle',
-  'restartPolicy',
-  'restartPolicyRules',
-];
+const POD_SECURITY_REFUSED = ['windowsOptions'] as const;
+const CONTAINER_REFUSED: readonly (keyof Container)[] = ['volumeDevices', 'restartPolicyRules'];
 const CONTAINER_WARNED: { readonly [field in keyof Container]?: string } = {
   resizePolicy: 'has no effect: a change of resources replaces the pod',
-  terminationMessagePath: 'has no effect: termination messages are not read',
-  terminationMessagePolicy: 'has no effect: termination messages are not read',
 };
-/** What the schema fills in asks for nothing. */
-const FILLED_IN: readonly unknown[] = ['/dev/termination-log', 'File'];
-const SECURITY_REFUSED = [
-  'seLinuxOptions',
-  'windowsOptions',
-  'procMount',
-  'seccompProfile',
-  'appArmorProfile',
-] as const;
+const SECURITY_REFUSED = ['windowsOptions'] as const;
 
 /** Rule 7 of the design: nothing is dropped in silence. */
 export function findUnsupported(daemonSet: DaemonSet): SupportFindings {
@@ -78,13 +50,14 @@ export function findUnsupported(daemonSet: DaemonSet): SupportFindings {
   const refused = [
     ...present(at, pod, POD_REFUSED),
     ...present(`${at}.securityContext`, pod.securityContext ?? {}, POD_SECURITY_REFUSED),
-    ...(pod.dnsPolicy === 'None' ? [unsupported(`${at}.dnsPolicy`)] : []),
+    ...(pod.securityContext?.supplementalGroupsPolicy === 'Strict'
+      ? [unsupported(`${at}.securityContext.supplementalGroupsPolicy`)]
+      : []),
+    ...unsafeSysctls(at, pod),
     ...(pod.affinity?.podAffinity ? [unsupported(`${at}.affinity.podAffinity`)] : []),
     ...(pod.affinity?.podAntiAffinity ? [unsupported(`${at}.affinity.podAntiAffinity`)] : []),
     ...(pod.volumes ?? []).flatMap((volume, index) => volumeFindings(`${at}.volumes[${index}]`, volume)),
-    ...pod.containers.flatMap((container, index) =>
-      containerFindings(`${at}.containers[${index}]`, container),
-    ),
+    ...eachContainer(at, pod, containerFindings),
   ];
   const warnings = [
     ...surgeOverPorts(daemonSet),
@@ -94,12 +67,19 @@ export function findUnsupported(daemonSet: DaemonSet): SupportFindings {
       : [`${at}.os.name: agents run on linux, and reject a pod that is for ${pod.os?.name}`]),
     ...(pod.volumes ?? []).flatMap((volume, index) => volumeWarnings(`${at}.volumes[${index}]`, volume)),
     ...(pod.hostUsers === false ? [`${at}.hostUsers: user namespaces are not used`] : []),
-    ...pod.containers.flatMap((container, index) =>
-      containerWarnings(`${at}.containers[${index}]`, container),
-    ),
+    ...eachContainer(at, pod, containerWarnings),
   ];
   return { refused, warnings };
 }
+
+const eachContainer = <T>(
+  at: string,
+  pod: PodSpec,
+  look: (at: string, container: Container) => readonly T[],
+): T[] =>
+  (['initContainers', 'containers'] as const).flatMap((list) =>
+    (pod[list] ?? []).flatMap((container, index) => look(`${at}.${list}[${index}]`, container)),
+  );
 
 const warned = <T extends object>(
   at: string,
@@ -107,7 +87,7 @@ const warned = <T extends object>(
   why: { readonly [field in keyof T]?: string },
 ): string[] =>
   Object.entries(why)
-    .filter(([field]) => isSet(value[field as keyof T]) && !FILLED_IN.includes(value[field as keyof T]))
+    .filter(([field]) => isSet(value[field as keyof T]))
     .map(([field, reason]) => `${at}.${field}: ${reason}`);
 
 const containerWarnings = (at: string, container: Container): string[] => [
@@ -180,9 +160,7 @@ function containerFindings(at: string, container: Container): FieldError[] {
       present(`${at}.volumeMounts[${index}]`, mount, ['recursiveReadOnly']),
     ),
     ...present(`${at}.securityContext`, container.securityContext ?? {}, SECURITY_REFUSED),
-    ...probeFindings(`${at}.livenessProbe`, container.livenessProbe),
-    ...probeFindings(`${at}.readinessProbe`, container.readinessProbe),
-    ...probeFindings(`${at}.startupProbe`, container.startupProbe),
+    ...present(`${at}.lifecycle`, container.lifecycle ?? {}, ['stopSignal']),
   ];
 }
 
@@ -191,6 +169,3 @@ const resourceFindings = (at: string, limits: { readonly [name: string]: string 
   Object.keys(limits)
     .filter((name) => !['cpu', 'memory', 'ephemeral-storage'].includes(name))
     .map((name) => unsupported(`${at}[${name}]`));
-
-const probeFindings = (at: string, probe: Probe | undefined): FieldError[] =>
-  probe ? present(at, probe, ['grpc', 'terminationGracePeriodSeconds']) : [];

@@ -27,8 +27,20 @@ export type Planner = (input: NodeInput) => NodePlan;
 const template = (hostNetwork: boolean, ...names: string[]): PodTemplateSpec => ({
   spec: {
     hostNetwork,
+    hostIPC: hostNetwork,
     terminationGracePeriodSeconds: 5,
     containers: names.map((name) => ({ name, image: name })),
+  },
+});
+/** An init container that ends as soon as it starts, and a sidecar. */
+const withInit = ({ spec }: PodTemplateSpec): PodTemplateSpec => ({
+  spec: {
+    ...spec,
+    containers: spec?.containers ?? [],
+    initContainers: [
+      { name: 'prep', image: 'prep' },
+      { name: 'car', image: 'car', restartPolicy: 'Always' },
+    ],
   },
 });
 export const TEMPLATES = {
@@ -36,6 +48,7 @@ export const TEMPLATES = {
   r1: template(false, 'main'),
   r2: template(false, 'main', 'side'),
   r3: template(true, 'main', 'side'),
+  r4: withInit(template(true, 'main')),
 } as const;
 export type Revision = keyof typeof TEMPLATES;
 const REVISIONS = Object.keys(TEMPLATES) as Revision[];
@@ -44,6 +57,12 @@ const templateOf = ({ revision }: { readonly revision: string }): PodTemplateSpe
 
 const MIN_READY_MS = 1000;
 
+/** Whether it is to end by itself. */
+export const isToEnd = ({ record, name }: { readonly record: PodRecord; readonly name: string }): boolean =>
+  templateOf(record).spec?.initContainers?.some(
+    (one) => one.name === name && one.restartPolicy !== 'Always',
+  ) === true;
+
 interface EngineContainer {
   readonly id: string;
   readonly record: PodRecord;
@@ -51,6 +70,7 @@ interface EngineContainer {
   readonly attempt: number;
   readonly holder?: { readonly id: string; readonly attempt: number };
   state: SeenContainer['state'];
+  exitCode?: number;
 }
 
 /** An action that was begun and has not ended. */
@@ -86,7 +106,7 @@ export class NodeModel {
   readonly memory = new Map<string, ContainerMemory>();
   readonly busy = new Map<string, NodeAction['kind']>();
   readonly endedAt = new Map<string, number>();
-  readonly unhealthy = new Map<string, string>();
+  readonly unhealthy = new Map<string, 'startup' | 'liveness'>();
   /** Pods whose programs serve, since when. */
   readonly serving = new Map<string, number>();
   /** Pods that this agent has asked how they are. */
@@ -94,6 +114,9 @@ export class NodeModel {
   underWay: UnderWay[] = [];
   /** Made some time ago, for a plan that comes late. */
   look: Look | undefined;
+  /** Containers that ended well, and that ever began, by their holder. */
+  readonly initialized = new Set<string>();
+  readonly begun = new Set<string>();
   /** What must never be. */
   readonly violations: string[] = [];
   private made = 0;
@@ -127,8 +150,8 @@ export class NodeModel {
   private healthOf({ uid, revision }: PodRecord, { containers }: Look): PodHealth {
     const since = this.serving.get(uid);
     const running = containers.filter(({ record, state }) => record.uid === uid && state === 'running');
-    const whole = containerNames(templateOf({ revision })).every((name) =>
-      running.some((container) => container.name === name),
+    const whole = containerNames(templateOf({ revision })).every(
+      (name) => name === 'prep' || running.some((container) => container.name === name),
     );
     return since === undefined || !whole
       ? { ready: false }
@@ -188,7 +211,7 @@ export class NodeModel {
     };
   }
 
-  private seen({ id, record, name, attempt, state, holder }: EngineContainer): SeenContainer {
+  private seen({ id, record, name, attempt, state, exitCode, holder }: EngineContainer): SeenContainer {
     const endedAt = this.endedAt.get(id);
     return {
       id,
@@ -198,6 +221,7 @@ export class NodeModel {
       state,
       ...(holder ? { holderAttempt: holder.attempt } : {}),
       ...(endedAt === undefined ? {} : { endedAt }),
+      ...(exitCode === undefined ? {} : { exitCode }),
     };
   }
 
@@ -244,9 +268,9 @@ export class NodeModel {
     };
   }
 
-  private holderFor({ podUid, container }: CreateAction, look: Look) {
+  private holderFor({ podUid, container, only }: CreateAction, look: Look) {
     const record = this.records.get(podUid);
-    if (!record || container === HOLDER || !needsHolder(templateOf(record))) return undefined;
+    if (!record || only || container === HOLDER || !needsHolder(templateOf(record))) return undefined;
     const holders = look.containers.filter((one) => one.record.uid === podUid && one.name === HOLDER);
     const newest = holders.sort((a, b) => b.attempt - a.attempt)[0];
     if (!newest) this.violations.push(`${podUid}/${container} would be made without the pod's network`);
@@ -270,7 +294,8 @@ export class NodeModel {
       else if (how === 'well' && (action.kind === 'create' || action.kind === 'start')) {
         const { trouble: _over, ...rest } =
           this.memory.get(containerKey(action.podUid, action.container)) ?? {};
-        this.memory.set(containerKey(action.podUid, action.container), rest);
+        const checked = action.kind === 'create' && action.only ? { checked: true } : {};
+        this.memory.set(containerKey(action.podUid, action.container), { ...rest, ...checked });
       }
     }
     this.busy.delete(one.key);
@@ -312,6 +337,7 @@ export class NodeModel {
     if (!record) return undefined;
     if (name !== HOLDER && this.noImage.has(record.revision))
       return { kind: 'image', reason: 'ErrImagePull', message: 'no such image', failedAt: this.now };
+    if (action.only) return undefined;
     const taken = this.containers.some(
       (one) => one.record.uid === podUid && one.name === name && one.attempt === attempt,
     );
@@ -333,14 +359,37 @@ export class NodeModel {
     if (holder && this.containers.find(({ id }) => id === holder.id)?.state !== 'running')
       return this.failure(action, 'the holder does not run');
     this.asked.add(container.record.uid);
+    this.checkInitialized(container);
     this.setState(container.id, 'running');
+    if (isToEnd(container)) {
+      this.initialized.add(`${holder?.id}/${container.name}`);
+      this.setState(container.id, 'exited');
+      container.exitCode = 0;
+    }
     return undefined;
+  }
+
+  /** (e) Nothing runs before the init containers before it have done their work on the same holder. */
+  private checkInitialized({ record, name, holder, id }: EngineContainer): void {
+    if (name === HOLDER) return;
+    const { initContainers = [], containers = [] } = templateOf(record).spec ?? {};
+    const position = initContainers.findIndex((one) => one.name === name);
+    const before = position < 0 ? initContainers : initContainers.slice(0, position);
+    for (const init of before) {
+      const done =
+        init.restartPolicy === 'Always'
+          ? containers.length === 0 || this.begun.has(`${holder?.id}/${init.name}`)
+          : this.initialized.has(`${holder?.id}/${init.name}`);
+      if (!done) this.violations.push(`${id} begins before ${init.name}`);
+    }
+    this.begun.add(`${holder?.id}/${name}`);
   }
 
   private setState(id: string, state: 'running' | 'exited'): void {
     const container = this.containers.find((one) => one.id === id);
     if (!container || (state === 'exited' && container.state !== 'running')) return;
     container.state = state;
+    if (state === 'exited') container.exitCode = 143;
     if (state === 'exited') this.hasEnded(container);
     this.checkAlone();
   }
@@ -353,6 +402,7 @@ export class NodeModel {
   /** A container ends by itself, or somebody removes it. */
   end(container: EngineContainer): void {
     container.state = 'exited';
+    container.exitCode = 137;
     this.hasEnded(container);
   }
 
@@ -611,7 +661,7 @@ export function happen(model: NodeModel, [kind, which, how]: NodeEvent): void {
       break;
     case 'unhealthy': {
       const container = pick(model.running().filter(({ name }) => name !== HOLDER));
-      if (container) model.unhealthy.set(container.id, 'its liveness probe failed');
+      if (container) model.unhealthy.set(container.id, 'liveness');
       break;
     }
     case 'break image':

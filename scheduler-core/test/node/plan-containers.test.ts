@@ -387,6 +387,18 @@ describe("a container that names its pod's address", () => {
       'grant net-addr \n pod a net \n a/@#0 running \n a/main#0 running \n pod b net-addr \n b/@#0 created \n trouble b/main image 3s ago',
       'again in 7s',
     ],
+    ['so is an init container', 'grant net-init-addr \n pod a net-init-addr \n a/@#0 created', 'start a/@#0'],
+    [
+      'which is made before the others',
+      'grant net-init-addr \n pod a net-init-addr \n a/@#0 running',
+      'create a/first#0',
+    ],
+    [
+      "on the host's network nothing waits for a holder to run",
+      'grant init-addr \n pod a init-addr \n a/@#0 created',
+      'start a/@#0',
+      'create a/first#0',
+    ],
     ["on the host's network its address is the node's", 'grant addr \n pod a addr', 'create a/main#0'],
   ]);
 });

@@ -40,7 +40,7 @@ const nodeWith = (more: Partial<NodeInput>): NodeInput => ({
 });
 
 test('nothing told, nothing there, nothing to do', () => {
-  expect(planNode(nodeWith({}))).toEqual({ actions: [], placements: [], pods: [] });
+  expect(planNode(nodeWith({}))).toEqual({ actions: [], placements: [], pods: [], blocked: new Map() });
 });
 
 test('each DaemonSet by its own rules, with the reason', () => {

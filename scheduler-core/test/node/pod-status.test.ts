@@ -239,3 +239,73 @@ test('addresses, the class and the time of its birth', () => {
   });
   expect(statusOf([view('main')])).not.toHaveProperty('podIP');
 });
+
+describe('rules 100 and 101: init containers', () => {
+  const SIDECAR = { restartPolicy: 'Always' };
+  const done = view('prep', { current: shown('exited', { exitCode: 0 }) });
+  const runs = view('prep', { current: shown('running'), health: READY });
+  const failed = view('prep', { current: shown('exited') });
+  const loops = view('prep', { current: shown('exited'), ...waiting('CrashLoopBackOff') });
+  const initWaits = view('main', { waiting: { reason: 'PodInitializing' } });
+  const car = (health = READY): ContainerView => ({
+    spec: { name: 'car', ...SIDECAR },
+    current: shown('running'),
+    health,
+  });
+  const carDown: ContainerView = {
+    spec: { name: 'car', ...SIDECAR },
+    current: shown('exited'),
+    ...waiting('CrashLoopBackOff'),
+  };
+  const NOT_READY = { started: true, ready: false };
+  const NOT_STARTED = { started: false, ready: false };
+
+  test.each<[string, ContainerView[], ContainerView, string, boolean, boolean]>([
+    ['one runs', [runs], initWaits, 'Pending', false, false],
+    ['one failed', [failed], initWaits, 'Pending', false, false],
+    ['one waits to be tried again', [loops], initWaits, 'Pending', false, false],
+    ['all ended well', [done], initWaits, 'Pending', true, false],
+    ['and the main container runs', [done], up(), 'Running', true, true],
+    ['a sidecar has not started', [car(NOT_STARTED)], initWaits, 'Pending', false, false],
+    ['a sidecar has', [car(), done], initWaits, 'Pending', true, false],
+    ['a sidecar is not ready', [car(NOT_READY)], up(), 'Running', true, false],
+    ['a sidecar ended while the main container runs', [carDown], up(), 'Running', true, false],
+    [
+      'one runs anew while the main container has ended',
+      [runs],
+      view('main', { current: shown('exited') }),
+      'Pending',
+      true,
+      false,
+    ],
+  ])('%s', (_what, initContainers, main, phase, initialized, ready) => {
+    const status = statusOf([main], { initContainers });
+    expect(status.phase).toBe(phase);
+    expect(conditions(status)).toMatchObject({
+      Initialized: initialized ? 'True' : 'False',
+      Ready: ready ? 'True' : 'False',
+    });
+  });
+  test('are ready when they have ended well; sidecars like main containers', () => {
+    const { initContainerStatuses = [] } = statusOf([up()], { initContainers: [done, runs, car()] });
+    expect(initContainerStatuses.map(({ ready, started }) => [ready, started])).toEqual([
+      [true, false],
+      [false, true],
+      [true, true],
+    ]);
+  });
+  test('the conditions name what is missing', () => {
+    const status = statusOf([initWaits], { initContainers: [done, loops, car(NOT_STARTED)] });
+    const messages = status.conditions?.map(({ type, reason, message }) => [type, reason, message]);
+    expect(messages).toContainEqual([
+      'Initialized',
+      'ContainersNotInitialized',
+      'containers with incomplete status: [prep car]',
+    ]);
+    expect(messages).toContainEqual([
+      'Ready',
+      'ContainersNotReady',
+      'containers with unready status: [car main]',
+    ]);
+  });
+});

@@ -70,3 +70,21 @@ describe('rule 110: on a machine of 4 GiB', () => {
     expect(actual).toBe(expected);
   });
 });
+
+test('rule 110: a sidecar is spared at least as well as the main container that is spared least', () => {
+  const GIB = 1024 ** 3;
+  const sidecar = (requests: string): Container => ({
+    ...container('', requests),
+    name: 'car',
+    restartPolicy: 'Always',
+  });
+  const score = (car: Container, ...mains: Container[]) =>
+    oomScoreAdjust({ initContainers: [car], containers: mains }, car, 4 * GIB);
+  const half = container('', 'memory 2Gi');
+  const quarter = { ...container('', 'memory 1Gi'), name: 'd' };
+  expect(score(sidecar('cpu 1'), half, quarter)).toBe(750);
+  expect(score(sidecar('memory 3Gi'), half, quarter)).toBe(250);
+  expect(score(sidecar('cpu 1'), half, { name: 'd' })).toBe(999);
+  const plain = { ...sidecar('cpu 1'), restartPolicy: undefined } as unknown as Container;
+  expect(score(plain, half)).toBe(999);
+});

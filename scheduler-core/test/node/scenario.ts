@@ -8,6 +8,7 @@ import type {
   SeenContainer,
   SeenState,
 } from '@fleetset/scheduler-core/node/pod-record';
+import type { Container } from '@fleetset/scheduler-core/schema/container';
 import type { PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
 
@@ -16,23 +17,52 @@ const EFFECT: { readonly [word: string]: string } = { Keep: 'NoSchedule', Leave:
 
 const ADDRESS = { name: 'IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } };
 
-/** Revisions by name: "net..." has a network of its own, "...two" has a second container, "...slow" a long grace,
- *  "...9100" a port of the node, "...addr" names the pod's address in its environment. */
+/**
+ * Revisions by name: "net..." has a network of its own, "...two" has a second container, "...slow" a long grace,
+ * "...init" the init containers first and last, "...car" the sidecars car and van with an init container between them,
+ * "...probed" gives the sidecar car a startup probe, "...hook" main a postStart hook, "...grace" probes of main a grace
+ * of their own, "...9100" a port of the node, "...addr" names the pod's address in every environment.
+ */
 export function templateNamed(revision: string): PodTemplateSpec {
   const ports = revision.includes('9100') ? [{ containerPort: 80, hostPort: 9100 }] : [];
   const names = revision.includes('two') ? ['main', 'side'] : ['main'];
+  const inits = initContainersOf(revision);
+  const probe = { exec: { command: ['true'] }, terminationGracePeriodSeconds: 7 };
   return {
     spec: {
-      ...(revision.startsWith('net') ? {} : { hostNetwork: true }),
+      // On the host's IPC too: then nothing is shared that a holder would have to hold.
+      ...(revision.startsWith('net') ? {} : { hostNetwork: true, hostIPC: true }),
       ...(revision.includes('slow') ? { terminationGracePeriodSeconds: 120 } : {}),
+      ...(inits.length > 0 ? { initContainers: inits } : {}),
       containers: names.map((name) => ({
         name,
         image: `${name}:${revision}`,
         ports,
         ...(revision.includes('addr') ? { env: [ADDRESS] } : {}),
+        ...(revision.includes('hook') && name === 'main'
+          ? { lifecycle: { postStart: { sleep: { seconds: 1 } } } }
+          : {}),
+        ...(revision.includes('grace')
+          ? { startupProbe: probe, livenessProbe: { ...probe, terminationGracePeriodSeconds: 9 } }
+          : {}),
       })),
     },
   };
+}
+
+function initContainersOf(revision: string): Container[] {
+  const init = (name: string, more: Partial<Container> = {}): Container => ({
+    name,
+    image: `${name}:${revision}`,
+    ...(revision.includes('addr') ? { env: [ADDRESS] } : {}),
+    ...more,
+  });
+  const sidecar = { restartPolicy: 'Always' };
+  const probed = revision.includes('probed') ? { startupProbe: { exec: { command: ['true'] } } } : {};
+  if (revision.includes('init')) return [init('first'), init('last')];
+  return revision.includes('car')
+    ? [init('car', { ...sidecar, ...probed }), init('mid'), init('van', sidecar)]
+    : [];
 }
 
 /**
@@ -40,15 +70,16 @@ export function templateNamed(revision: string): PodTemplateSpec {
  *   grant r2 | no grant | no set | Keep | Leave | surge
  *   pod a r1 | pod a r1 without template          older ones first
  *   a/main#0 running | a/main#1 created | a/main#0 ended 5s ago | a/main#0 ended unseen
+ *   a/first#0 done | a/car#0 running started | a/main#0 running on 2     by the attempt of the holder it is on
+ *   checked a/main                                its creation was gone through
  *   busy create a/main | busy bear | busy remove a/main#0
  *   deleted a | deleted a in 7s
  *   a unready | a ready | a available | a available in 5s     otherwise it is not known
  *   held
- *   unhealthy a/main#0
+ *   unhealthy a/main#0 | unhealthy a/main#0 startup
  *   trouble a/main start 3s ago                   the last action on it failed
  *   trouble a/main config c1                      for want of a ConfigMap or Secret, with which state of them
  *   config a c2                                   their state now
- *   checked a/main
  *   waited a/main restart 20s since 60s ago       the next wait, and when it was last used
  */
 export function planOf(lines: string): NodePlan {
@@ -93,11 +124,11 @@ interface Facts {
   readonly busy: Map<string, NodeAction['kind']>;
   readonly memory: Map<string, ContainerMemory>;
   readonly tombstones: Map<string, number | undefined>;
-  readonly unhealthy: Map<string, string>;
+  readonly unhealthy: Map<string, 'startup' | 'liveness'>;
 }
 
 const withHolder = (name: string) => name.replace('@', '');
-const ago = (text: string | undefined): number => NOW - 1000 * Number.parseFloat(text ?? '0');
+const ago = (text: string | undefined): number => NOW - 1000 * (Number.parseFloat(text ?? '0') || 0);
 
 function readFacts(lines: string): Facts {
   const facts: Facts = {
@@ -136,9 +167,9 @@ function readFact(
     facts.busy.set(second === 'bear' ? 'set' : withHolder(third), second as NodeAction['kind']);
   else if (first === 'deleted')
     facts.tombstones.set(second, more[0] ? Number.parseInt(more[0], 10) : undefined);
-  else if (first === 'unhealthy') facts.unhealthy.set(second, 'its liveness probe failed');
-  else if (first === 'trouble') remember(facts, second, { trouble: troubleLine(third, more[0]) });
+  else if (first === 'unhealthy') facts.unhealthy.set(second, third === 'startup' ? 'startup' : 'liveness');
   else if (first === 'checked') remember(facts, second, { checked: true });
+  else if (first === 'trouble') remember(facts, second, { trouble: troubleLine(third, more[0]) });
   else if (first === 'config')
     facts.pods.splice(
       0,
@@ -149,7 +180,7 @@ function readFact(
     remember(facts, second, {
       [third]: { waitMs: 1000 * Number.parseInt(more[0] ?? '', 10), updatedAt: ago(more[2]) },
     });
-  else facts.containers.push(containerLine(first, second, third));
+  else facts.containers.push(containerLine(first, second, [third, ...more].join(' ')));
 }
 
 const HEALTHS = ['unready', 'ready', 'available'];
@@ -173,17 +204,22 @@ const podLine = (index: number, uid: string, revision: string, hasTemplate: bool
   ...(hasTemplate ? { template: templateNamed(revision) } : {}),
 });
 
-function containerLine(id: string, state: string, value: string): SeenContainer {
+function containerLine(id: string, word: string, rest: string): SeenContainer {
   const [, podUid = '', name = '', attempt] = /^(\w+)\/([\w@]+)#(\d+)$/.exec(id) ?? [];
+  const hasEnded = word === 'ended' || word === 'done';
+  const holder = /on (\d+)/.exec(rest)?.[1];
+  // A container of a pod with its own network says which holder it is on; the first one by default.
+  const holderAttempt = name === '@' ? undefined : Number(holder ?? 0);
   return {
     id,
     podUid,
     name: withHolder(name),
     attempt: Number(attempt),
-    state: (state === 'ended' ? 'exited' : state) as SeenState,
-    ...(state === 'ended' && value !== 'unseen' ? { endedAt: ago(value) } : {}),
-    // A container of a pod with its own network says which holder it is on; the first one by default.
-    ...(name === '@' || state === 'ended' ? {} : { holderAttempt: 0 }),
+    state: (hasEnded ? 'exited' : word) as SeenState,
+    ...(hasEnded ? { exitCode: word === 'done' ? 0 : 1 } : {}),
+    ...(hasEnded && !rest.startsWith('unseen') ? { endedAt: ago(rest) } : {}),
+    ...(rest.includes('started') ? { started: true } : {}),
+    ...(holderAttempt === undefined ? {} : { holderAttempt }),
   };
 }
 
@@ -219,10 +255,11 @@ function stepLine(action: NodeAction): string {
         restart && `restart ${restart.waitMs / 1000}s`,
         pull && `pull ${pull.waitMs / 1000}s`,
       ].filter(Boolean);
-      return `${action.only ?? 'create'} ${keyOf(action)}#${action.attempt}${wait.length > 0 ? `, next wait ${wait.join()}` : ''}`;
+      const what = action.only ?? (action.imageIsFresh ? 'create checked' : 'create');
+      return `${what} ${keyOf(action)}#${action.attempt}${wait.length > 0 ? `, next wait ${wait.join()}` : ''}`;
     }
     case 'stop':
-      return `stop ${action.id} in ${action.graceSeconds}s`;
+      return `stop ${action.id} in ${action.graceSeconds}s${action.after ? ` after ${action.after.join(', ')}` : ''}`;
     default:
       return `${action.kind} ${action.id}`;
   }

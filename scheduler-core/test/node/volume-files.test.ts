@@ -160,6 +160,14 @@ describe('an emptyDir in memory', () => {
   ])('%s', (_sentence, made, wanted) => {
     expect(made).toBe(wanted);
   });
+  test('init containers count, which run alone', () => {
+    const of = (name: string, memory?: string) => ({ name, resources: { limits: memory ? { memory } : {} } });
+    const inMemory = { name: 'v', emptyDir: { medium: 'Memory' } };
+    const containers = [of('main', '1Gi')];
+    const most = (memory?: string) =>
+      memoryVolumeBytes(inMemory, { initContainers: [of('init', memory)], containers }, 8 * GIB);
+    expect([most('2Gi'), most('1Gi'), most()]).toEqual([2 * GIB, GIB, 8 * GIB]);
+  });
 });
 
 test('a pod names what its environments and its mounted volumes take from, each once', () => {

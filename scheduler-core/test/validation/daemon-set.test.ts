@@ -242,8 +242,8 @@ describe('rules 72 and 73: the template', () => {
     [
       'runs as nobody below root',
       [['pod.securityContext', { runAsUser: -1, runAsGroup: -2 }]],
-      'pod.securityContext.runAsUser: Invalid value: -1: must be greater than or equal to 0',
-      'pod.securityContext.runAsGroup: Invalid value: -2: must be greater than or equal to 0',
+      'pod.securityContext.runAsUser: Invalid value: -1: must be between 0 and 2147483647, inclusive',
+      'pod.securityContext.runAsGroup: Invalid value: -2: must be between 0 and 2147483647, inclusive',
     ],
   ]);
 });

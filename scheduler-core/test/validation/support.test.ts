@@ -25,22 +25,20 @@ const POD: { readonly [field: string]: Treatment } = {
   affinity: 'done',
   automountServiceAccountToken: warned(true),
   containers: 'done',
-  dnsConfig: refused({ nameservers: ['1.1.1.1'] }),
-  // None is refused below; the others are the node's own resolver.
-  dnsPolicy: 'harmless',
+  dnsConfig: 'done',
+  dnsPolicy: 'done',
   // There are no services.
   enableServiceLinks: 'harmless',
   ephemeralContainers: forbidden([{ name: 'a' }]),
-  hostAliases: refused([{ ip: '1.1.1.1' }]),
+  hostAliases: 'done',
   hostIPC: 'done',
   hostNetwork: 'done',
   hostPID: 'done',
   hostUsers: warned(false),
-  hostname: refused('a'),
+  hostname: 'done',
   hostnameOverride: refused('a'),
   imagePullSecrets: refused([{ name: 'a' }]),
-  // Rule 82 has nothing to be about yet.
-  initContainers: refused([{ name: 'a' }]),
+  initContainers: 'done',
   nodeName: 'done',
   nodeSelector: 'done',
   os: 'done',
@@ -59,9 +57,9 @@ const POD: { readonly [field: string]: Treatment } = {
   securityContext: 'done',
   serviceAccount: warned('a'),
   serviceAccountName: warned('a'),
-  setHostnameAsFQDN: refused(true),
-  shareProcessNamespace: refused(true),
-  subdomain: refused('a'),
+  setHostnameAsFQDN: 'done',
+  shareProcessNamespace: 'done',
+  subdomain: 'done',
   terminationGracePeriodSeconds: 'done',
   tolerations: 'done',
   topologySpreadConstraints: warned([{ maxSkew: 1, topologyKey: 'a', whenUnsatisfiable: 'DoNotSchedule' }]),
@@ -70,20 +68,22 @@ const POD: { readonly [field: string]: Treatment } = {
 };
 
 const POD_SECURITY: { readonly [field: string]: Treatment } = {
-  appArmorProfile: refused({ type: 'RuntimeDefault' }),
+  appArmorProfile: 'done',
   fsGroup: 'done',
   // Only volumes that are the pod's own are changed, and those are new.
   fsGroupChangePolicy: 'harmless',
-  // These two say how to do what is refused anyway.
+  // Merge is what is done; Strict is refused below.
   supplementalGroupsPolicy: 'harmless',
+  // Volumes are labelled by nobody.
   seLinuxChangePolicy: 'harmless',
   runAsGroup: 'done',
   runAsNonRoot: 'done',
   runAsUser: 'done',
-  seLinuxOptions: refused({ level: 'a' }),
-  seccompProfile: refused({ type: 'RuntimeDefault' }),
-  supplementalGroups: refused([1]),
-  sysctls: refused([{ name: 'a', value: 'b' }]),
+  seLinuxOptions: 'done',
+  seccompProfile: 'done',
+  supplementalGroups: 'done',
+  // Those that are not safe are refused below.
+  sysctls: 'done',
   windowsOptions: refused({ hostProcess: true }),
 };
 
@@ -94,21 +94,21 @@ const CONTAINER: { readonly [field: string]: Treatment } = {
   envFrom: 'done',
   image: 'done',
   imagePullPolicy: 'done',
-  lifecycle: refused({ preStop: { exec: { command: ['a'] } } }),
+  lifecycle: 'done',
   livenessProbe: 'done',
   name: 'done',
   ports: 'done',
   readinessProbe: 'done',
   resizePolicy: warned([{ resourceName: 'cpu', restartPolicy: 'NotRequired' }]),
   resources: 'done',
-  restartPolicy: refused('Always'),
+  restartPolicy: 'done',
   restartPolicyRules: refused([{ action: 'Restart' }]),
   securityContext: 'done',
   startupProbe: 'done',
   stdin: 'done',
   stdinOnce: 'done',
-  terminationMessagePath: warned('/dev/other'),
-  terminationMessagePolicy: warned('FallbackToLogsOnError'),
+  terminationMessagePath: 'done',
+  terminationMessagePolicy: 'done',
   tty: 'done',
   volumeDevices: refused([{ name: 'a', devicePath: '/dev/a' }]),
   volumeMounts: 'done',
@@ -117,29 +117,29 @@ const CONTAINER: { readonly [field: string]: Treatment } = {
 
 const SECURITY: { readonly [field: string]: Treatment } = {
   allowPrivilegeEscalation: 'done',
-  appArmorProfile: refused({ type: 'RuntimeDefault' }),
+  appArmorProfile: 'done',
   capabilities: 'done',
   privileged: 'done',
-  procMount: refused('Unmasked'),
+  procMount: 'done',
   readOnlyRootFilesystem: 'done',
   runAsGroup: 'done',
   runAsNonRoot: 'done',
   runAsUser: 'done',
-  seLinuxOptions: refused({ level: 'a' }),
-  seccompProfile: refused({ type: 'RuntimeDefault' }),
+  seLinuxOptions: 'done',
+  seccompProfile: 'done',
   windowsOptions: refused({ hostProcess: true }),
 };
 
 const PROBE: { readonly [field: string]: Treatment } = {
   exec: 'done',
   failureThreshold: 'done',
-  grpc: refused({ port: 1 }),
+  grpc: 'done',
   httpGet: 'done',
   initialDelaySeconds: 'done',
   periodSeconds: 'done',
   successThreshold: 'done',
   tcpSocket: 'done',
-  terminationGracePeriodSeconds: refused(1),
+  terminationGracePeriodSeconds: 'done',
   timeoutSeconds: 'done',
 };
 
@@ -225,7 +225,19 @@ describe('volumes', () => {
 
 describe('single values', () => {
   test.each<[Edit, string]>([
-    [['pod.dnsPolicy', 'None'], 'spec.template.spec.dnsPolicy'],
+    [
+      ['pod.securityContext', { supplementalGroupsPolicy: 'Strict' }],
+      'spec.template.spec.securityContext.supplementalGroupsPolicy',
+    ],
+    [
+      ['pod.securityContext', { sysctls: [{ name: 'kernel.msgmax', value: '1' }] }],
+      'spec.template.spec.securityContext.sysctls[0].name',
+    ],
+    [['main.lifecycle', { stopSignal: 'SIGUSR1' }], 'spec.template.spec.containers[0].lifecycle.stopSignal'],
+    [
+      ['pod.initContainers', [{ name: 'i', volumeDevices: [{ name: 'a', devicePath: '/dev/a' }] }]],
+      'spec.template.spec.initContainers[0].volumeDevices',
+    ],
     [['pod.affinity', { podAffinity: {} }], 'spec.template.spec.affinity.podAffinity'],
     [['pod.affinity', { podAntiAffinity: {} }], 'spec.template.spec.affinity.podAntiAffinity'],
     [
@@ -302,6 +314,7 @@ describe('single values', () => {
     ['pod.os', { name: 'linux' }],
     ['pod.hostname', ''],
     ['pod.securityContext', { sysctls: [], seLinuxOptions: {} }],
+    ['pod.securityContext', { sysctls: [{ name: 'net/ipv4/tcp_syncookies', value: '1' }] }],
     ['spec.updateStrategy', { rollingUpdate: { maxSurge: '0%' } }],
     ['main.resources', { limits: { cpu: '1', memory: '1Gi' } }],
   ])('%s: %j asks for nothing', (...edit) => {

@@ -54,6 +54,7 @@ export interface SyncRequest {
     | { readonly $case: "heartbeat"; readonly value: Heartbeat }
     | { readonly $case: "bodiesWanted"; readonly value: BodiesWanted }
     | { readonly $case: "desiredRefused"; readonly value: DesiredRefused }
+    | { readonly $case: "usage"; readonly value: Usage }
     | undefined;
 }
 
@@ -64,6 +65,7 @@ export interface SyncResponse {
     | { readonly $case: "bodies"; readonly value: Bodies }
     | { readonly $case: "openTunnel"; readonly value: OpenTunnel }
     | { readonly $case: "removed"; readonly value: NodeRemoved }
+    | { readonly $case: "usageWanted"; readonly value: UsageWanted }
     | undefined;
 }
 
@@ -330,6 +332,35 @@ export interface AgentEvent {
 /** The node was taken out of the fleet by an operator: stop its pods and do not come back. */
 export interface NodeRemoved {
   readonly message: string;
+}
+
+/**
+ * Somebody looks at what the node uses. The agent answers within seconds, goes on telling for so long, and then is silent
+ * about it again: measuring costs nothing while nobody looks.
+ */
+export interface UsageWanted {
+  readonly forMs: number;
+}
+
+/** What the node and its pods use. No part of the report: it differs each time. */
+export interface Usage {
+  /** The span that cpu is the mean of, until now. */
+  readonly windowMs: number;
+  readonly cpuNanoCores: number;
+  /** The working set. */
+  readonly memoryBytes: number;
+  readonly pods: readonly PodUsage[];
+}
+
+export interface PodUsage {
+  readonly podUid: string;
+  readonly containers: readonly ContainerUsage[];
+}
+
+export interface ContainerUsage {
+  readonly name: string;
+  readonly cpuNanoCores: number;
+  readonly memoryBytes: number;
 }
 
 export interface OpenTunnel {
@@ -623,6 +654,9 @@ export const SyncRequest: MessageFns<SyncRequest> = {
       case "desiredRefused":
         DesiredRefused.encode(message.message.value, writer.uint32(42).fork()).join();
         break;
+      case "usage":
+        Usage.encode(message.message.value, writer.uint32(50).fork()).join();
+        break;
     }
     return writer;
   },
@@ -680,6 +714,14 @@ export const SyncRequest: MessageFns<SyncRequest> = {
             message.message = { $case: "desiredRefused", value: DesiredRefused.decode(reader, reader.uint32()) };
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.message = { $case: "usage", value: Usage.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -728,6 +770,12 @@ export const SyncRequest: MessageFns<SyncRequest> = {
         }
         break;
       }
+      case "usage": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "usage", value: Usage.fromPartial(object.message.value) };
+        }
+        break;
+      }
     }
     return message;
   },
@@ -754,6 +802,9 @@ export const SyncResponse: MessageFns<SyncResponse> = {
         break;
       case "removed":
         NodeRemoved.encode(message.message.value, writer.uint32(42).fork()).join();
+        break;
+      case "usageWanted":
+        UsageWanted.encode(message.message.value, writer.uint32(66).fork()).join();
         break;
     }
     return writer;
@@ -812,6 +863,14 @@ export const SyncResponse: MessageFns<SyncResponse> = {
             message.message = { $case: "removed", value: NodeRemoved.decode(reader, reader.uint32()) };
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.message = { $case: "usageWanted", value: UsageWanted.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -857,6 +916,12 @@ export const SyncResponse: MessageFns<SyncResponse> = {
       case "removed": {
         if (object.message?.value !== undefined && object.message?.value !== null) {
           message.message = { $case: "removed", value: NodeRemoved.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "usageWanted": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "usageWanted", value: UsageWanted.fromPartial(object.message.value) };
         }
         break;
       }
@@ -3253,6 +3318,298 @@ export const NodeRemoved: MessageFns<NodeRemoved> = {
   fromPartial<I extends Exact<DeepPartial<NodeRemoved>, I>>(object: I): NodeRemoved {
     const message = createBaseNodeRemoved() as any;
     message.message = object.message ?? "";
+    return message;
+  },
+};
+
+function createBaseUsageWanted(): UsageWanted {
+  return { forMs: 0 };
+}
+
+export const UsageWanted: MessageFns<UsageWanted> = {
+  encode(message: UsageWanted, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.forMs !== 0) {
+      writer.uint32(8).uint32(message.forMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UsageWanted {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUsageWanted() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.forMs = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<UsageWanted>, I>>(base?: I): UsageWanted {
+    return UsageWanted.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<UsageWanted>, I>>(object: I): UsageWanted {
+    const message = createBaseUsageWanted() as any;
+    message.forMs = object.forMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseUsage(): Usage {
+  return { windowMs: 0, cpuNanoCores: 0, memoryBytes: 0, pods: [] };
+}
+
+export const Usage: MessageFns<Usage> = {
+  encode(message: Usage, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.windowMs !== 0) {
+      writer.uint32(8).uint32(message.windowMs);
+    }
+    if (message.cpuNanoCores !== 0) {
+      writer.uint32(16).uint64(message.cpuNanoCores);
+    }
+    if (message.memoryBytes !== 0) {
+      writer.uint32(24).uint64(message.memoryBytes);
+    }
+    for (const v of message.pods) {
+      PodUsage.encode(v!, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Usage {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUsage() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.windowMs = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.cpuNanoCores = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.memoryBytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.pods.push(PodUsage.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Usage>, I>>(base?: I): Usage {
+    return Usage.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Usage>, I>>(object: I): Usage {
+    const message = createBaseUsage() as any;
+    message.windowMs = object.windowMs ?? 0;
+    message.cpuNanoCores = object.cpuNanoCores ?? 0;
+    message.memoryBytes = object.memoryBytes ?? 0;
+    message.pods = object.pods?.map((e) => PodUsage.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBasePodUsage(): PodUsage {
+  return { podUid: "", containers: [] };
+}
+
+export const PodUsage: MessageFns<PodUsage> = {
+  encode(message: PodUsage, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.podUid !== "") {
+      writer.uint32(10).string(message.podUid);
+    }
+    for (const v of message.containers) {
+      ContainerUsage.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PodUsage {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePodUsage() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.podUid = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.containers.push(ContainerUsage.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PodUsage>, I>>(base?: I): PodUsage {
+    return PodUsage.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PodUsage>, I>>(object: I): PodUsage {
+    const message = createBasePodUsage() as any;
+    message.podUid = object.podUid ?? "";
+    message.containers = object.containers?.map((e) => ContainerUsage.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseContainerUsage(): ContainerUsage {
+  return { name: "", cpuNanoCores: 0, memoryBytes: 0 };
+}
+
+export const ContainerUsage: MessageFns<ContainerUsage> = {
+  encode(message: ContainerUsage, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.cpuNanoCores !== 0) {
+      writer.uint32(16).uint64(message.cpuNanoCores);
+    }
+    if (message.memoryBytes !== 0) {
+      writer.uint32(24).uint64(message.memoryBytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ContainerUsage {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseContainerUsage() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.cpuNanoCores = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.memoryBytes = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ContainerUsage>, I>>(base?: I): ContainerUsage {
+    return ContainerUsage.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ContainerUsage>, I>>(object: I): ContainerUsage {
+    const message = createBaseContainerUsage() as any;
+    message.name = object.name ?? "";
+    message.cpuNanoCores = object.cpuNanoCores ?? 0;
+    message.memoryBytes = object.memoryBytes ?? 0;
     return message;
   },
 };

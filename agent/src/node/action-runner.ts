@@ -1,0 +1,78 @@
+// Runs the actions that a plan asks for, one at a time for each thing they touch. Whatever comes of one, the loop looks
+// again.
+import { actionKey, type NodeAction } from '@fleetset/scheduler-core/node/node-action';
+import type { Logger } from 'pino';
+import { pause } from '../pause.ts';
+import type { ActionOutcomes } from './action-outcomes.ts';
+
+export interface RunnerParts {
+  readonly execute: (action: NodeAction) => Promise<void>;
+  readonly outcomes: ActionOutcomes;
+  readonly logger: Logger;
+  /** An action has ended, and its back-off of its own with it. */
+  readonly onEnded: () => void;
+  readonly signal: AbortSignal;
+}
+
+export interface ActionRunner {
+  /** By their keys; kept up to date. */
+  readonly busy: ReadonlyMap<string, NodeAction['kind']>;
+  /** Not begun when what it touches is busy. */
+  readonly launch: (action: NodeAction) => boolean;
+  /** What is under way is ended; nothing more begins. */
+  readonly close: () => void;
+  readonly underWay: () => readonly Promise<void>[];
+}
+
+/** A failure that is not a container's own (engine away, disk full) is not tried again at once. */
+export const HOLD_AFTER_FAILURE_MS = 3000;
+
+export function createActionRunner({
+  execute,
+  outcomes,
+  logger,
+  onEnded,
+  signal,
+}: RunnerParts): ActionRunner {
+  const busy = new Map<string, NodeAction['kind']>();
+  const running = new Set<Promise<void>>();
+  let closed = false;
+
+  /** Answers how long the key stays busy after a failure that has no back-off of its own. */
+  const settle = (action: NodeAction, error: unknown): number => {
+    if (outcomes.failed(action, error)) return 0;
+    if (!signal.aborted) logger.warn({ err: error, action: action.kind }, `${action.kind} failed`);
+    return HOLD_AFTER_FAILURE_MS;
+  };
+
+  return {
+    busy,
+    launch: (action) => {
+      const key = actionKey(action);
+      if (busy.has(key) || signal.aborted || closed) return false;
+      busy.set(key, action.kind);
+      outcomes.begun(action);
+      logger.debug({ action }, `${action.kind}: ${action.reason}`);
+      const done = execute(action)
+        .then(
+          () => {
+            outcomes.succeeded(action);
+            return 0;
+          },
+          (error: unknown) => settle(action, error),
+        )
+        .then(async (holdMs) => {
+          if (holdMs > 0) await pause(holdMs, signal);
+          busy.delete(key);
+          running.delete(done);
+          onEnded();
+        });
+      running.add(done);
+      return true;
+    },
+    close: () => {
+      closed = true;
+    },
+    underWay: () => [...running],
+  };
+}

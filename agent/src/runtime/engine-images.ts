@@ -1,0 +1,68 @@
+// The images of a Docker engine.
+import { Readable } from 'node:stream';
+import type Docker from 'dockerode';
+import { type EngineImage, RuntimeError } from './container-runtime.ts';
+import { asRuntimeError, call, SLOW_CALL_TIMEOUT_MS } from './engine-call.ts';
+import { followProgress } from './engine-stream.ts';
+import { HOLDER_IMAGE, holderArchive, holderProgram } from './holder-image.ts';
+
+export async function inspectImage(
+  docker: Docker,
+  image: string,
+): Promise<Docker.ImageInspectInfo | undefined> {
+  try {
+    return await call('inspect image', () => docker.getImage(image).inspect());
+  } catch (error) {
+    if (error instanceof RuntimeError && (error.kind === 'image-missing' || error.kind === 'not-found'))
+      return undefined;
+    throw error;
+  }
+}
+
+export async function listImages(docker: Docker): Promise<EngineImage[]> {
+  const [images, containers] = await Promise.all([
+    call('list images', (abortSignal) => docker.listImages({ abortSignal }), SLOW_CALL_TIMEOUT_MS),
+    call('list containers', (abortSignal) => docker.listContainers({ all: true, abortSignal })),
+  ]);
+  const used = new Set(containers.map(({ ImageID }) => ImageID));
+  return images.map(({ Id, RepoTags, Size }) => ({
+    id: Id,
+    tags: (RepoTags ?? []).filter((tag) => tag !== '<none>:<none>'),
+    sizeBytes: Size,
+    inUse: used.has(Id),
+  }));
+}
+
+/** A reference without tag and digest means latest; Docker would pull every tag there is. */
+const withTag = (image: string): string =>
+  image.includes('@') || /:[^/]+$/.test(image) ? image : `${image}:latest`;
+
+export async function pullImage(
+  docker: Docker,
+  image: string,
+  signal: AbortSignal,
+  onProgress?: () => void,
+): Promise<void> {
+  try {
+    await followProgress(await docker.pull(withTag(image), { abortSignal: signal }), onProgress);
+  } catch (error) {
+    const failure = asRuntimeError('pull image', signal.aborted ? signal.reason : error);
+    if (failure.kind === 'unreachable') throw failure;
+    throw new RuntimeError('pull-failed', failure.message, error);
+  }
+}
+
+export async function importHolder(docker: Docker): Promise<void> {
+  const { Architecture } = (await call('info', () => docker.info())) as { Architecture: string };
+  const program = holderProgram(Architecture);
+  if (!program)
+    throw new RuntimeError(
+      'invalid',
+      `no holder for architecture ${Architecture}: only hostNetwork pods run here`,
+    );
+  const [repo, tag] = HOLDER_IMAGE.split(':');
+  const archive = Readable.from([holderArchive(program)]);
+  await call('import the holder', async (abortSignal) =>
+    followProgress(await docker.importImage(archive, { repo, tag, abortSignal })),
+  );
+}

@@ -18,12 +18,10 @@ import type { SettingsInput } from '../runtime/settings-input.ts';
 import type { PodBook } from '../state/pod-book.ts';
 import { ActionFailed } from './action-failed.ts';
 import { about, type ExecuteParts, isListed, trouble } from './action-parts.ts';
+import { ensureImage } from './ensure-image.ts';
 import { givenToContainer } from './given-to-container.ts';
 import { ensureVolumes, prepareContainer, volumePod } from './prepare-container.ts';
 import { startContainer, stopContainer } from './start-and-stop.ts';
-
-/** However long a pull takes, it goes on while the engine tells of progress. */
-const PULL_IDLE_LIMIT_MS = 30 * 60_000;
 
 export async function executeAction(parts: ExecuteParts, action: NodeAction): Promise<void> {
   switch (action.kind) {
@@ -125,7 +123,7 @@ async function create(parts: ExecuteParts, action: CreateAction): Promise<void> 
   if (!container || (needsHolder(template) && !holder && !check)) return;
   const pod = volumePod(parts, record, template, parts.podIp(record.uid));
   await ensureVolumes(parts, pod);
-  await ensureImage(parts, record, container, action.imageIsFresh === true);
+  await ensureImage(parts, record, container, pod.config, action.imageIsFresh === true);
   await requireNonRoot(parts, record, template, container);
   const prepared = await prepareContainer(parts, pod, container, check);
   if (check) return;
@@ -165,59 +163,6 @@ const isThere = (parts: ExecuteParts, { pod, name, attempt }: ContainerIdentity)
     parts,
     ({ identity }) => identity.pod.uid === pod.uid && identity.name === name && identity.attempt === attempt,
   );
-
-/** `isFresh`: it was pulled a moment ago, for this very start. */
-async function ensureImage(
-  parts: ExecuteParts,
-  record: PodRecord,
-  container: Container,
-  isFresh: boolean,
-): Promise<void> {
-  const { image = '', imagePullPolicy } = container;
-  const whose = about(parts, record, container.name);
-  if ((imagePullPolicy !== 'Always' || isFresh) && (await parts.runtime.hasImage(image))) return;
-  if (imagePullPolicy === 'Never')
-    throw new ActionFailed(
-      trouble(
-        parts,
-        'image',
-        'ErrImageNeverPull',
-        `Container image ${JSON.stringify(image)} is not present with pull policy of Never`,
-      ),
-    );
-  parts.events.add({
-    type: 'Normal',
-    reason: 'Pulling',
-    message: `Pulling image ${JSON.stringify(image)}`,
-    ...whose,
-  });
-  try {
-    await pullWhileItMoves(parts, image);
-  } catch (error) {
-    if (isRuntimeError(error, 'unreachable')) throw error;
-    const why = `Failed to pull image ${JSON.stringify(image)}: ${(error as Error).message}`;
-    parts.events.add({ type: 'Warning', reason: 'Failed', message: why, ...whose });
-    const reason = isRuntimeError(error, 'no-space') ? 'InsufficientDiskSpace' : 'ErrImagePull';
-    throw new ActionFailed(trouble(parts, 'image', reason, (error as Error).message), error);
-  }
-  parts.events.add({
-    type: 'Normal',
-    reason: 'Pulled',
-    message: `Successfully pulled image ${JSON.stringify(image)}`,
-    ...whose,
-  });
-}
-
-async function pullWhileItMoves({ runtime, signal }: ExecuteParts, image: string): Promise<void> {
-  const idle = new AbortController();
-  const giveUp = () => idle.abort(new Error(`no progress in ${PULL_IDLE_LIMIT_MS / 60_000} minutes`));
-  const timer = setTimeout(giveUp, PULL_IDLE_LIMIT_MS).unref();
-  try {
-    await runtime.pull(image, AbortSignal.any([signal, idle.signal]), () => timer.refresh());
-  } finally {
-    clearTimeout(timer);
-  }
-}
 
 /** runAsNonRoot is checked against the user the container would really have. */
 async function requireNonRoot(

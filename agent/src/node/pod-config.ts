@@ -7,14 +7,22 @@ import {
   type ConfigLookup,
   type ConfigRef,
   configRefs,
+  pullSecretRefs,
 } from '@fleetset/scheduler-core/node/config-data';
 import type { PodSpec, PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
 import type { BodyFiles } from '../state/body-files.ts';
 
 export interface PodConfig {
   readonly lookup: ConfigLookup;
+  /** Of the Secrets that its images are pulled with; never of a snapshot: what opened a registry then may not now. */
+  readonly pullSecrets: readonly PullSecret[];
   /** Which objects with which content: equal texts, equal state. */
   readonly state: string;
+}
+
+export interface PullSecret {
+  readonly name: string;
+  readonly found: ReturnType<ConfigLookup>;
 }
 
 /** An object in a list of them: as in ConfigObject. */
@@ -34,18 +42,22 @@ export function podConfig(
   template: PodTemplateSpec,
   snapshot: string | undefined,
 ): PodConfig {
-  const refs = refsOf(template);
-  if (refs.length === 0) return NO_CONFIG;
-  const objects = snapshot === undefined ? (told?.configs ?? []) : objectsOf(bodies, snapshot);
-  const hashOf = (kind: ConfigKind, name: string) =>
-    objects.find((one) => one.kind === kind && one.name === name && one.namespace === namespace)?.hash;
+  const { content, pull } = refsOf(template);
+  if (content.length + pull.length === 0) return NO_CONFIG;
+  const now = told?.configs ?? [];
+  const objects = snapshot === undefined ? now : objectsOf(bodies, snapshot);
+  const hashOf = (among: readonly Named[], kind: ConfigKind, name: string) =>
+    among.find((one) => one.kind === kind && one.name === name && one.namespace === namespace)?.hash;
+  const find = (hash: string | undefined) => {
+    if (hash === '') return 'missing';
+    return (hash && (bodies.get(hash) as ConfigData | undefined)) || 'untold';
+  };
+  const state = (among: readonly Named[], what: string, refs: readonly ConfigRef[]) =>
+    refs.map(({ kind, name }) => `${what}${kind}/${name}=${stateOf(hashOf(among, kind, name), bodies)}`);
   return {
-    lookup: (kind, name) => {
-      const hash = hashOf(kind, name);
-      if (hash === '') return 'missing';
-      return (hash && (bodies.get(hash) as ConfigData | undefined)) || 'untold';
-    },
-    state: refs.map(({ kind, name }) => `${kind}/${name}=${stateOf(hashOf(kind, name), bodies)}`).join(' '),
+    lookup: (kind, name) => find(hashOf(objects, kind, name)),
+    pullSecrets: pull.map(({ kind, name }) => ({ name, found: find(hashOf(now, kind, name)) })),
+    state: [...state(objects, '', content), ...state(now, 'pull:', pull)].join(' '),
   };
 }
 
@@ -54,15 +66,21 @@ const stateOf = (hash: string | undefined, bodies: BodyFiles): string => {
   return hash && bodies.get(hash) ? hash : 'untold';
 };
 
-const NO_CONFIG: PodConfig = { lookup: () => 'untold', state: '' };
+const NO_CONFIG: PodConfig = { lookup: () => 'untold', pullSecrets: [], state: '' };
 
-const known = new WeakMap<PodSpec, readonly ConfigRef[]>();
+interface Refs {
+  readonly content: readonly ConfigRef[];
+  readonly pull: readonly ConfigRef[];
+}
 
-function refsOf({ spec }: PodTemplateSpec): readonly ConfigRef[] {
-  if (!spec) return [];
+const NO_REFS: Refs = { content: [], pull: [] };
+const known = new WeakMap<PodSpec, Refs>();
+
+function refsOf({ spec }: PodTemplateSpec): Refs {
+  if (!spec) return NO_REFS;
   const before = known.get(spec);
   if (before) return before;
-  const refs = configRefs(spec);
+  const refs = { content: configRefs(spec), pull: pullSecretRefs(spec) };
   known.set(spec, refs);
   return refs;
 }

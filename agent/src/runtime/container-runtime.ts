@@ -1,5 +1,6 @@
 // What the agent needs of a container engine. Docker is the one there is; tests have another.
 import type { PodRecord } from '@fleetset/scheduler-core/node/pod-record';
+import type { PullCredential } from './pull-credentials.ts';
 import type { CommandWanted, PreparedTerminal, StreamsWanted } from './terminal.ts';
 
 /** Whose a container is, kept in its labels: the truth about it. */
@@ -151,7 +152,12 @@ export interface ContainerRuntime {
   /** Takes a name from its image, or removes the image of this id; with its last name it is gone. Never one in use. */
   readonly removeImage: (name: string) => Promise<void>;
   /** Calls back at each sign of progress; ends with the signal's reason when that is aborted. */
-  readonly pull: (image: string, signal: AbortSignal, onProgress?: () => void) => Promise<void>;
+  readonly pull: (
+    image: string,
+    signal: AbortSignal,
+    onProgress?: () => void,
+    credential?: PullCredential,
+  ) => Promise<void>;
   /** The image's own user: '' is root. */
   readonly imageUser: (image: string) => Promise<string>;
   /** Makes the image of the holder when it is not there; answers its name. */

@@ -85,7 +85,7 @@ export function createDockerRuntime({
     },
     hasImage: async (image) => (await inspectImage(docker, image)) !== undefined,
     imageUser: async (image) => (await inspectImage(docker, image))?.Config?.User ?? '',
-    pull: (image, signal, onProgress) => pullImage(docker, image, signal, onProgress),
+    pull: (...given) => pullImage(docker, ...given),
     holderImage: async () => {
       if (!(await inspectImage(docker, HOLDER_IMAGE))) {
         importing ??= importHolder(docker).finally(() => {

@@ -5,6 +5,7 @@ import { type EngineImage, RuntimeError } from './container-runtime.ts';
 import { asRuntimeError, call, SLOW_CALL_TIMEOUT_MS } from './engine-call.ts';
 import { followProgress } from './engine-stream.ts';
 import { HOLDER_IMAGE, holderArchive, holderProgram } from './holder-image.ts';
+import type { PullCredential } from './pull-credentials.ts';
 
 export async function inspectImage(
   docker: Docker,
@@ -42,15 +43,24 @@ export async function pullImage(
   image: string,
   signal: AbortSignal,
   onProgress?: () => void,
+  credential?: PullCredential,
 ): Promise<void> {
+  const auth = credential && authOf(image, credential);
   try {
-    await followProgress(await docker.pull(withTag(image), { abortSignal: signal }), onProgress);
+    const progress = await docker.createImage(auth, { fromImage: withTag(image), abortSignal: signal });
+    await followProgress(progress, onProgress);
   } catch (error) {
     const failure = asRuntimeError('pull image', signal.aborted ? signal.reason : error);
     if (failure.kind === 'unreachable') throw failure;
     throw new RuntimeError('pull-failed', failure.message, error);
   }
 }
+
+/** In a header, and so in no log of what was asked. */
+const authOf = (image: string, { username, password, identityToken }: PullCredential) => ({
+  serveraddress: image.split('/')[0] ?? '',
+  ...(identityToken ? { identitytoken: identityToken } : { username, password }),
+});
 
 export async function importHolder(docker: Docker): Promise<void> {
   const { Architecture } = (await call('info', () => docker.info())) as { Architecture: string };

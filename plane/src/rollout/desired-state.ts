@@ -2,6 +2,7 @@
 // and Secrets that its pods name, what operators set on the node, and the pods that somebody deleted.
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import { type ConfigObject, type DesiredDaemonSet, NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
+import type { ConfigRef } from '@fleetset/scheduler-core/node/config-data';
 import { configPin, withoutPin } from '@fleetset/scheduler-core/node/config-snapshot';
 import { type PlacementRules, placementRules } from '@fleetset/scheduler-core/placement';
 import { revisionTemplate } from '@fleetset/scheduler-core/revision-history';
@@ -22,7 +23,7 @@ import type { StoredRevision } from './daemon-set-pass.ts';
 import type { GrantBook } from './grants.ts';
 import { decisionsFor } from './node-view.ts';
 import { remembered } from './remembered.ts';
-import { configKey, readConfig, refsOf } from './told-configs.ts';
+import { configKey, pullRefsOf, readConfig, refsOf } from './told-configs.ts';
 
 /** Placement rules and templates, made once from each stored object. */
 const rulesOf = new WeakMap<object, PlacementRules>();
@@ -86,55 +87,63 @@ function templateNamed(
   return revision && remembered(templateOf, revision, () => revisionTemplate(revision));
 }
 
-interface Templates {
+/** ConfigMaps and Secrets, all of one namespace. */
+interface Named {
   readonly namespace: string;
-  readonly templates: readonly PodTemplateSpec[];
+  readonly refs: readonly ConfigRef[];
 }
+
 /** What nodes run: the snapshot is told beside it. */
 const plainTemplates = new WeakMap<object, PodTemplateSpec>();
 const plain = (template: PodTemplateSpec) => remembered(plainTemplates, template, () => withoutPin(template));
 
-/** Of the revisions that the node may run and that it still runs, without those that come with a snapshot, where the DaemonSet belongs on it. */
-function templatesOf(inputs: DesiredInputs, daemonSet: StoredSet, node: Node): Templates {
+/** What is named by the revisions that the node may run and by those that it still runs, where the DaemonSet belongs on
+ *  it. What comes with a snapshot is in that. */
+function namedBySet(inputs: DesiredInputs, daemonSet: StoredSet, node: Node): Named {
   const { metadata, spec } = daemonSet;
   const { uid = '', namespace = '' } = metadata;
   const nodeName = node.metadata?.name ?? '';
   const state = inputs.fleet.state(nodeName);
   const pods = podsOfSet(state, uid, adoptedBy(inputs.store, uid));
   const hashes = new Set([inputs.grants.of(uid).get(nodeName), ...pods.map(({ revision }) => revision)]);
-  const templates = [...hashes]
+  const refs = [...hashes]
     .flatMap((hash) => templateNamed(inputs, uid, hash) ?? [])
-    .filter((template) => !snapshotOf(inputs, daemonSet, template));
-  if (!templates.some((template) => refsOf(template).length > 0)) return { namespace, templates: [] };
+    .flatMap((template) => [
+      ...(snapshotOf(inputs, daemonSet, template) ? [] : refsOf(template)),
+      ...pullRefsOf(template),
+    ]);
+  if (refs.length === 0) return { namespace, refs };
   const rules = rulesFor(spec?.template?.spec ?? NO_SPEC);
   const belongs = decisionsFor(state, node, rules, uid, state.lost).rollout !== 'Leave';
-  return { namespace, templates: belongs ? templates : [] };
+  return { namespace, refs: belongs ? refs : [] };
 }
 
 /** Of pods that a DaemonSet left behind, which go on. */
-function orphanTemplates({ store, fleet }: DesiredInputs, set: OrphanedSet, nodeName: string): Templates {
+function namedByOrphans({ store, fleet }: DesiredInputs, set: OrphanedSet, nodeName: string): Named {
   const { namespace, name, uid } = set;
   const hashes = new Set((fleet.state(nodeName).podsBySet.get(uid) ?? []).map(({ revision }) => revision));
-  const templates = [...hashes].flatMap((hash) => {
+  const refs = [...hashes].flatMap((hash) => {
     const stored = store.get('apps/controllerrevisions', `${namespace}/${name}-${hash}`)?.value;
-    return stored
-      ? [remembered(templateOf, stored, () => revisionTemplate(stored as unknown as StoredRevision))]
-      : [];
+    if (!stored) return [];
+    const template = remembered(templateOf, stored, () =>
+      revisionTemplate(stored as unknown as StoredRevision),
+    );
+    return [...refsOf(template), ...pullRefsOf(template)];
   });
-  return { namespace, templates };
+  return { namespace, refs };
 }
 
 function configsFor(inputs: DesiredInputs, sets: readonly StoredSet[], node: Node): ConfigObject[] {
   const nodeName = node.metadata?.name ?? '';
   const all = [
-    ...sets.map((set) => templatesOf(inputs, set, node)),
+    ...sets.map((set) => namedBySet(inputs, set, node)),
     ...orphanedSets(inputs.store)
       .filter(({ adopter }) => !adopter)
-      .map((set) => orphanTemplates(inputs, set, nodeName)),
+      .map((set) => namedByOrphans(inputs, set, nodeName)),
   ];
   const told = new Map<string, ConfigObject>();
-  for (const { namespace, templates } of all)
-    for (const { kind, name } of templates.flatMap((template) => refsOf(template))) {
+  for (const { namespace, refs } of all)
+    for (const { kind, name } of refs) {
       const config = readConfig(inputs, kind, namespace, name);
       told.set(configKey(config), config);
     }

@@ -1,6 +1,11 @@
 // The ConfigMaps and Secrets that a node is told of: those that the templates of its pods name, and no others.
 import type { ConfigObject } from '@fleetset/proto/gen/fleetset/v1/node';
-import { type ConfigKind, type ConfigRef, configRefs } from '@fleetset/scheduler-core/node/config-data';
+import {
+  type ConfigKind,
+  type ConfigRef,
+  configRefs,
+  pullSecretRefs,
+} from '@fleetset/scheduler-core/node/config-data';
 import type { ConfigMap, Secret } from '@fleetset/scheduler-core/schema/plain';
 import type { PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
 import type { Store } from '../store/store.ts';
@@ -18,6 +23,10 @@ export const configKey = ({ kind, namespace, name }: Omit<ConfigObject, 'hash'>)
 const refs = new WeakMap<PodTemplateSpec, readonly ConfigRef[]>();
 export const refsOf = (template: PodTemplateSpec): readonly ConfigRef[] =>
   remembered(refs, template, () => (template.spec ? configRefs(template.spec) : []));
+
+const pullRefs = new WeakMap<PodTemplateSpec, readonly ConfigRef[]>();
+export const pullRefsOf = (template: PodTemplateSpec): readonly ConfigRef[] =>
+  remembered(pullRefs, template, () => (template.spec ? pullSecretRefs(template.spec) : []));
 
 /** As it is now; without a hash when there is none. */
 export function readConfig(

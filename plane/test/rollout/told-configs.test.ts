@@ -112,6 +112,25 @@ describe('a node', () => {
     await plane.api.ok('DELETE', `${MAPS}/nobodys`);
   });
 
+  it('is told of the Secrets that images are pulled with', async () => {
+    const pulled = {
+      ...web,
+      metadata: { name: 'pulled' },
+      spec: {
+        ...web.spec,
+        template: {
+          ...web.spec.template,
+          spec: { ...web.spec.template.spec, imagePullSecrets: [{ name: 'other' }, { name: 'none' }] },
+        },
+      },
+    };
+    await plane.api.ok('POST', SETS, pulled);
+    await untilTold(inside, ['ConfigMap/app missing', 'Secret/login', 'Secret/none missing', 'Secret/other']);
+    expect(names(outside)).toEqual([]);
+    await plane.api.ok('DELETE', `${SETS}/pulled`);
+    await untilTold(inside, ['ConfigMap/app missing', 'Secret/login']);
+  });
+
   it('is not given a Secret of another node, even by its hash', async () => {
     const hash = hashOf(inside, 'login') ?? '';
     for (const member of [outside, inside])

@@ -49,6 +49,12 @@ export function configRefs(spec: PodSpec): readonly ConfigRef[] {
   return [...unique].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, ref]) => ref);
 }
 
+/** The Secrets that the pod's images are pulled with: no part of what the pod itself sees. */
+export const pullSecretRefs = ({ imagePullSecrets = [] }: PodSpec): readonly ConfigRef[] =>
+  [...new Set(imagePullSecrets.map(({ name }) => name ?? ''))]
+    .filter((name) => name !== '')
+    .map((name) => ref('Secret', name));
+
 /** Kubernetes sets up no others. */
 export function mountedVolumes(spec: PodSpec): readonly Volume[] {
   const containers = allContainers(spec);

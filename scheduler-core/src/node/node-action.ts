@@ -75,7 +75,7 @@ export interface Trouble {
   readonly reason: string;
   readonly message: string;
   readonly failedAt: number;
-  /** Of kind `config`: the state that did not do (see PlannedPod). */
+  /** The state of ConfigMaps and Secrets that did not do (see PlannedPod): with another it is tried at once. */
   readonly config?: string;
 }
 

@@ -208,7 +208,7 @@ function joinsAnEndedHolder(
 }
 
 /** A first try at once; after a failure by its back-off, images by one of their own (rule 98), and for want of a
- *  ConfigMap or Secret when those have changed. */
+ *  ConfigMap or Secret, or of one that opens a registry, when those have changed. */
 function create(
   at: OnContainer,
   attempt: number,
@@ -217,10 +217,9 @@ function create(
 ): ContainerSteps {
   const { trouble } = memory;
   if (!trouble) return only({ ...at, kind: 'create', attempt });
-  if (trouble.kind === 'config')
-    return trouble.config === pods.get(at.podUid)?.config
-      ? NOTHING
-      : only({ ...at, kind: 'create', attempt });
+  const isOther = trouble.config !== undefined && trouble.config !== pods.get(at.podUid)?.config;
+  if (isOther) return only({ ...at, kind: 'create', attempt });
+  if (trouble.kind === 'config') return NOTHING;
   const [limits, field] =
     trouble.kind === 'image' ? ([IMAGE_PULL, 'pull'] as const) : ([CONTAINER_RESTART, 'restart'] as const);
   const waited = memory[field] ?? { waitMs: limits.initialMs, updatedAt: trouble.failedAt };

@@ -23,7 +23,6 @@ const POD_REFUSED: readonly (keyof PodSpec)[] = [
   'resourceClaims',
   'resources',
   'hostnameOverride',
-  'imagePullSecrets',
   'workloadRef',
 ];
 const POD_WARNED: { readonly [field in keyof PodSpec]?: string } = {

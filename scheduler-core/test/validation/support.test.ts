@@ -37,7 +37,7 @@ const POD: { readonly [field: string]: Treatment } = {
   hostUsers: warned(false),
   hostname: 'done',
   hostnameOverride: refused('a'),
-  imagePullSecrets: refused([{ name: 'a' }]),
+  imagePullSecrets: 'done',
   initContainers: 'done',
   nodeName: 'done',
   nodeSelector: 'done',

@@ -1,0 +1,112 @@
+// Sees to it that a container's image is on the node, by its pull policy and with its pod's pull secrets (rule 98).
+import type { PodRecord } from '@fleetset/scheduler-core/node/pod-record';
+import type { Container } from '@fleetset/scheduler-core/schema/container';
+import { isRuntimeError } from '../runtime/container-runtime.ts';
+import { dockerConfig, type PullCredential, pullCredentials } from '../runtime/pull-credentials.ts';
+import { ActionFailed } from './action-failed.ts';
+import { about, type ExecuteParts, trouble } from './action-parts.ts';
+import type { PodConfig } from './pod-config.ts';
+
+/** However long a pull takes, it goes on while the engine tells of progress. */
+const PULL_IDLE_LIMIT_MS = 30 * 60_000;
+
+/** `isFresh`: it was pulled a moment ago, for this very start. */
+export async function ensureImage(
+  parts: ExecuteParts,
+  record: PodRecord,
+  container: Container,
+  config: PodConfig,
+  isFresh: boolean,
+): Promise<void> {
+  const { image = '', imagePullPolicy } = container;
+  const whose = about(parts, record, container.name);
+  if ((imagePullPolicy !== 'Always' || isFresh) && (await parts.runtime.hasImage(image))) return;
+  if (imagePullPolicy === 'Never')
+    throw new ActionFailed(
+      trouble(
+        parts,
+        'image',
+        'ErrImageNeverPull',
+        `Container image ${JSON.stringify(image)} is not present with pull policy of Never`,
+      ),
+    );
+  parts.events.add({
+    type: 'Normal',
+    reason: 'Pulling',
+    message: `Pulling image ${JSON.stringify(image)}`,
+    ...whose,
+  });
+  try {
+    await pullByAny(parts, image, credentialsFor(parts, record, image, config));
+  } catch (error) {
+    if (isRuntimeError(error, 'unreachable')) throw error;
+    const why = `Failed to pull image ${JSON.stringify(image)}: ${(error as Error).message}`;
+    parts.events.add({ type: 'Warning', reason: 'Failed', message: why, ...whose });
+    const reason = isRuntimeError(error, 'no-space') ? 'InsufficientDiskSpace' : 'ErrImagePull';
+    const failed = trouble(parts, 'image', reason, (error as Error).message);
+    // Another login may do.
+    const state = config.pullSecrets.length > 0 ? { config: config.state } : {};
+    throw new ActionFailed({ ...failed, ...state }, error);
+  }
+  parts.events.add({
+    type: 'Normal',
+    reason: 'Pulled',
+    message: `Successfully pulled image ${JSON.stringify(image)}`,
+    ...whose,
+  });
+}
+
+/** Of the pod's pull secrets; one that is not there is told, and the pull is tried without it. */
+function credentialsFor(
+  { events }: ExecuteParts,
+  { uid }: PodRecord,
+  image: string,
+  { pullSecrets }: PodConfig,
+): readonly PullCredential[] {
+  const configs = pullSecrets.map(({ name, found }) => ({
+    name,
+    config: typeof found === 'object' ? dockerConfig(found) : undefined,
+  }));
+  const missing = configs.filter(({ config }) => !config).map(({ name }) => name);
+  if (missing.length > 0)
+    events.add({
+      type: 'Warning',
+      reason: 'FailedToRetrieveImagePullSecret',
+      message: `Unable to retrieve some image pull secrets (${missing.join(', ')}); attempting to pull the image may not succeed.`,
+      podUid: uid,
+    });
+  return pullCredentials(
+    image,
+    configs.flatMap(({ config }) => (config ? [config] : [])),
+  );
+}
+
+/** Each that fits is tried until one does; without any the registry is asked as anybody. */
+async function pullByAny(
+  parts: ExecuteParts,
+  image: string,
+  credentials: readonly PullCredential[],
+): Promise<void> {
+  const [first, ...others] = credentials;
+  try {
+    await pullWhileItMoves(parts, image, first);
+  } catch (error) {
+    if (others.length === 0 || !isRuntimeError(error, 'pull-failed') || parts.signal.aborted) throw error;
+    await pullByAny(parts, image, others);
+  }
+}
+
+async function pullWhileItMoves(
+  { runtime, signal }: ExecuteParts,
+  image: string,
+  credential: PullCredential | undefined,
+): Promise<void> {
+  const idle = new AbortController();
+  const giveUp = () => idle.abort(new Error(`no progress in ${PULL_IDLE_LIMIT_MS / 60_000} minutes`));
+  const timer = setTimeout(giveUp, PULL_IDLE_LIMIT_MS).unref();
+  try {
+    await runtime.pull(image, AbortSignal.any([signal, idle.signal]), () => timer.refresh(), credential);
+  } finally {
+    clearTimeout(timer);
+  }
+}

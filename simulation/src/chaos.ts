@@ -157,7 +157,7 @@ const OPERATORS: { readonly [name: string]: Act } = {
     );
   },
   join: ({ world, dice }) => {
-    if (world.machines.size < 12 || world.machines.size > 100)
+    if (world.machines.size < 6 || world.machines.size > 100)
       world.addMachine(`node-${String(world.machines.size).padStart(3, '0')}`, {
         zone: dice.pick(['a', 'b']),
       });

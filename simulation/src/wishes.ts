@@ -60,7 +60,7 @@ export const someSet = (dice: Dice, name: string, nodes: number): SetWish => ({
 
 export const somePolicy = (dice: Dice): RolloutPolicySpec => ({
   selector: {},
-  progressDeadlineSeconds: dice.pick([20, 60, 120]),
+  progressDeadlineSeconds: dice.pick([15, 30, 90]),
   failureThreshold: dice.pick([1, 2, '25%', '50%']),
   soakSeconds: dice.pick([0, 0, 5, 20]),
   onFailure: dice.pick(['Rollback', 'Rollback', 'Rollback', 'Pause', 'Continue']),

@@ -215,7 +215,7 @@ vi.mock('@fleetset/plane/rollout/desired-state', async (original) => {
   };
 });
 
-const MOST_SEEDS = 60;
+const MOST_SEEDS = 300;
 
 /** The laws that seeds break, until one breaks this one. */
 async function firstBroken(law: string): Promise<string | undefined> {

@@ -14,6 +14,7 @@ import {
   type SetWish,
   setStrategy,
   setTemplate,
+  shownStrategy,
   type TemplateWish,
   taintNode,
 } from './operator.ts';
@@ -97,17 +98,10 @@ const OPERATORS: { readonly [name: string]: Act } = {
   'change strategy': (fleet) => {
     const wish = someSetOf(fleet);
     if (!wish) return;
-    const { strategy, maxUnavailable, minReadySeconds } = someSet(
-      fleet.dice,
-      wish.name,
-      fleet.world.machines.size,
-    );
-    const next = { ...wish, strategy, maxUnavailable, minReadySeconds };
+    const { name, template } = wish;
+    const next = { ...someSet(fleet.dice, name, fleet.world.machines.size), template };
     fleet.sets.set(wish.name, next);
-    fleet.world.use(
-      `strategy of ${wish.name}: ${strategy} ${maxUnavailable} ${minReadySeconds}s`,
-      (objects) => setStrategy(objects, next),
-    );
+    fleet.world.use(`strategy of ${name}: ${shownStrategy(next)}`, (objects) => setStrategy(objects, next));
   },
   'put policy': (fleet) => {
     const spec = somePolicy(fleet.dice);
@@ -296,9 +290,8 @@ export const KINDS: readonly string[] = [...Object.keys(OPERATORS), ...Object.ke
 export function birth(fleet: Fleet, wish: SetWish): void {
   fleet.sets.set(wish.name, wish);
   fleet.templates.set(wish.name, []);
-  fleet.world.use(
-    `create ${wish.name} ${wish.strategy} ${wish.maxUnavailable} ${wish.minReadySeconds}s ${JSON.stringify(wish.template)}`,
-    (objects) => createSet(objects, wish),
+  fleet.world.use(`create ${wish.name} ${shownStrategy(wish)} ${JSON.stringify(wish.template)}`, (objects) =>
+    createSet(objects, wish),
   );
 }
 

@@ -6,10 +6,12 @@ import type { RolloutRecord } from '@fleetset/scheduler-core/rollout/rollout-rec
 import type { FakeContainer } from '../../agent/test/fake-runtime.ts';
 import { createBudgetLaw } from './budget-law.ts';
 import type { LawParts } from './law-parts.ts';
+import { createLimits } from './limits.ts';
 import type { Machine } from './machine.ts';
 import { createRestartLaw } from './restart-law.ts';
+import { createSurgeLaw } from './surge-law.ts';
 import type { Trace } from './trace.ts';
-import { isApp, podUidOf, setUidOf } from './truth.ts';
+import { isApp } from './truth.ts';
 
 export interface Laws {
   readonly onEngine: (machine: Machine) => void;
@@ -29,26 +31,32 @@ export interface Laws {
 
 export function createLaws(parts: LawParts): Laws {
   const { trace } = parts;
-  const budget = createBudgetLaw(parts);
-  const restarts = createRestartLaw(parts, budget.lastGrants);
+  const limits = createLimits(parts.time);
+  const budget = createBudgetLaw({ ...parts, limits });
+  const { lastGrants } = budget;
+  const surge = createSurgeLaw({ ...parts, limits, budget });
+  const restarts = createRestartLaw(parts, lastGrants);
   const rollbacks = createRollbackLaw(trace);
   const generations = createGenerationLaw(trace);
   return {
     onEngine: (machine) => {
-      onePodRuns(machine, trace);
+      surge.onEngine(machine);
       budget.onEngine(machine);
       restarts.onEngine(machine);
     },
     onEnd: (machine, container) => {
       if (!isApp(container)) return;
+      surge.onEnd(container);
       const why = restarts.onEnd(machine, container);
-      if (why === 'update') budget.onTakenDown(machine, container);
+      if (why === 'update' && !surge.onUpdated(machine, container)) budget.onTakenDown(machine, container);
     },
     onSaid: (machine, { message }) => {
-      if (message?.$case === 'report') everyPodInOneBucket(machine, trace);
       if (message?.$case === 'hello') generations.onHello(machine.name, message.value.accepted);
       if (message?.$case === 'heartbeat') generations.onAccepted(machine.name, message.value.generation);
-      if (message?.$case === 'report') generations.onReport(machine.name, message.value.generation);
+      if (message?.$case !== 'report') return;
+      everyPodInOneBucket(machine, trace);
+      surge.onSaid(message.value);
+      generations.onReport(machine.name, message.value.generation);
     },
     onHeard: (machine, { message }) => {
       if (message?.$case === 'report')
@@ -62,6 +70,7 @@ export function createLaws(parts: LawParts): Laws {
       return message?.$case;
     },
     onPlane: (store) => {
+      limits.follow(store);
       budget.onPlane(store);
       store.watch('fleetset/rollouts', store.version(), ({ id, value }) =>
         rollbacks.onRecord(id, value as unknown as RolloutRecord | undefined),
@@ -78,18 +87,6 @@ const shownReport = ({ generation, pods }: NodeReport): string =>
       return `${pod.name} of ${pod.revision}: ${words.filter((word) => pod[word]).join(' ')}`;
     })
     .join('; ')}`;
-
-/** Containers of two pods of one DaemonSet never run together on a node. */
-function onePodRuns({ name, engine }: Machine, trace: Trace): void {
-  const pods = new Map<string, string>();
-  for (const container of engine.containers()) {
-    if (container.state !== 'running' || !isApp(container)) continue;
-    const before = pods.get(setUidOf(container));
-    if (before !== undefined && before !== podUidOf(container))
-      trace.break('one pod runs', `on ${name} pods ${before} and ${podUidOf(container)} run together`);
-    pods.set(setUidOf(container), podUidOf(container));
-  }
-}
 
 /** Of the pods in its book, and of no others, an agent decides each once; one that was born since the last look, or was
  *  forgotten since, is not in both. */

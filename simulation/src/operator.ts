@@ -30,6 +30,8 @@ export interface SetWish {
   readonly template: TemplateWish;
   readonly strategy: 'RollingUpdate' | 'OnDelete';
   readonly maxUnavailable: number | string;
+  /** Instead. */
+  readonly maxSurge?: number | string;
   readonly minReadySeconds: number;
 }
 
@@ -55,8 +57,14 @@ const templateOf = (name: string, wish: TemplateWish) => ({
   },
 });
 
-const strategyOf = ({ strategy, maxUnavailable }: SetWish) =>
-  strategy === 'OnDelete' ? { type: strategy } : { type: strategy, rollingUpdate: { maxUnavailable } };
+const strategyOf = ({ strategy, maxUnavailable, maxSurge }: SetWish) => {
+  if (strategy === 'OnDelete') return { type: strategy };
+  const surge = maxSurge === undefined ? { maxUnavailable } : { maxUnavailable: 0, maxSurge };
+  return { type: strategy, rollingUpdate: surge };
+};
+
+export const shownStrategy = ({ strategy, maxUnavailable, maxSurge, minReadySeconds }: SetWish): string =>
+  `${strategy} ${maxSurge === undefined ? maxUnavailable : `surge ${maxSurge}`} ${minReadySeconds}s`;
 
 export const createSet = (objects: Objects, wish: SetWish) =>
   objects.create(

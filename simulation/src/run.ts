@@ -1,7 +1,15 @@
 // One run: a fleet is born, lives through what its seed has for it, and has to be well once that is over.
 import { birth, type Fleet, happen, KINDS, mend } from './chaos.ts';
 import type { Dice } from './dice.ts';
-import { annotateSet, labelNode, putPolicy, removePolicy, setStrategy, setTemplate } from './operator.ts';
+import {
+  annotateSet,
+  labelNode,
+  putPolicy,
+  removePolicy,
+  setStrategy,
+  setTemplate,
+  shownStrategy,
+} from './operator.ts';
 import { whatIsMissing } from './settled.ts';
 import { setsIn } from './truth.ts';
 import { someGoodApp, somePolicy, someSet, someTemplate } from './wishes.ts';
@@ -133,14 +141,12 @@ function finish({ world, dice }: Fleet): void {
   world.trace.note('world', 'the last update');
   world.use('remove the policy', (objects) => removePolicy(objects, 'policy'));
   for (const { metadata } of setsIn(store)) {
-    const wish = someSet(dice, metadata.name, world.machines.size);
+    const wish = { ...someSet(dice, metadata.name, world.machines.size), strategy: 'RollingUpdate' as const };
     const template = { ...someTemplate(dice), app: someGoodApp(dice) };
     world.use(`resume ${wish.name}`, (objects) =>
       annotateSet(objects, wish.name, { 'fleetset.dev/paused': undefined }),
     );
-    world.use(`strategy of ${wish.name}: ${wish.maxUnavailable} ${wish.minReadySeconds}s`, (objects) =>
-      setStrategy(objects, { ...wish, strategy: 'RollingUpdate' }),
-    );
+    world.use(`strategy of ${wish.name}: ${shownStrategy(wish)}`, (objects) => setStrategy(objects, wish));
     world.use(`last update of ${wish.name}: ${JSON.stringify(template)}`, (objects) =>
       setTemplate(objects, wish.name, template),
     );

@@ -34,16 +34,24 @@ export const isUp = (machine: Machine, setUid: string, forMs = 0): boolean =>
   upRevision(machine, setUid, forMs) !== undefined;
 
 /** The revision of that pod. */
-export function upRevision(machine: Machine, setUid: string, forMs = 0): string | undefined {
+export const upRevision = (machine: Machine, setUid: string, forMs = 0): string | undefined =>
+  up(machine, setUid, forMs)[0]?.identity.pod.revision;
+
+/** All such pods. */
+export const upPods = (machine: Machine, setUid: string, forMs = 0): string[] =>
+  up(machine, setUid, forMs).map(podUidOf);
+
+/** Of each pod that is up its last container. */
+function up(machine: Machine, setUid: string, forMs: number): FakeContainer[] {
   const missing = new Map<string, number>();
-  for (const container of machine.engine.containers()) {
-    if (setUidOf(container) !== setUid || !isApp(container) || !isReady(machine, container, forMs)) continue;
+  return machine.engine.containers().filter((container) => {
+    if (setUidOf(container) !== setUid || !isApp(container) || !isReady(machine, container, forMs))
+      return false;
     const uid = podUidOf(container);
     const left = (missing.get(uid) ?? appIn(container).of) - 1;
-    if (left <= 0) return container.identity.pod.revision;
     missing.set(uid, left);
-  }
-  return undefined;
+    return left === 0;
+  });
 }
 
 /** From what operators say of the node; the plane's own taints are not the node's business. */

@@ -46,6 +46,9 @@ export function someBadTemplate(dice: Dice, nodes: readonly string[], before: Te
 /** A large fleet is updated many nodes at a time. */
 const LARGE = 50;
 
+const someBudget = (dice: Dice, nodes: number) =>
+  dice.pick(nodes < LARGE ? [1, 1, 1, 2, '25%', '50%'] : ['10%', '25%', 30]);
+
 export const someSet = (dice: Dice, name: string, nodes: number): SetWish => ({
   name,
   template: {
@@ -54,7 +57,8 @@ export const someSet = (dice: Dice, name: string, nodes: number): SetWish => ({
     ...(dice.chance(0.25) ? { tolerations: [{ key: 'gpu', operator: 'Exists' }] } : {}),
   },
   strategy: dice.chance(0.1) ? 'OnDelete' : 'RollingUpdate',
-  maxUnavailable: dice.pick(nodes < LARGE ? [1, 1, 1, 2, '25%', '50%'] : ['10%', '25%', 30]),
+  maxUnavailable: someBudget(dice, nodes),
+  ...(dice.chance(0.25) ? { maxSurge: someBudget(dice, nodes) } : {}),
   minReadySeconds: dice.pick([0, 0, 0, 3, 15]),
 });
 

@@ -19,7 +19,15 @@ vi.mock('@fleetset/scheduler-core/rollout/plan-rollout', async (original) => {
     planRollout: on(
       'spends without a limit',
       (input) => planRollout({ ...input, strategy: { ...input.strategy, maxUnavailable: '100%' } }),
-      planRollout,
+      on(
+        'surges without a limit',
+        (input) =>
+          planRollout({
+            ...input,
+            strategy: { ...input.strategy, ...(input.strategy.maxSurge ? { maxSurge: '100%' } : {}) },
+          }),
+        planRollout,
+      ),
     ),
   };
 });
@@ -102,17 +110,19 @@ vi.mock('@fleetset/scheduler-core/node/plan-node', async (original) => {
     const plan = planNode(input);
     return { ...plan, pods: [...plan.pods, ...plan.pods] };
   };
+  const asSurge = (surge: boolean) => (input: Parameters<typeof planNode>[0]) =>
+    planNode({ ...input, daemonSets: input.daemonSets.map((set) => ({ ...set, surge })) });
+  const mutants: { readonly [name: string]: typeof planNode } = {
+    'doubles a bucket': doubles,
+    'forgets pods that have containers': forgetsEarly,
+    'starts beside': startsBeside,
+    restarts,
+    'always surges': asSurge(true),
+    'never surges': asSurge(false),
+  };
   return {
     ...real,
-    planNode: on(
-      'doubles a bucket',
-      doubles,
-      on(
-        'forgets pods that have containers',
-        forgetsEarly,
-        on('starts beside', startsBeside, on('restarts', restarts, planNode)),
-      ),
-    ),
+    planNode: (input: Parameters<typeof planNode>[0]) => (mutants[mutant.now] ?? planNode)(input),
   };
 });
 
@@ -236,6 +246,9 @@ describe('a fleet', { timeout: 600_000 }, () => {
     ['whose planner', 'tries again by itself', 'a rollback ends'],
     ['whose plane', 'counts wrong', 'it ends well'],
     ['whose agents', 'starts beside', 'one pod runs'],
+    ['whose planner', 'surges without a limit', 'the surge'],
+    ['whose agents', 'always surges', 'one pod runs'],
+    ['whose agents', 'never surges', 'a surge takes nothing down'],
     ['whose agents', 'restarts', 'no needless restart'],
     ['whose agents', 'forgets pods that have containers', 'it ends well'],
     ['whose agents', 'doubles a bucket', 'every pod in one bucket'],

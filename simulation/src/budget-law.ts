@@ -9,7 +9,7 @@ import type { FakeContainer } from '../../agent/test/fake-runtime.ts';
 import type { LawParts } from './law-parts.ts';
 import type { Limits } from './limits.ts';
 import type { Machine } from './machine.ts';
-import { appIn, decisionFor, isUp, type StoredSet, setsIn, setUidOf, upRevision } from './truth.ts';
+import { appIn, decisionFor, isUp, type StoredSet, setsIn, setUidOf, upRevisions } from './truth.ts';
 
 export interface GrantSeen {
   readonly revision: string;
@@ -37,7 +37,13 @@ const SLACK_MS = 1000;
 const KNOWN_MS = 1000;
 const minReadyMs = (set: StoredSet): number => (set.spec?.minReadySeconds ?? 0) * 1000;
 
-export function createBudgetLaw(parts: LawParts & { readonly limits: Limits }): BudgetLaw {
+export interface BudgetLawParts extends LawParts {
+  readonly limits: Limits;
+  /** A node that is up is granted another revision. */
+  readonly onSetOut: (set: StoredSet, node: string, revision: string) => void;
+}
+
+export function createBudgetLaw(parts: BudgetLawParts): BudgetLaw {
   const { time, trace, graceMs, limits } = parts;
   const grants = new Map<string, GrantSeen[]>();
   /** By DaemonSet: nodes that are taken down, since when, and when they were granted what comes. */
@@ -94,13 +100,16 @@ export function createBudgetLaw(parts: LawParts & { readonly limits: Limits }): 
       .map(({ name }) => name);
 
   /** A node that is up is granted another revision: one more is about to go down. */
-  const mayGoDown = (uid: string, node: string, revision: string) => {
+  const mayGoDown = (uid: string, node: string, revision: string, surge: boolean) => {
     const set = setOf(uid);
     const store = parts.store();
     const machine = [...parts.machines()].find(({ name }) => name === node);
-    if (!set || !store || !machine || upRevision(machine, uid) === revision) return;
+    if (!set || !store || !machine || upRevisions(machine, uid).includes(revision)) return;
     // Somebody deleted its pod: it goes down anyhow.
     if (tombstonesOf(store, node).length > 0) return;
+    parts.onSetOut(set, node, revision);
+    // Under a surge nothing goes down for it.
+    if (surge) return;
     const others = knownDown(store, set).filter((name) => name !== node);
     const limit = limits.since(uid, time.now()).down;
     if (others.length >= limit)
@@ -169,8 +178,7 @@ export function createBudgetLaw(parts: LawParts & { readonly limits: Limits }): 
         const [uid = '', node = ''] = id.split('/');
         const grant = { revision: String(value.revision), at: time.now(), wasUp: wasUp(uid, node) };
         list.push(grant);
-        // Under a surge nothing goes down for it.
-        if (grant.wasUp && value.surge !== true) mayGoDown(uid, node, grant.revision);
+        if (grant.wasUp) mayGoDown(uid, node, grant.revision, value.surge === true);
         grants.set(id, list);
         trace.note('plane', `grants ${node} ${setOf(uid)?.metadata.name} ${String(value.revision)}`);
       });

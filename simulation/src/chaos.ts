@@ -150,6 +150,12 @@ const OPERATORS: { readonly [name: string]: Act } = {
       taintNode(objects, name, 'gpu', effect && { key: 'gpu', effect }),
     );
   },
+  hold: (fleet) => {
+    const { name, holds } = someMachine(fleet);
+    const forMs = fleet.dice.pick([5000, 15_000, 40_000]);
+    fleet.world.trace.note(name, `somebody holds it for ${forMs / 1000} s`);
+    holds.put('somebody', forMs);
+  },
   join: ({ world, dice }) => {
     if (world.machines.size < 6 || world.machines.size > 100)
       world.addMachine(`node-${String(world.machines.size).padStart(3, '0')}`, {

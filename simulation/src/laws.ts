@@ -5,6 +5,7 @@ import { SyncResponse } from '@fleetset/proto/gen/fleetset/v1/node';
 import type { RolloutRecord } from '@fleetset/scheduler-core/rollout/rollout-record';
 import type { FakeContainer } from '../../agent/test/fake-runtime.ts';
 import { createBudgetLaw } from './budget-law.ts';
+import { createHoldLaw } from './hold-law.ts';
 import type { LawParts } from './law-parts.ts';
 import { createLimits } from './limits.ts';
 import type { Machine } from './machine.ts';
@@ -12,6 +13,7 @@ import { createRestartLaw } from './restart-law.ts';
 import { createSurgeLaw } from './surge-law.ts';
 import type { Trace } from './trace.ts';
 import { isApp } from './truth.ts';
+import { createWindowLaw } from './window-law.ts';
 
 export interface Laws {
   readonly onEngine: (machine: Machine) => void;
@@ -32,8 +34,10 @@ export interface Laws {
 export function createLaws(parts: LawParts): Laws {
   const { trace } = parts;
   const limits = createLimits(parts.time);
-  const budget = createBudgetLaw({ ...parts, limits });
+  const windows = createWindowLaw(parts);
+  const budget = createBudgetLaw({ ...parts, limits, onSetOut: windows.onSetOut });
   const { lastGrants } = budget;
+  const holds = createHoldLaw(parts);
   const surge = createSurgeLaw({ ...parts, limits, budget });
   const restarts = createRestartLaw(parts, lastGrants);
   const rollbacks = createRollbackLaw(trace);
@@ -41,6 +45,7 @@ export function createLaws(parts: LawParts): Laws {
   return {
     onEngine: (machine) => {
       surge.onEngine(machine);
+      holds.onEngine(machine);
       budget.onEngine(machine);
       restarts.onEngine(machine);
     },
@@ -48,7 +53,9 @@ export function createLaws(parts: LawParts): Laws {
       if (!isApp(container)) return;
       surge.onEnd(container);
       const why = restarts.onEnd(machine, container);
-      if (why === 'update' && !surge.onUpdated(machine, container)) budget.onTakenDown(machine, container);
+      if (why !== 'update') return;
+      holds.onUpdated(machine, container);
+      if (!surge.onUpdated(machine, container)) budget.onTakenDown(machine, container);
     },
     onSaid: (machine, { message }) => {
       if (message?.$case === 'hello') generations.onHello(machine.name, message.value.accepted);
@@ -71,6 +78,7 @@ export function createLaws(parts: LawParts): Laws {
     },
     onPlane: (store) => {
       limits.follow(store);
+      windows.onPlane(store);
       budget.onPlane(store);
       store.watch('fleetset/rollouts', store.version(), ({ id, value }) =>
         rollbacks.onRecord(id, value as unknown as RolloutRecord | undefined),

@@ -95,7 +95,7 @@ async function live(world: World, nodes: number | undefined): Promise<void> {
     told: world.told,
     mended: false,
   };
-  const kinds = KINDS.filter((kind) => dice.chance(/update|undo/.test(kind) ? 0.6 : 0.35));
+  const kinds = KINDS.filter((kind) => dice.chance(/update|undo|hold/.test(kind) ? 0.6 : 0.35));
   trace.note('world', `kinds: ${kinds.join(', ')}`);
   world.plane.start();
   const count = story.nodes;

@@ -60,10 +60,12 @@ export function createSurgeLaw(parts: SurgeLawParts): SurgeLaw {
       const grant = budget.isLive(one) ? surging(one, uid) : undefined;
       return grant?.wasUp ? [{ name: one.name, at: grant.at }] : [];
     });
-    const { surge } = limits.since(uid, Math.min(time.now(), ...both.map(({ at }) => at)));
+    // Some were granted it before the surge was switched on.
+    const { surge, down } = limits.since(uid, Math.min(time.now(), ...both.map(({ at }) => at)));
     const names = both.map(({ name }) => name).join(', ');
     trace.note('laws', `${machine.name} runs two pods: ${names} of ${surge}`);
-    if (both.length > surge) trace.break('the surge', `${names} run two pods of ${uid}, ${surge} may`);
+    if (both.length > Math.max(surge, down))
+      trace.break('the surge', `${names} run two pods of ${uid}, ${surge} may`);
   };
 
   const look = (machine: Machine, uid: string, now: ReadonlySet<string>) => {

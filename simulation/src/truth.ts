@@ -31,11 +31,11 @@ export function isReady(machine: Machine, container: FakeContainer, forMs = 0): 
 
 /** Every container of one of its pods is ready, and has been for so long. */
 export const isUp = (machine: Machine, setUid: string, forMs = 0): boolean =>
-  upRevision(machine, setUid, forMs) !== undefined;
+  up(machine, setUid, forMs).length > 0;
 
-/** The revision of that pod. */
-export const upRevision = (machine: Machine, setUid: string, forMs = 0): string | undefined =>
-  up(machine, setUid, forMs)[0]?.identity.pod.revision;
+/** The revisions of such pods. */
+export const upRevisions = (machine: Machine, setUid: string): string[] =>
+  up(machine, setUid, 0).map(({ identity }) => identity.pod.revision);
 
 /** All such pods. */
 export const upPods = (machine: Machine, setUid: string, forMs = 0): string[] =>

@@ -70,9 +70,18 @@ export const somePolicy = (dice: Dice): RolloutPolicySpec => ({
   onFailure: dice.pick(['Rollback', 'Rollback', 'Rollback', 'Pause', 'Continue']),
   ...(dice.chance(0.15) ? { paused: true } : {}),
   ...(dice.chance(0.15) ? { partition: dice.pick([1, 2, '50%']) } : {}),
+  ...(dice.chance(0.12) ? { maintenanceWindows: someWindows(dice) } : {}),
   ...(dice.chance(0.2) ? { topologyBudgets: [{ topologyKey: 'zone' }] } : {}),
   ...(dice.chance(0.5) ? { steps: someSteps(dice) } : {}),
 });
+
+const someWindows = (dice: Dice): NonNullable<RolloutPolicySpec['maintenanceWindows']> => [
+  {
+    schedule: `${dice.int(0, 1)}-59/${dice.pick([2, 3])} * * * *`,
+    duration: '1m',
+    ...(dice.chance(0.3) ? { nodeSelector: { zone: 'a' } } : {}),
+  },
+];
 
 const someSteps = (dice: Dice): NonNullable<RolloutPolicySpec['steps']> =>
   dice.pick([

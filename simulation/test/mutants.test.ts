@@ -193,6 +193,25 @@ vi.mock('@fleetset/agent/node/reporter', async (original) => {
   };
 });
 
+vi.mock('@fleetset/plane/rollout/closed-nodes', async (original) => {
+  const real = await original<typeof import('@fleetset/plane/rollout/closed-nodes')>();
+  const { closedNodes } = real;
+  return {
+    ...real,
+    closedNodes: on('knows no windows', (_views, _windows, _instant) => ({ closed: new Map() }), closedNodes),
+  };
+});
+
+vi.mock('@fleetset/scheduler-core/node/hold', async (original) => {
+  const real = await original<typeof import('@fleetset/scheduler-core/node/hold')>();
+  const { holdLeftMs, holdText } = real;
+  return {
+    ...real,
+    holdText: on('knows no holds', (_holds) => undefined, holdText),
+    holdLeftMs: on('holds for ever', (hold) => hold.forMs, holdLeftMs),
+  };
+});
+
 vi.mock('@fleetset/plane/store/sqlite-store', async (original) => {
   const real = await original<typeof import('@fleetset/plane/store/sqlite-store')>();
   const { openSqliteStore } = real;
@@ -249,6 +268,9 @@ describe('a fleet', { timeout: 600_000 }, () => {
     ['whose planner', 'surges without a limit', 'the surge'],
     ['whose agents', 'always surges', 'one pod runs'],
     ['whose agents', 'never surges', 'a surge takes nothing down'],
+    ['whose fleet', 'knows no holds', 'a hold is kept'],
+    ['whose agents', 'holds for ever', 'it ends well'],
+    ['whose plane', 'knows no windows', 'the windows'],
     ['whose agents', 'restarts', 'no needless restart'],
     ['whose agents', 'forgets pods that have containers', 'it ends well'],
     ['whose agents', 'doubles a bucket', 'every pod in one bucket'],

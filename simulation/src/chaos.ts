@@ -230,6 +230,12 @@ const FAULTS: { readonly [name: string]: Act } = {
     fleet.world.trace.note(name, 'its stream breaks');
     link.breakStreams();
   },
+  'say things twice': (fleet) => {
+    const { link, name } = someMachine(fleet);
+    fleet.world.trace.note(name, 'messages to and from it arrive twice');
+    link.setDoubling(true);
+    whileFor(fleet, fleet.dice.pick([3000, 20_000]), () => link.setDoubling(false));
+  },
   'tell something old': (fleet) => {
     const { link, name } = someMachine(fleet);
     const old = fleet.told.get(name) ?? [];
@@ -316,6 +322,7 @@ export function mend(fleet: Fleet): void {
   world.plane.start();
   for (const machine of world.machines.values()) {
     machine.link.setCut(false);
+    machine.link.setDoubling(false);
     machine.disk.setFull(false);
     machine.powerOn();
     machine.meddle((engine) => {

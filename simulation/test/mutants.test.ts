@@ -1,5 +1,6 @@
 // Each law catches the bug that it was written against. A mutant takes the place of one function of the real plane or
 // agent; seeds are run until one breaks the law.
+import type { NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { run } from '../src/run.ts';
 
@@ -142,6 +143,15 @@ vi.mock('@fleetset/agent/state/pod-book', async (original) => {
 vi.mock('@fleetset/agent/state/desired-file', async (original) => {
   const real = await original<typeof import('@fleetset/agent/state/desired-file')>();
   const { openDesiredFile } = real;
+  const onlyNewer: typeof openDesiredFile = async (...args) => {
+    const file = await openDesiredFile(...args);
+    const isKnown = (desired: NodeDesired) =>
+      JSON.stringify(desired.generation) === JSON.stringify(file.current()?.generation);
+    return {
+      ...file,
+      offer: (desired) => (isKnown(desired) ? new Promise(() => {}) : file.offer(desired)),
+    };
+  };
   return {
     ...real,
     openDesiredFile: on(
@@ -157,7 +167,7 @@ vi.mock('@fleetset/agent/state/desired-file', async (original) => {
           },
         };
       },
-      openDesiredFile,
+      on('waits for something newer', onlyNewer, openDesiredFile),
     ),
   };
 });
@@ -270,6 +280,7 @@ describe('a fleet', { timeout: 600_000 }, () => {
     ['whose agents', 'never surges', 'a surge takes nothing down'],
     ['whose fleet', 'knows no holds', 'a hold is kept'],
     ['whose agents', 'holds for ever', 'it ends well'],
+    ['whose agents', 'waits for something newer', 'it ends well'],
     ['whose plane', 'knows no windows', 'the windows'],
     ['whose agents', 'restarts', 'no needless restart'],
     ['whose agents', 'forgets pods that have containers', 'it ends well'],

@@ -1,11 +1,14 @@
 // Everything that may happen to a fleet between its birth and the end of a run. Each run has some kinds of it only, so
 // that what is rare among all kinds is common in some runs.
+
+import type { RolloutPolicySpec } from '@fleetset/scheduler-core/schema/rollout-policy';
 import type { Dice } from './dice.ts';
 import type { Machine } from './machine.ts';
 import {
   annotateSet,
   createSet,
   labelNode,
+  putConfig,
   putPolicy,
   removeNode,
   removePod,
@@ -19,12 +22,14 @@ import {
   taintNode,
 } from './operator.ts';
 import { type StoredSet, setsIn } from './truth.ts';
-import { someBadTemplate, somePolicy, someSet, someTemplate } from './wishes.ts';
+import { plainPolicy, someBadTemplate, somePolicy, someSet, someTemplate } from './wishes.ts';
 import type { World } from './world.ts';
 
 export interface Fleet {
   readonly world: World;
   readonly dice: Dice;
+  /** DaemonSets name a ConfigMap, and its changes are rolled out. */
+  readonly config: boolean;
   /** By name; as operators want them now. */
   readonly sets: Map<string, SetWish>;
   /** Templates that each set had before, the newest last. */
@@ -85,6 +90,15 @@ const excusing = (fleet: Fleet, node: string, what: string, run: Parameters<Worl
   });
 };
 
+export const putThePolicy = ({ world }: Fleet, spec: RolloutPolicySpec) =>
+  world.use(`policy ${JSON.stringify(spec)}`, (objects) => putPolicy(objects, 'policy', spec));
+
+/** But for that config is rolled out. */
+export function removeThePolicy(fleet: Fleet): void {
+  if (fleet.config) putThePolicy(fleet, plainPolicy(true));
+  else fleet.world.use('remove the policy', (objects) => removePolicy(objects, 'policy'));
+}
+
 const OPERATORS: { readonly [name: string]: Act } = {
   update: update(({ dice }, { template }) => someTemplate(dice, template), 'update'),
   'bad update': update(
@@ -99,16 +113,18 @@ const OPERATORS: { readonly [name: string]: Act } = {
     const wish = someSetOf(fleet);
     if (!wish) return;
     const { name, template } = wish;
-    const next = { ...someSet(fleet.dice, name, fleet.world.machines.size), template };
+    const next = { ...someSet(fleet.dice, name, fleet.world.machines.size, fleet.config), template };
     fleet.sets.set(wish.name, next);
     fleet.world.use(`strategy of ${name}: ${shownStrategy(next)}`, (objects) => setStrategy(objects, next));
   },
   'put policy': (fleet) => {
-    const spec = somePolicy(fleet.dice);
-    fleet.world.use(`policy ${JSON.stringify(spec)}`, (objects) => putPolicy(objects, 'policy', spec));
+    putThePolicy(fleet, somePolicy(fleet.dice, fleet.config));
   },
-  'remove policy': ({ world }) =>
-    world.use('remove the policy', (objects) => removePolicy(objects, 'policy')),
+  'remove policy': (fleet) => removeThePolicy(fleet),
+  'change config': ({ world, dice, config }) => {
+    const value = `value ${dice.int(1, 5)}`;
+    if (config) world.use(`config: ${value}`, (objects) => putConfig(objects, value));
+  },
   pause: annotate('paused', () => 'true'),
   resume: annotate('paused', () => undefined),
   approve: annotate('approved-steps', ({ dice }, newest) => `${newest}/${dice.int(1, 3)}`),

@@ -5,6 +5,7 @@ import { SyncResponse } from '@fleetset/proto/gen/fleetset/v1/node';
 import type { RolloutRecord } from '@fleetset/scheduler-core/rollout/rollout-record';
 import type { FakeContainer } from '../../agent/test/fake-runtime.ts';
 import { createBudgetLaw } from './budget-law.ts';
+import { createConfigLaw } from './config-law.ts';
 import { createHoldLaw } from './hold-law.ts';
 import type { LawParts } from './law-parts.ts';
 import { createLimits } from './limits.ts';
@@ -38,6 +39,7 @@ export function createLaws(parts: LawParts): Laws {
   const budget = createBudgetLaw({ ...parts, limits, onSetOut: windows.onSetOut });
   const { lastGrants } = budget;
   const holds = createHoldLaw(parts);
+  const configs = createConfigLaw(parts);
   const surge = createSurgeLaw({ ...parts, limits, budget });
   const restarts = createRestartLaw(parts, lastGrants);
   const rollbacks = createRollbackLaw(trace);
@@ -46,6 +48,7 @@ export function createLaws(parts: LawParts): Laws {
     onEngine: (machine) => {
       surge.onEngine(machine);
       holds.onEngine(machine);
+      configs.onEngine(machine);
       budget.onEngine(machine);
       restarts.onEngine(machine);
     },

@@ -1,18 +1,10 @@
 // One run: a fleet is born, lives through what its seed has for it, and has to be well once that is over.
-import { birth, type Fleet, happen, KINDS, mend } from './chaos.ts';
+import { birth, type Fleet, happen, KINDS, mend, putThePolicy, removeThePolicy } from './chaos.ts';
 import type { Dice } from './dice.ts';
-import {
-  annotateSet,
-  labelNode,
-  putPolicy,
-  removePolicy,
-  setStrategy,
-  setTemplate,
-  shownStrategy,
-} from './operator.ts';
+import { annotateSet, labelNode, setStrategy, setTemplate, shownStrategy } from './operator.ts';
 import { whatIsMissing } from './settled.ts';
 import { setsIn } from './truth.ts';
-import { someGoodApp, somePolicy, someSet, someTemplate } from './wishes.ts';
+import { plainPolicy, someGoodApp, somePolicy, someSet, someTemplate } from './wishes.ts';
 import { createWorld, type World } from './world.ts';
 
 export interface RunOptions {
@@ -89,13 +81,14 @@ async function live(world: World, nodes: number | undefined): Promise<void> {
   const fleet: Fleet = {
     world,
     dice,
+    config: dice.chance(0.2),
     sets: new Map(),
     templates: new Map(),
     removed: new Set(),
     told: world.told,
     mended: false,
   };
-  const kinds = KINDS.filter((kind) => dice.chance(/update|undo|hold/.test(kind) ? 0.6 : 0.35));
+  const kinds = KINDS.filter((kind) => dice.chance(/update|undo|hold|config/.test(kind) ? 0.6 : 0.35));
   trace.note('world', `kinds: ${kinds.join(', ')}`);
   world.plane.start();
   const count = story.nodes;
@@ -105,11 +98,11 @@ async function live(world: World, nodes: number | undefined): Promise<void> {
     if (dice.chance(0.6))
       world.use(`label ${name} role=web`, (objects) => labelNode(objects, name, { role: 'web' }));
   }
-  if (story.hasPolicy) {
-    const spec = somePolicy(dice);
-    world.use(`policy ${JSON.stringify(spec)}`, (objects) => putPolicy(objects, 'policy', spec));
-  }
-  for (let index = 0; index < story.sets; index++) birth(fleet, someSet(dice, `set-${index}`, count));
+  if (fleet.config) happen(fleet, ['change config']);
+  if (story.hasPolicy) putThePolicy(fleet, somePolicy(dice, fleet.config));
+  else if (fleet.config) putThePolicy(fleet, plainPolicy(true));
+  for (let index = 0; index < story.sets; index++)
+    birth(fleet, someSet(dice, `set-${index}`, count, fleet.config));
   await time.runUntil(story.bornMs, isBroken);
   const end = time.now() + story.lastsMs;
   // Of a large fleet something happens somewhere all the time.
@@ -135,14 +128,18 @@ async function live(world: World, nodes: number | undefined): Promise<void> {
 }
 
 /** People let everything go on, and give each DaemonSet a last revision that works. */
-function finish({ world, dice }: Fleet): void {
+function finish(fleet: Fleet): void {
+  const { world, dice, config } = fleet;
   const store = world.store();
   if (!store) return;
   world.trace.note('world', 'the last update');
-  world.use('remove the policy', (objects) => removePolicy(objects, 'policy'));
+  removeThePolicy(fleet);
   for (const { metadata } of setsIn(store)) {
-    const wish = { ...someSet(dice, metadata.name, world.machines.size), strategy: 'RollingUpdate' as const };
-    const template = { ...someTemplate(dice), app: someGoodApp(dice) };
+    const wish = {
+      ...someSet(dice, metadata.name, world.machines.size, config),
+      strategy: 'RollingUpdate' as const,
+    };
+    const template = { ...someTemplate(dice), ...(config ? { config } : {}), app: someGoodApp(dice) };
     world.use(`resume ${wish.name}`, (objects) =>
       annotateSet(objects, wish.name, { 'fleetset.dev/paused': undefined }),
     );

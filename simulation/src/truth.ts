@@ -22,6 +22,10 @@ export const setUidOf = ({ identity }: FakeContainer): string => identity.pod.da
 export const appIn = ({ settings }: FakeContainer) =>
   appOf([...(settings.entrypoint ?? []), ...(settings.args ?? [])]);
 
+/** What the ConfigMap said when it was made. */
+export const configIn = ({ settings }: FakeContainer): string | undefined =>
+  settings.env.find((one) => one.startsWith('CONFIG='))?.slice('CONFIG='.length);
+
 /** Running, and would say that it is ready. */
 export function isReady(machine: Machine, container: FakeContainer, forMs = 0): boolean {
   if (container.state !== 'running') return false;

@@ -33,6 +33,7 @@ export function someTemplate(dice: Dice, before?: TemplateWish): TemplateWish {
     hostNetwork: before?.hostNetwork ?? dice.chance(0.7),
     graceSeconds: dice.pick([2, 5, 30]),
     probePeriodSeconds: dice.pick([5, 10, 30]),
+    ...(before?.config ? { config: true } : {}),
     ...(before?.nodeSelector ? { nodeSelector: before.nodeSelector } : {}),
     ...(before?.tolerations ? { tolerations: before.tolerations } : {}),
   };
@@ -49,10 +50,11 @@ const LARGE = 50;
 const someBudget = (dice: Dice, nodes: number) =>
   dice.pick(nodes < LARGE ? [1, 1, 1, 2, '25%', '50%'] : ['10%', '25%', 30]);
 
-export const someSet = (dice: Dice, name: string, nodes: number): SetWish => ({
+export const someSet = (dice: Dice, name: string, nodes: number, config: boolean): SetWish => ({
   name,
   template: {
     ...someTemplate(dice),
+    ...(config ? { config } : {}),
     ...(dice.chance(0.25) ? { nodeSelector: { role: 'web' } } : {}),
     ...(dice.chance(0.25) ? { tolerations: [{ key: 'gpu', operator: 'Exists' }] } : {}),
   },
@@ -62,15 +64,21 @@ export const someSet = (dice: Dice, name: string, nodes: number): SetWish => ({
   minReadySeconds: dice.pick([0, 0, 0, 3, 15]),
 });
 
-export const somePolicy = (dice: Dice): RolloutPolicySpec => ({
+/** Where config is rolled out, that is not switched off again. */
+export const plainPolicy = (config: boolean): RolloutPolicySpec => ({
   selector: {},
+  ...(config ? { configRollout: true } : {}),
+});
+
+export const somePolicy = (dice: Dice, config: boolean): RolloutPolicySpec => ({
+  ...plainPolicy(config),
   progressDeadlineSeconds: dice.pick([15, 30, 90]),
   failureThreshold: dice.pick([1, 2, '25%', '50%']),
   soakSeconds: dice.pick([0, 0, 5, 20]),
   onFailure: dice.pick(['Rollback', 'Rollback', 'Rollback', 'Pause', 'Continue']),
   ...(dice.chance(0.15) ? { paused: true } : {}),
   ...(dice.chance(0.15) ? { partition: dice.pick([1, 2, '50%']) } : {}),
-  ...(dice.chance(0.12) ? { maintenanceWindows: someWindows(dice) } : {}),
+  ...(dice.chance(0.2) ? { maintenanceWindows: someWindows(dice) } : {}),
   ...(dice.chance(0.2) ? { topologyBudgets: [{ topologyKey: 'zone' }] } : {}),
   ...(dice.chance(0.5) ? { steps: someSteps(dice) } : {}),
 });

@@ -249,7 +249,11 @@ vi.mock('@fleetset/plane/rollout/desired-state', async (original) => {
       () => {
         throw new Error('a mutant');
       },
-      desiredFor,
+      on(
+        'tells the config as it is now',
+        (inputs, node) => desiredFor({ ...inputs, holdsConfig: () => false }, node),
+        desiredFor,
+      ),
     ),
   };
 });
@@ -281,6 +285,7 @@ describe('a fleet', { timeout: 600_000 }, () => {
     ['whose fleet', 'knows no holds', 'a hold is kept'],
     ['whose agents', 'holds for ever', 'it ends well'],
     ['whose agents', 'waits for something newer', 'it ends well'],
+    ['whose plane', 'tells the config as it is now', 'config comes with its revision'],
     ['whose plane', 'knows no windows', 'the windows'],
     ['whose agents', 'restarts', 'no needless restart'],
     ['whose agents', 'forgets pods that have containers', 'it ends well'],

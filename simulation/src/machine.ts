@@ -8,7 +8,7 @@ import type { TerminationLogs } from '@fleetset/agent/state/termination-logs';
 import type { PodVolumes } from '@fleetset/agent/volumes/pod-volumes';
 import type { Logger } from 'pino';
 import { createFakeEngine, type FakeContainer, type FakeEngine } from '../../agent/test/fake-runtime.ts';
-import { actApp, answerReady } from './apps.ts';
+import { ASK_ALIVE, actApp, answerAlive, answerReady } from './apps.ts';
 import { overSocket } from './engine-socket.ts';
 import { createMemoryDisk, type MemoryDisk } from './memory-files.ts';
 import type { Link } from './network.ts';
@@ -121,7 +121,9 @@ export function createMachine(parts: MachineParts): Machine {
   const engine = createFakeEngine((command, inside) => {
     if (!inside) return actApp(command);
     const { entrypoint = [], args = [] } = inside.settings;
-    return answerReady([...entrypoint, ...args], name, ranForMs(inside));
+    const app = [...entrypoint, ...args];
+    if (command[0] === ASK_ALIVE[0]) return answerAlive(app, ranForMs(inside));
+    return answerReady(app, name, ranForMs(inside));
   });
   const ranForMs = ({ id }: Pick<FakeContainer, 'id'>) => time.now() - (startedAt.get(id) ?? time.now());
   const forever = new AbortController().signal;

@@ -8,7 +8,7 @@ import { podKind } from '@fleetset/plane/kinds/pod-kind';
 import { rolloutPolicyKind } from '@fleetset/plane/kinds/rollout-policy-kind';
 import type { RolloutPolicySpec } from '@fleetset/scheduler-core/schema/rollout-policy';
 import type { Taint, Toleration } from '@fleetset/scheduler-core/schema/scheduling';
-import { type App, ASK_READY, commandOf } from './apps.ts';
+import { type App, ASK_ALIVE, ASK_READY, commandOf } from './apps.ts';
 
 const WRITE = { dryRun: false, fieldValidation: 'Strict' } as const;
 export const NAMESPACE = 'default';
@@ -55,6 +55,9 @@ const templateOf = (name: string, wish: TemplateWish) => ({
       command: commandOf({ ...wish.app, of: wish.containers }),
       env: [{ name: 'VERSION', value: String(wish.version) }, ...(wish.config ? [CONFIG_ENV] : [])],
       imagePullPolicy: 'IfNotPresent',
+      ...(wish.app.liveness
+        ? { livenessProbe: { exec: { command: ASK_ALIVE }, periodSeconds: 5, failureThreshold: 2 } }
+        : {}),
       readinessProbe: {
         exec: { command: ASK_READY },
         periodSeconds: wish.probePeriodSeconds,

@@ -9,11 +9,21 @@ import type { ControllerRevision } from '@fleetset/scheduler-core/schema/daemon-
 import type { Node } from '@fleetset/scheduler-core/schema/node';
 import type { ConfigMap } from '@fleetset/scheduler-core/schema/plain';
 import type { RolloutPolicy } from '@fleetset/scheduler-core/schema/rollout-policy';
-import { type App, appOf } from './apps.ts';
+import { type App, appOf, isSick } from './apps.ts';
 import type { Machine } from './machine.ts';
 import { CONFIG, NAMESPACE } from './operator.ts';
 import type { RunningPlane } from './plane-host.ts';
-import { configIn, decisionFor, isApp, isUp, podUidOf, type StoredSet, setsIn, setUidOf } from './truth.ts';
+import {
+  appIn,
+  configIn,
+  decisionFor,
+  isApp,
+  isUp,
+  podUidOf,
+  type StoredSet,
+  setsIn,
+  setUidOf,
+} from './truth.ts';
 import { isGood } from './wishes.ts';
 import type { World } from './world.ts';
 
@@ -56,6 +66,10 @@ function nodeMissing(machine: Machine, store: Store): string | undefined {
     return `${name} has a pod in no bucket`;
   const orphan = engine.containers().find((container) => !book.has(podUidOf(container)));
   if (orphan) return `${name} has a container of no pod: ${orphan.settings.name}`;
+  const sick = engine
+    .containers()
+    .find((one) => one.state === 'running' && isSick(appIn(one), machine.ranForMs(one)));
+  if (sick) return `${name} does not restart ${sick.settings.name}, which is sick`;
   const ending = plan.pods.find(({ bucket }) => bucket === 'stop');
   return ending && `${name} still stops ${ending.record.name}`;
 }

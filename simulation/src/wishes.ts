@@ -7,6 +7,7 @@ import type { SetWish, TemplateWish } from './operator.ts';
 type Behaviour = Omit<App, 'of'>;
 
 export const someGoodApp = (dice: Dice): Behaviour => ({
+  ...(dice.chance(0.3) ? { liveness: true } : {}),
   readyMs: dice.pick([0, 500, 3000, 8000, 20_000]),
   ...(dice.chance(0.15) ? { stubborn: true } : {}),
 });
@@ -15,14 +16,15 @@ const someBadApp = (dice: Dice, nodes: readonly string[]): Behaviour =>
   dice.pick([
     () => ({}),
     () => ({ lastsMs: dice.int(0, 300) }),
+    () => ({ readyMs: 500, sickMs: dice.int(1000, 20_000), liveness: true }),
     () => ({ readyMs: 500, lastsMs: dice.int(1000, 20_000) }),
     () => ({ missing: true }),
     () => ({ readyMs: dice.int(0, 3000), failsOn: dice.pick(nodes) }),
   ])();
 
 /** It works on every node, for ever. */
-export const isGood = ({ readyMs, lastsMs, missing, failsOn }: Behaviour): boolean =>
-  readyMs !== undefined && lastsMs === undefined && !missing && failsOn === undefined;
+export const isGood = ({ readyMs, lastsMs, sickMs, missing, failsOn }: Behaviour): boolean =>
+  readyMs !== undefined && lastsMs === undefined && sickMs === undefined && !missing && failsOn === undefined;
 
 export function someTemplate(dice: Dice, before?: TemplateWish): TemplateWish {
   return {
@@ -30,6 +32,7 @@ export function someTemplate(dice: Dice, before?: TemplateWish): TemplateWish {
     containers: dice.chance(0.25) ? 2 : 1,
     image: dice.pick(['app:1', 'app:2', 'app:3']),
     version: dice.int(1, 1_000_000),
+
     hostNetwork: before?.hostNetwork ?? dice.chance(0.7),
     graceSeconds: dice.pick([2, 5, 30]),
     probePeriodSeconds: dice.pick([5, 10, 30]),

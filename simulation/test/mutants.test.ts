@@ -120,6 +120,7 @@ vi.mock('@fleetset/scheduler-core/node/plan-node', async (original) => {
     restarts,
     'always surges': asSurge(true),
     'never surges': asSurge(false),
+    'leaves the sick alone': (input) => planNode({ ...input, unhealthy: new Map() }),
   };
   return {
     ...real,
@@ -287,6 +288,7 @@ describe('a fleet', { timeout: 600_000 }, () => {
     ['whose agents', 'waits for something newer', 'it ends well'],
     ['whose plane', 'tells the config as it is now', 'config comes with its revision'],
     ['whose plane', 'knows no windows', 'the windows'],
+    ['whose agents', 'leaves the sick alone', 'it ends well'],
     ['whose agents', 'restarts', 'no needless restart'],
     ['whose agents', 'forgets pods that have containers', 'it ends well'],
     ['whose agents', 'doubles a bucket', 'every pod in one bucket'],

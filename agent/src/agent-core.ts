@@ -308,8 +308,11 @@ const nothingMore = (before: NodeDesired | undefined): NodeDesired => ({
   configs: [],
 });
 
+/** Node reads it once too. */
+const TIME_ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone ?? '';
+
 const maintenanceOf = (windows: AgentCoreParts['maintenanceWindows']): Maintenance => ({
-  timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone ?? '',
+  timeZone: TIME_ZONE,
   ownWindows: windows && {
     windows: windows.map(({ schedule, duration, timeZone = '' }) => ({ schedule, duration, timeZone })),
   },

@@ -7,12 +7,18 @@ export const labelOfTimeZone = (zone: string): string => zone.replaceAll('/', '.
 export const timeZoneOfLabel = (value: string): string =>
   value.replaceAll('_plus_', '+').replaceAll('.', '/');
 
+/** Making a format is slow, and every report of a node names its zone. Bounded: a name may be written in many cases. */
+const known = new Set<string>();
+const MOST_KNOWN = 1000;
+
 /** A name that this machine's table of zones has; no offset such as +02:00. */
 export function timeZoneProblem(zone: string): string | undefined {
   const problem = 'must be the name of a time zone as IANA has it, such as Europe/Berlin or UTC';
+  if (known.has(zone)) return undefined;
   if (!/^[A-Za-z]/.test(zone)) return problem;
   try {
     new Intl.DateTimeFormat('en', { timeZone: zone });
+    if (known.size < MOST_KNOWN) known.add(zone);
     return undefined;
   } catch {
     return problem;

@@ -7,6 +7,10 @@ export interface App {
   readonly readyMs?: number;
   readonly lastsMs?: number;
   readonly stubborn?: boolean;
+  /** After so long it runs on and does nothing more. */
+  readonly sickMs?: number;
+  /** It is asked whether it lives. */
+  readonly liveness?: boolean;
   readonly missing?: boolean;
   /** It is never ready there. */
   readonly failsOn?: string;
@@ -16,6 +20,7 @@ export interface App {
 
 export const commandOf = (app: App): string[] => ['app', JSON.stringify(app)];
 export const ASK_READY = ['ready'];
+export const ASK_ALIVE = ['alive'];
 
 export const appOf = (command: readonly string[]): App =>
   command[0] === 'app' ? (JSON.parse(command[1] ?? '{}') as App) : { readyMs: 0, of: 1 };
@@ -33,6 +38,15 @@ export function actApp(command: readonly string[]): Acted {
     ...(stubborn ? {} : { onTerm: 0 }),
   };
 }
+
+/** So that its probe fails. */
+export const isSick = ({ sickMs, liveness }: App, ranForMs: number): boolean =>
+  liveness === true && sickMs !== undefined && ranForMs >= sickMs;
+
+export const answerAlive = (command: readonly string[], ranForMs: number): Acted => ({
+  command: ASK_ALIVE,
+  exits: isSick(appOf(command), ranForMs) ? 1 : 0,
+});
 
 /** What a probe in such a container answers. */
 export const answerReady = (command: readonly string[], node: string, ranForMs: number): Acted => {

@@ -5,13 +5,11 @@
 import { tombstonesOf } from '@fleetset/plane/fleet/tombstones';
 import type { Store } from '@fleetset/plane/store/store';
 import type { NodeReport } from '@fleetset/proto/gen/fleetset/v1/node';
-import { scaledCount } from '@fleetset/scheduler-core/int-or-percent';
-import { choosePolicy } from '@fleetset/scheduler-core/rollout/choose-policy';
-import type { RolloutPolicy } from '@fleetset/scheduler-core/schema/rollout-policy';
 import type { FakeContainer } from '../../agent/test/fake-runtime.ts';
 import type { LawParts } from './law-parts.ts';
+import type { Limits } from './limits.ts';
 import type { Machine } from './machine.ts';
-import { appIn, decisionFor, isUp, type StoredSet, setsIn, setUidOf, upRevision } from './truth.ts';
+import { appIn, decisionFor, isUp, type StoredSet, setsIn, setUidOf, upRevisions } from './truth.ts';
 
 export interface GrantSeen {
   readonly revision: string;
@@ -20,16 +18,15 @@ export interface GrantSeen {
   readonly wasUp: boolean;
 }
 
-interface Limit {
-  readonly from: number;
-  readonly most: number;
-}
-
 export interface BudgetLaw {
   readonly onEngine: (machine: Machine) => void;
   readonly onHeard: (machine: Machine, report: NodeReport | undefined) => void;
   readonly onTakenDown: (machine: Machine, container: FakeContainer) => void;
   readonly onPlane: (store: Store) => void;
+  /** The plane has not set it aside, and is not about to. */
+  readonly isLive: (machine: Machine) => boolean;
+  /** The first grant that took the node away from what it runs, if none brought it back since. */
+  readonly setOut: (setUid: string, node: string, runs: string) => GrantSeen | undefined;
   /** What a node was granted, the newest last. */
   readonly lastGrants: (setUid: string, node: string) => readonly GrantSeen[];
 }
@@ -40,29 +37,31 @@ const SLACK_MS = 1000;
 const KNOWN_MS = 1000;
 const minReadyMs = (set: StoredSet): number => (set.spec?.minReadySeconds ?? 0) * 1000;
 
-export function createBudgetLaw(parts: LawParts): BudgetLaw {
-  const { time, trace, graceMs } = parts;
+export interface BudgetLawParts extends LawParts {
+  readonly limits: Limits;
+  /** A node that is up is granted another revision. */
+  readonly onSetOut: (set: StoredSet, node: string, revision: string) => void;
+}
+
+export function createBudgetLaw(parts: BudgetLawParts): BudgetLaw {
+  const { time, trace, graceMs, limits } = parts;
   const grants = new Map<string, GrantSeen[]>();
   /** By DaemonSet: nodes that are taken down, since when, and when they were granted what comes. */
   const down = new Map<string, Map<string, { readonly machine: Machine; readonly grantedAt: number }>>();
-  const limits = new Map<string, Limit[]>();
   const said = new Map<string, NodeReport>();
   const saidAt = new Map<string, number>();
   const heardAt = new Map<string, number>();
 
   const lastGrants = (uid: string, node: string) => grants.get(`${uid}/${node}`) ?? [];
-  /** The first grant that took it away from what it runs, if none brought it back since. */
-  const setOutAt = (uid: string, node: string, runs: string): number => {
+  const setOut: BudgetLaw['setOut'] = (uid, node, runs) => {
     const all = lastGrants(uid, node);
-    const back = all.findLastIndex(({ revision }) => revision === runs);
-    return all[back + 1]?.at ?? time.now();
+    return all[all.findLastIndex(({ revision }) => revision === runs) + 1];
   };
   const setOf = (uid: string): StoredSet | undefined => {
     const store = parts.store();
     return store && setsIn(store).find(({ metadata }) => metadata.uid === uid);
   };
 
-  /** The plane has not set it aside, and is not about to. */
   const isLive = ({ name }: Machine): boolean =>
     time.now() - (heardAt.get(name) ?? Number.NEGATIVE_INFINITY) < graceMs - SLACK_MS;
 
@@ -101,15 +100,18 @@ export function createBudgetLaw(parts: LawParts): BudgetLaw {
       .map(({ name }) => name);
 
   /** A node that is up is granted another revision: one more is about to go down. */
-  const mayGoDown = (uid: string, node: string, revision: string) => {
+  const mayGoDown = (uid: string, node: string, revision: string, surge: boolean) => {
     const set = setOf(uid);
     const store = parts.store();
     const machine = [...parts.machines()].find(({ name }) => name === node);
-    if (!set || !store || !machine || upRevision(machine, uid) === revision) return;
+    if (!set || !store || !machine || upRevisions(machine, uid).includes(revision)) return;
     // Somebody deleted its pod: it goes down anyhow.
     if (tombstonesOf(store, node).length > 0) return;
+    parts.onSetOut(set, node, revision);
+    // Under a surge nothing goes down for it.
+    if (surge) return;
     const others = knownDown(store, set).filter((name) => name !== node);
-    const limit = limitSince(uid, time.now());
+    const limit = limits.since(uid, time.now()).down;
     if (others.length >= limit)
       trace.break(
         'the budget',
@@ -117,29 +119,9 @@ export function createBudgetLaw(parts: LawParts): BudgetLaw {
       );
   };
 
-  const noteLimits = (store: Store) => {
-    const nodes = [...store.list('core/nodes')].length;
-    const policies = [...store.list('fleetset.dev/rolloutpolicies')].map(
-      ({ value }) => value as unknown as RolloutPolicy,
-    );
-    for (const set of setsIn(store)) {
-      const own = set.spec?.updateStrategy?.rollingUpdate?.maxUnavailable ?? 1;
-      const steps = choosePolicy(set, policies)?.spec.steps ?? [];
-      const all = [own, ...steps.flatMap(({ maxUnavailable }) => maxUnavailable ?? [])];
-      const most = Math.max(1, ...all.map((one) => scaledCount(one, nodes)));
-      const list = limits.get(set.metadata.uid) ?? [];
-      if (list.at(-1)?.most !== most) list.push({ from: time.now(), most });
-      limits.set(set.metadata.uid, list);
-    }
-  };
-  /** The greatest that held at some time since. */
-  const limitSince = (uid: string, at: number): number => {
-    const list = limits.get(uid) ?? [];
-    const first = list.findLastIndex(({ from }) => from <= at);
-    return Math.max(1, ...list.slice(Math.max(0, first)).map(({ most }) => most));
-  };
-
   return {
+    isLive,
+    setOut,
     lastGrants,
     onHeard: ({ name }, report) => {
       heardAt.set(name, time.now());
@@ -171,9 +153,12 @@ export function createBudgetLaw(parts: LawParts): BudgetLaw {
       if (those.has(machine.name)) return;
       those.set(machine.name, {
         machine,
-        grantedAt: setOutAt(uid, machine.name, container.identity.pod.revision),
+        grantedAt: setOut(uid, machine.name, container.identity.pod.revision)?.at ?? time.now(),
       });
-      const limit = limitSince(uid, Math.min(...[...those.values()].map(({ grantedAt }) => grantedAt)));
+      const limit = limits.since(
+        uid,
+        Math.min(...[...those.values()].map(({ grantedAt }) => grantedAt)),
+      ).down;
       trace.note(
         'laws',
         `${machine.name} is taken down for ${set.metadata.name}: ${[...those.keys()]} of ${limit}`,
@@ -185,16 +170,15 @@ export function createBudgetLaw(parts: LawParts): BudgetLaw {
         );
     },
     onPlane: (store) => {
-      noteLimits(store);
-      for (const one of ['apps/daemonsets', 'fleetset.dev/rolloutpolicies', 'core/nodes'])
-        store.watch(one, store.version(), () => noteLimits(store));
       store.watch('fleetset/grants', store.version(), ({ id, value }) => {
         if (!value) return void grants.delete(id);
         const list = grants.get(id) ?? [];
+        // A surge that is over: nothing else is granted.
+        if (list.at(-1)?.revision === value.revision) return;
         const [uid = '', node = ''] = id.split('/');
         const grant = { revision: String(value.revision), at: time.now(), wasUp: wasUp(uid, node) };
         list.push(grant);
-        if (grant.wasUp) mayGoDown(uid, node, grant.revision);
+        if (grant.wasUp) mayGoDown(uid, node, grant.revision, value.surge === true);
         grants.set(id, list);
         trace.note('plane', `grants ${node} ${setOf(uid)?.metadata.name} ${String(value.revision)}`);
       });

@@ -1,11 +1,14 @@
 // Everything that may happen to a fleet between its birth and the end of a run. Each run has some kinds of it only, so
 // that what is rare among all kinds is common in some runs.
+
+import type { RolloutPolicySpec } from '@fleetset/scheduler-core/schema/rollout-policy';
 import type { Dice } from './dice.ts';
 import type { Machine } from './machine.ts';
 import {
   annotateSet,
   createSet,
   labelNode,
+  putConfig,
   putPolicy,
   removeNode,
   removePod,
@@ -14,16 +17,19 @@ import {
   type SetWish,
   setStrategy,
   setTemplate,
+  shownStrategy,
   type TemplateWish,
   taintNode,
 } from './operator.ts';
 import { type StoredSet, setsIn } from './truth.ts';
-import { someBadTemplate, somePolicy, someSet, someTemplate } from './wishes.ts';
+import { plainPolicy, someBadTemplate, somePolicy, someSet, someTemplate } from './wishes.ts';
 import type { World } from './world.ts';
 
 export interface Fleet {
   readonly world: World;
   readonly dice: Dice;
+  /** DaemonSets name a ConfigMap, and its changes are rolled out. */
+  readonly config: boolean;
   /** By name; as operators want them now. */
   readonly sets: Map<string, SetWish>;
   /** Templates that each set had before, the newest last. */
@@ -84,6 +90,15 @@ const excusing = (fleet: Fleet, node: string, what: string, run: Parameters<Worl
   });
 };
 
+export const putThePolicy = ({ world }: Fleet, spec: RolloutPolicySpec) =>
+  world.use(`policy ${JSON.stringify(spec)}`, (objects) => putPolicy(objects, 'policy', spec));
+
+/** But for that config is rolled out. */
+export function removeThePolicy(fleet: Fleet): void {
+  if (fleet.config) putThePolicy(fleet, plainPolicy(true));
+  else fleet.world.use('remove the policy', (objects) => removePolicy(objects, 'policy'));
+}
+
 const OPERATORS: { readonly [name: string]: Act } = {
   update: update(({ dice }, { template }) => someTemplate(dice, template), 'update'),
   'bad update': update(
@@ -97,24 +112,19 @@ const OPERATORS: { readonly [name: string]: Act } = {
   'change strategy': (fleet) => {
     const wish = someSetOf(fleet);
     if (!wish) return;
-    const { strategy, maxUnavailable, minReadySeconds } = someSet(
-      fleet.dice,
-      wish.name,
-      fleet.world.machines.size,
-    );
-    const next = { ...wish, strategy, maxUnavailable, minReadySeconds };
+    const { name, template } = wish;
+    const next = { ...someSet(fleet.dice, name, fleet.world.machines.size, fleet.config), template };
     fleet.sets.set(wish.name, next);
-    fleet.world.use(
-      `strategy of ${wish.name}: ${strategy} ${maxUnavailable} ${minReadySeconds}s`,
-      (objects) => setStrategy(objects, next),
-    );
+    fleet.world.use(`strategy of ${name}: ${shownStrategy(next)}`, (objects) => setStrategy(objects, next));
   },
   'put policy': (fleet) => {
-    const spec = somePolicy(fleet.dice);
-    fleet.world.use(`policy ${JSON.stringify(spec)}`, (objects) => putPolicy(objects, 'policy', spec));
+    putThePolicy(fleet, somePolicy(fleet.dice, fleet.config));
   },
-  'remove policy': ({ world }) =>
-    world.use('remove the policy', (objects) => removePolicy(objects, 'policy')),
+  'remove policy': (fleet) => removeThePolicy(fleet),
+  'change config': ({ world, dice, config }) => {
+    const value = `value ${dice.int(1, 5)}`;
+    if (config) world.use(`config: ${value}`, (objects) => putConfig(objects, value));
+  },
   pause: annotate('paused', () => 'true'),
   resume: annotate('paused', () => undefined),
   approve: annotate('approved-steps', ({ dice }, newest) => `${newest}/${dice.int(1, 3)}`),
@@ -156,8 +166,14 @@ const OPERATORS: { readonly [name: string]: Act } = {
       taintNode(objects, name, 'gpu', effect && { key: 'gpu', effect }),
     );
   },
+  hold: (fleet) => {
+    const { name, holds } = someMachine(fleet);
+    const forMs = fleet.dice.pick([5000, 15_000, 40_000]);
+    fleet.world.trace.note(name, `somebody holds it for ${forMs / 1000} s`);
+    holds.put('somebody', forMs);
+  },
   join: ({ world, dice }) => {
-    if (world.machines.size < 12 || world.machines.size > 100)
+    if (world.machines.size < 6 || world.machines.size > 100)
       world.addMachine(`node-${String(world.machines.size).padStart(3, '0')}`, {
         zone: dice.pick(['a', 'b']),
       });
@@ -230,6 +246,12 @@ const FAULTS: { readonly [name: string]: Act } = {
     fleet.world.trace.note(name, 'its stream breaks');
     link.breakStreams();
   },
+  'say things twice': (fleet) => {
+    const { link, name } = someMachine(fleet);
+    fleet.world.trace.note(name, 'messages to and from it arrive twice');
+    link.setDoubling(true);
+    whileFor(fleet, fleet.dice.pick([3000, 20_000]), () => link.setDoubling(false));
+  },
   'tell something old': (fleet) => {
     const { link, name } = someMachine(fleet);
     const old = fleet.told.get(name) ?? [];
@@ -296,9 +318,8 @@ export const KINDS: readonly string[] = [...Object.keys(OPERATORS), ...Object.ke
 export function birth(fleet: Fleet, wish: SetWish): void {
   fleet.sets.set(wish.name, wish);
   fleet.templates.set(wish.name, []);
-  fleet.world.use(
-    `create ${wish.name} ${wish.strategy} ${wish.maxUnavailable} ${wish.minReadySeconds}s ${JSON.stringify(wish.template)}`,
-    (objects) => createSet(objects, wish),
+  fleet.world.use(`create ${wish.name} ${shownStrategy(wish)} ${JSON.stringify(wish.template)}`, (objects) =>
+    createSet(objects, wish),
   );
 }
 
@@ -317,6 +338,7 @@ export function mend(fleet: Fleet): void {
   world.plane.start();
   for (const machine of world.machines.values()) {
     machine.link.setCut(false);
+    machine.link.setDoubling(false);
     machine.disk.setFull(false);
     machine.powerOn();
     machine.meddle((engine) => {

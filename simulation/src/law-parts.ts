@@ -11,6 +11,8 @@ export interface LawParts {
   readonly machines: () => Iterable<Machine>;
   /** The plane's store, as it was when it was seen last. */
   readonly store: () => Store | undefined;
+  /** What the clock on the plane's wall says. */
+  readonly planeWallNow: () => number;
   /** Calls back at an instant of the run. */
   readonly later: (ms: number, run: () => void) => void;
 }

@@ -5,11 +5,16 @@ import { SyncResponse } from '@fleetset/proto/gen/fleetset/v1/node';
 import type { RolloutRecord } from '@fleetset/scheduler-core/rollout/rollout-record';
 import type { FakeContainer } from '../../agent/test/fake-runtime.ts';
 import { createBudgetLaw } from './budget-law.ts';
+import { createConfigLaw } from './config-law.ts';
+import { createHoldLaw } from './hold-law.ts';
 import type { LawParts } from './law-parts.ts';
+import { createLimits } from './limits.ts';
 import type { Machine } from './machine.ts';
 import { createRestartLaw } from './restart-law.ts';
+import { createSurgeLaw } from './surge-law.ts';
 import type { Trace } from './trace.ts';
-import { isApp, podUidOf, setUidOf } from './truth.ts';
+import { isApp } from './truth.ts';
+import { createWindowLaw } from './window-law.ts';
 
 export interface Laws {
   readonly onEngine: (machine: Machine) => void;
@@ -29,26 +34,39 @@ export interface Laws {
 
 export function createLaws(parts: LawParts): Laws {
   const { trace } = parts;
-  const budget = createBudgetLaw(parts);
-  const restarts = createRestartLaw(parts, budget.lastGrants);
+  const limits = createLimits(parts.time);
+  const windows = createWindowLaw(parts);
+  const budget = createBudgetLaw({ ...parts, limits, onSetOut: windows.onSetOut });
+  const { lastGrants } = budget;
+  const holds = createHoldLaw(parts);
+  const configs = createConfigLaw(parts);
+  const surge = createSurgeLaw({ ...parts, limits, budget });
+  const restarts = createRestartLaw(parts, lastGrants);
   const rollbacks = createRollbackLaw(trace);
   const generations = createGenerationLaw(trace);
   return {
     onEngine: (machine) => {
-      onePodRuns(machine, trace);
+      surge.onEngine(machine);
+      holds.onEngine(machine);
+      configs.onEngine(machine);
       budget.onEngine(machine);
       restarts.onEngine(machine);
     },
     onEnd: (machine, container) => {
       if (!isApp(container)) return;
+      surge.onEnd(container);
       const why = restarts.onEnd(machine, container);
-      if (why === 'update') budget.onTakenDown(machine, container);
+      if (why !== 'update') return;
+      holds.onUpdated(machine, container);
+      if (!surge.onUpdated(machine, container)) budget.onTakenDown(machine, container);
     },
     onSaid: (machine, { message }) => {
-      if (message?.$case === 'report') everyPodInOneBucket(machine, trace);
       if (message?.$case === 'hello') generations.onHello(machine.name, message.value.accepted);
       if (message?.$case === 'heartbeat') generations.onAccepted(machine.name, message.value.generation);
-      if (message?.$case === 'report') generations.onReport(machine.name, message.value.generation);
+      if (message?.$case !== 'report') return;
+      everyPodInOneBucket(machine, trace);
+      surge.onSaid(message.value);
+      generations.onReport(machine.name, message.value.generation);
     },
     onHeard: (machine, { message }) => {
       if (message?.$case === 'report')
@@ -62,6 +80,8 @@ export function createLaws(parts: LawParts): Laws {
       return message?.$case;
     },
     onPlane: (store) => {
+      limits.follow(store);
+      windows.onPlane(store);
       budget.onPlane(store);
       store.watch('fleetset/rollouts', store.version(), ({ id, value }) =>
         rollbacks.onRecord(id, value as unknown as RolloutRecord | undefined),
@@ -78,18 +98,6 @@ const shownReport = ({ generation, pods }: NodeReport): string =>
       return `${pod.name} of ${pod.revision}: ${words.filter((word) => pod[word]).join(' ')}`;
     })
     .join('; ')}`;
-
-/** Containers of two pods of one DaemonSet never run together on a node. */
-function onePodRuns({ name, engine }: Machine, trace: Trace): void {
-  const pods = new Map<string, string>();
-  for (const container of engine.containers()) {
-    if (container.state !== 'running' || !isApp(container)) continue;
-    const before = pods.get(setUidOf(container));
-    if (before !== undefined && before !== podUidOf(container))
-      trace.break('one pod runs', `on ${name} pods ${before} and ${podUidOf(container)} run together`);
-    pods.set(setUidOf(container), podUidOf(container));
-  }
-}
 
 /** Of the pods in its book, and of no others, an agent decides each once; one that was born since the last look, or was
  *  forgotten since, is not in both. */

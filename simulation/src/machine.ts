@@ -8,11 +8,12 @@ import type { TerminationLogs } from '@fleetset/agent/state/termination-logs';
 import type { PodVolumes } from '@fleetset/agent/volumes/pod-volumes';
 import type { Logger } from 'pino';
 import { createFakeEngine, type FakeContainer, type FakeEngine } from '../../agent/test/fake-runtime.ts';
-import { actApp, answerReady } from './apps.ts';
+import { ASK_ALIVE, actApp, answerAlive, answerReady } from './apps.ts';
 import { overSocket } from './engine-socket.ts';
 import { createMemoryDisk, type MemoryDisk } from './memory-files.ts';
 import type { Link } from './network.ts';
-import { newProgram, type Program, runAs } from './program.ts';
+import { createNodeHolds, type NodeHolds } from './node-holds.ts';
+import { newProgram, type Program, runAs, wallTime } from './program.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 export const OWNER = 'fleet';
@@ -23,6 +24,7 @@ export interface Machine {
   readonly engine: FakeEngine;
   readonly disk: MemoryDisk;
   readonly link: Link;
+  readonly holds: NodeHolds;
   /** Whose certificate it has. */
   readonly keyHash: string;
   readonly isOn: () => boolean;
@@ -119,7 +121,9 @@ export function createMachine(parts: MachineParts): Machine {
   const engine = createFakeEngine((command, inside) => {
     if (!inside) return actApp(command);
     const { entrypoint = [], args = [] } = inside.settings;
-    return answerReady([...entrypoint, ...args], name, ranForMs(inside));
+    const app = [...entrypoint, ...args];
+    if (command[0] === ASK_ALIVE[0]) return answerAlive(app, ranForMs(inside));
+    return answerReady(app, name, ranForMs(inside));
   });
   const ranForMs = ({ id }: Pick<FakeContainer, 'id'>) => time.now() - (startedAt.get(id) ?? time.now());
   const forever = new AbortController().signal;
@@ -154,6 +158,10 @@ export function createMachine(parts: MachineParts): Machine {
     },
   };
 
+  const machineTime = () => ({ bootId: `boot-${boots}`, upMs: time.now() - bootedAt });
+  const wallNow = () => wallTime({ time, wallSkewMs: wallSkew });
+  const holds = createNodeHolds(time.now, machineTime, wallNow);
+
   const startAgent = () => {
     if (!kernel.alive || agentProgram?.alive) return;
     lives += 1;
@@ -175,11 +183,11 @@ export function createMachine(parts: MachineParts): Machine {
         taints: [],
         minOomScoreAdjust: -1000,
         machineId: `${name}/${bootId}`,
-        machineTime: () => ({ bootId, upMs: time.now() - bootedAt }),
+        machineTime,
         volumes: NO_VOLUMES,
         terminationLogs: NO_LAST_WORDS,
         takenPorts: async () => [],
-        openHolds: async () => ({ current: () => [], look: async () => {}, close: () => {} }),
+        openHolds: holds.open,
         version: '0',
         logger: parts.loggerOf(program),
       }).then(
@@ -196,6 +204,7 @@ export function createMachine(parts: MachineParts): Machine {
     agentProgram.alive = false;
     agentProgram = undefined;
     agent = undefined;
+    holds.forget();
     link.agentDied(withItsMachine);
   };
 
@@ -204,6 +213,7 @@ export function createMachine(parts: MachineParts): Machine {
     engine,
     disk,
     link,
+    holds,
     keyHash: parts.keyHash,
     isOn: () => kernel.alive,
     hasAgent: () => agentProgram !== undefined,

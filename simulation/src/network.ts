@@ -18,6 +18,8 @@ export interface Link {
   readonly client: () => PlaneClient;
   readonly setCut: (cut: boolean) => void;
   readonly isCut: () => boolean;
+  /** Messages arrive twice, one right after the other. */
+  readonly setDoubling: (doubling: boolean) => void;
   /** The open streams break; each end hears of it in its own time, and what was on its way may be lost. */
   readonly breakStreams: () => void;
   /** The agent's program is dead: its machine's kernel closes what it had open, unless that is dead too. */
@@ -62,6 +64,7 @@ export function createLink({ nodeName, listener, world, onSaid, onHeard, onTold 
   const { dice } = time;
   const streams = new Set<Stream>();
   let cut = false;
+  let doubling = false;
 
   const newEnd = (program: Program): End => ({
     program,
@@ -77,6 +80,10 @@ export function createLink({ nodeName, listener, world, onSaid, onHeard, onTold 
   const deliver = (to: End, arrive: () => void) => {
     to.waiting.push(arrive);
     scheduleNext(to);
+  };
+  const say = (to: End, arrive: () => void) => {
+    deliver(to, arrive);
+    if (doubling) deliver(to, arrive);
   };
   const scheduleNext = (to: End) => {
     if (cut) return;
@@ -163,7 +170,7 @@ export function createLink({ nodeName, listener, world, onSaid, onHeard, onTold 
       write: (bytes: Buffer, written: () => void) => {
         if (!mayAct(plane.program) || plane.emitter !== emitter) return false;
         onTold(bytes);
-        tellAgent(() => stream.agent.emitter?.emit('data', hear(bytes)));
+        say(stream.agent, () => stream.agent.emitter?.emit('data', hear(bytes)));
         time.after(0, plane.program, written);
         return true;
       },
@@ -185,7 +192,7 @@ export function createLink({ nodeName, listener, world, onSaid, onHeard, onTold 
       const bytes = NodeServiceService.sync.requestSerialize(request);
       const { plane } = stream;
       if (plane)
-        deliver(plane, () => {
+        say(plane, () => {
           const heard = SyncRequest.decode(bytes);
           if (plane.emitter) onHeard(heard);
           plane.emitter?.emit('data', heard);
@@ -229,6 +236,9 @@ export function createLink({ nodeName, listener, world, onSaid, onHeard, onTold 
       close: () => {},
     }),
     isCut: () => cut,
+    setDoubling: (is) => {
+      doubling = is;
+    },
     setCut: (is) => {
       if (cut === is) return;
       cut = is;

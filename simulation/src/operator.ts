@@ -1,13 +1,14 @@
 // What people do to the fleet with kubectl, as the API does it: DaemonSets, policies, nodes and pods.
 import type { Objects } from '@fleetset/plane/api/objects';
 import { daemonSetKind } from '@fleetset/plane/kinds/daemon-set-kind';
-import type { KubeObject } from '@fleetset/plane/kinds/kind';
+import type { Kind, KubeObject } from '@fleetset/plane/kinds/kind';
 import { nodeKind } from '@fleetset/plane/kinds/node-kind';
+import { configMapKind } from '@fleetset/plane/kinds/plain-kinds';
 import { podKind } from '@fleetset/plane/kinds/pod-kind';
 import { rolloutPolicyKind } from '@fleetset/plane/kinds/rollout-policy-kind';
 import type { RolloutPolicySpec } from '@fleetset/scheduler-core/schema/rollout-policy';
 import type { Taint, Toleration } from '@fleetset/scheduler-core/schema/scheduling';
-import { type App, ASK_READY, commandOf } from './apps.ts';
+import { type App, ASK_ALIVE, ASK_READY, commandOf } from './apps.ts';
 
 const WRITE = { dryRun: false, fieldValidation: 'Strict' } as const;
 export const NAMESPACE = 'default';
@@ -21,6 +22,8 @@ export interface TemplateWish {
   readonly hostNetwork: boolean;
   readonly graceSeconds: number;
   readonly probePeriodSeconds: number;
+  /** Its containers have what the ConfigMap says in their environment. */
+  readonly config?: boolean;
   readonly nodeSelector?: { readonly [key: string]: string };
   readonly tolerations?: readonly Toleration[];
 }
@@ -30,8 +33,14 @@ export interface SetWish {
   readonly template: TemplateWish;
   readonly strategy: 'RollingUpdate' | 'OnDelete';
   readonly maxUnavailable: number | string;
+  /** Instead. */
+  readonly maxSurge?: number | string;
   readonly minReadySeconds: number;
 }
+
+/** All configs of a run are one. */
+export const CONFIG = 'config';
+const CONFIG_ENV = { name: 'CONFIG', valueFrom: { configMapKeyRef: { name: CONFIG, key: 'value' } } };
 
 const templateOf = (name: string, wish: TemplateWish) => ({
   metadata: { labels: { app: name } },
@@ -44,8 +53,11 @@ const templateOf = (name: string, wish: TemplateWish) => ({
       name: `c${index}`,
       image: wish.image,
       command: commandOf({ ...wish.app, of: wish.containers }),
-      env: [{ name: 'VERSION', value: String(wish.version) }],
+      env: [{ name: 'VERSION', value: String(wish.version) }, ...(wish.config ? [CONFIG_ENV] : [])],
       imagePullPolicy: 'IfNotPresent',
+      ...(wish.app.liveness
+        ? { livenessProbe: { exec: { command: ASK_ALIVE }, periodSeconds: 5, failureThreshold: 2 } }
+        : {}),
       readinessProbe: {
         exec: { command: ASK_READY },
         periodSeconds: wish.probePeriodSeconds,
@@ -55,8 +67,14 @@ const templateOf = (name: string, wish: TemplateWish) => ({
   },
 });
 
-const strategyOf = ({ strategy, maxUnavailable }: SetWish) =>
-  strategy === 'OnDelete' ? { type: strategy } : { type: strategy, rollingUpdate: { maxUnavailable } };
+const strategyOf = ({ strategy, maxUnavailable, maxSurge }: SetWish) => {
+  if (strategy === 'OnDelete') return { type: strategy };
+  const surge = maxSurge === undefined ? { maxUnavailable } : { maxUnavailable: 0, maxSurge };
+  return { type: strategy, rollingUpdate: surge };
+};
+
+export const shownStrategy = ({ strategy, maxUnavailable, maxSurge, minReadySeconds }: SetWish): string =>
+  `${strategy} ${maxSurge === undefined ? maxUnavailable : `surge ${maxSurge}`} ${minReadySeconds}s`;
 
 export const createSet = (objects: Objects, wish: SetWish) =>
   objects.create(
@@ -118,18 +136,24 @@ export const annotateSet = (
 export const removeSet = (objects: Objects, name: string, propagation: 'Background' | 'Foreground') =>
   objects.remove(daemonSetKind, NAMESPACE, name, { dryRun: false, propagation });
 
-export async function putPolicy(objects: Objects, name: string, spec: RolloutPolicySpec): Promise<void> {
+export const putPolicy = (objects: Objects, name: string, spec: RolloutPolicySpec) =>
+  put(objects, rolloutPolicyKind, name, { spec });
+
+export const putConfig = (objects: Objects, value: string) =>
+  put(objects, configMapKind, CONFIG, { data: { value } });
+
+async function put(objects: Objects, kind: Kind, name: string, content: Changed): Promise<void> {
   try {
     await objects.update(
-      rolloutPolicyKind,
+      kind,
       NAMESPACE,
       name,
-      (current) => withoutVersion({ ...current, spec }),
+      (current) => withoutVersion({ ...current, ...content }),
       WRITE,
     );
   } catch (error) {
     if ((error as { code?: number }).code !== 404) throw error;
-    await objects.create(rolloutPolicyKind, NAMESPACE, { metadata: { name }, spec }, WRITE);
+    await objects.create(kind, NAMESPACE, { metadata: { name }, ...content }, WRITE);
   }
 }
 

@@ -8,7 +8,7 @@ import type { Store } from '@fleetset/plane/store/store';
 import { serveSync } from '@fleetset/plane/sync/serve-sync';
 import type { Logger } from 'pino';
 import type { Listener } from './network.ts';
-import { mayAct, newProgram, type Program, runAs } from './program.ts';
+import { mayAct, newProgram, type Program, runAs, wallTime } from './program.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 export interface RunningPlane {
@@ -29,6 +29,8 @@ export interface PlaneHost {
   /** A kill that is to come does not. */
   readonly defuse: () => void;
   readonly moveClock: (byMs: number) => void;
+  /** What its wall clock says. */
+  readonly wallNow: () => number;
   readonly close: () => void;
 }
 
@@ -140,6 +142,7 @@ export function createPlaneHost(parts: PlaneHostParts): PlaneHost {
     moveClock: (byMs) => {
       skewMs += byMs;
     },
+    wallNow: () => wallTime({ time, wallSkewMs: () => skewMs }),
     close: () => bury(),
   };
 }

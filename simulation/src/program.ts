@@ -54,7 +54,7 @@ export function mayAct(program: Program): boolean {
 }
 
 const START = Date.parse('2024-05-06T07:00:00Z');
-export const wallTime = ({ time, wallSkewMs }: Program): number =>
+export const wallTime = ({ time, wallSkewMs }: Pick<Program, 'time' | 'wallSkewMs'>): number =>
   Math.floor(START + time.now() + wallSkewMs());
 
 const LONGEST_MS = 2 ** 31 - 1;

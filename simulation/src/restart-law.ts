@@ -1,11 +1,12 @@
 // Nothing is ended without a reason: another revision was granted, somebody deleted the pod, the node or the DaemonSet,
-// the pod does not belong there any more, or its network is gone. And what crashed comes back in the same pod.
+// the pod does not belong there any more, or what its containers share is gone. And what crashed comes back in the same pod.
 import { HOLDER } from '@fleetset/scheduler-core/node/pod-record';
 import type { FakeContainer } from '../../agent/test/fake-runtime.ts';
+import { isSick } from './apps.ts';
 import type { GrantSeen } from './budget-law.ts';
 import type { LawParts } from './law-parts.ts';
 import type { Machine } from './machine.ts';
-import { decisionFor, isApp, podUidOf, setsIn, setUidOf } from './truth.ts';
+import { appIn, decisionFor, isApp, podUidOf, setsIn, setUidOf } from './truth.ts';
 
 export type WhyEnded = 'update' | 'excused';
 
@@ -47,11 +48,11 @@ export function createRestartLaw(
       (excuse.node === undefined || excuse.node === machine.name) &&
       (excuse.setUid === undefined || excuse.setUid === setUidOf(container)) &&
       (excuse.podUid === undefined || excuse.podUid === podUidOf(container));
-    if (excuses.some(fits)) return true;
+    if (excuses.some(fits) || isSick(appIn(container), machine.ranForMs(container))) return true;
     const store = parts.store();
     const set = store && setsIn(store).find(({ metadata }) => metadata.uid === setUidOf(container));
     if (!store || !set || decisionFor(store, machine.name, set) === 'Leave') return true;
-    return hasLostNetwork(machine, container);
+    return hasLostHolder(machine, container);
   };
 
   const isOtherGranted = (machine: Machine, { identity }: FakeContainer, since: number): boolean => {
@@ -104,10 +105,11 @@ export function createRestartLaw(
   };
 }
 
-function hasLostNetwork({ engine }: Machine, { settings, identity }: FakeContainer): boolean {
-  const { network } = settings;
-  if (typeof network !== 'object') return false;
-  const holder = engine.containers().find(({ id }) => id === network.holderId);
+function hasLostHolder({ engine }: Machine, { settings, identity }: FakeContainer): boolean {
+  const { network, ipcOf } = settings;
+  const holderId = typeof network === 'object' ? network.holderId : ipcOf;
+  if (holderId === undefined) return false;
+  const holder = engine.containers().find(({ id }) => id === holderId);
   const newer = engine
     .containers()
     .some(

@@ -7,11 +7,23 @@ import type { RolloutPlan } from '@fleetset/scheduler-core/rollout/plan-rollout'
 import type { RolloutRecord } from '@fleetset/scheduler-core/rollout/rollout-record';
 import type { ControllerRevision } from '@fleetset/scheduler-core/schema/daemon-set';
 import type { Node } from '@fleetset/scheduler-core/schema/node';
+import type { ConfigMap } from '@fleetset/scheduler-core/schema/plain';
 import type { RolloutPolicy } from '@fleetset/scheduler-core/schema/rollout-policy';
-import { type App, appOf } from './apps.ts';
+import { type App, appOf, isSick } from './apps.ts';
 import type { Machine } from './machine.ts';
+import { CONFIG, NAMESPACE } from './operator.ts';
 import type { RunningPlane } from './plane-host.ts';
-import { decisionFor, isApp, isUp, podUidOf, type StoredSet, setsIn, setUidOf } from './truth.ts';
+import {
+  appIn,
+  configIn,
+  decisionFor,
+  isApp,
+  isUp,
+  podUidOf,
+  type StoredSet,
+  setsIn,
+  setUidOf,
+} from './truth.ts';
 import { isGood } from './wishes.ts';
 import type { World } from './world.ts';
 
@@ -54,6 +66,10 @@ function nodeMissing(machine: Machine, store: Store): string | undefined {
     return `${name} has a pod in no bucket`;
   const orphan = engine.containers().find((container) => !book.has(podUidOf(container)));
   if (orphan) return `${name} has a container of no pod: ${orphan.settings.name}`;
+  const sick = engine
+    .containers()
+    .find((one) => one.state === 'running' && isSick(appIn(one), machine.ranForMs(one)));
+  if (sick) return `${name} does not restart ${sick.settings.name}, which is sick`;
   const ending = plan.pods.find(({ bucket }) => bucket === 'stop');
   return ending && `${name} still stops ${ending.record.name}`;
 }
@@ -73,6 +89,8 @@ function setMissing(
   const record = core.records.of(uid);
   const onDelete = set.spec?.updateStrategy?.type === 'OnDelete';
   const newest = newestRevision(store, uid);
+  const live = (store.get('core/configmaps', `${NAMESPACE}/${CONFIG}`)?.value as ConfigMap | undefined)?.data
+    ?.value;
   const counts = { desired: 0, current: 0, ready: 0, updated: 0, misscheduled: 0 };
   let steady = true;
   for (const { id } of store.list('core/nodes')) {
@@ -104,6 +122,11 @@ function setMissing(
     if (pod?.record.revision !== granted) return `${id} runs ${pod?.record.revision}, granted is ${granted}`;
     if (!isUp(machine, uid, (set.spec?.minReadySeconds ?? 0) * 1000)) return `${id} is not up`;
     if (new Set(own.filter(isApp).map(podUidOf)).size !== 1) return `${id} has containers of other pods`;
+    const config = own
+      .filter(isApp)
+      .map(configIn)
+      .find((one) => one !== undefined && one !== live);
+    if (complete && config !== undefined) return `${id} has "${config}", the ConfigMap says "${live}"`;
     counts.current += 1;
     counts.ready += 1;
     if (granted === newest) counts.updated += 1;

@@ -22,6 +22,10 @@ export const setUidOf = ({ identity }: FakeContainer): string => identity.pod.da
 export const appIn = ({ settings }: FakeContainer) =>
   appOf([...(settings.entrypoint ?? []), ...(settings.args ?? [])]);
 
+/** What the ConfigMap said when it was made. */
+export const configIn = ({ settings }: FakeContainer): string | undefined =>
+  settings.env.find((one) => one.startsWith('CONFIG='))?.slice('CONFIG='.length);
+
 /** Running, and would say that it is ready. */
 export function isReady(machine: Machine, container: FakeContainer, forMs = 0): boolean {
   if (container.state !== 'running') return false;
@@ -31,19 +35,27 @@ export function isReady(machine: Machine, container: FakeContainer, forMs = 0): 
 
 /** Every container of one of its pods is ready, and has been for so long. */
 export const isUp = (machine: Machine, setUid: string, forMs = 0): boolean =>
-  upRevision(machine, setUid, forMs) !== undefined;
+  up(machine, setUid, forMs).length > 0;
 
-/** The revision of that pod. */
-export function upRevision(machine: Machine, setUid: string, forMs = 0): string | undefined {
+/** The revisions of such pods. */
+export const upRevisions = (machine: Machine, setUid: string): string[] =>
+  up(machine, setUid, 0).map(({ identity }) => identity.pod.revision);
+
+/** All such pods. */
+export const upPods = (machine: Machine, setUid: string, forMs = 0): string[] =>
+  up(machine, setUid, forMs).map(podUidOf);
+
+/** Of each pod that is up its last container. */
+function up(machine: Machine, setUid: string, forMs: number): FakeContainer[] {
   const missing = new Map<string, number>();
-  for (const container of machine.engine.containers()) {
-    if (setUidOf(container) !== setUid || !isApp(container) || !isReady(machine, container, forMs)) continue;
+  return machine.engine.containers().filter((container) => {
+    if (setUidOf(container) !== setUid || !isApp(container) || !isReady(machine, container, forMs))
+      return false;
     const uid = podUidOf(container);
     const left = (missing.get(uid) ?? appIn(container).of) - 1;
-    if (left <= 0) return container.identity.pod.revision;
     missing.set(uid, left);
-  }
-  return undefined;
+    return left === 0;
+  });
 }
 
 /** From what operators say of the node; the plane's own taints are not the node's business. */

@@ -61,6 +61,7 @@ export function createWorld(seed: number, wholeTrace = false): World {
     graceMs: GRACE_MS,
     machines: () => machines.values(),
     store: () => store,
+    planeWallNow: () => plane.wallNow(),
     later,
   });
   const plane = createPlaneHost({

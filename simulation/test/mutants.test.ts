@@ -1,5 +1,6 @@
 // Each law catches the bug that it was written against. A mutant takes the place of one function of the real plane or
 // agent; seeds are run until one breaks the law.
+import type { NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { run } from '../src/run.ts';
 
@@ -19,7 +20,15 @@ vi.mock('@fleetset/scheduler-core/rollout/plan-rollout', async (original) => {
     planRollout: on(
       'spends without a limit',
       (input) => planRollout({ ...input, strategy: { ...input.strategy, maxUnavailable: '100%' } }),
-      planRollout,
+      on(
+        'surges without a limit',
+        (input) =>
+          planRollout({
+            ...input,
+            strategy: { ...input.strategy, ...(input.strategy.maxSurge ? { maxSurge: '100%' } : {}) },
+          }),
+        planRollout,
+      ),
     ),
   };
 });
@@ -102,17 +111,20 @@ vi.mock('@fleetset/scheduler-core/node/plan-node', async (original) => {
     const plan = planNode(input);
     return { ...plan, pods: [...plan.pods, ...plan.pods] };
   };
+  const asSurge = (surge: boolean) => (input: Parameters<typeof planNode>[0]) =>
+    planNode({ ...input, daemonSets: input.daemonSets.map((set) => ({ ...set, surge })) });
+  const mutants: { readonly [name: string]: typeof planNode } = {
+    'doubles a bucket': doubles,
+    'forgets pods that have containers': forgetsEarly,
+    'starts beside': startsBeside,
+    restarts,
+    'always surges': asSurge(true),
+    'never surges': asSurge(false),
+    'leaves the sick alone': (input) => planNode({ ...input, unhealthy: new Map() }),
+  };
   return {
     ...real,
-    planNode: on(
-      'doubles a bucket',
-      doubles,
-      on(
-        'forgets pods that have containers',
-        forgetsEarly,
-        on('starts beside', startsBeside, on('restarts', restarts, planNode)),
-      ),
-    ),
+    planNode: (input: Parameters<typeof planNode>[0]) => (mutants[mutant.now] ?? planNode)(input),
   };
 });
 
@@ -132,6 +144,15 @@ vi.mock('@fleetset/agent/state/pod-book', async (original) => {
 vi.mock('@fleetset/agent/state/desired-file', async (original) => {
   const real = await original<typeof import('@fleetset/agent/state/desired-file')>();
   const { openDesiredFile } = real;
+  const onlyNewer: typeof openDesiredFile = async (...args) => {
+    const file = await openDesiredFile(...args);
+    const isKnown = (desired: NodeDesired) =>
+      JSON.stringify(desired.generation) === JSON.stringify(file.current()?.generation);
+    return {
+      ...file,
+      offer: (desired) => (isKnown(desired) ? new Promise(() => {}) : file.offer(desired)),
+    };
+  };
   return {
     ...real,
     openDesiredFile: on(
@@ -147,7 +168,7 @@ vi.mock('@fleetset/agent/state/desired-file', async (original) => {
           },
         };
       },
-      openDesiredFile,
+      on('waits for something newer', onlyNewer, openDesiredFile),
     ),
   };
 });
@@ -183,6 +204,25 @@ vi.mock('@fleetset/agent/node/reporter', async (original) => {
   };
 });
 
+vi.mock('@fleetset/plane/rollout/closed-nodes', async (original) => {
+  const real = await original<typeof import('@fleetset/plane/rollout/closed-nodes')>();
+  const { closedNodes } = real;
+  return {
+    ...real,
+    closedNodes: on('knows no windows', (_views, _windows, _instant) => ({ closed: new Map() }), closedNodes),
+  };
+});
+
+vi.mock('@fleetset/scheduler-core/node/hold', async (original) => {
+  const real = await original<typeof import('@fleetset/scheduler-core/node/hold')>();
+  const { holdLeftMs, holdText } = real;
+  return {
+    ...real,
+    holdText: on('knows no holds', (_holds) => undefined, holdText),
+    holdLeftMs: on('holds for ever', (hold) => hold.forMs, holdLeftMs),
+  };
+});
+
 vi.mock('@fleetset/plane/store/sqlite-store', async (original) => {
   const real = await original<typeof import('@fleetset/plane/store/sqlite-store')>();
   const { openSqliteStore } = real;
@@ -210,12 +250,16 @@ vi.mock('@fleetset/plane/rollout/desired-state', async (original) => {
       () => {
         throw new Error('a mutant');
       },
-      desiredFor,
+      on(
+        'tells the config as it is now',
+        (inputs, node) => desiredFor({ ...inputs, holdsConfig: () => false }, node),
+        desiredFor,
+      ),
     ),
   };
 });
 
-const MOST_SEEDS = 60;
+const MOST_SEEDS = 300;
 
 /** The laws that seeds break, until one breaks this one. */
 async function firstBroken(law: string): Promise<string | undefined> {
@@ -236,6 +280,15 @@ describe('a fleet', { timeout: 600_000 }, () => {
     ['whose planner', 'tries again by itself', 'a rollback ends'],
     ['whose plane', 'counts wrong', 'it ends well'],
     ['whose agents', 'starts beside', 'one pod runs'],
+    ['whose planner', 'surges without a limit', 'the surge'],
+    ['whose agents', 'always surges', 'one pod runs'],
+    ['whose agents', 'never surges', 'a surge takes nothing down'],
+    ['whose fleet', 'knows no holds', 'a hold is kept'],
+    ['whose agents', 'holds for ever', 'it ends well'],
+    ['whose agents', 'waits for something newer', 'it ends well'],
+    ['whose plane', 'tells the config as it is now', 'config comes with its revision'],
+    ['whose plane', 'knows no windows', 'the windows'],
+    ['whose agents', 'leaves the sick alone', 'it ends well'],
     ['whose agents', 'restarts', 'no needless restart'],
     ['whose agents', 'forgets pods that have containers', 'it ends well'],
     ['whose agents', 'doubles a bucket', 'every pod in one bucket'],

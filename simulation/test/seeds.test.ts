@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { type RunOptions, type RunResult, run } from '../src/run.ts';
 import { runMany } from '../src/run-many.ts';
 
-const [FROM = 1, TO = 300] = (process.env.SIM_SEEDS ?? '').split('-').filter(Boolean).map(Number);
+const [FROM = 1, TO = 2000] = (process.env.SIM_SEEDS ?? '').split('-').filter(Boolean).map(Number);
 const MINUTES = 60_000;
 
 /** Each broke a law once, before what it found was mended. */

@@ -60,6 +60,8 @@ export interface DaemonSetPass {
 }
 
 export interface SetPlan extends RolloutPlan {
+  /** How many should run a pod. */
+  readonly nodes: number;
   /** How many of the nodes that wait may not be changed now: their window is closed, or they are held. */
   readonly closed: number;
 }
@@ -124,11 +126,17 @@ export function passDaemonSet(
     { ...(daemonSet.status as NonNullable<DaemonSet['status']>), collisionCount: history.collisionCount },
   );
   const conditionBefore = daemonSet.status?.conditions?.find((one) => one.type === 'Progressing');
-  const condition = progressingCondition(record, wishes.pacing, plan.waits, conditionBefore, nowText);
+  const condition = progressingCondition(
+    record,
+    wishes.pacing,
+    { nodes: nodes.length, waits: plan.waits },
+    conditionBefore,
+    nowText,
+  );
   const shown = { ...status, ...(paced ? { conditions: [condition] } : {}) };
   return {
     daemonSet,
-    plan: { ...plan, closed: paced ? closedCount(plan, shut, nodes) : 0 },
+    plan: { ...plan, nodes: nodes.length, closed: paced ? closedCount(plan, shut, nodes) : 0 },
     target: history.hash,
     grants: [
       ...(plan.over ?? []).map(({ node, revision }) => putGrant(uid, node, revision)),

@@ -1,5 +1,7 @@
 // Rollouts, made from the last plan of each DaemonSet and what it rests on.
 import { targetOf } from '@fleetset/scheduler-core/rollout/advance-rollout';
+import { hasNothingToDo, NOTHING_TO_DO } from '@fleetset/scheduler-core/rollout/rollout-condition';
+import type { RolloutRecord } from '@fleetset/scheduler-core/rollout/rollout-record';
 import { needsApproval } from '@fleetset/scheduler-core/rollout/waves';
 import type { DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
 import type { VirtualObjects } from '../api/resource-routes.ts';
@@ -36,6 +38,11 @@ export const rollouts =
     };
   };
 
+const verdictOf = (record: RolloutRecord, plan: SetPlan | undefined) =>
+  plan && hasNothingToDo(record, plan.nodes)
+    ? { phase: 'Complete', message: NOTHING_TO_DO }
+    : { phase: record.phase, message: record.message };
+
 function rolloutOf({ store, records, planOf }: RolloutSources, daemonSet: StoredSet): KubeObject {
   const { name = '', namespace = '', uid = '' } = daemonSet.metadata;
   const record = records.of(uid);
@@ -52,8 +59,7 @@ function rolloutOf({ store, records, planOf }: RolloutSources, daemonSet: Stored
       paused: pacing.paused,
       ...(record
         ? {
-            phase: record.phase,
-            message: record.message,
+            ...verdictOf(record, plan),
             newestRevision: record.newest,
             targetRevision: targetOf(record),
             failures: record.failures,

@@ -25,6 +25,7 @@ afterEach(async () => {
 });
 
 const PLACEMENTS = '/apis/fleetset.dev/v1/namespaces/default/placements';
+const ROLLOUT = '/apis/fleetset.dev/v1/namespaces/default/rollouts/web';
 const label = (node: string, labels: Json) =>
   plane.api.ok('PATCH', `${NODES}/${node}`, { metadata: { labels } }, { type: MERGE });
 const taint = (node: string, taints: Json[]) =>
@@ -48,6 +49,27 @@ describe('a label of an operator', () => {
       numberMisscheduled: 0,
     });
     expect(fleet.node(first).podOf(set.metadata.uid)).toBeUndefined();
+  });
+});
+
+describe('a DaemonSet that no node should run', () => {
+  it('is complete as there is nothing to do, until a node comes, and only then is its revision judged', async () => {
+    await fleet.add(1);
+    const [first] = names();
+    const pod = { ...onSsd, containers: [{ name: 'main', image: 'broken:1' }] };
+    await plane.api.ok('POST', SETS, daemonSet('web', { pod }));
+    const read = async (): Promise<Json[]> => {
+      const { status } = await plane.api.ok('GET', `${SETS}/web`);
+      const { phase, message, stableRevision } = (await plane.api.ok('GET', ROLLOUT)).status;
+      const { reason, message: text } = status.conditions?.[0] ?? {};
+      return [phase, message, stableRevision, reason, text];
+    };
+    const NOTHING = 'no node should run it: nothing to do';
+    await untilStatus(plane, 'web', { desiredNumberScheduled: 0 });
+    expect(await read()).toEqual(['Complete', NOTHING, undefined, 'RolloutComplete', NOTHING]);
+    await label(first, { disk: 'ssd' });
+    await untilStatus(plane, 'web', { desiredNumberScheduled: 1, numberUnavailable: 1 });
+    expect((await read())[0]).toBe('Progressing');
   });
 });
 

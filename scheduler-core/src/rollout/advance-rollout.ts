@@ -189,10 +189,11 @@ function judge(
   times: RolloutTimes,
   soaked: boolean,
   nodes: readonly RolloutNode[],
-  { pacing, newest, now }: RolloutView,
+  { pacing, newest, now, nodes: all }: RolloutView,
 ): RolloutRecord {
+  const empty = all.length === 0;
   const there = nodes.length > 0 && nodes.every((node) => hasAvailable(node, times.target));
-  if (record.phase === 'RollingBack' && there) return { ...record, phase: 'RolledBack' };
+  if (record.phase === 'RollingBack' && (there || empty)) return { ...record, phase: 'RolledBack' };
   if (record.phase !== 'Progressing') return record;
   const failures = findFailures(record, pacing, timesBefore, times, nodes, now);
   const seen = { ...record, failures };

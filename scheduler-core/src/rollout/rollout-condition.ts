@@ -5,15 +5,30 @@ import type { RolloutRecord } from './rollout-record.ts';
 
 type Condition = NonNullable<DaemonSetStatus['conditions']>[number];
 
-/** `waits`: how many nodes wait, and the reason of one of them. */
+type Waits = readonly { readonly node: string; readonly reason: string }[];
+
+/** How nodes stand to it now. */
+export interface Standing {
+  /** How many should run a pod. */
+  readonly nodes: number;
+  /** Those that wait. */
+  readonly waits: Waits;
+}
+
+/** Under way, and no node is there that could come to it: for people it is complete. Nothing was proved by it. */
+export const hasNothingToDo = ({ phase }: RolloutRecord, nodes: number): boolean =>
+  phase === 'Progressing' && nodes === 0;
+
+export const NOTHING_TO_DO = 'no node should run it: nothing to do';
+
 export function progressingCondition(
   record: RolloutRecord,
-  { paused, source }: Pacing,
-  waits: readonly { readonly node: string; readonly reason: string }[],
+  pacing: Pacing,
+  standing: Standing,
   before: Condition | undefined,
   nowText: string,
 ): Condition {
-  const { status, reason, message } = sayingOf(record, paused, source, waits);
+  const { status, reason, message } = sayingOf(record, pacing, standing);
   const same = before?.status === status && before.reason === reason;
   const lastTransitionTime = same ? before.lastTransitionTime : nowText;
   return {
@@ -31,12 +46,8 @@ interface Saying {
   readonly message: string;
 }
 
-function sayingOf(
-  { phase, newest, stable = '', reason, message }: RolloutRecord,
-  paused: boolean,
-  source: string,
-  waits: readonly { readonly node: string; readonly reason: string }[],
-): Saying {
+function sayingOf(record: RolloutRecord, { paused, source }: Pacing, { nodes, waits }: Standing): Saying {
+  const { phase, newest, stable = '', reason, message } = record;
   switch (phase) {
     case 'Complete':
       return { status: 'True', reason: 'RolloutComplete', message: `every node has revision ${newest}` };
@@ -60,14 +71,13 @@ function sayingOf(
       };
     case 'Progressing':
       if (paused) return { status: 'Unknown', reason: 'RolloutPaused', message: `paused by ${source}` };
+      if (hasNothingToDo(record, nodes))
+        return { status: 'True', reason: 'RolloutComplete', message: NOTHING_TO_DO };
       return { status: 'True', reason: 'RolloutProgressing', message: waitingText(newest, waits) };
   }
 }
 
-function waitingText(
-  newest: string,
-  waits: readonly { readonly node: string; readonly reason: string }[],
-): string {
+function waitingText(newest: string, waits: Waits): string {
   const [first] = waits;
   if (!first) return `nodes move to revision ${newest}`;
   const others = waits.length > 1 ? `, and ${waits.length - 1} more wait` : '';

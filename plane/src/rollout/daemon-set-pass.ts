@@ -62,6 +62,8 @@ export interface DaemonSetPass {
 export interface SetPlan extends RolloutPlan {
   /** How many should run a pod. */
   readonly nodes: number;
+  /** A change of its template or its config is about to be a revision. */
+  readonly settling: boolean;
   /** How many of the nodes that wait may not be changed now: their window is closed, or they are held. */
   readonly closed: number;
 }
@@ -119,9 +121,11 @@ export function passDaemonSet(
     advance.nextAt,
     looksAgainIn === undefined ? undefined : parts.monotonicNow() + looksAgainIn,
   );
+  const settling = config.decision.settling !== undefined;
   const status = daemonSetStatus(
     all.map(({ status: view }) => view),
-    history.hash,
+    // What is about to come no pod has yet.
+    settling ? undefined : history.hash,
     observedGeneration(daemonSet, config),
     { ...(daemonSet.status as NonNullable<DaemonSet['status']>), collisionCount: history.collisionCount },
   );
@@ -129,14 +133,14 @@ export function passDaemonSet(
   const condition = progressingCondition(
     record,
     wishes.pacing,
-    { nodes: nodes.length, waits: plan.waits },
+    { nodes: nodes.length, waits: plan.waits, settling },
     conditionBefore,
     nowText,
   );
   const shown = { ...status, ...(paced ? { conditions: [condition] } : {}) };
   return {
     daemonSet,
-    plan: { ...plan, nodes: nodes.length, closed: paced ? closedCount(plan, shut, nodes) : 0 },
+    plan: { ...plan, nodes: nodes.length, settling, closed: paced ? closedCount(plan, shut, nodes) : 0 },
     target: history.hash,
     grants: [
       ...(plan.over ?? []).map(({ node, revision }) => putGrant(uid, node, revision)),

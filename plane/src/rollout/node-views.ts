@@ -1,7 +1,7 @@
 // What planning sees of every node for each DaemonSet, kept from pass to pass: only nodes about which something was
 // written, said or told since are looked at again.
 import { isDeepStrictEqual } from 'node:util';
-import { type PlacementRules, placementRules } from '@fleetset/scheduler-core/placement';
+import type { PlacementRules } from '@fleetset/scheduler-core/placement';
 import type { RolloutNode } from '@fleetset/scheduler-core/rollout/plan-rollout';
 import type { DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
 import type { PodSpec } from '@fleetset/scheduler-core/schema/pod';
@@ -10,6 +10,7 @@ import { TOMBSTONES } from '../fleet/tombstones.ts';
 import type { Change } from '../store/store.ts';
 import { GRANTS } from './grants.ts';
 import { type NodeView, type ViewSources, viewNode } from './node-view.ts';
+import { rulesOf } from './placement-rules.ts';
 
 /** Good until the next look at the same DaemonSet. */
 export interface SetViews {
@@ -63,8 +64,7 @@ export function createNodeViews(sources: ViewSources): NodeViews {
   ];
   const unfollow = fleet.follow(staleEverywhere);
 
-  const begin = (uid: string, spec: PodSpec): Kept => {
-    const rules = placementRules(spec);
+  const begin = (uid: string, spec: PodSpec, rules: PlacementRules): Kept => {
     const all = [...store.list('core/nodes')]
       .flatMap(({ id }) => viewNode(sources, uid, rules, id) ?? [])
       .sort((a, b) => (a.rollout.name < b.rollout.name ? -1 : 1));
@@ -84,7 +84,7 @@ export function createNodeViews(sources: ViewSources): NodeViews {
       const uid = daemonSet.metadata?.uid ?? '';
       const spec = daemonSet.spec?.template?.spec ?? NO_SPEC;
       const known = sets.get(uid);
-      const kept = known?.spec === spec ? known : begin(uid, spec);
+      const kept = known?.spec === spec ? known : begin(uid, spec, rulesOf(daemonSet));
       for (const name of kept.stale) lookAt(kept, name);
       kept.changed = false;
       return kept;

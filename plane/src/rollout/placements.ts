@@ -1,6 +1,6 @@
 // Placements, made from what agents decided and the last plan of each DaemonSet.
 import { holdText } from '@fleetset/scheduler-core/node/hold';
-import { decidePlacement, placementRules } from '@fleetset/scheduler-core/placement';
+import { decidePlacement } from '@fleetset/scheduler-core/placement';
 import { targetOf } from '@fleetset/scheduler-core/rollout/advance-rollout';
 import { nodeStanding } from '@fleetset/scheduler-core/rollout/node-standing';
 import type { RolloutPlan } from '@fleetset/scheduler-core/rollout/plan-rollout';
@@ -13,6 +13,7 @@ import type { Placement } from '../kinds/placement-kind.ts';
 import { closureAt, nodeMaintenance } from '../maintenance/node-maintenance.ts';
 import type { Store } from '../store/store.ts';
 import type { GrantBook } from './grants.ts';
+import { isSameRules, rulesOf } from './placement-rules.ts';
 import type { RolloutRecords } from './rollout-records.ts';
 import { readWishes } from './rollout-wishes.ts';
 
@@ -65,7 +66,7 @@ function findByName({ store, ...rest }: PlacementSources, namespace: string, nam
 /** What is the same for all nodes is looked up once. */
 function placementsOf(sources: PlacementSources, daemonSet: StoredSet): (node: Node) => KubeObject {
   const { name = '', namespace = '', uid = '' } = daemonSet.metadata;
-  const rules = placementRules(daemonSet.spec?.template?.spec ?? { containers: [] });
+  const rules = rulesOf(daemonSet);
   const newest = sources.newestOf(daemonSet);
   const grants = sources.grants.of(uid);
   const adopted = adoptedBy(sources.store, uid);
@@ -77,7 +78,9 @@ function placementsOf(sources: PlacementSources, daemonSet: StoredSet): (node: N
   return (node) => {
     const nodeName = node.metadata?.name ?? '';
     const state = sources.fleet.get(nodeName);
-    const told = state?.report?.placements.find((one) => one.daemonSetUid === uid);
+    // What it said by other rules is no answer to these.
+    const current = isSameRules(state?.decidedBy?.get(uid), rules);
+    const told = current ? state?.report?.placements.find((one) => one.daemonSetUid === uid) : undefined;
     const pods = (state ? podsOfSet(state, uid, adopted) : []).map(
       ({ name, revision, ready, available, terminating }) => ({
         name,

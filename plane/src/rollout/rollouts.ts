@@ -1,6 +1,6 @@
 // Rollouts, made from the last plan of each DaemonSet and what it rests on.
 import { targetOf } from '@fleetset/scheduler-core/rollout/advance-rollout';
-import { hasNothingToDo, NOTHING_TO_DO } from '@fleetset/scheduler-core/rollout/rollout-condition';
+import { hasNothingToDo, NOTHING_TO_DO, SETTLING } from '@fleetset/scheduler-core/rollout/rollout-condition';
 import type { RolloutRecord } from '@fleetset/scheduler-core/rollout/rollout-record';
 import { needsApproval } from '@fleetset/scheduler-core/rollout/waves';
 import type { DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
@@ -38,10 +38,15 @@ export const rollouts =
     };
   };
 
-const verdictOf = (record: RolloutRecord, plan: SetPlan | undefined) =>
-  plan && hasNothingToDo(record, plan.nodes)
+/** As people should read it: a change that the plane has not looked at yet is under way. */
+function verdictOf({ metadata, status }: StoredSet, record: RolloutRecord, plan: SetPlan | undefined) {
+  if (plan?.settling) return { phase: 'Progressing', message: SETTLING };
+  if ((status?.observedGeneration ?? 0) < (metadata.generation ?? 1))
+    return { phase: 'Progressing', message: 'its newest change has not been looked at yet' };
+  return plan && hasNothingToDo(record, plan.nodes)
     ? { phase: 'Complete', message: NOTHING_TO_DO }
     : { phase: record.phase, message: record.message };
+}
 
 function rolloutOf({ store, records, planOf }: RolloutSources, daemonSet: StoredSet): KubeObject {
   const { name = '', namespace = '', uid = '' } = daemonSet.metadata;
@@ -59,7 +64,7 @@ function rolloutOf({ store, records, planOf }: RolloutSources, daemonSet: Stored
       paused: pacing.paused,
       ...(record
         ? {
-            ...verdictOf(record, plan),
+            ...verdictOf(daemonSet, record, plan),
             newestRevision: record.newest,
             targetRevision: targetOf(record),
             failures: record.failures,

@@ -14,9 +14,10 @@ export interface StatusNode {
   readonly pods: readonly StatusPod[];
 }
 
+/** `target`: undefined when it is not known yet, so that no pod can have it. */
 export function daemonSetStatus(
   nodes: Iterable<StatusNode>,
-  target: string,
+  target: string | undefined,
   observedGeneration: number,
   previous: DaemonSetStatus | undefined,
 ): DaemonSetStatus {

@@ -13,12 +13,15 @@ export interface Standing {
   readonly nodes: number;
   /** Those that wait. */
   readonly waits: Waits;
+  /** A change is about to be a revision. */
+  readonly settling?: boolean;
 }
 
 /** Under way, and no node is there that could come to it: for people it is complete. Nothing was proved by it. */
 export const hasNothingToDo = ({ phase }: RolloutRecord, nodes: number): boolean =>
   phase === 'Progressing' && nodes === 0;
 
+export const SETTLING = 'a change becomes a revision as soon as no other follows it';
 export const NOTHING_TO_DO = 'no node should run it: nothing to do';
 
 export function progressingCondition(
@@ -46,7 +49,12 @@ interface Saying {
   readonly message: string;
 }
 
-function sayingOf(record: RolloutRecord, { paused, source }: Pacing, { nodes, waits }: Standing): Saying {
+function sayingOf(
+  record: RolloutRecord,
+  { paused, source }: Pacing,
+  { nodes, waits, settling }: Standing,
+): Saying {
+  if (settling) return { status: 'True', reason: 'RolloutProgressing', message: SETTLING };
   const { phase, newest, stable = '', reason, message } = record;
   switch (phase) {
     case 'Complete':

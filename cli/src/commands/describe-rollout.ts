@@ -1,4 +1,5 @@
 // A rollout as people read it: where it stands, and node by node what each has and waits for.
+import type { MaintenanceWindow } from '@fleetset/scheduler-core/schema/rollout-policy';
 
 export interface RolloutStatus {
   readonly phase?: string;
@@ -35,6 +36,7 @@ export interface NodePlacement {
     }[];
     readonly held?: string;
     readonly closed?: string;
+    readonly maintenance?: { readonly timeZone?: string; readonly windows?: readonly MaintenanceWindow[] };
     readonly waiting?: string;
     readonly progress?: string;
   };

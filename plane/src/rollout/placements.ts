@@ -1,4 +1,5 @@
 // Placements, made from what agents decided and the last plan of each DaemonSet.
+import type { Maintenance } from '@fleetset/proto/gen/fleetset/v1/node';
 import { holdText } from '@fleetset/scheduler-core/node/hold';
 import { decidePlacement } from '@fleetset/scheduler-core/placement';
 import { targetOf } from '@fleetset/scheduler-core/rollout/advance-rollout';
@@ -62,6 +63,11 @@ function findByName({ store, ...rest }: PlacementSources, namespace: string, nam
   }
   return undefined;
 }
+
+const shownMaintenance = ({ timeZone, ownWindows }: Maintenance) => ({
+  timeZone,
+  ...(ownWindows ? { windows: ownWindows.windows } : {}),
+});
 
 /** What is the same for all nodes is looked up once. */
 function placementsOf(sources: PlacementSources, daemonSet: StoredSet): (node: Node) => KubeObject {
@@ -127,6 +133,7 @@ function placementsOf(sources: PlacementSources, daemonSet: StoredSet): (node: N
         pods,
         ...(held === undefined ? {} : { held }),
         ...(closed === undefined ? {} : { closed }),
+        ...(facts?.maintenance ? { maintenance: shownMaintenance(facts.maintenance) } : {}),
         ...(waiting === undefined ? {} : { waiting }),
         ...(told?.progress ? { progress: told.progress } : {}),
       },

@@ -88,7 +88,7 @@ export function passDaemonSet(
   const nowText = parts.nowText();
   const uid = daemonSet.metadata.uid ?? '';
   const grants = parts.grants.of(uid);
-  const before = knownStable(records.of(uid), revisions);
+  const before = withoutRemoved(store, knownStable(records.of(uid), revisions));
   const inUse = revisionsInUse(store, fleet, uid, grants, before);
   const config = parts.configs.decide(daemonSet, revisions, parts.monotonicNow());
   const history = historyOf(store, daemonSet, revisions, config, inUse);
@@ -216,6 +216,21 @@ function knownStable(
   if (revisions.some((revision) => revisionHash(revision) === record.stable)) return record;
   const { stable: _gone, ...rest } = record;
   return rest;
+}
+
+/**
+ * Without what was remembered of nodes that were removed from the fleet. Their failures count as long as the rollout is
+ * under way: one that breaks machines does not go on since somebody clears them away.
+ */
+function withoutRemoved(store: Store, record: RolloutRecord | undefined): RolloutRecord | undefined {
+  if (!record) return undefined;
+  const isThere = (name: string) => store.get('core/nodes', name) !== undefined;
+  const failed = Object.entries(record.failures);
+  const failures = record.phase === 'Progressing' ? failed : failed.filter(([name]) => isThere(name));
+  const aside = record.aside.filter(isThere);
+  return failures.length === failed.length && aside.length === record.aside.length
+    ? record
+    : { ...record, failures: Object.fromEntries(failures), aside };
 }
 
 /** Asked only of revisions that would be dropped otherwise. */

@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Json, MERGE, STRATEGIC } from '../support/api-client.ts';
 import { createHollowFleet, type HollowFleet, untilQuiet, untilRolledOut } from '../support/hollow-fleet.ts';
-import { daemonSet, EVENTS, REVISIONS, SETS } from '../support/manifests.ts';
+import { daemonSet, EVENTS, NODES, REVISIONS, SETS } from '../support/manifests.ts';
 import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
 import { until } from '../support/until.ts';
 
@@ -100,6 +100,36 @@ describe('a revision that does not become available', () => {
     await untilQuiet(fleet);
     expect(touched(set)).toBe(1);
     expect(await condition()).toMatchObject({ status: 'False' });
+  });
+});
+
+describe('a node that failed and is removed from the fleet', () => {
+  it('is forgotten with its verdict, for its name may come again', async () => {
+    await policy({ progressDeadlineSeconds: 1, onFailure: 'Pause' });
+    const set = await running();
+    await setImage('broken:2');
+    const { failures } = await untilPhase('Stopped');
+    const [name = ''] = Object.keys(failures);
+    expect(fleet.node(name).births(set.metadata.uid)).toBe(2);
+    fleet.node(name).stop();
+    await plane.api.ok('DELETE', `${NODES}/${name}`);
+    await until('forgotten', async () => Object.keys((await rollout()).failures).length === 0);
+    expect((await rollout()).phase).toBe('Stopped');
+  });
+
+  it('counts while the rollout is under way', async () => {
+    await policy({ failureThreshold: 2 });
+    await running();
+    await setImage('crashing:2');
+    const [name = ''] = await until('one failed', async () => {
+      const names = Object.keys((await rollout()).failures ?? {});
+      return names.length > 0 ? names : undefined;
+    });
+    fleet.node(name).stop();
+    await plane.api.ok('DELETE', `${NODES}/${name}`);
+    const { failures } = await untilPhase('RolledBack');
+    expect(Object.keys(failures)).toHaveLength(1);
+    expect(failures).not.toHaveProperty(name);
   });
 });
 

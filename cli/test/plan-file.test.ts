@@ -3,12 +3,12 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Json, MERGE } from '../../plane/test/support/api-client.ts';
 import { untilRolledOut } from '../../plane/test/support/hollow-fleet.ts';
 import { configMap, daemonSet, SETS } from '../../plane/test/support/manifests.ts';
+import { POLICIES, policyOf, rolloutOf } from '../../plane/test/support/rollouts.ts';
 import { until } from '../../plane/test/support/until.ts';
-import { orderIn, type PlanBench, POLICIES, startPlanBench } from './support/plan-bench.ts';
+import { orderIn, type PlanBench, startPlanBench } from './support/plan-bench.ts';
 
 const MAPS = '/api/v1/namespaces/default/configmaps';
 const SECRETS = '/api/v1/namespaces/default/secrets';
-const ROLLOUT = '/apis/fleetset.dev/v1/namespaces/default/rollouts/web';
 
 const ALWAYS_OPEN = {
   timeZone: 'UTC',
@@ -40,13 +40,7 @@ const key = (value: string) => ({
 const envFrom = [{ configMapRef: { name: 'app' } }, { secretRef: { name: 'key' } }];
 const web = (image = 'web:1', labels: Json = {}) =>
   daemonSet('web', { pod: { containers: [{ name: 'main', image, envFrom }] }, metadata: { labels } });
-const policy = (name: string, spec: Json) => ({
-  apiVersion: 'fleetset.dev/v1',
-  kind: 'RolloutPolicy',
-  metadata: { name },
-  spec,
-});
-const follows = policy('follows', { daemonSets: ['web'], configRollout: true });
+const follows = policyOf({ configRollout: true }, 'follows');
 const labFirst = {
   steps: [{ name: 'lab', nodeSelector: { site: 'lab' }, nodes: 1 }],
 };
@@ -54,7 +48,7 @@ const labFirst = {
 const withPolicy = async (one: Json) => {
   await bench.plane.api.ok('POST', POLICIES, one);
   await until('the policy counts', async () =>
-    (await bench.plane.api.ok('GET', ROLLOUT)).status.policy.includes(one.metadata.name),
+    (await rolloutOf(bench.plane)).policy.includes(one.metadata.name),
   );
 };
 
@@ -118,7 +112,7 @@ Secret default/key: changed, rolled out by ds/web`);
 
 describe('a policy', () => {
   it('in the file paces its DaemonSets as it will be', async () => {
-    const text = await plan([policy('careful', { daemonSets: ['web'], ...labFirst }), web('web:2')]);
+    const text = await plan([policyOf(labFirst, 'careful'), web('web:2')]);
     expect(text).toContain('RolloutPolicy default/careful');
     expect(text).toContain('RolloutPolicy default/careful: will pace ds/web');
     expect(orderIn(text)).toEqual(['c', 'a', 'b']);
@@ -128,7 +122,7 @@ describe('a policy', () => {
     await bench.plane.api.ok(
       'POST',
       POLICIES,
-      policy('lab', { selector: { matchLabels: { tier: 'lab' } }, ...labFirst }),
+      policyOf({ daemonSets: [], selector: { matchLabels: { tier: 'lab' } }, ...labFirst }, 'lab'),
     );
     expect(orderIn(await plan([web('web:2')]))).toEqual(['a', 'b', 'c']);
     const text = await plan([web('web:2', { tier: 'lab' })]);
@@ -144,18 +138,18 @@ describe('a policy', () => {
         { schedule: '0 0 29 2 *', duration: '1m', ...(site ? { nodeSelector: { site } } : {}) },
       ],
     });
-    const all = await plan([policy('nights', closed()), web('web:2')]);
+    const all = await plan([policyOf(closed(), 'nights'), web('web:2')]);
     expect(all).toMatch(/ 1\. b\n {4}waits until these may be changed:\n {6}a: .*\n {6}c: .*\n {4}2\. a/);
-    await withPolicy(policy('nights', closed()));
+    await withPolicy(policyOf(closed(), 'nights'));
     expect(orderIn(await plan([web('web:2')]))).toEqual(['b', 'a', 'c']);
-    const text = await plan([policy('nights', closed('lab')), web('web:2')]);
+    const text = await plan([policyOf(closed('lab'), 'nights'), web('web:2')]);
     expect(text).toMatch(
       /1\. a\n {4}2\. b\n {4}waits until these may be changed:\n {6}c: [^\n]*UTC\)\n {4}3\. c/,
     );
   });
 
   it('that would be refused is named, and the rest is planned', async () => {
-    await expect(plan([policy('bad', { steps: [{ nodes: -1 }] }), web('web:2')])).rejects.toThrow(
+    await expect(plan([policyOf({ steps: [{ nodes: -1 }] }, 'bad'), web('web:2')])).rejects.toThrow(
       /spec\.steps\[0\]\.nodes: Invalid value: -1/,
     );
   });

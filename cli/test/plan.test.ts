@@ -4,11 +4,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Json } from '../../plane/test/support/api-client.ts';
 import { type HollowFleet, untilRolledOut } from '../../plane/test/support/hollow-fleet.ts';
 import { daemonSet, PODS, SETS } from '../../plane/test/support/manifests.ts';
+import { PLACEMENTS, POLICIES } from '../../plane/test/support/rollouts.ts';
 import type { TestPlane } from '../../plane/test/support/test-plane.ts';
 import { until } from '../../plane/test/support/until.ts';
-import { isReady, orderIn, type PlanBench, POLICIES, startPlanBench } from './support/plan-bench.ts';
+import { isReady, orderIn, type PlanBench, startPlanBench } from './support/plan-bench.ts';
 
-const PLACEMENTS = '/apis/fleetset.dev/v1/namespaces/default/placements';
 const LAB = { labels: { site: 'lab' } };
 let bench: PlanBench;
 let plane: TestPlane;

@@ -12,8 +12,6 @@ import { startTestPlane, type TestPlane } from '../../../plane/test/support/test
 import { until } from '../../../plane/test/support/until.ts';
 import { planCommand } from '../../src/commands/plan.ts';
 
-export const POLICIES = '/apis/fleetset.dev/v1/namespaces/default/rolloutpolicies';
-
 export interface PlanBench {
   readonly plane: TestPlane;
   readonly fleet: HollowFleet;

@@ -4,12 +4,10 @@ import { type Json, MERGE, STRATEGIC, type WatchStream } from '../support/api-cl
 import { createHollowFleet, type HollowFleet, untilQuiet, untilRolledOut } from '../support/hollow-fleet.ts';
 import type { HollowNode } from '../support/hollow-node.ts';
 import { configMap, daemonSet, REVISIONS, SETS } from '../support/manifests.ts';
+import { placementOf, rolloutOf, setPolicy } from '../support/rollouts.ts';
 import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
 import { until } from '../support/until.ts';
 
-const POLICIES = '/apis/fleetset.dev/v1/namespaces/default/rolloutpolicies';
-const ROLLOUT = '/apis/fleetset.dev/v1/namespaces/default/rollouts/web';
-const PLACEMENTS = '/apis/fleetset.dev/v1/namespaces/default/placements';
 const MAPS = '/api/v1/namespaces/default/configmaps';
 const onSsd = { nodeSelector: { disk: 'ssd' } };
 
@@ -77,8 +75,8 @@ describe('after a change of the template', () => {
       return observedGeneration === 2 && updatedNumberScheduled === 1 && numberAvailable === 1;
     });
     expect(claims()).not.toContain(true);
-    const { status } = await plane.api.ok('GET', `${PLACEMENTS}/web.${other.name}`);
-    expect([status.decision, status.decidedBy]).toEqual(['Run', 'Plane']);
+    const { decision, decidedBy } = await placementOf(plane, other.name);
+    expect([decision, decidedBy]).toEqual(['Run', 'Plane']);
     other.thaw();
     await untilRolledOut(plane, 'web', 2);
   });
@@ -102,10 +100,7 @@ describe('after a change of the template', () => {
 it('after a change of config that is rolled out, nothing is up to date even before it is a revision', async () => {
   await fleet.add(2);
   await plane.api.ok('POST', MAPS, configMap('app', { level: 'one' }));
-  await plane.api.ok('POST', POLICIES, {
-    metadata: { name: 'careful' },
-    spec: { daemonSets: ['web'], configRollout: true },
-  });
+  await setPolicy(plane, { configRollout: true });
   const envFrom = [{ configMapRef: { name: 'app' } }];
   const containers = [{ name: 'main', image: 'web:1', envFrom }];
   await plane.api.ok('POST', SETS, daemonSet('web', { pod: { containers } }));
@@ -113,7 +108,7 @@ it('after a change of config that is rolled out, nothing is up to date even befo
   await watchFrom(set);
   await plane.api.ok('PATCH', `${MAPS}/app`, { data: { level: 'two' } }, { type: MERGE });
   const settling = await stream?.next('no pod is up to date', ({ object }) => !isRolledOut(object));
-  expect((await plane.api.ok('GET', ROLLOUT)).status.phase).toBe('Progressing');
+  expect((await rolloutOf(plane)).phase).toBe('Progressing');
   const revisions = await until('it is a revision', async () => {
     const { items } = await plane.api.ok('GET', REVISIONS);
     return items.length === 2 ? (items as Json[]) : undefined;

@@ -9,6 +9,7 @@ import {
   untilStatus,
 } from '../support/hollow-fleet.ts';
 import { daemonSet, NODES, SETS } from '../support/manifests.ts';
+import { PLACEMENTS, rolloutOf, setImage } from '../support/rollouts.ts';
 import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
 import { until } from '../support/until.ts';
 
@@ -24,8 +25,6 @@ afterEach(async () => {
   await plane.stop();
 });
 
-const PLACEMENTS = '/apis/fleetset.dev/v1/namespaces/default/placements';
-const ROLLOUT = '/apis/fleetset.dev/v1/namespaces/default/rollouts/web';
 const label = (node: string, labels: Json) =>
   plane.api.ok('PATCH', `${NODES}/${node}`, { metadata: { labels } }, { type: MERGE });
 const taint = (node: string, taints: Json[]) =>
@@ -60,7 +59,7 @@ describe('a DaemonSet that no node should run', () => {
     await plane.api.ok('POST', SETS, daemonSet('web', { pod }));
     const read = async (): Promise<Json[]> => {
       const { status } = await plane.api.ok('GET', `${SETS}/web`);
-      const { phase, message, stableRevision } = (await plane.api.ok('GET', ROLLOUT)).status;
+      const { phase, message, stableRevision } = await rolloutOf(plane);
       const { reason, message: text } = status.conditions?.[0] ?? {};
       return [phase, message, stableRevision, reason, text];
     };
@@ -112,8 +111,7 @@ describe('a taint of an operator', () => {
     const [first] = names();
     await taint(first, [{ key: 'k', effect: 'NoSchedule' }]);
     await untilStatus(plane, 'web', { numberMisscheduled: 1 });
-    const change = { spec: { template: { spec: { containers: [{ name: 'main', image: 'web:2' }] } } } };
-    await plane.api.ok('PATCH', `${SETS}/web`, change, { type: STRATEGIC });
+    await setImage(plane, 'web:2');
     await untilRolledOut(plane, 'web', 2);
     await untilQuiet(fleet);
     // What may only stay is left as it is.
@@ -201,8 +199,7 @@ describe('Placements', () => {
     await fleet.add(3);
     await plane.api.ok('POST', SETS, daemonSet('web', { image: 'web:1' }));
     await untilRolledOut(plane, 'web', 3);
-    const change = { spec: { template: { spec: { containers: [{ name: 'main', image: 'broken:2' }] } } } };
-    await plane.api.ok('PATCH', `${SETS}/web`, change, { type: STRATEGIC });
+    await setImage(plane, 'broken:2');
     await untilStatus(plane, 'web', { numberUnavailable: 1 });
     await untilQuiet(fleet);
     const { items } = await plane.api.ok('GET', PLACEMENTS);

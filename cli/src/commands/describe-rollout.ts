@@ -70,7 +70,10 @@ export function describeRollout(
       const { state = '', grantedRevision, waiting = '', progress = '' } = status;
       const failed = failures[spec.nodeName];
       const doing = state === 'Updating' || state === 'Failed' ? progress : '';
-      const why = [failed ? `failed: ${failed}` : '', waiting, doing].filter((part) => part !== '');
+      // Of who has what it should have now, the headline says why that is not the newest.
+      const why = [failed ? `failed: ${failed}` : '', state === 'Updated' ? '' : waiting, doing].filter(
+        (part) => part !== '',
+      );
       return {
         state,
         cells: [spec.nodeName, running(status) ?? grantedRevision ?? '-', state, why.join('; ')],

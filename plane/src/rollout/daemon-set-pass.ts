@@ -39,6 +39,7 @@ import { type GrantBook, putGrant } from './grants.ts';
 import type { NodeViews } from './node-views.ts';
 import { putRecord, type RolloutRecords } from './rollout-records.ts';
 import { readWishes } from './rollout-wishes.ts';
+import { underWay } from './under-way.ts';
 
 type StoredSet = DaemonSet & { readonly metadata: KubeObject['metadata'] };
 export type StoredRevision = ControllerRevision & { readonly metadata: KubeObject['metadata'] };
@@ -60,6 +61,8 @@ export interface DaemonSetPass {
 }
 
 export interface SetPlan extends RolloutPlan {
+  /** The revision of the template. */
+  readonly newest: string;
   /** How many should run a pod. */
   readonly nodes: number;
   /** A change of its template or its config is about to be a revision. */
@@ -129,18 +132,36 @@ export function passDaemonSet(
     observedGeneration(daemonSet, config),
     { ...(daemonSet.status as NonNullable<DaemonSet['status']>), collisionCount: history.collisionCount },
   );
+  const onTheirWay =
+    record.phase === 'Progressing'
+      ? underWay({
+          store,
+          fleet,
+          daemonSetUid: uid,
+          nodes,
+          target: advance.target,
+          aside: new Set(record.aside),
+        })
+      : undefined;
   const conditionBefore = daemonSet.status?.conditions?.find((one) => one.type === 'Progressing');
   const condition = progressingCondition(
     record,
     wishes.pacing,
-    { nodes: nodes.length, waits: plan.waits, settling },
+    { nodes: nodes.length, waits: plan.waits, settling, ...(onTheirWay ? { underWay: onTheirWay } : {}) },
     conditionBefore,
     nowText,
   );
-  const shown = { ...status, ...(paced ? { conditions: [condition] } : {}) };
+  const { conditions: _before, ...counters } = status;
+  const shown = { ...counters, ...(paced ? { conditions: [condition] } : {}) };
   return {
     daemonSet,
-    plan: { ...plan, nodes: nodes.length, settling, closed: paced ? closedCount(plan, shut, nodes) : 0 },
+    plan: {
+      ...plan,
+      newest: history.hash,
+      nodes: nodes.length,
+      settling,
+      closed: paced ? closedCount(plan, shut, nodes) : 0,
+    },
     target: history.hash,
     grants: [
       ...(plan.over ?? []).map(({ node, revision }) => putGrant(uid, node, revision)),

@@ -81,6 +81,10 @@ function placementsOf(sources: PlacementSources, daemonSet: StoredSet): (node: N
   const { windows } = readWishes(sources.store, daemonSet, newest ?? '').pacing;
   const closureOf = closureAt(windows, Date.parse(sources.nowText()));
   const waits = new Map(sources.planOf(uid)?.waits.map(({ node, reason }) => [node, reason]));
+  const failure =
+    record && record.newest === newest && target !== newest
+      ? `revision ${newest} has failed: ${record.message}`
+      : undefined;
   return (node) => {
     const nodeName = node.metadata?.name ?? '';
     const state = sources.fleet.get(nodeName);
@@ -104,7 +108,7 @@ function placementsOf(sources: PlacementSources, daemonSet: StoredSet): (node: N
     });
     const decision = told?.decision || computed.decision;
     const granted = grants.get(nodeName);
-    const waiting = waits.get(nodeName);
+    const waiting = waits.get(nodeName) ?? (decision === 'Run' && granted !== newest ? failure : undefined);
     const facts = state?.report?.facts;
     const held = holdText(facts?.holds ?? []);
     const closed = closureOf(labels, nodeMaintenance(facts?.maintenance)).reason;

@@ -48,12 +48,21 @@ function verdictOf({ metadata, status }: StoredSet, record: RolloutRecord, plan:
     : { phase: record.phase, message: record.message };
 }
 
+/** Under OnDelete there is no verdict, and nothing is paced. */
+const byPeople = (plan: SetPlan | undefined) => ({
+  phase: plan && plan.waits.length === 0 && plan.unavailable === 0 ? 'Complete' : 'Progressing',
+  message: 'updateStrategy OnDelete: a node moves when its pod is deleted',
+  ...(plan ? { newestRevision: plan.newest, targetRevision: plan.newest } : {}),
+});
+
 function rolloutOf({ store, records, planOf }: RolloutSources, daemonSet: StoredSet): KubeObject {
   const { name = '', namespace = '', uid = '' } = daemonSet.metadata;
   const record = records.of(uid);
   const plan = planOf(uid);
+  const onDelete = daemonSet.spec?.updateStrategy?.type === 'OnDelete';
   const { pacing, approvedWaves } = readWishes(store, daemonSet, record?.newest ?? '');
-  const wave = record && pacing.waves.length > 0 ? Math.min(record.wave, pacing.waves.length) : undefined;
+  const wave =
+    record && !onDelete && pacing.waves.length > 0 ? Math.min(record.wave, pacing.waves.length) : undefined;
   const rollout: Rollout = {
     apiVersion: 'fleetset.dev/v1',
     kind: 'Rollout',
@@ -62,7 +71,8 @@ function rolloutOf({ store, records, planOf }: RolloutSources, daemonSet: Stored
     status: {
       policy: pacing.source,
       paused: pacing.paused,
-      ...(record
+      ...(onDelete ? byPeople(plan) : {}),
+      ...(record && !onDelete
         ? {
             ...verdictOf(daemonSet, record, plan),
             newestRevision: record.newest,

@@ -1,10 +1,16 @@
 // RolloutPolicies through the real plane: what fails is rolled back, steps wait for one another and for people, and
 // what was decided outlives the plane.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Json, MERGE } from '../support/api-client.ts';
-import { createHollowFleet, type HollowFleet, untilQuiet, untilRolledOut } from '../support/hollow-fleet.ts';
+import { type Json, MERGE, STRATEGIC } from '../support/api-client.ts';
+import {
+  createHollowFleet,
+  type HollowFleet,
+  untilQuiet,
+  untilRolledOut,
+  untilStatus,
+} from '../support/hollow-fleet.ts';
 import { daemonSet, EVENTS, NODES, REVISIONS, SETS } from '../support/manifests.ts';
-import { POLICIES, rolloutOf, setImage, setPolicy, untilPhase } from '../support/rollouts.ts';
+import { POLICIES, placementOf, rolloutOf, setImage, setPolicy, untilPhase } from '../support/rollouts.ts';
 import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
 import { until } from '../support/until.ts';
 
@@ -60,6 +66,10 @@ describe('a revision that does not become available', () => {
     await until('all are heard', () => fleet.nodes.every(({ name }) => plane.hasHeard(name)));
     await untilQuiet(fleet);
     expect((await rolloutOf(plane)).phase).toBe('RolledBack');
+    for (const { name } of fleet.nodes)
+      expect((await placementOf(plane, name)).waiting).toMatch(
+        /^revision .* has failed: no node came nearer/,
+      );
     expect(fleet.births(set)).toEqual(births);
     await annotate({ 'fleetset.dev/retry': `${status.newestRevision}/1` });
     await until('it is tried again', () => touched(set, 3) === 1);
@@ -78,6 +88,32 @@ describe('a revision that does not become available', () => {
     await untilQuiet(fleet);
     expect(touched(set)).toBe(1);
     expect(await condition()).toMatchObject({ status: 'False' });
+  });
+});
+
+describe('what is said meanwhile', () => {
+  it('names the node that the others wait for, and why', async () => {
+    await setPolicy(plane, { onFailure: 'Continue' });
+    await running();
+    await setImage(plane, 'crashing:2');
+    const why = 'container main crashes again and again (CrashLoopBackOff)';
+    const name = fleet.nodes[0]?.name;
+    await until('it is said', async () =>
+      (await condition()).message.includes(`waiting for ${name}: ${why}; `),
+    );
+  });
+
+  it('under OnDelete is no verdict, and not that of before', async () => {
+    await running();
+    await untilPhase(plane, 'Complete');
+    const updateStrategy = { type: 'OnDelete', rollingUpdate: null };
+    await plane.api.ok('PATCH', `${SETS}/web`, { spec: { updateStrategy } }, { type: STRATEGIC });
+    await setImage(plane, 'web:2');
+    await untilStatus(plane, 'web', { updatedNumberScheduled: 0 });
+    expect((await plane.api.ok('GET', `${SETS}/web`)).status).not.toHaveProperty('conditions');
+    const { phase, message, newestRevision, targetRevision } = await rolloutOf(plane);
+    expect([phase, targetRevision]).toEqual(['Progressing', newestRevision]);
+    expect(message).toContain('OnDelete');
   });
 });
 
@@ -128,7 +164,7 @@ describe('steps', () => {
     expect(waiting).toMatchObject({ phase: 'Progressing', step: 2, stepName: 'half' });
     await untilQuiet(fleet);
     expect(touched(set)).toBe(1);
-    expect((await condition()).message).toContain('wave half waits for approval');
+    expect((await condition()).message).toContain('step half waits for approval');
     await plane.restart();
     await until('all are heard', () => fleet.nodes.every(({ name }) => plane.hasHeard(name)));
     await untilQuiet(fleet);

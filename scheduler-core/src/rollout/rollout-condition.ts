@@ -7,12 +7,22 @@ type Condition = NonNullable<DaemonSetStatus['conditions']>[number];
 
 type Waits = readonly { readonly node: string; readonly reason: string }[];
 
+export interface UnderWay {
+  readonly node: string;
+  /** Why it has not arrived. */
+  readonly reason: string;
+  /** How many others are on their way too. */
+  readonly others: number;
+}
+
 /** How nodes stand to it now. */
 export interface Standing {
   /** How many should run a pod. */
   readonly nodes: number;
   /** Those that wait. */
   readonly waits: Waits;
+  /** Those that are on their way, and keep the others waiting. */
+  readonly underWay?: UnderWay;
   /** A change is about to be a revision. */
   readonly settling?: boolean;
 }
@@ -49,16 +59,13 @@ interface Saying {
   readonly message: string;
 }
 
-function sayingOf(
-  record: RolloutRecord,
-  { paused, source }: Pacing,
-  { nodes, waits, settling }: Standing,
-): Saying {
+function sayingOf(record: RolloutRecord, { paused, source }: Pacing, standing: Standing): Saying {
+  const { nodes, settling } = standing;
   if (settling) return { status: 'True', reason: 'RolloutProgressing', message: SETTLING };
   const { phase, newest, stable = '', reason, message } = record;
   switch (phase) {
     case 'Complete':
-      return { status: 'True', reason: 'RolloutComplete', message: `every node has revision ${newest}` };
+      return { status: 'True', reason: 'RolloutComplete', message: completeText(newest, standing) };
     case 'Stopped':
       return {
         status: 'False',
@@ -81,16 +88,30 @@ function sayingOf(
       if (paused) return { status: 'Unknown', reason: 'RolloutPaused', message: `paused by ${source}` };
       if (hasNothingToDo(record, nodes))
         return { status: 'True', reason: 'RolloutComplete', message: NOTHING_TO_DO };
-      return { status: 'True', reason: 'RolloutProgressing', message: waitingText(newest, waits) };
+      return { status: 'True', reason: 'RolloutProgressing', message: waitingText(newest, standing) };
   }
 }
 
-function waitingText(newest: string, waits: Waits): string {
-  const [first] = waits;
-  if (!first) return `nodes move to revision ${newest}`;
-  const others = waits.length > 1 ? `, and ${waits.length - 1} more wait` : '';
-  return `nodes move to revision ${newest}; ${first.node}: ${first.reason}${others}`;
+/** Nodes that were silent then were set aside, and others may have joined since. */
+function completeText(newest: string, { waits }: Standing): string {
+  return waits.length === 0
+    ? `every node has revision ${newest}`
+    : `the rollout of revision ${newest} is complete; ${firstOf(waits)}`;
 }
+
+function waitingText(newest: string, { waits, underWay }: Standing): string {
+  const arriving = underWay && `waiting for ${underWay.node}: ${underWay.reason}`;
+  return [
+    `nodes move to revision ${newest}`,
+    ...(arriving ? [`${arriving}${more(underWay.others, 'on their way')}`] : []),
+    ...(waits.length > 0 ? [firstOf(waits)] : []),
+  ].join('; ');
+}
+
+const more = (count: number, what: string): string => (count > 0 ? `, and ${count} more ${what}` : '');
+
+const firstOf = (waits: Waits): string =>
+  `${waits[0]?.node}: ${waits[0]?.reason}${more(waits.length - 1, waits.length === 2 ? 'waits' : 'wait')}`;
 
 export interface RolloutEvent {
   readonly type: 'Normal' | 'Warning';

@@ -83,7 +83,7 @@ export const needsApproval = (waves: readonly Wave[], wave: number, approvedWave
   waves[wave]?.manual === true && approvedWaves <= wave;
 
 const nameOf = (waves: readonly Wave[], wave: number): string =>
-  waves[wave] ? `wave ${waves[wave].name}` : 'the last wave';
+  waves[wave] ? `step ${waves[wave].name}` : 'the last step';
 
 interface HoldView {
   readonly nodes: readonly RolloutNode[];

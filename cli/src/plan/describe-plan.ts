@@ -1,5 +1,6 @@
 // A plan as people read it.
 import type { Moment } from '@fleetset/scheduler-core/rollout/foresee-rollout';
+import { stepTitle } from '@fleetset/scheduler-core/rollout/pacing';
 import { allowsSurge } from '@fleetset/scheduler-core/rollout/update-strategy';
 import type { FieldChange } from './changed-fields.ts';
 import { type ConfigChange, changedEntries } from './file-changes.ts';
@@ -97,7 +98,7 @@ function describer(approve: string, spending: string): (moment: Moment) => strin
       case 'step': {
         const limit = moment.budget === undefined ? '' : `, at most ${moment.budget} ${spending}`;
         const size = moment.size === 1 ? '1 node' : `${moment.size} nodes`;
-        return `  step ${moment.name}: ${size}${limit}`;
+        return `  ${stepTitle(moment.name)}: ${size}${limit}`;
       }
       case 'approval':
         return `    waits for approval: ${approve}`;

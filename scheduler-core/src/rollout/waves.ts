@@ -1,6 +1,6 @@
 // The waves of a rollout: which nodes come when, which wave is under way, and who has to wait for it.
 import { scaledCount } from '../int-or-percent.ts';
-import type { Pacing, Wave } from './pacing.ts';
+import { type Pacing, stepTitle, type Wave } from './pacing.ts';
 import { effectiveRevision, isHeld, isUp, type RolloutNode } from './plan-rollout.ts';
 import type { RolloutRecord, RolloutTimes } from './rollout-record.ts';
 import { hasAvailable } from './rollout-times.ts';
@@ -83,7 +83,7 @@ export const needsApproval = (waves: readonly Wave[], wave: number, approvedWave
   waves[wave]?.manual === true && approvedWaves <= wave;
 
 const nameOf = (waves: readonly Wave[], wave: number): string =>
-  waves[wave] ? `step ${waves[wave].name}` : 'the last step';
+  waves[wave] ? stepTitle(waves[wave].name) : 'the last step';
 
 interface HoldView {
   readonly nodes: readonly RolloutNode[];

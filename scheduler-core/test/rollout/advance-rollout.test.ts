@@ -90,7 +90,7 @@ describe('a step that needs approval', () => {
     expect(look(first, [on('a', 'new')], 5, policy).record.phase).toBe('Complete');
     const two = look(undefined, [on('a', 'old'), on('b', 'old')], 0, policy);
     expect([...look(two, [on('a', 'new'), on('b', 'old')], 5, policy).holds]).toEqual([
-      ['b', 'wave step 2 waits for approval'],
+      ['b', 'step 2 waits for approval'],
     ]);
   });
 });

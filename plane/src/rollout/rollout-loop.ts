@@ -126,6 +126,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       plans.set(uid, pass.plan);
       followConfigOf(uid, pass);
       records.setTimes(uid, pass.times);
+      views.taken(uid);
       if (pass.nextAt === undefined) due.delete(uid);
       else due.set(uid, pass.nextAt);
       if (await commit([...pass.history, ...pass.record, ...pass.grants])) {

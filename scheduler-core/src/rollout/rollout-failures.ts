@@ -2,12 +2,13 @@
 import { scaledCount } from '../int-or-percent.ts';
 import type { Pacing } from './pacing.ts';
 import { effectiveRevision, type RolloutNode } from './plan-rollout.ts';
+import { type RolloutNodes, restingWith } from './resting-nodes.ts';
 import type { RolloutRecord, RolloutTimes } from './rollout-record.ts';
 import { hasAvailable } from './rollout-times.ts';
 
 type Failures = RolloutRecord['failures'];
 
-/** A node that failed once counts until the rollout begins anew, whatever becomes of it. */
+/** Among nodes that are not at rest. A node that failed once counts until the rollout begins anew, whatever becomes of it. */
 export function findFailures(
   { newest, failures, aside }: RolloutRecord,
   pacing: Pacing,
@@ -55,10 +56,12 @@ export function tooManyFailures(
   failures: Failures,
   { failureThreshold }: Pacing,
   newest: string,
-  nodes: readonly RolloutNode[],
+  fleet: RolloutNodes,
 ): boolean {
   const count = Object.keys(failures).length;
   if (count === 0) return false;
-  const updated = nodes.filter((node) => effectiveRevision(node) === newest).length;
+  const updated =
+    restingWith(fleet, newest).length +
+    fleet.nodes.filter((node) => effectiveRevision(node) === newest).length;
   return count >= Math.max(1, scaledCount(failureThreshold, Math.max(updated, count)));
 }

@@ -1,0 +1,99 @@
+// Nodes at rest: each has available what it was granted, and nothing is under way or amiss there. Of the nodes at rest
+// that have the target only the number matters, and of the others only that they are up: a plan looks closely at no more
+// than the nodes that are not at rest.
+import type { RolloutNode } from './plan-rollout.ts';
+
+export interface RolloutNodes {
+  /** Those that should run a pod; without those of `resting`. */
+  readonly nodes: readonly RolloutNode[];
+  /** Nodes at rest, by the revision that they have, then by name; no list is empty. A plan comes to the same when they
+   *  are among `nodes`. */
+  readonly resting?: ReadonlyMap<string, readonly RolloutNode[]>;
+}
+
+/** The revision that a node at rest has; undefined: it is not at rest, and looked at closely. */
+export function restsOn(node: RolloutNode): string | undefined {
+  const { pod, granted } = node;
+  const has = pod?.available && !pod.deleted && !pod.unknown && pod.revision === granted;
+  const isCalm = node.decision === 'Run' && node.connected && !node.lost && !node.behind && !node.surging;
+  const isPlain = node.failing === undefined && node.held === undefined && node.beside === undefined;
+  return has && isCalm && isPlain ? granted : undefined;
+}
+
+const NOBODY: readonly RolloutNode[] = [];
+
+export const restingWith = ({ resting }: RolloutNodes, revision: string): readonly RolloutNode[] =>
+  resting?.get(revision) ?? NOBODY;
+
+/** A list for each of the other revisions. */
+export const restingWithout = (
+  { resting = new Map() }: RolloutNodes,
+  revision: string,
+): readonly (readonly RolloutNode[])[] =>
+  [...resting].filter(([one]) => one !== revision).map(([, list]) => list);
+
+export function restingCount({ resting }: RolloutNodes): number {
+  let count = 0;
+  for (const list of resting?.values() ?? []) count += list.length;
+  return count;
+}
+
+export function isAtRest({ resting }: RolloutNodes, name: string): boolean {
+  for (const list of resting?.values() ?? []) if (list[placeOf(list, name)]?.name === name) return true;
+  return false;
+}
+
+export const isEmpty = ({ nodes, resting }: RolloutNodes): boolean =>
+  nodes.length === 0 && (resting?.size ?? 0) === 0;
+
+/** In no order. */
+export const everyNode = ({ nodes, resting }: RolloutNodes): readonly RolloutNode[] =>
+  resting ? [...nodes, ...[...resting.values()].flat()] : nodes;
+
+export const byName = (a: RolloutNode, b: RolloutNode): number =>
+  a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
+
+/** Kept from one plan to the next, all lists by name. */
+export interface KeptNodes extends RolloutNodes {
+  readonly nodes: RolloutNode[];
+  readonly resting: Map<string, RolloutNode[]>;
+}
+
+export const noNodes = (): KeptNodes => ({ nodes: [], resting: new Map() });
+
+/** Undefined: it was not there, or is gone. A node that should run no pod is not there. */
+export function replaceNode(
+  kept: KeptNodes,
+  before: RolloutNode | undefined,
+  after: RolloutNode | undefined,
+): void {
+  if (before?.decision === 'Run') takeOut(kept, before);
+  if (after?.decision === 'Run') putIn(kept, after);
+}
+
+function takeOut({ nodes, resting }: KeptNodes, node: RolloutNode): void {
+  const revision = restsOn(node);
+  const list = revision === undefined ? nodes : (resting.get(revision) ?? []);
+  list.splice(placeOf(list, node.name), 1);
+  if (revision !== undefined && list.length === 0) resting.delete(revision);
+}
+
+function putIn({ nodes, resting }: KeptNodes, node: RolloutNode): void {
+  const revision = restsOn(node);
+  const list = revision === undefined ? nodes : (resting.get(revision) ?? []);
+  list.splice(placeOf(list, node.name), 0, node);
+  if (revision !== undefined) resting.set(revision, list);
+}
+
+/** Where the name is, or would be. Whoever comes in order is at the end. */
+function placeOf(list: readonly RolloutNode[], name: string): number {
+  const last = list.at(-1);
+  if (!last || last.name < name) return list.length;
+  let [from, to] = [0, list.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if ((list[middle] as RolloutNode).name < name) from = middle + 1;
+    else to = middle;
+  }
+  return from;
+}

@@ -12,10 +12,11 @@ import {
 } from '@fleetset/scheduler-core/rollout/resting-nodes';
 import type { ChangedNodes } from '@fleetset/scheduler-core/rollout/rollout-times';
 import type { DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
+import type { Node } from '@fleetset/scheduler-core/schema/node';
 import type { PodSpec } from '@fleetset/scheduler-core/schema/pod';
 import { ORPHANS, type OrphanedSet } from '../fleet/orphans.ts';
 import { TOMBSTONES } from '../fleet/tombstones.ts';
-import type { Change } from '../store/store.ts';
+import type { Change, StoredValue } from '../store/store.ts';
 import { GRANTS } from './grants.ts';
 import { type NodeView, type ViewSources, viewNode } from './node-view.ts';
 
@@ -77,6 +78,13 @@ export function createNodeViews(sources: ViewSources): NodeViews {
   ];
   const unfollow = fleet.follow(staleEverywhere);
 
+  const look = (kept: Kept, name: string, node: StoredValue | undefined) =>
+    replaceView(
+      kept,
+      name,
+      viewNode(sources, kept.uid, kept.rules, name, node as unknown as Node | undefined),
+    );
+
   const begin = (uid: string, spec: PodSpec): Kept => {
     const kept: Kept = {
       ...noNodes(),
@@ -89,14 +97,14 @@ export function createNodeViews(sources: ViewSources): NodeViews {
       stale: new Set(),
       changed: undefined,
     };
-    const names = [...store.list('core/nodes')].map(({ id }) => id).sort();
-    for (const name of names) replaceView(kept, name, viewNode(sources, uid, kept.rules, name));
+    const nodes = [...store.list('core/nodes')].sort((a, b) => (a.id < b.id ? -1 : 1));
+    for (const { id, value } of nodes) look(kept, id, value);
     sets.set(uid, kept);
     return kept;
   };
 
-  const lookAt = (kept: Kept, name: string) => {
-    if (kept.stale.delete(name)) replaceView(kept, name, viewNode(sources, kept.uid, kept.rules, name));
+  const lookAgain = (kept: Kept, name: string) => {
+    if (kept.stale.delete(name)) look(kept, name, store.get('core/nodes', name)?.value);
   };
 
   return {
@@ -105,7 +113,7 @@ export function createNodeViews(sources: ViewSources): NodeViews {
       const spec = daemonSet.spec?.template?.spec ?? NO_SPEC;
       const known = sets.get(uid);
       const kept = known?.spec === spec ? known : begin(uid, spec);
-      for (const name of kept.stale) lookAt(kept, name);
+      for (const name of kept.stale) lookAgain(kept, name);
       return kept;
     },
     taken: (uid) => {
@@ -115,7 +123,7 @@ export function createNodeViews(sources: ViewSources): NodeViews {
     changedBy: (name) => {
       const changed: string[] = [];
       for (const kept of sets.values()) {
-        lookAt(kept, name);
+        lookAgain(kept, name);
         if (kept.changed?.size !== 0) changed.push(kept.uid);
       }
       return changed;

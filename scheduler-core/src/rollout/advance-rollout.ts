@@ -49,7 +49,9 @@ export function advanceRollout(
   view: RolloutView,
 ): Advance {
   const begun = begin(before, view);
-  const first = look(begun, timesBefore, view);
+  // Who is set aside may be another then, though no node changed.
+  const { changed: _anything, ...anew } = view;
+  const first = look(begun, timesBefore, begun === before ? view : anew);
   // A verdict changes who may move, and to what.
   return first.record.phase === begun.phase ? first : look(first.record, first.times, view);
 }
@@ -117,7 +119,7 @@ function look(before: RolloutRecord, timesBefore: RolloutTimes | undefined, view
   const nextAt = earliest([
     awaits ? deadline : undefined,
     turn.soakedAt,
-    ...(record.phase === 'Progressing' ? nodeDeadlines(judged, times, pacing, now) : []),
+    record.phase === 'Progressing' ? nodeDeadline(judged, times, pacing, now) : undefined,
   ]);
   return {
     record: sameRecord(judged, before) ? before : judged,
@@ -131,17 +133,21 @@ function look(before: RolloutRecord, timesBefore: RolloutTimes | undefined, view
   };
 }
 
-/** When those that were granted it and never had it will have failed. */
-const nodeDeadlines = (
+/** When the first of those that were granted it and never had it will have failed. */
+function nodeDeadline(
   { failures }: RolloutRecord,
   { grantedAt, onceAvailable }: RolloutTimes,
   { progressDeadlineMs }: Pacing,
   now: number,
-): number[] =>
-  [...grantedAt]
-    .filter(([name]) => failures[name] === undefined && !onceAvailable.has(name))
-    .map(([, at]) => at + progressDeadlineMs)
-    .filter((at) => at > now);
+): number | undefined {
+  let first = Number.POSITIVE_INFINITY;
+  for (const [name, at] of grantedAt) {
+    const deadline = at + progressDeadlineMs;
+    const isOpen = deadline > now && deadline < first;
+    if (isOpen && failures[name] === undefined && !onceAvailable.has(name)) first = deadline;
+  }
+  return Number.isFinite(first) ? first : undefined;
+}
 
 /** Every node had it, so nothing is judged any more and no time counts: only the next template begins anew. */
 const complete = (record: RolloutRecord, view: RolloutView, target: string): Advance => ({

@@ -3,7 +3,7 @@
 // Under a surge it counts as being updated for as long, and what is simply down does not count.
 import type { PlacementDecision } from '../placement.ts';
 import type { GroupBudget } from './pacing.ts';
-import { byName, type RolloutNodes, restingCount, restingWithout } from './resting-nodes.ts';
+import { byName, byNames, type RolloutNodes, restingCount, restingWithout } from './resting-nodes.ts';
 import { allowsSurge, budgetOf, type UpdateStrategy } from './update-strategy.ts';
 
 export interface RolloutNode {
@@ -155,12 +155,6 @@ function sift(input: RolloutInput): Sifted {
     if (keepsAnother(node)) kept.push(node);
   }
   return { desired, spending, down: down.sort(byName), up: up.sort(byName), over, kept: kept.sort(byName) };
-}
-
-/** Lists that are by name, as one. */
-function byNames(lists: readonly (readonly RolloutNode[])[]): readonly RolloutNode[] {
-  const [first = [], ...others] = lists.filter((list) => list.length > 0);
-  return others.length === 0 ? first : [first, ...others].flat().sort(byName);
 }
 
 /** Its agent leaves what runs there alone, whatever it is told. A pod that somebody deleted goes all the same. */

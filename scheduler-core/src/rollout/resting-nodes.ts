@@ -53,6 +53,22 @@ export const everyNode = ({ nodes, resting }: RolloutNodes): readonly RolloutNod
 export const byName = (a: RolloutNode, b: RolloutNode): number =>
   a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
 
+/** Lists that are by name, as one. */
+export const byNames = (lists: readonly (readonly RolloutNode[])[]): readonly RolloutNode[] =>
+  lists
+    .filter((list) => list.length > 0)
+    .reduce((one, other) => (one === NOBODY ? other : merge(one, other)), NOBODY);
+
+function merge(a: readonly RolloutNode[], b: readonly RolloutNode[]): readonly RolloutNode[] {
+  const merged: RolloutNode[] = [];
+  let next = 0;
+  for (const node of a) {
+    for (let other = b[next]; other && other.name < node.name; other = b[++next]) merged.push(other);
+    merged.push(node);
+  }
+  return [...merged, ...b.slice(next)];
+}
+
 /** Kept from one plan to the next, all lists by name. */
 export interface KeptNodes extends RolloutNodes {
   readonly nodes: RolloutNode[];

@@ -41,9 +41,9 @@ function failureOf(
   const failing = node.beside?.revision === times.target ? node.beside.failing : undefined;
   if (failing) return failing;
   if (node.failing && pod?.revision === times.target) return node.failing;
-  const wasAvailableAt = before?.target === times.target ? before.availableAt.get(name) : undefined;
-  const available = times.availableAt.has(name);
-  if (wasAvailableAt !== undefined && !available && now - wasAvailableAt < soakMs)
+  const isWatched = soakMs > 0 && before?.target === times.target;
+  const wasAvailableAt = isWatched ? before.availableAt.get(name) : undefined;
+  if (wasAvailableAt !== undefined && !times.availableAt.has(name) && now - wasAvailableAt < soakMs)
     return 'it became unavailable while it was watched';
   const grantedAt = times.grantedAt.get(name);
   if (grantedAt !== undefined && !times.onceAvailable.has(name) && now - grantedAt >= progressDeadlineMs)

@@ -1,6 +1,6 @@
 // How long each node has had what it was granted, by one steady clock.
 import { effectiveRevision, type RolloutNode } from './plan-rollout.ts';
-import { type RolloutNodes, restingWithout } from './resting-nodes.ts';
+import { everyNode, type RolloutNodes, restingWithout } from './resting-nodes.ts';
 import type { RolloutTimes } from './rollout-record.ts';
 
 export const hasAvailable = (node: RolloutNode, revision: string): boolean =>
@@ -62,15 +62,13 @@ export function observeTimes(
   };
 }
 
-/** Whose times may be others now: all but nodes that were at rest at the look before and have not changed. */
+/** Whose times may be others now. */
 function lookedAt(known: RolloutTimes | undefined, view: LookedAt): ChangedNodes {
-  const looked = new Map(known ? view.changed : undefined);
-  if (!known || !view.changed) {
-    for (const name of known?.availableAt.keys() ?? []) looked.set(name, undefined);
-    for (const name of known?.grantedAt.keys() ?? []) looked.set(name, undefined);
-    for (const list of view.resting?.values() ?? []) for (const node of list) looked.set(node.name, node);
-  }
-  for (const node of view.nodes) looked.set(node.name, node);
+  if (known && view.changed) return view.changed;
+  const looked = new Map<string, RolloutNode | undefined>();
+  for (const name of known?.availableAt.keys() ?? []) looked.set(name, undefined);
+  for (const name of known?.grantedAt.keys() ?? []) looked.set(name, undefined);
+  for (const node of everyNode(view)) looked.set(node.name, node);
   return looked;
 }
 

@@ -98,7 +98,7 @@ export function passDaemonSet(
     ...wishes,
     newest: history.hash,
     nodes,
-    ...(resting ? { resting } : {}),
+    resting,
     ...(changed ? { changed } : {}),
     closed: shut.closed,
     now: parts.monotonicNow(),
@@ -109,7 +109,7 @@ export function passDaemonSet(
   const plan = planRollout({
     strategy: withBudget(strategy, advance.maxUnavailable),
     nodes,
-    ...(resting ? { resting } : {}),
+    resting,
     aside: new Set(record.aside),
     groupBudgets: wishes.pacing.groupBudgets,
     ...(paced ? pacedBy(advance) : { target: history.hash }),

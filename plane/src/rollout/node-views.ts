@@ -6,9 +6,10 @@ import { countNode, noCounts, type StatusCounts } from '@fleetset/scheduler-core
 import type { RolloutNode } from '@fleetset/scheduler-core/rollout/plan-rollout';
 import {
   type KeptNodes,
+  keepNode,
   noNodes,
   type RolloutNodes,
-  replaceNode,
+  splitNodes,
 } from '@fleetset/scheduler-core/rollout/resting-nodes';
 import type { ChangedNodes } from '@fleetset/scheduler-core/rollout/rollout-times';
 import type { DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
@@ -21,7 +22,7 @@ import { GRANTS } from './grants.ts';
 import { type NodeView, type ViewSources, viewNode } from './node-view.ts';
 
 /** Good until the next look at the same DaemonSet. */
-export interface SetViews extends RolloutNodes {
+export interface SetViews extends Required<RolloutNodes> {
   readonly all: ReadonlyMap<string, NodeView>;
   /** Those of them that have maintenance windows of their own. */
   readonly windowed: ReadonlyMap<string, NodeView>;
@@ -42,11 +43,12 @@ export interface NodeViews {
 }
 
 /** What is made of the views goes with each of them that is replaced, so that no pass counts all over again. */
-interface Kept extends KeptNodes {
+interface Kept {
   readonly uid: string;
   /** What of the template decides where it runs; another object: every view is made anew. */
   readonly spec: PodSpec;
   readonly rules: PlacementRules;
+  readonly nodes: KeptNodes;
   readonly all: Map<string, NodeView>;
   readonly windowed: Map<string, NodeView>;
   readonly counts: StatusCounts;
@@ -87,7 +89,7 @@ export function createNodeViews(sources: ViewSources): NodeViews {
 
   const begin = (uid: string, spec: PodSpec): Kept => {
     const kept: Kept = {
-      ...noNodes(),
+      nodes: noNodes(),
       uid,
       spec,
       rules: placementRules(spec),
@@ -114,7 +116,7 @@ export function createNodeViews(sources: ViewSources): NodeViews {
       const known = sets.get(uid);
       const kept = known?.spec === spec ? known : begin(uid, spec);
       for (const name of kept.stale) lookAgain(kept, name);
-      return kept;
+      return { ...kept, ...splitNodes(kept.nodes) };
     },
     taken: (uid) => {
       const kept = sets.get(uid);
@@ -142,7 +144,7 @@ function replaceView(kept: Kept, name: string, view: NodeView | undefined): void
   if (isDeepStrictEqual(before, view)) return;
   if (before) countNode(kept.counts, before.status, -1);
   if (view) countNode(kept.counts, view.status, 1);
-  replaceNode(kept, before?.rollout, view?.rollout);
+  keepNode(kept.nodes, name, view?.rollout);
   put(kept.all, name, view);
   put(kept.windowed, name, view?.maintenance?.windows && view);
   kept.changed?.set(name, view?.rollout.decision === 'Run' ? view.rollout : undefined);

@@ -69,36 +69,47 @@ function merge(a: readonly RolloutNode[], b: readonly RolloutNode[]): readonly R
   return [...merged, ...b.slice(next)];
 }
 
-/** Kept from one plan to the next, all lists by name. */
-export interface KeptNodes extends RolloutNodes {
-  readonly nodes: RolloutNode[];
-  readonly resting: Map<string, RolloutNode[]>;
+/** Kept from one plan to the next. When a whole fleet reports, each node is put in its place at little cost; only a plan
+ *  goes over all of them, and touches no node for that. */
+export interface KeptNodes {
+  /** All that should run a pod, by name. */
+  readonly inOrder: RolloutNode[];
+  /** For each of them what it rests on, as a place in `revisions`. */
+  readonly restsOn: number[];
+  /** The first is of the nodes that are not at rest. */
+  readonly revisions: (string | undefined)[];
 }
 
-export const noNodes = (): KeptNodes => ({ nodes: [], resting: new Map() });
+export const noNodes = (): KeptNodes => ({ inOrder: [], restsOn: [], revisions: [undefined] });
 
-/** Undefined: it was not there, or is gone. A node that should run no pod is not there. */
-export function replaceNode(
-  kept: KeptNodes,
-  before: RolloutNode | undefined,
-  after: RolloutNode | undefined,
-): void {
-  if (before?.decision === 'Run') takeOut(kept, before);
-  if (after?.decision === 'Run') putIn(kept, after);
+/** Undefined: it is gone. A node that should run no pod is not kept. */
+export function keepNode(kept: KeptNodes, name: string, node: RolloutNode | undefined): void {
+  const { inOrder, restsOn: places } = kept;
+  const at = placeOf(inOrder, name);
+  const known = inOrder[at]?.name === name;
+  if (node?.decision !== 'Run') {
+    inOrder.splice(at, known ? 1 : 0);
+    places.splice(at, known ? 1 : 0);
+  } else if (known) {
+    inOrder[at] = node;
+    places[at] = placeOfRevision(kept, restsOn(node));
+  } else {
+    inOrder.splice(at, 0, node);
+    places.splice(at, 0, placeOfRevision(kept, restsOn(node)));
+  }
 }
 
-function takeOut({ nodes, resting }: KeptNodes, node: RolloutNode): void {
-  const revision = restsOn(node);
-  const list = revision === undefined ? nodes : (resting.get(revision) ?? []);
-  list.splice(placeOf(list, node.name), 1);
-  if (revision !== undefined && list.length === 0) resting.delete(revision);
+function placeOfRevision({ revisions }: KeptNodes, revision: string | undefined): number {
+  const known = revisions.indexOf(revision);
+  return known >= 0 ? known : revisions.push(revision) - 1;
 }
 
-function putIn({ nodes, resting }: KeptNodes, node: RolloutNode): void {
-  const revision = restsOn(node);
-  const list = revision === undefined ? nodes : (resting.get(revision) ?? []);
-  list.splice(placeOf(list, node.name), 0, node);
-  if (revision !== undefined) resting.set(revision, list);
+export function splitNodes({ inOrder, restsOn: places, revisions }: KeptNodes): Required<RolloutNodes> {
+  const lists = revisions.map((): RolloutNode[] => []);
+  for (let at = 0; at < inOrder.length; at++) lists[places[at] as number]?.push(inOrder[at] as RolloutNode);
+  const [nodes = [], ...others] = lists;
+  const named = others.map((list, at) => [revisions[at + 1] as string, list] as const);
+  return { nodes, resting: new Map(named.filter(([, list]) => list.length > 0)) };
 }
 
 /** Where the name is, or would be. Whoever comes in order is at the end. */

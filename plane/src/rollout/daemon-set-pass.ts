@@ -88,15 +88,18 @@ export function passDaemonSet(
   const inUse = revisionsInUse(store, fleet, uid, grants, before);
   const config = parts.configs.decide(daemonSet, revisions, parts.monotonicNow());
   const history = historyOf(store, daemonSet, revisions, config, inUse);
-  const { all, running: nodes } = parts.views.of(daemonSet);
+  const views = parts.views.of(daemonSet);
+  const { nodes, resting, changed } = views;
   const strategy = updateStrategyOf(daemonSet);
   const wishes = readWishes(store, daemonSet, history.hash);
   const wallNow = Date.parse(nowText);
-  const shut = closedNodes(all, wishes.pacing.windows, wallNow);
+  const shut = closedNodes(views, wishes.pacing.windows, wallNow);
   const advance = advanceRollout(before, records.timesOf(uid), {
     ...wishes,
     newest: history.hash,
     nodes,
+    resting,
+    ...(changed ? { changed } : {}),
     closed: shut.closed,
     now: parts.monotonicNow(),
   });
@@ -106,6 +109,7 @@ export function passDaemonSet(
   const plan = planRollout({
     strategy: withBudget(strategy, advance.maxUnavailable),
     nodes,
+    resting,
     aside: new Set(record.aside),
     groupBudgets: wishes.pacing.groupBudgets,
     ...(paced ? pacedBy(advance) : { target: history.hash }),
@@ -117,12 +121,10 @@ export function passDaemonSet(
     advance.nextAt,
     looksAgainIn === undefined ? undefined : parts.monotonicNow() + looksAgainIn,
   );
-  const status = daemonSetStatus(
-    all.map(({ status: view }) => view),
-    history.hash,
-    observedGeneration(daemonSet, config),
-    { ...(daemonSet.status as NonNullable<DaemonSet['status']>), collisionCount: history.collisionCount },
-  );
+  const status = daemonSetStatus(views.counts, history.hash, observedGeneration(daemonSet, config), {
+    ...(daemonSet.status as NonNullable<DaemonSet['status']>),
+    collisionCount: history.collisionCount,
+  });
   const conditionBefore = daemonSet.status?.conditions?.find((one) => one.type === 'Progressing');
   const condition = progressingCondition(record, wishes.pacing, plan.waits, conditionBefore, nowText);
   const shown = { ...status, ...(paced ? { conditions: [condition] } : {}) };
@@ -150,6 +152,7 @@ export function passDaemonSet(
 
 function closedCount({ waits }: RolloutPlan, { closed }: ClosedNodes, nodes: readonly RolloutNode[]): number {
   const held = new Set(nodes.filter(isHeld).map(({ name }) => name));
+  if (held.size + closed.size === 0) return 0;
   return waits.filter(({ node, reason }) => held.has(node) || closed.get(node) === reason).length;
 }
 

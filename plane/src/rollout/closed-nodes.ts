@@ -1,7 +1,7 @@
 // Which nodes may not be changed now since their maintenance windows are closed, and when that changes.
 import type { Window } from '@fleetset/scheduler-core/rollout/pacing';
 import { closureAt } from '../maintenance/node-maintenance.ts';
-import type { NodeView } from './node-view.ts';
+import type { SetViews } from './node-views.ts';
 
 export interface ClosedNodes {
   /** With why. */
@@ -14,16 +14,16 @@ const NOTHING_CLOSED: ClosedNodes = { closed: new Map() };
 
 /** `instant`: of the wall clock. Only nodes that run a pod have something to close. */
 export function closedNodes(
-  views: readonly NodeView[],
+  { all, windowed }: Pick<SetViews, 'all' | 'windowed'>,
   windows: readonly Window[],
   instant: number,
 ): ClosedNodes {
-  const own = windows.length > 0 ? views : views.filter(({ maintenance }) => maintenance?.windows);
-  if (own.length === 0) return NOTHING_CLOSED;
+  const views = windows.length > 0 ? all : windowed;
+  if (views.size === 0) return NOTHING_CLOSED;
   const closureOf = closureAt(windows, instant);
   const closed = new Map<string, string>();
   let next = Number.POSITIVE_INFINITY;
-  for (const { rollout, maintenance } of own) {
+  for (const { rollout, maintenance } of views.values()) {
     if (rollout.decision !== 'Run' || !rollout.pod) continue;
     const { reason, changesAt = next } = closureOf(rollout.labels ?? {}, maintenance);
     if (reason !== undefined) closed.set(rollout.name, reason);

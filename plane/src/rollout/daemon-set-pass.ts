@@ -17,6 +17,7 @@ import {
   type RolloutNode,
   type RolloutPlan,
 } from '@fleetset/scheduler-core/rollout/plan-rollout';
+import { restingCount } from '@fleetset/scheduler-core/rollout/resting-nodes';
 import {
   progressingCondition,
   type RolloutEvent,
@@ -95,15 +96,19 @@ export function passDaemonSet(
   const inUse = revisionsInUse(store, fleet, uid, grants, before);
   const config = parts.configs.decide(daemonSet, revisions, parts.monotonicNow());
   const history = historyOf(store, daemonSet, revisions, config, inUse);
-  const { all, running: nodes } = parts.views.of(daemonSet);
+  const views = parts.views.of(daemonSet);
+  const { nodes, resting, changed } = views;
+  const count = nodes.length + restingCount(views);
   const strategy = updateStrategyOf(daemonSet);
   const wishes = readWishes(store, daemonSet, history.hash);
   const wallNow = Date.parse(nowText);
-  const shut = closedNodes(all, wishes.pacing.windows, wallNow);
+  const shut = closedNodes(views, wishes.pacing.windows, wallNow);
   const advance = advanceRollout(before, records.timesOf(uid), {
     ...wishes,
     newest: history.hash,
     nodes,
+    resting,
+    ...(changed ? { changed } : {}),
     closed: shut.closed,
     now: parts.monotonicNow(),
   });
@@ -113,6 +118,7 @@ export function passDaemonSet(
   const plan = planRollout({
     strategy: withBudget(strategy, advance.maxUnavailable),
     nodes,
+    resting,
     aside: new Set(record.aside),
     groupBudgets: wishes.pacing.groupBudgets,
     ...(paced ? pacedBy(advance) : { target: history.hash }),
@@ -126,7 +132,7 @@ export function passDaemonSet(
   );
   const settling = config.decision.settling !== undefined;
   const status = daemonSetStatus(
-    all.map(({ status: view }) => view),
+    views.counts,
     // What is about to come no pod has yet.
     settling ? undefined : history.hash,
     observedGeneration(daemonSet, config),
@@ -147,7 +153,7 @@ export function passDaemonSet(
   const condition = progressingCondition(
     record,
     wishes.pacing,
-    { nodes: nodes.length, waits: plan.waits, settling, ...(onTheirWay ? { underWay: onTheirWay } : {}) },
+    { nodes: count, waits: plan.waits, settling, ...(onTheirWay ? { underWay: onTheirWay } : {}) },
     conditionBefore,
     nowText,
   );
@@ -158,7 +164,7 @@ export function passDaemonSet(
     plan: {
       ...plan,
       newest: history.hash,
-      nodes: nodes.length,
+      nodes: count,
       settling,
       closed: paced ? closedCount(plan, shut, nodes) : 0,
     },
@@ -183,6 +189,7 @@ export function passDaemonSet(
 
 function closedCount({ waits }: RolloutPlan, { closed }: ClosedNodes, nodes: readonly RolloutNode[]): number {
   const held = new Set(nodes.filter(isHeld).map(({ name }) => name));
+  if (held.size + closed.size === 0) return 0;
   return waits.filter(({ node, reason }) => held.has(node) || closed.get(node) === reason).length;
 }
 

@@ -23,10 +23,16 @@ const NONE: ReadonlyMap<string, string> = new Map();
 
 export function openGrantBook(store: Store): GrantBook {
   const book = new Map<string, Map<string, string>>();
-  const surges = new Set<string>();
+  /** Nodes by DaemonSet; most have none. */
+  const surges = new Map<string, Set<string>>();
+  const endSurge = (daemonSetUid: string, node: string) => {
+    const nodes = surges.get(daemonSetUid);
+    nodes?.delete(node);
+    if (nodes?.size === 0) surges.delete(daemonSetUid);
+  };
   const put = ({ daemonSetUid, node, revision, surge }: GrantRecord) => {
-    if (surge) surges.add(idOf(daemonSetUid, node));
-    else surges.delete(idOf(daemonSetUid, node));
+    if (surge) surges.set(daemonSetUid, (surges.get(daemonSetUid) ?? new Set()).add(node));
+    else endSurge(daemonSetUid, node);
     const grants = book.get(daemonSetUid) ?? new Map<string, string>();
     grants.set(node, revision);
     book.set(daemonSetUid, grants);
@@ -35,7 +41,7 @@ export function openGrantBook(store: Store): GrantBook {
     const grants = book.get(daemonSetUid);
     grants?.delete(node);
     if (grants?.size === 0) book.delete(daemonSetUid);
-    surges.delete(idOf(daemonSetUid, node));
+    endSurge(daemonSetUid, node);
   };
   for (const { value } of store.list(GRANTS)) put(value as unknown as GrantRecord);
   store.watch(GRANTS, store.version(), ({ value, previous }) => {
@@ -44,7 +50,7 @@ export function openGrantBook(store: Store): GrantBook {
   });
   return {
     of: (uid) => book.get(uid) ?? NONE,
-    isSurge: (uid, node) => surges.has(idOf(uid, node)),
+    isSurge: (uid, node) => surges.get(uid)?.has(node) ?? false,
     sets: () => book.keys(),
   };
 }

@@ -32,14 +32,14 @@ export interface ViewSources {
   readonly grants: GrantBook;
 }
 
-/** Undefined for a node that is no part of the fleet. */
+/** `node`: as it is stored; undefined for one that is no part of the fleet. */
 export function viewNode(
   { store, fleet, grants }: ViewSources,
   daemonSetUid: string,
   rules: PlacementRules,
   name: string,
+  node: Node | undefined,
 ): NodeView | undefined {
-  const node = store.get('core/nodes', name)?.value as unknown as Node | undefined;
   if (!node) return undefined;
   const state = fleet.state(name);
   const { lost } = state;

@@ -2,42 +2,59 @@
 // written, said or told since are looked at again.
 import { isDeepStrictEqual } from 'node:util';
 import type { PlacementRules } from '@fleetset/scheduler-core/placement';
+import { countNode, noCounts, type StatusCounts } from '@fleetset/scheduler-core/rollout/daemon-set-status';
 import type { RolloutNode } from '@fleetset/scheduler-core/rollout/plan-rollout';
+import {
+  type KeptNodes,
+  keepNode,
+  noNodes,
+  type RolloutNodes,
+  splitNodes,
+} from '@fleetset/scheduler-core/rollout/resting-nodes';
+import type { ChangedNodes } from '@fleetset/scheduler-core/rollout/rollout-times';
 import type { DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
+import type { Node } from '@fleetset/scheduler-core/schema/node';
 import type { PodSpec } from '@fleetset/scheduler-core/schema/pod';
 import { ORPHANS, type OrphanedSet } from '../fleet/orphans.ts';
 import { TOMBSTONES } from '../fleet/tombstones.ts';
-import type { Change } from '../store/store.ts';
+import type { Change, StoredValue } from '../store/store.ts';
 import { GRANTS } from './grants.ts';
 import { type NodeView, type ViewSources, viewNode } from './node-view.ts';
 import { rulesOf } from './placement-rules.ts';
 
 /** Good until the next look at the same DaemonSet. */
-export interface SetViews {
-  /** By name. */
-  readonly all: readonly NodeView[];
-  /** Those that should run a pod, by name. */
-  readonly running: readonly RolloutNode[];
+export interface SetViews extends Required<RolloutNodes> {
+  readonly all: ReadonlyMap<string, NodeView>;
+  /** Those of them that have maintenance windows of their own. */
+  readonly windowed: ReadonlyMap<string, NodeView>;
+  readonly counts: Readonly<StatusCounts>;
+  /** Since the last `taken`; undefined when there was none. */
+  readonly changed: ChangedNodes | undefined;
 }
 
 export interface NodeViews {
   /** As every node is now. */
   readonly of: (daemonSet: DaemonSet) => SetViews;
-  /** The DaemonSets for which some node is another than at the last `of`, as far as this node shows it. */
+  /** What the last `of` showed has been planned with. */
+  readonly taken: (daemonSetUid: string) => void;
+  /** The DaemonSets for which some node is another than at the last `taken`, as far as this node shows it. */
   readonly changedBy: (nodeName: string) => Iterable<string>;
   readonly forget: (daemonSetUid: string) => void;
   readonly close: () => void;
 }
 
+/** What is made of the views goes with each of them that is replaced, so that no pass counts all over again. */
 interface Kept {
   readonly uid: string;
   /** What of the template decides where it runs; another object: every view is made anew. */
   readonly spec: PodSpec;
   readonly rules: PlacementRules;
-  readonly all: NodeView[];
-  readonly running: RolloutNode[];
+  readonly nodes: KeptNodes;
+  readonly all: Map<string, NodeView>;
+  readonly windowed: Map<string, NodeView>;
+  readonly counts: StatusCounts;
   readonly stale: Set<string>;
-  changed: boolean;
+  changed: Map<string, RolloutNode | undefined> | undefined;
 }
 
 const NO_SPEC: PodSpec = { containers: [] };
@@ -64,19 +81,33 @@ export function createNodeViews(sources: ViewSources): NodeViews {
   ];
   const unfollow = fleet.follow(staleEverywhere);
 
+  const look = (kept: Kept, name: string, node: StoredValue | undefined) =>
+    replaceView(
+      kept,
+      name,
+      viewNode(sources, kept.uid, kept.rules, name, node as unknown as Node | undefined),
+    );
+
   const begin = (uid: string, spec: PodSpec, rules: PlacementRules): Kept => {
-    const all = [...store.list('core/nodes')]
-      .flatMap(({ id }) => viewNode(sources, uid, rules, id) ?? [])
-      .sort((a, b) => (a.rollout.name < b.rollout.name ? -1 : 1));
-    const running = all.map(({ rollout }) => rollout).filter(({ decision }) => decision === 'Run');
-    const kept = { uid, spec, rules, all, running, stale: new Set<string>(), changed: true };
+    const kept: Kept = {
+      nodes: noNodes(),
+      uid,
+      spec,
+      rules,
+      all: new Map(),
+      windowed: new Map(),
+      counts: noCounts(),
+      stale: new Set(),
+      changed: undefined,
+    };
+    const nodes = [...store.list('core/nodes')].sort((a, b) => (a.id < b.id ? -1 : 1));
+    for (const { id, value } of nodes) look(kept, id, value);
     sets.set(uid, kept);
     return kept;
   };
 
-  const lookAt = (kept: Kept, name: string) => {
-    if (!kept.stale.delete(name)) return;
-    if (replace(kept, name, viewNode(sources, kept.uid, kept.rules, name))) kept.changed = true;
+  const lookAgain = (kept: Kept, name: string) => {
+    if (kept.stale.delete(name)) look(kept, name, store.get('core/nodes', name)?.value);
   };
 
   return {
@@ -85,15 +116,18 @@ export function createNodeViews(sources: ViewSources): NodeViews {
       const spec = daemonSet.spec?.template?.spec ?? NO_SPEC;
       const known = sets.get(uid);
       const kept = known?.spec === spec ? known : begin(uid, spec, rulesOf(daemonSet));
-      for (const name of kept.stale) lookAt(kept, name);
-      kept.changed = false;
-      return kept;
+      for (const name of kept.stale) lookAgain(kept, name);
+      return { ...kept, ...splitNodes(kept.nodes) };
+    },
+    taken: (uid) => {
+      const kept = sets.get(uid);
+      if (kept) kept.changed = new Map();
     },
     changedBy: (name) => {
       const changed: string[] = [];
       for (const kept of sets.values()) {
-        lookAt(kept, name);
-        if (kept.changed) changed.push(kept.uid);
+        lookAgain(kept, name);
+        if (kept.changed?.size !== 0) changed.push(kept.uid);
       }
       return changed;
     },
@@ -105,29 +139,19 @@ export function createNodeViews(sources: ViewSources): NodeViews {
   };
 }
 
-/** False when it is the same as before. */
-function replace({ all, running }: Kept, name: string, view: NodeView | undefined): boolean {
-  const at = placeOf(all, name, ({ rollout }) => rollout.name);
-  const before = all[at]?.rollout.name === name ? all[at] : undefined;
-  if (isDeepStrictEqual(before, view)) return false;
-  all.splice(at, before ? 1 : 0, ...(view ? [view] : []));
-  const runs = view?.rollout.decision === 'Run' ? [view.rollout] : [];
-  const ran = before?.rollout.decision === 'Run' ? 1 : 0;
-  running.splice(
-    placeOf(running, name, (node) => node.name),
-    ran,
-    ...runs,
-  );
-  return true;
+/** Does nothing when it is the same as before. */
+function replaceView(kept: Kept, name: string, view: NodeView | undefined): void {
+  const before = kept.all.get(name);
+  if (isDeepStrictEqual(before, view)) return;
+  if (before) countNode(kept.counts, before.status, -1);
+  if (view) countNode(kept.counts, view.status, 1);
+  keepNode(kept.nodes, name, view?.rollout);
+  put(kept.all, name, view);
+  put(kept.windowed, name, view?.maintenance?.windows && view);
+  kept.changed?.set(name, view?.rollout.decision === 'Run' ? view.rollout : undefined);
 }
 
-/** Where the name is, or would be. */
-function placeOf<T>(sorted: readonly T[], name: string, nameOf: (one: T) => string): number {
-  let [from, to] = [0, sorted.length];
-  while (from < to) {
-    const middle = (from + to) >> 1;
-    if (nameOf(sorted[middle] as T) < name) from = middle + 1;
-    else to = middle;
-  }
-  return from;
+function put(views: Map<string, NodeView>, name: string, view: NodeView | undefined): void {
+  if (view) views.set(name, view);
+  else views.delete(name);
 }

@@ -66,6 +66,8 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
   /** DaemonSets whose revisions held their config at the last look. */
   const holding = new Set<string>();
   let revisionsChanged = true;
+  /** Until one is written. */
+  let revisionsKnown: Revisions | undefined;
   /** When time alone changes something of a DaemonSet. */
   const due = new Map<string, number>();
 
@@ -82,6 +84,11 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
     for (const { id } of store.list('core/nodes')) dirtyNodes.add(id);
   };
 
+  const revisionsNow = (): Revisions => {
+    revisionsKnown ??= readRevisions(store);
+    return revisionsKnown;
+  };
+
   const commit = async (writes: readonly Write[]) => {
     if (writes.length === 0) return true;
     return (await store.commit(writes)).committed;
@@ -96,7 +103,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
   const passSets = async () => {
     const uids = [...dirtySets];
     dirtySets.clear();
-    const revisions = revisionsByOwner(store);
+    const revisions = revisionsNow().byOwner;
     const ids = new Map([...store.list('apps/daemonsets')].map(({ id, value }) => [uidOf({ value }), id]));
     for (const uid of uids) {
       const daemonSet = setNow(ids.get(uid) ?? '', uid);
@@ -127,6 +134,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       plans.set(uid, pass.plan);
       followConfigOf(uid, pass);
       records.setTimes(uid, pass.times);
+      views.taken(uid);
       if (pass.nextAt === undefined) due.delete(uid);
       else due.set(uid, pass.nextAt);
       if (await commit([...pass.history, ...pass.record, ...pass.grants])) {
@@ -170,10 +178,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
   const tellNodes = () => {
     const names = [...dirtyNodes];
     dirtyNodes.clear();
-    const revisions = revisionsByOwner(store);
-    const byHash = new Map(
-      [...revisions].map(([uid, list]) => [uid, new Map(list.map((one) => [revisionHash(one), one]))]),
-    );
+    const { byHash } = revisionsNow();
     const inputs = {
       store,
       fleet,
@@ -181,7 +186,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       grants,
       snapshots: parts.snapshots,
       holdsConfig: ({ metadata }: StoredSet) => holding.has(metadata.uid ?? ''),
-      revisionsOf: (uid: string) => byHash.get(uid) ?? new Map(),
+      revisionsOf: (uid: string) => byHash.get(uid) ?? NO_REVISIONS,
     };
     const rules = rulesBySet(store);
     for (const name of names) {
@@ -240,6 +245,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
     }),
     follow('apps/controllerrevisions', ({ value, previous }) => {
       revisionsChanged = true;
+      revisionsKnown = undefined;
       // One that is still needed is made again.
       if (!value && previous) dirtySets.add(ownerOf(previous as unknown as StoredRevision));
     }),
@@ -321,7 +327,14 @@ function isHeartbeatOnly({ value, previous }: Change): boolean {
 const ownerOf = ({ metadata }: StoredRevision): string =>
   metadata.ownerReferences?.find(({ controller }) => controller)?.uid ?? '';
 
-function revisionsByOwner(store: Store): Map<string, StoredRevision[]> {
+interface Revisions {
+  readonly byOwner: ReadonlyMap<string, readonly StoredRevision[]>;
+  readonly byHash: ReadonlyMap<string, ReadonlyMap<string, StoredRevision>>;
+}
+
+const NO_REVISIONS: ReadonlyMap<string, StoredRevision> = new Map();
+
+function readRevisions(store: Store): Revisions {
   const byOwner = new Map<string, StoredRevision[]>();
   for (const { value } of store.list('apps/controllerrevisions')) {
     const revision = value as unknown as StoredRevision;
@@ -330,5 +343,8 @@ function revisionsByOwner(store: Store): Map<string, StoredRevision[]> {
     if (list) list.push(revision);
     else byOwner.set(owner, [revision]);
   }
-  return byOwner;
+  const byHash = new Map(
+    [...byOwner].map(([uid, list]) => [uid, new Map(list.map((one) => [revisionHash(one), one]))]),
+  );
+  return { byOwner, byHash };
 }

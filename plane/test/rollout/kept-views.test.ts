@@ -138,6 +138,7 @@ async function startWorld(seed: Seed) {
       const pass = passDaemonSet({ ...parts, views: kept }, setNamed(name), revisionsOf(name));
       expect(shown(pass)).toEqual(shown(whole));
       records.setTimes(pass.daemonSet.metadata.uid ?? '', pass.times);
+      kept.taken(pass.daemonSet.metadata.uid ?? '');
       const writes = [...pass.history, ...pass.record, ...pass.grants, ...pass.status];
       if (writes.length === 0) return void plans.set(name, pass.plan);
       await write(...pass.history, ...pass.record, ...pass.grants);

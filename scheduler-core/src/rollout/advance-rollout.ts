@@ -4,17 +4,18 @@ import { sameJson } from '../canonical-json.ts';
 import { scaledCount } from '../int-or-percent.ts';
 import type { Pacing } from './pacing.ts';
 import { effectiveRevision, isHeld, isSetAside, isUp, type RolloutNode } from './plan-rollout.ts';
+import { isAtRest, isEmpty, type RolloutNodes, restingWithout } from './resting-nodes.ts';
 import { findFailures, tooManyFailures } from './rollout-failures.ts';
 import type { RolloutRecord, RolloutTimes } from './rollout-record.ts';
-import { hasAvailable, noTimes, observeTimes } from './rollout-times.ts';
+import { type ChangedNodes, hasAvailable, haveAvailable, NO_TIMES, observeTimes } from './rollout-times.ts';
 import { assignWaves, holdsOf, waveUnderWay } from './waves.ts';
 
-export interface RolloutView {
+export interface RolloutView extends RolloutNodes {
   /** The revision of the DaemonSet's template. */
   readonly newest: string;
   readonly pacing: Pacing;
-  /** Those that should run a pod. */
-  readonly nodes: readonly RolloutNode[];
+  /** Since the look that the times are of; absent: any node may have. */
+  readonly changed?: ChangedNodes;
   /** Nodes that may not be touched now (a closed window), with why; holds of their own apart. */
   readonly closed: ReadonlyMap<string, string>;
   /** How many waves somebody approved, from the first. */
@@ -48,21 +49,20 @@ export function advanceRollout(
   view: RolloutView,
 ): Advance {
   const begun = begin(before, view);
-  const first = look(begun, timesBefore, view);
+  // Who is set aside may be another then, though no node changed.
+  const { changed: _anything, ...anew } = view;
+  const first = look(begun, timesBefore, begun === before ? view : anew);
   // A verdict changes who may move, and to what.
   return first.record.phase === begun.phase ? first : look(first.record, first.times, view);
 }
 
 /** A new template, or one that is tried again, starts over. What was stable stays the place to go back to. */
-function begin(
-  before: RolloutRecord | undefined,
-  { newest, nodes, retry, pacing }: RolloutView,
-): RolloutRecord {
+function begin(before: RolloutRecord | undefined, view: RolloutView): RolloutRecord {
+  const { newest, nodes, retry, pacing } = view;
   const again = retry !== undefined && retry !== before?.retry && before !== undefined && hasFailed(before);
   if (before?.newest === newest && !again) {
     if (before.aside.length === 0) return before;
-    const heard = new Set(nodes.filter(({ connected }) => connected).map(({ name }) => name));
-    const aside = before.aside.filter((name) => !heard.has(name));
+    const aside = unheard(before.aside, view);
     return aside.length === before.aside.length ? before : { ...before, aside };
   }
   const silent = nodes.filter(({ lost }) => lost).map(({ name }) => name);
@@ -72,15 +72,21 @@ function begin(
     phase: 'Progressing',
     ...UNDECIDED,
     // The first revision comes to all nodes at once: waves are for changes.
-    wave: before || nodes.some((node) => isOther(node, newest)) ? 0 : pacing.waves.length,
+    wave: before || hasOther(view, newest) ? 0 : pacing.waves.length,
     failures: {},
     ...(retry === undefined ? {} : { retry }),
     aside: silent.sort(),
   };
 }
 
-const isOther = (node: RolloutNode, newest: string): boolean =>
-  effectiveRevision(node) !== undefined && effectiveRevision(node) !== newest;
+function unheard(names: readonly string[], view: RolloutNodes): readonly string[] {
+  const heard = new Set(view.nodes.filter(({ connected }) => connected).map(({ name }) => name));
+  return names.filter((name) => !heard.has(name) && !isAtRest(view, name));
+}
+
+const hasOther = (view: RolloutNodes, newest: string): boolean =>
+  restingWithout(view, newest).length > 0 ||
+  view.nodes.some((node) => ![undefined, newest].includes(effectiveRevision(node)));
 
 const hasFailed = ({ phase }: RolloutRecord): boolean =>
   phase === 'Stopped' || phase === 'RollingBack' || phase === 'RolledBack';
@@ -91,20 +97,21 @@ export const targetOf = ({ phase, newest, stable }: RolloutRecord): string =>
 function look(before: RolloutRecord, timesBefore: RolloutTimes | undefined, view: RolloutView): Advance {
   const { pacing, now } = view;
   const target = targetOf(before);
-  if (before.phase === 'Complete') return complete(before, timesBefore, view, target);
+  if (before.phase === 'Complete') return complete(before, view, target);
   // A silent node holds nothing up, unless it fell silent with the target.
   const aside = new Set(before.aside);
-  const nodes = view.nodes.filter((node) => !isSetAside(node, { target, aside }));
-  const observed = observeTimes(timesBefore, target, nodes, now);
-  const waves = assignWaves(pacing.waves, nodes, target);
-  const turn = waveUnderWay(before, pacing, waves, nodes, observed, view);
+  const counts = (node: RolloutNode) => !isSetAside(node, { target, aside });
+  const fleet = { ...view, nodes: view.nodes.filter(counts) };
+  const observed = observeTimes(timesBefore, target, view, counts);
+  const waves = assignWaves(pacing.waves, fleet, target);
+  const turn = waveUnderWay(before, pacing, waves, fleet, observed);
   const record: RolloutRecord = before.phase === 'Progressing' ? { ...before, wave: turn.wave } : before;
   const holds = holdsOf(record, pacing, waves, turn, view, target);
-  const moving = mayAnyMove(nodes, target, holds, view.closed);
+  const moving = mayAnyMove(fleet, target, holds);
   // While nobody may move the deadline stands still; from the look on at which somebody may again, it runs anew.
   const runs = moving && (timesBefore?.target !== target || timesBefore.moving);
   const times = { ...observed, moving, ...(runs ? {} : { progressAt: now }) };
-  const judged = judge(record, timesBefore, times, turn.soaked, nodes, view);
+  const judged = judge(record, timesBefore, times, turn.soaked, fleet, isEmpty(view));
   const maxUnavailable = waveBudget(record, pacing, waves);
   // What has passed is judged by now, and nothing more comes of it.
   const deadline = times.progressAt + pacing.progressDeadlineMs;
@@ -112,7 +119,7 @@ function look(before: RolloutRecord, timesBefore: RolloutTimes | undefined, view
   const nextAt = earliest([
     awaits ? deadline : undefined,
     turn.soakedAt,
-    ...(record.phase === 'Progressing' ? nodeDeadlines(judged, times, pacing, now) : []),
+    record.phase === 'Progressing' ? nodeDeadline(judged, times, pacing, now) : undefined,
   ]);
   return {
     record: sameRecord(judged, before) ? before : judged,
@@ -126,27 +133,26 @@ function look(before: RolloutRecord, timesBefore: RolloutTimes | undefined, view
   };
 }
 
-/** When those that were granted it and never had it will have failed. */
-const nodeDeadlines = (
+/** When the first of those that were granted it and never had it will have failed. */
+function nodeDeadline(
   { failures }: RolloutRecord,
   { grantedAt, onceAvailable }: RolloutTimes,
   { progressDeadlineMs }: Pacing,
   now: number,
-): number[] =>
-  [...grantedAt]
-    .filter(([name]) => failures[name] === undefined && !onceAvailable.has(name))
-    .map(([, at]) => at + progressDeadlineMs)
-    .filter((at) => at > now);
+): number | undefined {
+  let first = Number.POSITIVE_INFINITY;
+  for (const [name, at] of grantedAt) {
+    const deadline = at + progressDeadlineMs;
+    const isOpen = deadline > now && deadline < first;
+    if (isOpen && failures[name] === undefined && !onceAvailable.has(name)) first = deadline;
+  }
+  return Number.isFinite(first) ? first : undefined;
+}
 
 /** Every node had it, so nothing is judged any more and no time counts: only the next template begins anew. */
-const complete = (
-  record: RolloutRecord,
-  times: RolloutTimes | undefined,
-  view: RolloutView,
-  target: string,
-): Advance => ({
+const complete = (record: RolloutRecord, view: RolloutView, target: string): Advance => ({
   record,
-  times: times?.target === target ? times : noTimes(target, view.now),
+  times: NO_TIMES,
   target,
   holds: holdsOf(
     record,
@@ -167,18 +173,14 @@ const fallbackOf = ({ stable }: RolloutRecord): Pick<Advance, 'fallback'> =>
  * Some node is on its way, or may set out: what a deadline waits for. A node that is down and may not be touched takes up
  * the budget that others wait for: meanwhile only those on their way count.
  */
-function mayAnyMove(
-  nodes: readonly RolloutNode[],
-  target: string,
-  holds: Advance['holds'],
-  closed: RolloutView['closed'],
-): boolean {
+function mayAnyMove(fleet: RolloutView, target: string, holds: Advance['holds']): boolean {
+  const { nodes, closed } = fleet;
   const isShut = (node: RolloutNode) => holds.has(node.name) && (isHeld(node) || closed.has(node.name));
   const blocked = holds.size > 0 && nodes.some((node) => !isUp(node) && isShut(node));
   const canChange = (node: RolloutNode) =>
     !hasAvailable(node, target) &&
     (effectiveRevision(node) === target || (!blocked && !holds.has(node.name)));
-  return nodes.some(canChange);
+  return nodes.some(canChange) || restingWithout(fleet, target).some((list) => list.some(canChange));
 }
 
 const UNDECIDED = { reason: '', message: '' } as const;
@@ -188,17 +190,17 @@ function judge(
   timesBefore: RolloutTimes | undefined,
   times: RolloutTimes,
   soaked: boolean,
-  nodes: readonly RolloutNode[],
-  { pacing, newest, now, nodes: all }: RolloutView,
+  fleet: RolloutView,
+  empty: boolean,
 ): RolloutRecord {
-  const empty = all.length === 0;
-  const there = nodes.length > 0 && nodes.every((node) => hasAvailable(node, times.target));
+  const { pacing, newest, now } = fleet;
+  const there = !isEmpty(fleet) && haveAvailable(fleet, times.target);
   if (record.phase === 'RollingBack' && (there || empty)) return { ...record, phase: 'RolledBack' };
   if (record.phase !== 'Progressing') return record;
-  const failures = findFailures(record, pacing, timesBefore, times, nodes, now);
+  const failures = findFailures(record, pacing, timesBefore, times, fleet.nodes, now);
   const seen = { ...record, failures };
   if (there && soaked) return { ...seen, phase: 'Complete', ...UNDECIDED, stable: newest };
-  const why = failureOf(failures, pacing, times, nodes, newest, now);
+  const why = failureOf(failures, times, fleet);
   if (why === undefined || pacing.onFailure === 'Continue') return { ...seen, ...(why ?? UNDECIDED) };
   const back = pacing.onFailure === 'Rollback' && record.stable !== undefined && record.stable !== newest;
   return { ...seen, phase: back ? 'RollingBack' : 'Stopped', ...why };
@@ -208,18 +210,15 @@ type Verdict = Pick<RolloutRecord, 'reason' | 'message'>;
 
 function failureOf(
   failures: RolloutRecord['failures'],
-  pacing: Pacing,
   times: RolloutTimes,
-  nodes: readonly RolloutNode[],
-  newest: string,
-  now: number,
+  { pacing, newest, now, ...fleet }: RolloutView,
 ): Verdict | undefined {
   if (now - times.progressAt >= pacing.progressDeadlineMs)
     return {
       reason: 'ProgressDeadlineExceeded',
       message: `no node came nearer in ${pacing.progressDeadlineMs / 1000} s`,
     };
-  if (!tooManyFailures(failures, pacing, newest, nodes)) return undefined;
+  if (!tooManyFailures(failures, pacing, newest, fleet)) return undefined;
   const [[node, why] = ['', '']] = Object.entries(failures);
   const count = Object.keys(failures).length;
   const others = count > 1 ? `, and ${count - 1} more` : '';

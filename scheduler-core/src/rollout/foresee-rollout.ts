@@ -142,7 +142,7 @@ function stepsBegun(
 ): Moment[] {
   if (waves.length === 0 || now <= before) return [];
   const heard = nodes.filter(({ lost }) => !lost);
-  const assigned = assignWaves(waves, heard, newest);
+  const assigned = assignWaves(waves, { nodes: heard }, newest);
   const begun: Moment[] = [];
   for (let wave = before + 1; wave <= now; wave++)
     begun.push({

@@ -3,6 +3,7 @@
 // Under a surge it counts as being updated for as long, and what is simply down does not count.
 import type { PlacementDecision } from '../placement.ts';
 import type { GroupBudget } from './pacing.ts';
+import { byName, byNames, type RolloutNodes, restingCount, restingWithout } from './resting-nodes.ts';
 import { allowsSurge, budgetOf, type UpdateStrategy } from './update-strategy.ts';
 
 export interface RolloutNode {
@@ -38,11 +39,10 @@ export interface RolloutNode {
   };
 }
 
-export interface RolloutInput {
+export interface RolloutInput extends RolloutNodes {
   readonly strategy: UpdateStrategy;
   /** The hash of the revision that nodes should have. */
   readonly target: string;
-  readonly nodes: readonly RolloutNode[];
   /** Nodes that may not move now, with why. */
   readonly holds?: ReadonlyMap<string, string>;
   /** What a node without a pod gets while it may not have the target. */
@@ -78,7 +78,7 @@ export interface RolloutPlan {
 }
 
 export function planRollout(input: RolloutInput): RolloutPlan {
-  const { desired, spending, outdated, over, kept } = sift(input);
+  const { desired, spending, down, up, over, kept } = sift(input);
   const surge = allowsSurge(input.strategy);
   const most = budgetOf(input.strategy, desired);
   const groups = groupsOf(input.groupBudgets ?? [], spending, surge);
@@ -86,9 +86,7 @@ export function planRollout(input: RolloutInput): RolloutPlan {
   let budget = budgetWith(most - spending.length, most, surge);
   const grants = kept.map(takeBack);
   const waits: Wait[] = [];
-  // What is down first, then by name.
-  for (const node of [...outdated.filter((one) => !isUp(one)), ...outdated.filter(isUp)]) {
-    const verdict = (surge ? judgeSurge : judge)(node, input, budget, groups);
+  const decide = (node: RolloutNode, verdict: Verdict) => {
     if (!verdict.granted) {
       waits.push({ node: node.name, reason: verdict.reason });
       const revision = verdict.meanwhile ?? spareOf(node, input);
@@ -104,6 +102,14 @@ export function planRollout(input: RolloutInput): RolloutPlan {
         groups.spend(node);
       }
     }
+  };
+  const judgeOne = surge ? judgeSurge : judge;
+  // What is down first, then by name.
+  for (const node of down) decide(node, judgeOne(node, input, budget, groups));
+  const closely = new Set(up);
+  for (const node of byNames([up, ...restingWithout(input, input.target)])) {
+    const judgeThis = closely.has(node) ? judgeOne : judgeResting;
+    decide(node, judgeThis(node, input, budget, groups));
   }
   return {
     grants,
@@ -120,18 +126,20 @@ interface Sifted {
   readonly desired: number;
   /** Nodes that spend budget. */
   readonly spending: readonly RolloutNode[];
-  /** Nodes that do not have the target, by name. */
-  readonly outdated: readonly RolloutNode[];
+  /** Nodes that do not have the target, by name; those at rest are not among them. */
+  readonly down: readonly RolloutNode[];
+  readonly up: readonly RolloutNode[];
   readonly over: NonNullable<RolloutPlan['over']>;
   /** Nodes that were granted something and keep what runs there. */
   readonly kept: readonly RolloutNode[];
 }
 
-/** One look at each node, and nothing sorted but what may move: fleets are large, and most of their nodes at rest. */
+/** One look at each node that is not at rest, and nothing sorted but what may move. */
 function sift(input: RolloutInput): Sifted {
-  let desired = 0;
+  let desired = restingCount(input);
   const spending: RolloutNode[] = [];
-  const outdated: RolloutNode[] = [];
+  const down: RolloutNode[] = [];
+  const up: RolloutNode[] = [];
   const over: { readonly node: string; readonly revision: string }[] = [];
   const kept: RolloutNode[] = [];
   const surge = allowsSurge(input.strategy);
@@ -141,12 +149,12 @@ function sift(input: RolloutInput): Sifted {
     if (!isSetAside(node, input)) desired += 1;
     if (spends(node, input)) spending.push(node);
     const revision = effectiveRevision(node);
-    if (revision !== input.target) outdated.push(node);
+    if (revision !== input.target) (isUp(node) ? up : down).push(node);
     if (!surge && node.surging && revision !== undefined && isDone(node))
       over.push({ node: node.name, revision });
     if (keepsAnother(node)) kept.push(node);
   }
-  return { desired, spending, outdated: outdated.sort(byName), over, kept: kept.sort(byName) };
+  return { desired, spending, down: down.sort(byName), up: up.sort(byName), over, kept: kept.sort(byName) };
 }
 
 /** Its agent leaves what runs there alone, whatever it is told. A pod that somebody deleted goes all the same. */
@@ -186,12 +194,13 @@ interface Verdict {
 }
 interface Budget {
   readonly left: number;
-  readonly most: number;
-  /** What is said when nothing is left. */
+  /** What is said while something is left, and when nothing is. */
+  readonly within: string;
   readonly full: string;
 }
 
 const NOT_ANSWERED = 'the agent has not yet answered to what it was told last';
+const NOT_DELETED = 'updateStrategy OnDelete: waits until its pod is deleted';
 const UNDER_WAY = 'another revision is on its way to it already';
 
 /** Why it may not move, whatever the budget. */
@@ -199,6 +208,19 @@ function refusal(node: RolloutNode, { holds }: RolloutInput): string | undefined
   if (node.lost) return 'the node is silent: set aside until it returns';
   if (!node.connected) return 'the agent is not connected';
   return holds?.get(node.name) ?? (isHeld(node) ? node.held : undefined);
+}
+
+/** It is up and has answered, so that nothing but its hold and the budget decide. */
+function judgeResting(
+  node: RolloutNode,
+  { holds, strategy }: RolloutInput,
+  budget: Budget,
+  groups: Groups,
+): Verdict {
+  const held = holds?.get(node.name);
+  if (held !== undefined) return { granted: false, reason: held };
+  if (strategy.type === 'OnDelete') return { granted: false, reason: NOT_DELETED };
+  return withinBudget(node, budget, groups);
 }
 
 function judge(node: RolloutNode, input: RolloutInput, budget: Budget, groups: Groups): Verdict {
@@ -209,13 +231,13 @@ function judge(node: RolloutNode, input: RolloutInput, budget: Budget, groups: G
   if (input.strategy.type === 'OnDelete')
     return pod.deleted
       ? { granted: true, reason: 'its pod was deleted' }
-      : { granted: false, reason: 'updateStrategy OnDelete: waits until its pod is deleted' };
+      : { granted: false, reason: NOT_DELETED };
   if (pod.unknown) return { granted: false, reason: 'the agent does not know yet how its pod is' };
   if (node.surging && isInFlight(node)) return { granted: true, reason: UNDER_WAY };
   if (isServing(node)) return judgeServing(node, pod.revision, input, budget, groups);
   if (!isUp(node)) return { granted: true, reason: 'its pod is not available: nothing to lose' };
   if (node.behind) return { granted: false, reason: NOT_ANSWERED };
-  return withinBudget(node, `within maxUnavailable ${budget.most}`, budget, groups);
+  return withinBudget(node, budget, groups);
 }
 
 /**
@@ -254,17 +276,19 @@ function judgeSurge(node: RolloutNode, input: RolloutInput, budget: Budget, grou
       spends,
       reason: 'its pod is not available: another one may come beside it',
     };
-  return withinBudget(node, `within maxSurge ${budget.most}`, budget, groups);
+  return withinBudget(node, budget, groups);
 }
 
-function withinBudget(node: RolloutNode, reason: string, { left, full }: Budget, groups: Groups): Verdict {
+function withinBudget(node: RolloutNode, { left, full, within }: Budget, groups: Groups): Verdict {
   const wait = left > 0 ? groups.full(node) : full;
-  return wait === undefined ? { granted: true, spends: true, reason } : { granted: false, reason: wait };
+  return wait === undefined
+    ? { granted: true, spends: true, reason: within }
+    : { granted: false, reason: wait };
 }
 
 const budgetWith = (left: number, most: number, surge: boolean): Budget => ({
   left,
-  most,
+  within: `within ${surge ? 'maxSurge' : 'maxUnavailable'} ${most}`,
   full: `waits for its turn: ${most - left} of at most ${most} nodes are ${surge ? 'being updated' : 'unavailable'}`,
 });
 
@@ -339,5 +363,3 @@ function groupsOf(budgets: readonly GroupBudget[], spending: readonly RolloutNod
     },
   };
 }
-
-const byName = (a: RolloutNode, b: RolloutNode): number => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);

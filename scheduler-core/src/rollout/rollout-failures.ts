@@ -2,12 +2,13 @@
 import { scaledCount } from '../int-or-percent.ts';
 import type { Pacing } from './pacing.ts';
 import { effectiveRevision, type RolloutNode } from './plan-rollout.ts';
+import { type RolloutNodes, restingWith } from './resting-nodes.ts';
 import type { RolloutRecord, RolloutTimes } from './rollout-record.ts';
 import { hasAvailable } from './rollout-times.ts';
 
 type Failures = RolloutRecord['failures'];
 
-/** A node that failed once counts until the rollout begins anew, whatever becomes of it. */
+/** Among nodes that are not at rest. A node that failed once counts until the rollout begins anew, whatever becomes of it. */
 export function findFailures(
   { newest, failures, aside }: RolloutRecord,
   pacing: Pacing,
@@ -40,9 +41,9 @@ function failureOf(
   const failing = node.beside?.revision === times.target ? node.beside.failing : undefined;
   if (failing) return failing;
   if (node.failing && pod?.revision === times.target) return node.failing;
-  const wasAvailableAt = before?.target === times.target ? before.availableAt.get(name) : undefined;
-  const available = times.availableAt.has(name);
-  if (wasAvailableAt !== undefined && !available && now - wasAvailableAt < soakMs)
+  const isWatched = soakMs > 0 && before?.target === times.target;
+  const wasAvailableAt = isWatched ? before.availableAt.get(name) : undefined;
+  if (wasAvailableAt !== undefined && !times.availableAt.has(name) && now - wasAvailableAt < soakMs)
     return 'it became unavailable while it was watched';
   const grantedAt = times.grantedAt.get(name);
   if (grantedAt !== undefined && !times.onceAvailable.has(name) && now - grantedAt >= progressDeadlineMs)
@@ -55,10 +56,12 @@ export function tooManyFailures(
   failures: Failures,
   { failureThreshold }: Pacing,
   newest: string,
-  nodes: readonly RolloutNode[],
+  fleet: RolloutNodes,
 ): boolean {
   const count = Object.keys(failures).length;
   if (count === 0) return false;
-  const updated = nodes.filter((node) => effectiveRevision(node) === newest).length;
+  const updated =
+    restingWith(fleet, newest).length +
+    fleet.nodes.filter((node) => effectiveRevision(node) === newest).length;
   return count >= Math.max(1, scaledCount(failureThreshold, Math.max(updated, count)));
 }

@@ -1,5 +1,6 @@
 // How long each node has had what it was granted, by one steady clock.
 import { effectiveRevision, type RolloutNode } from './plan-rollout.ts';
+import { everyNode, type RolloutNodes, restingWithout } from './resting-nodes.ts';
 import type { RolloutTimes } from './rollout-record.ts';
 
 export const hasAvailable = (node: RolloutNode, revision: string): boolean =>
@@ -12,59 +13,94 @@ export const hasAvailable = (node: RolloutNode, revision: string): boolean =>
 const isOnItsWay = (node: RolloutNode, target: string): boolean =>
   effectiveRevision(node) === target && !hasAvailable(node, target);
 
-export const noTimes = (target: string, now: number): RolloutTimes => ({
-  target,
-  most: 0,
-  progressAt: now,
-  moving: false,
-  grantedAt: new Map(),
-  availableAt: new Map(),
-  onceAvailable: new Set(),
-});
+/** Every node has it. */
+export const haveAvailable = (fleet: RolloutNodes, revision: string): boolean =>
+  restingWithout(fleet, revision).length === 0 && fleet.nodes.every((node) => hasAvailable(node, revision));
 
+const NOBODY: ReadonlyMap<string, number> = new Map();
+
+/** Of no target: whatever is looked at next is looked at anew. */
+export const NO_TIMES: RolloutTimes = {
+  target: '',
+  most: 0,
+  progressAt: 0,
+  moving: false,
+  grantedAt: NOBODY,
+  availableAt: NOBODY,
+  onceAvailable: new Set(),
+};
+
+/** By name, as they are now; undefined for one that is gone. */
+export type ChangedNodes = ReadonlyMap<string, RolloutNode | undefined>;
+
+interface LookedAt extends RolloutNodes {
+  readonly changed?: ChangedNodes;
+  readonly now: number;
+}
+
+/** `counts`: it is not set aside. */
 export function observeTimes(
   before: RolloutTimes | undefined,
   target: string,
-  nodes: readonly RolloutNode[],
-  now: number,
+  view: LookedAt,
+  counts: (node: RolloutNode) => boolean,
 ): Omit<RolloutTimes, 'moving'> {
+  const { now } = view;
   const known = before?.target === target ? before : undefined;
-  const availableAt = since(known?.availableAt, nodes, (node) => hasAvailable(node, target), now);
+  const looked = lookedAt(known, view);
+  const has = (node: RolloutNode) => counts(node) && hasAvailable(node, target);
+  const comes = (node: RolloutNode) => counts(node) && isOnItsWay(node, target);
+  const availableAt = since(known?.availableAt ?? NOBODY, looked, has, now);
   const most = Math.max(known?.most ?? 0, availableAt.size);
   return {
     target,
     most,
     progressAt: known && most === known.most ? known.progressAt : now,
-    grantedAt: since(known?.grantedAt, nodes, (node) => isOnItsWay(node, target), now),
+    grantedAt: since(known?.grantedAt ?? NOBODY, looked, comes, now),
     availableAt,
-    onceAvailable: hadBefore(known, availableAt),
+    onceAvailable: hadBefore(known, looked, availableAt),
   };
+}
+
+/** Whose times may be others now. */
+function lookedAt(known: RolloutTimes | undefined, view: LookedAt): ChangedNodes {
+  if (known && view.changed) return view.changed;
+  const looked = new Map<string, RolloutNode | undefined>();
+  for (const name of known?.availableAt.keys() ?? []) looked.set(name, undefined);
+  for (const name of known?.grantedAt.keys() ?? []) looked.set(name, undefined);
+  for (const node of everyNode(view)) looked.set(node.name, node);
+  return looked;
 }
 
 /** The same map when nothing began or ended: a large fleet is looked at far more often than it changes. */
 function since(
-  before: ReadonlyMap<string, number> | undefined,
-  nodes: readonly RolloutNode[],
-  of: (node: RolloutNode) => boolean,
+  before: ReadonlyMap<string, number>,
+  looked: ChangedNodes,
+  is: (node: RolloutNode) => boolean,
   now: number,
 ): ReadonlyMap<string, number> {
-  const those = nodes.filter(of);
-  const begun = before ? those.filter(({ name }) => !before.has(name)) : those;
-  const ended = (before?.size ?? 0) + begun.length > those.length;
-  if (before && begun.length === 0 && !ended) return before;
-  const after = new Map(ended ? those.map(({ name }) => [name, before?.get(name) ?? now]) : before);
-  for (const { name } of begun) after.set(name, now);
-  return after;
+  let after: Map<string, number> | undefined;
+  for (const [name, node] of looked) {
+    const counted = node !== undefined && is(node);
+    if (counted === before.has(name)) continue;
+    after ??= new Map(before);
+    if (counted) after.set(name, now);
+    else after.delete(name);
+  }
+  return after ?? before;
 }
 
 /** The same set when nobody's share in it changed. */
 function hadBefore(
   known: RolloutTimes | undefined,
+  looked: ChangedNodes,
   availableAt: RolloutTimes['availableAt'],
 ): RolloutTimes['onceAvailable'] {
   if (!known || known.availableAt === availableAt) return known?.onceAvailable ?? new Set();
-  const had = new Set<string>();
-  for (const names of [known.onceAvailable, known.availableAt.keys()])
-    for (const name of names) if (!availableAt.has(name)) had.add(name);
+  const had = new Set(known.onceAvailable);
+  for (const name of looked.keys()) {
+    if (availableAt.has(name)) had.delete(name);
+    else if (known.availableAt.has(name)) had.add(name);
+  }
   return had;
 }

@@ -2,8 +2,9 @@
 import { scaledCount } from '../int-or-percent.ts';
 import { type Pacing, stepTitle, type Wave } from './pacing.ts';
 import { effectiveRevision, isHeld, isUp, type RolloutNode } from './plan-rollout.ts';
+import { everyNode, type RolloutNodes, restingCount, restingWithout } from './resting-nodes.ts';
 import type { RolloutRecord, RolloutTimes } from './rollout-record.ts';
-import { hasAvailable } from './rollout-times.ts';
+import { haveAvailable } from './rollout-times.ts';
 
 /** The number of each node's wave; what no wave takes is in none, and comes after the last. */
 export type Waves = ReadonlyMap<string, number>;
@@ -13,9 +14,10 @@ export type Waves = ReadonlyMap<string, number>;
  * node that joins meanwhile moves nobody to another wave; then who is down: it has least to lose, and would take up
  * the budget of the others.
  */
-export function assignWaves(waves: readonly Wave[], nodes: readonly RolloutNode[], target: string): Waves {
+export function assignWaves(waves: readonly Wave[], fleet: RolloutNodes, target: string): Waves {
   const assigned = new Map<string, number>();
   if (waves.length === 0) return assigned;
+  const nodes = everyNode(fleet);
   const updated = (node: RolloutNode) => Number(effectiveRevision(node) === target);
   const down = (node: RolloutNode) => Number(node.pod !== undefined && !isUp(node));
   const sorted = [...nodes].sort(
@@ -54,30 +56,35 @@ export function waveUnderWay(
   { wave: from }: RolloutRecord,
   { waves, soakMs }: Pacing,
   assigned: Waves,
-  nodes: readonly RolloutNode[],
+  fleet: RolloutNodes & { readonly now: number; readonly approvedWaves: number },
   times: Pick<RolloutTimes, 'target' | 'availableAt'>,
-  { now, approvedWaves }: { readonly now: number; readonly approvedWaves: number },
 ): Turn {
+  const { now, approvedWaves } = fleet;
+  const nodes = waves.length === 0 ? [] : everyNode(fleet);
   /** It would move with this wave or after it: where nobody would, nothing is left to approve. */
   const comesWith = (node: RolloutNode, wave: number): boolean =>
     effectiveRevision(node) !== times.target && waveOf(node, assigned, waves) >= wave;
   for (let wave = Math.min(from, waves.length); ; wave++) {
-    const own = waves.length === 0 ? nodes : nodes.filter((node) => waveOf(node, assigned, waves) === wave);
+    const own =
+      waves.length === 0 ? fleet : { nodes: nodes.filter((node) => waveOf(node, assigned, waves) === wave) };
     const name = nameOf(waves, wave);
     if (needsApproval(waves, wave, approvedWaves) && nodes.some((node) => comesWith(node, wave)))
       return { wave, waitsFor: `${name} waits for approval`, soaked: false };
-    if (!own.every((node) => hasAvailable(node, times.target)))
-      return { wave, waitsFor: `${name} is under way`, soaked: false };
-    const since = own.reduce(
-      (latest, { name }) => Math.max(latest, times.availableAt.get(name) ?? now),
-      Number.NEGATIVE_INFINITY,
-    );
-    const soakedAt = since + (waves[wave]?.soakMs ?? soakMs);
-    if (own.length > 0 && soakedAt > now)
+    if (!haveAvailable(own, times.target)) return { wave, waitsFor: `${name} is under way`, soaked: false };
+    const soaksFor = waves[wave]?.soakMs ?? soakMs;
+    const soakedAt = soaksFor > 0 ? lastOf(own, times, now) + soaksFor : now;
+    if (soakedAt > now)
       return { wave, waitsFor: `${name} is watched (soakSeconds)`, soaked: false, soakedAt };
     if (wave === waves.length) return { wave, waitsFor: '', soaked: true };
   }
 }
+
+/** When the last of them became available. */
+const lastOf = (own: RolloutNodes, { availableAt }: Pick<RolloutTimes, 'availableAt'>, now: number): number =>
+  everyNode(own).reduce(
+    (latest, { name }) => Math.max(latest, availableAt.get(name) ?? now),
+    Number.NEGATIVE_INFINITY,
+  );
 
 export const needsApproval = (waves: readonly Wave[], wave: number, approvedWaves: number): boolean =>
   waves[wave]?.manual === true && approvedWaves <= wave;
@@ -85,8 +92,7 @@ export const needsApproval = (waves: readonly Wave[], wave: number, approvedWave
 const nameOf = (waves: readonly Wave[], wave: number): string =>
   waves[wave] ? stepTitle(waves[wave].name) : 'the last step';
 
-interface HoldView {
-  readonly nodes: readonly RolloutNode[];
+interface HoldView extends RolloutNodes {
   readonly closed: ReadonlyMap<string, string>;
   readonly approvedWaves: number;
 }
@@ -97,10 +103,11 @@ export function holdsOf(
   pacing: Pacing,
   assigned: Waves,
   { wave, waitsFor }: Turn,
-  { nodes, closed, approvedWaves }: HoldView,
+  view: HoldView,
   target: string,
 ): ReadonlyMap<string, string> {
-  const kept = phase === 'Progressing' ? keptBack(pacing, assigned, nodes) : new Set<string>();
+  const { nodes, closed, approvedWaves } = view;
+  const kept = phase === 'Progressing' ? keptBack(pacing, assigned, view) : new Set<string>();
   const holds = new Map<string, string>();
   const reasonFor = (node: RolloutNode): string | undefined => {
     if (phase === 'Stopped') return `the rollout has stopped: ${message}`;
@@ -116,10 +123,14 @@ export function holdsOf(
     if (kept.has(node.name)) return `kept back: partition ${pacing.partition} of ${pacing.source}`;
     return shut;
   };
-  for (const node of nodes) {
+  const look = (node: RolloutNode) => {
     const reason = effectiveRevision(node) === target ? undefined : reasonFor(node);
     if (reason !== undefined) holds.set(node.name, reason);
-  }
+  };
+  nodes.forEach(look);
+  // Nothing else holds a node at rest.
+  if (phase === 'Stopped' || pacing.paused || closed.size + pacing.waves.length + kept.size > 0)
+    for (const list of restingWithout(view, target)) list.forEach(look);
   return holds;
 }
 
@@ -128,14 +139,10 @@ const isStuck = (node: RolloutNode, stable: string | undefined): boolean =>
   node.pod !== undefined && !isUp(node) && (node.failing !== undefined || effectiveRevision(node) !== stable);
 
 /** The last ones, as many as the partition says. */
-function keptBack(
-  { partition, waves }: Pacing,
-  assigned: Waves,
-  nodes: readonly RolloutNode[],
-): ReadonlySet<string> {
-  const count = scaledCount(partition, nodes.length);
+function keptBack({ partition, waves }: Pacing, assigned: Waves, fleet: RolloutNodes): ReadonlySet<string> {
+  const count = scaledCount(partition, fleet.nodes.length + restingCount(fleet));
   if (count === 0) return new Set();
-  const order = [...nodes].sort(
+  const order = [...everyNode(fleet)].sort(
     (a, b) => waveOf(a, assigned, waves) - waveOf(b, assigned, waves) || (a.name < b.name ? -1 : 1),
   );
   return new Set(order.slice(-count).map(({ name }) => name));

@@ -1,6 +1,8 @@
 // Proves the counters of a DaemonSet (rules 24 to 27).
 import {
+  countNode,
   daemonSetStatus,
+  noCounts,
   type StatusNode,
   type StatusPod,
 } from '@fleetset/scheduler-core/rollout/daemon-set-status';
@@ -15,6 +17,12 @@ const node = (decision: StatusNode['decision'], ...pods: string[]): StatusNode =
   decision,
   pods: pods.map(pod),
 });
+
+const counted = (nodes: readonly StatusNode[]) => {
+  const counts = noCounts();
+  for (const one of nodes) countNode(counts, one, 1);
+  return counts;
+};
 
 const ZERO = { currentNumberScheduled: 0, desiredNumberScheduled: 0, numberMisscheduled: 0, numberReady: 0 };
 
@@ -80,14 +88,17 @@ describe('the counters of', () => {
       },
     ],
   ])('%s', (_sentence, nodes, expected) => {
-    expect(daemonSetStatus(nodes, 'new', 7, undefined)).toEqual({ ...expected, observedGeneration: 7 });
+    expect(daemonSetStatus(counted(nodes), 'new', 7, undefined)).toEqual({
+      ...expected,
+      observedGeneration: 7,
+    });
   });
 });
 
 test('rule 29: collisions and conditions are carried on', () => {
   const conditions = [{ type: 'A', status: 'True' }];
   const previous = { ...ZERO, collisionCount: 2, conditions, numberAvailable: 9, numberUnavailable: 9 };
-  expect(daemonSetStatus([], 'new', 1, previous)).toEqual({
+  expect(daemonSetStatus(noCounts(), 'new', 1, previous)).toEqual({
     ...ZERO,
     observedGeneration: 1,
     collisionCount: 2,

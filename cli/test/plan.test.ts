@@ -1,75 +1,26 @@
 // `fleetset plan` against a real plane with nodes that behave: what it says of a manifest, and that what is then
 // applied does as it said.
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { adminKubeconfig } from '@fleetset/plane/identity/admin-kubeconfig';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Json } from '../../plane/test/support/api-client.ts';
-import {
-  createHollowFleet,
-  type HollowFleet,
-  untilRolledOut,
-} from '../../plane/test/support/hollow-fleet.ts';
-import { daemonSet, NODES, PODS, SETS } from '../../plane/test/support/manifests.ts';
-import { tempDir } from '../../plane/test/support/temp-dir.ts';
-import { startTestPlane, type TestPlane } from '../../plane/test/support/test-plane.ts';
+import { type HollowFleet, untilRolledOut } from '../../plane/test/support/hollow-fleet.ts';
+import { daemonSet, PODS, SETS } from '../../plane/test/support/manifests.ts';
+import { PLACEMENTS, POLICIES } from '../../plane/test/support/rollouts.ts';
+import type { TestPlane } from '../../plane/test/support/test-plane.ts';
 import { until } from '../../plane/test/support/until.ts';
-import { planCommand } from '../src/commands/plan.ts';
+import { isReady, orderIn, type PlanBench, startPlanBench } from './support/plan-bench.ts';
 
-const POLICIES = '/apis/fleetset.dev/v1/namespaces/default/rolloutpolicies';
-const PLACEMENTS = '/apis/fleetset.dev/v1/namespaces/default/placements';
-const folder = tempDir('plan');
-const kubeconfig = join(folder, 'kubeconfig');
-/** In the order in which nodes were granted what they had not before. */
-const grants: string[] = [];
+const LAB = { labels: { site: 'lab' } };
+let bench: PlanBench;
 let plane: TestPlane;
 let fleet: HollowFleet;
+let plan: PlanBench['plan'];
 
 beforeAll(async () => {
-  plane = await startTestPlane();
-  fleet = createHollowFleet(plane);
-  const onGrant = (node: string) => void grants.push(node);
-  await fleet.add(2, { onGrant });
-  await fleet.add(2, { onGrant, labels: { site: 'lab' } });
-  await fleet.add(1, { onGrant, taints: [{ key: 'dedicated', value: 'db', effect: 'NoSchedule' }] });
-  await until('every node has reported', async () => {
-    const { items } = await plane.api.ok('GET', NODES);
-    return items.length === 5 && items.every(isReady);
-  });
-  writeFileSync(kubeconfig, await adminKubeconfig(plane.dataDir, `https://127.0.0.1:${plane.apiPort}`));
+  const tainted = { taints: [{ key: 'dedicated', value: 'db', effect: 'NoSchedule' }] };
+  bench = await startPlanBench([{}, {}, LAB, LAB, tainted]);
+  ({ plane, fleet, plan } = bench);
 });
-afterAll(async () => {
-  fleet.stop();
-  await plane.stop();
-});
-
-const isReady = ({ status }: Json): boolean =>
-  status?.conditions?.some(({ type, status }: Json) => type === 'Ready' && status === 'True');
-
-/** What it prints, with nodes named a to e and revisions by their order of appearance. */
-async function plan(manifests: readonly Json[] | string, ...more: string[]): Promise<string> {
-  const file = join(folder, 'manifest.yaml');
-  const text =
-    typeof manifests === 'string' ? manifests : manifests.map((one) => JSON.stringify(one)).join('\n---\n');
-  writeFileSync(file, text);
-  const lines: string[] = [];
-  const code = await planCommand.run({
-    args: ['-f', file, '--kubeconfig', kubeconfig, ...more],
-    environment: {},
-    version: 'test',
-    print: (line) => lines.push(line),
-  });
-  expect(code).toBe(0);
-  return named(lines.join('\n'));
-}
-
-const named = (text: string): string =>
-  fleet.nodes
-    .reduce((all, { name }, index) => all.replaceAll(name, 'abcde'[index] ?? ''), text)
-    .replaceAll(/revision [a-z0-9]+( to [a-z0-9]+)?/g, (_, to) =>
-      to ? 'revision OLD to NEW' : 'revision ONE',
-    )
-    .trimEnd();
+afterAll(() => bench.stop());
 
 const NOT_ON_E = 'e: taint dedicated=db:NoSchedule is not tolerated: no new pod here, one that runs may stay';
 
@@ -202,14 +153,12 @@ Each waits until those before it are available`);
         const { items } = await plane.api.ok('GET', PODS);
         return items.filter(isReady).length === 3;
       });
-      const foreseen = (await plan([daemonSet('web', { image: 'web:2' })]))
-        .split('\n')
-        .flatMap((line) => /^ +\d+\. (\w)/.exec(line)?.[1] ?? []);
-      grants.length = 0;
+      const foreseen = orderIn(await plan([daemonSet('web', { image: 'web:2' })]));
+      bench.grants.length = 0;
       await plane.api.ok('PUT', `${SETS}/web`, daemonSet('web', { image: 'web:2' }));
       await untilRolledOut(plane, 'web', 4);
       expect(foreseen).toEqual(['c', 'a', 'b', 'd']);
-      expect(grants.map(named)).toEqual(foreseen);
+      expect(bench.grants.map(bench.named)).toEqual(foreseen);
       expect(await plan([daemonSet('web', { image: 'web:2' })])).toContain('default/web: unchanged');
     });
 
@@ -237,13 +186,13 @@ Each waits until those before it are available`);
 
   it('plans each document, and names the others', async () => {
     const text = await plan([
-      { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'settings' } },
+      { apiVersion: 'v1', kind: 'Service', metadata: { name: 'settings' } },
       { apiVersion: 'v1', kind: 'List', items: [daemonSet('one'), daemonSet('two')] },
     ]);
-    expect(text.match(/^(DaemonSet|ConfigMap).*/gm)).toEqual([
+    expect(text.match(/^(DaemonSet|Service).*/gm)).toEqual([
       'DaemonSet default/one: new',
       'DaemonSet default/two: new',
-      'ConfigMap settings: not planned, only DaemonSets are',
+      'Service settings: not planned',
     ]);
   });
 

@@ -80,7 +80,7 @@ describe('a canary that somebody watches', () => {
     );
     expect(await texts()).toEqual(['three', 'two', 'two']);
     const why = await fleetset('why', 'node2', 'web', '-n', namespace);
-    expect(why.stdout).toContain('Waiting: wave all waits for approval');
+    expect(why.stdout).toContain('Waiting: step all waits for approval');
     expect(await rollout('approve', 'web')).toMatchObject({ code: 0 });
     await rolledOut();
     expect(await texts()).toEqual(['three', 'three', 'three']);

@@ -1,4 +1,5 @@
 // A rollout as people read it: where it stands, and node by node what each has and waits for.
+import type { MaintenanceWindow } from '@fleetset/scheduler-core/schema/rollout-policy';
 
 export interface RolloutStatus {
   readonly phase?: string;
@@ -35,6 +36,7 @@ export interface NodePlacement {
     }[];
     readonly held?: string;
     readonly closed?: string;
+    readonly maintenance?: { readonly timeZone?: string; readonly windows?: readonly MaintenanceWindow[] };
     readonly waiting?: string;
     readonly progress?: string;
   };
@@ -68,7 +70,10 @@ export function describeRollout(
       const { state = '', grantedRevision, waiting = '', progress = '' } = status;
       const failed = failures[spec.nodeName];
       const doing = state === 'Updating' || state === 'Failed' ? progress : '';
-      const why = [failed ? `failed: ${failed}` : '', waiting, doing].filter((part) => part !== '');
+      // Of who has what it should have now, the headline says why that is not the newest.
+      const why = [failed ? `failed: ${failed}` : '', state === 'Updated' ? '' : waiting, doing].filter(
+        (part) => part !== '',
+      );
       return {
         state,
         cells: [spec.nodeName, running(status) ?? grantedRevision ?? '-', state, why.join('; ')],

@@ -1,11 +1,23 @@
 // fleetset plan -f FILE
-import { applyManifest, LAST_APPLIED } from '@fleetset/scheduler-core/patch/apply-manifest';
-import { type DaemonSet, daemonSet as schema } from '@fleetset/scheduler-core/schema/daemon-set';
-import { type ApiClient, ApiFailure, findKubeconfig, openApiClient } from '../api-client.ts';
+import { choosePolicy } from '@fleetset/scheduler-core/rollout/choose-policy';
+import type { DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
+import type { RolloutPolicy } from '@fleetset/scheduler-core/schema/rollout-policy';
+import { type ApiClient, findKubeconfig, openApiClient } from '../api-client.ts';
 import { parseFlags, textFlag } from '../options.ts';
+import { type Applied, applyDry, PLANNED_KINDS, Refused, type Stored } from '../plan/apply-dry.ts';
 import { describePlan } from '../plan/describe-plan.ts';
-import { type DaemonSetPlan, planDaemonSet } from '../plan/plan-daemon-set.ts';
-import { type Fleet, getOrNothing, readFleet, readRunning } from '../plan/read-fleet.ts';
+import {
+  type Change,
+  type ConfigChange,
+  configChangesOf,
+  type FileChanges,
+  isChanged,
+  isSame,
+  policiesAt,
+  rolledOut,
+} from '../plan/file-changes.ts';
+import { planDaemonSet } from '../plan/plan-daemon-set.ts';
+import { type Fleet, readFleet, readRunning, readSets } from '../plan/read-fleet.ts';
 import { type Manifest, readManifests } from '../plan/read-manifests.ts';
 import { CommandFailed, UsageError } from '../usage-error.ts';
 import type { Command } from './command.ts';
@@ -13,13 +25,14 @@ import type { Command } from './command.ts';
 export const planCommand: Command = {
   help: `Usage: fleetset plan -f FILE [-n NAMESPACE]
 
-Shows what applying the DaemonSets of FILE would do, and changes nothing: which fields change, which nodes would run
-it, which not and why, and in which order nodes would be updated if all went well: the steps of its RolloutPolicy, and
-in each step the nodes that move together. The plane checks and completes each DaemonSet as if it were applied. What
-else is in FILE is named, and not planned. Exit code 1 when a DaemonSet would be refused.
+Shows what applying FILE would do, and changes nothing: of each DaemonSet which fields change, which nodes would run it,
+which not and why, and in which order nodes would be updated if all went well: the steps of its RolloutPolicy, and in
+each step the nodes that move together. RolloutPolicies, ConfigMaps and Secrets of FILE count as they will be; DaemonSets
+that are not in FILE are shown when a change of their config is rolled out. The plane checks and completes each object as
+if it were applied. What else is in FILE is named, and not planned. Exit code 1 when something would be refused.
 
   -f, --filename FILE        YAML or JSON, any number of documents; - for standard input
-  -n, --namespace NAMESPACE  of DaemonSets that name none (default: default)
+  -n, --namespace NAMESPACE  of objects that name none (default: default)
   --kubeconfig FILE          how to reach the plane (default: $KUBECONFIG, then ~/.kube/config)`,
   run: async ({ args, environment, print }) => {
     const parsed = parseFlags(args, {
@@ -29,30 +42,30 @@ else is in FILE is named, and not planned. Exit code 1 when a DaemonSet would be
     });
     const file = textFlag(parsed, 'filename');
     if (file === undefined) throw new UsageError('give a file: fleetset plan -f FILE');
-    const namespace = textFlag(parsed, 'namespace');
     const manifests = readManifests(file);
-    const client = openApiClient(findKubeconfig(textFlag(parsed, 'kubeconfig'), environment));
-    const isPlanned = ({ kind }: Manifest) => kind === 'DaemonSet';
+    const isPlanned = ({ kind }: Manifest) => PLANNED_KINDS.has(kind);
     const refusals: string[] = [];
     if (manifests.some(isPlanned)) {
       const request = {
-        client,
-        fleet: await readFleet(client),
-        wanted: namespace,
+        client: openApiClient(findKubeconfig(textFlag(parsed, 'kubeconfig'), environment)),
+        wanted: textFlag(parsed, 'namespace'),
         brought: new Set(manifests.filter(({ kind }) => kind === 'Namespace').map(nameOf)),
         warn: (warning: string) => print(`Warning: ${warning}`),
       };
-      for (const manifest of manifests.filter(isPlanned)) {
+      const changes: FileChange[] = [];
+      for (const [at, manifest] of manifests.entries()) {
+        if (!isPlanned(manifest)) continue;
         try {
-          print(`${describePlan(await planOf(request, manifest))}\n`);
+          changes.push({ at, kind: manifest.kind, ...(await applyDry(request, manifest)) });
         } catch (error) {
           if (!(error instanceof Refused)) throw error;
           refusals.push(error.message);
         }
       }
+      await printPlans(request.client, changes, print);
     }
     for (const manifest of manifests.filter((one) => !isPlanned(one)))
-      print(`${manifest.kind} ${nameOf(manifest) ?? ''}: not planned, only DaemonSets are`);
+      print(`${manifest.kind} ${nameOf(manifest) ?? ''}: not planned`);
     if (refusals.length > 0) throw new CommandFailed(refusals.join('; '));
     return 0;
   },
@@ -60,82 +73,75 @@ else is in FILE is named, and not planned. Exit code 1 when a DaemonSet would be
 
 const nameOf = ({ metadata }: Manifest): string | undefined => metadata?.name;
 
-/** The plane would not take it. */
-class Refused extends Error {}
-
-interface Request {
-  readonly client: ApiClient;
-  readonly fleet: Fleet;
-  /** What -n says. */
-  readonly wanted: string | undefined;
-  /** Namespaces that the file makes. */
-  readonly brought: ReadonlySet<string | undefined>;
-  readonly warn: (warning: string) => void;
+interface FileChange extends Applied {
+  readonly at: number;
+  readonly kind: string;
 }
 
-const setsOf = (namespace: string) => `/apis/apps/v1/namespaces/${encodeURIComponent(namespace)}/daemonsets`;
-
-async function planOf(request: Request, manifest: Manifest): Promise<DaemonSetPlan> {
-  const { client, fleet, wanted, brought } = request;
-  const { name, namespace = wanted ?? 'default' } = manifest.metadata ?? {};
-  if (wanted !== undefined && wanted !== namespace)
-    throw new Refused(`DaemonSet ${name}: metadata.namespace is ${namespace}, -n says ${wanted}`);
-  const path = setsOf(namespace);
-  const own = `${path}/${encodeURIComponent(name ?? '')}`;
-  const current = name ? await getOrNothing<Stored>(client, own) : undefined;
-  if (current) {
-    const applied = await dryRun(request, 'PUT', own, mergedWith(current, manifest));
-    return planDaemonSet(applied, { current, running: await readRunning(client, current) }, fleet);
+async function printPlans(
+  client: ApiClient,
+  changes: readonly FileChange[],
+  print: (text: string) => void,
+): Promise<void> {
+  const of = <T>(...kinds: readonly string[]) =>
+    changes.filter(({ kind }) => kinds.includes(kind)) as unknown as readonly T[];
+  const file: FileChanges = {
+    sets: of<Change<DaemonSet>>('DaemonSet'),
+    policies: of<Change<RolloutPolicy>>('RolloutPolicy'),
+    configs: of<ConfigChange>('ConfigMap', 'Secret'),
+  };
+  const fleet = await readFleet(client);
+  const others = await setsBeside(client, file);
+  const all = [...file.sets, ...others];
+  const now = Date.now();
+  for (const set of all) {
+    if (others.includes(set) && rolledOut(set, fleet.policies, file).length === 0) continue;
+    const running = set.before ? await readRunning(client, set.before as Stored) : undefined;
+    print(`${describePlan(planDaemonSet(set, running, fleet, file, now))}\n`);
   }
-  const space = `/api/v1/namespaces/${encodeURIComponent(namespace)}`;
-  const applied =
-    brought.has(namespace) && !(await getOrNothing(client, space))
-      ? await dryRunElsewhere(request, manifest)
-      : await dryRun(request, 'POST', path, manifest);
-  return planDaemonSet(applied, undefined, fleet);
-}
-
-/** In a namespace that is there, under a name that is free in it: the file makes its own first. */
-async function dryRunElsewhere(request: Request, manifest: Manifest): Promise<DaemonSet> {
-  const { name, namespace, ...metadata } = manifest.metadata ?? {};
-  const taken =
-    name && (await getOrNothing(request.client, `${setsOf('default')}/${encodeURIComponent(name)}`));
-  const named = taken ? { ...metadata, generateName: `${name}-` } : { ...metadata, name };
-  const applied = await dryRun(request, 'POST', setsOf('default'), { ...manifest, metadata: named });
-  return { ...applied, metadata: { ...applied.metadata, name, namespace } as DaemonSet['metadata'] & object };
-}
-
-type Stored = DaemonSet & { readonly metadata: NonNullable<DaemonSet['metadata']> };
-
-function mergedWith(current: Stored, manifest: Manifest): object {
-  const { resourceVersion: _any, ...metadata } = current.metadata;
-  const lastApplied = metadata.annotations?.[LAST_APPLIED];
-  const merged = applyManifest(schema, { ...current, metadata }, manifest, parseOrNothing(lastApplied));
-  if ('problem' in merged) throw new Refused(`DaemonSet ${current.metadata.name}: ${merged.problem}`);
-  return merged.value as object;
-}
-
-function parseOrNothing(text: string | undefined): unknown {
-  try {
-    return text === undefined ? undefined : JSON.parse(text);
-  } catch {
-    return undefined;
+  for (const { kind, after, ...change } of changes.filter(({ kind }) => kind !== 'DaemonSet')) {
+    const { namespace, name } = after.metadata;
+    const what =
+      kind === 'RolloutPolicy'
+        ? pacedBy(after, all, fleet, file)
+        : usedBy({ ...change, kind, after } as ConfigChange, all, fleet, file);
+    print(`${kind} ${namespace}/${name}: ${what}`);
   }
 }
 
-/** As strict as kubectl apply: a field that nobody knows is refused. */
-async function dryRun(
-  { client, warn }: Request,
-  method: 'PUT' | 'POST',
-  path: string,
-  body: object,
-): Promise<DaemonSet> {
-  try {
-    const query = '?dryRun=All&fieldValidation=Strict';
-    return (await client.call(method, `${path}${query}`, body, warn)) as DaemonSet;
-  } catch (error) {
-    if (error instanceof ApiFailure && error.code >= 400 && error.code < 500 && error.code !== 401)
-      throw new Refused(error.message);
-    throw error;
-  }
+/** DaemonSets that the file leaves as they are, where it changes policies or config. */
+async function setsBeside(client: ApiClient, file: FileChanges): Promise<Change<DaemonSet>[]> {
+  const spaces = new Set([...file.policies, ...file.configs].map(({ after }) => after.metadata?.namespace));
+  const sets: DaemonSet[] = [];
+  for (const namespace of spaces) sets.push(...(await readSets(client, namespace ?? '')));
+  return sets
+    .filter((set) => !file.sets.some(({ after }) => isSame(after, set)))
+    .map((set) => ({ at: Number.POSITIVE_INFINITY, before: set, after: set }));
+}
+
+const listed = (sets: readonly Change<DaemonSet>[]): string =>
+  sets.length === 0 ? 'no DaemonSet' : sets.map(({ after }) => `ds/${after.metadata?.name}`).join(', ');
+
+function pacedBy(policy: Stored, all: readonly Change<DaemonSet>[], fleet: Fleet, file: FileChanges): string {
+  const policies = policiesAt(fleet.policies, file);
+  const paced = all.filter(({ after }) => {
+    const chosen = choosePolicy(after, policies);
+    return chosen !== undefined && isSame(chosen, policy);
+  });
+  return `will pace ${listed(paced)}`;
+}
+
+function usedBy(change: ConfigChange, all: readonly Change<DaemonSet>[], fleet: Fleet, file: FileChanges) {
+  if (!isChanged(change)) return 'unchanged';
+  const users = all.filter((set) => configChangesOf(set, file).some(({ at }) => at === change.at));
+  const rolled = users.filter((set) =>
+    rolledOut(set, fleet.policies, file).some(({ at }) => at === change.at),
+  );
+  const live = users.filter((set) => set.before && !rolled.includes(set));
+  const parts = [
+    rolled.length > 0 ? `rolled out by ${listed(rolled)}` : '',
+    live.length > 0 ? `followed by running pods of ${listed(live)} at once` : '',
+  ].filter((part) => part !== '');
+  const state = change.before ? 'changed' : 'new';
+  return parts.length > 0 ? `${state}, ${parts.join('; ')}` : state;
 }

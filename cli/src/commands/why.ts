@@ -11,6 +11,8 @@ interface Placement {
     readonly reasons?: readonly { readonly code: string; readonly message: string }[];
     readonly grantedRevision?: string;
     readonly newestRevision?: string;
+    /** Silent: nothing is known of it now. */
+    readonly state?: string;
     readonly held?: string;
     readonly closed?: string;
     readonly waiting?: string;
@@ -70,6 +72,7 @@ function describe({ status = {} }: Placement, node: string, namespace: string, d
     reasons = [],
     grantedRevision,
     newestRevision,
+    state,
     held,
     closed,
     waiting,
@@ -82,7 +85,7 @@ function describe({ status = {} }: Placement, node: string, namespace: string, d
   return [
     `${decision}: ${MEANINGS[decision] ?? 'unknown'} (${namespace}/${daemonSet} on ${node}, ${by})`,
     ...reasons.map(({ code, message }) => `  ${code}: ${message}`),
-    ...(newestRevision === undefined
+    ...(newestRevision === undefined || decision === 'Leave'
       ? []
       : grantedRevision === newestRevision
         ? [`  Revision: ${newestRevision}, the newest`]
@@ -91,7 +94,7 @@ function describe({ status = {} }: Placement, node: string, namespace: string, d
     // Also while there is nothing to wait for: the next change would.
     ...(held && held !== waiting ? [`  Held: ${held}`] : []),
     ...(closed && closed !== waiting ? [`  Closed: ${closed}`] : []),
-    ...(progress ? [`  Now: ${progress}`] : []),
+    ...(progress ? [`  ${state === 'Silent' ? 'Last heard' : 'Now'}: ${progress}`] : []),
   ];
 }
 

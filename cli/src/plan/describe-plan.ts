@@ -1,17 +1,29 @@
 // A plan as people read it.
 import type { Moment } from '@fleetset/scheduler-core/rollout/foresee-rollout';
+import { stepTitle } from '@fleetset/scheduler-core/rollout/pacing';
 import { allowsSurge } from '@fleetset/scheduler-core/rollout/update-strategy';
 import type { FieldChange } from './changed-fields.ts';
+import { type ConfigChange, changedEntries } from './file-changes.ts';
 import { type DaemonSetPlan, isRestartFree, type NodePlan } from './plan-daemon-set.ts';
 
 export function describePlan(plan: DaemonSetPlan): string {
   return [
-    `DaemonSet ${plan.namespace}/${plan.name}: ${plan.state}`,
+    `DaemonSet ${plan.namespace}/${plan.name}: ${stateOf(plan)}`,
     ...plan.changes.map((change) => `  ${describeChange(change)}`),
+    ...plan.config.flatMap(configLines),
     ...describePlaces(plan.nodes),
     ...describeOrder(plan),
   ].join('\n');
 }
+
+const stateOf = ({ state, config }: DaemonSetPlan): string =>
+  state === 'unchanged' && config.length > 0 ? 'its config changes' : state;
+
+const configLines = (change: ConfigChange): string[] =>
+  changedEntries(change).map(
+    (entry) =>
+      `  ${describeChange({ ...entry, path: `${change.kind} ${change.after.metadata?.name}: ${entry.path}` })}`,
+  );
 
 function describeChange({ path, ...change }: FieldChange): string {
   if (!('before' in change)) return `+ ${path}: ${JSON.stringify(change.after)}`;
@@ -43,16 +55,17 @@ function fateOf({ pod }: NodePlan['node'], { decision }: NodePlan['placement']):
 
 function describeOrder(plan: DaemonSetPlan): string[] {
   const { foreseen, state, from, to } = plan;
-  if (state === 'unchanged') return ['Nothing changes: nothing is restarted', ...underWay(plan)];
+  if (state === 'unchanged' && from === to.hash)
+    return ['Nothing changes: nothing is restarted', ...underWay(plan)];
   if (isRestartFree(plan))
-    return [`Nothing is restarted: the template stays revision ${to}`, ...underWay(plan)];
+    return [`Nothing is restarted: the template stays revision ${to.hash}`, ...underWay(plan)];
   if (!foreseen) return [];
   const { moments, left } = foreseen;
   const updates = moments.filter(({ is }) => is === 'update');
   const head =
     from === undefined
-      ? `Start of revision ${to}`
-      : `Update from revision ${from} to ${to} (${paceOf(plan)})`;
+      ? `Start of ${to.isNamed ? `revision ${to.hash}` : 'a new revision'}`
+      : `Update from revision ${from} to ${to.isNamed ? to.hash : 'a new one'} (${paceOf(plan)})`;
   return [
     updates.length > 0 ? `${head}:` : `${head}: no node moves`,
     ...moments.map(
@@ -85,7 +98,7 @@ function describer(approve: string, spending: string): (moment: Moment) => strin
       case 'step': {
         const limit = moment.budget === undefined ? '' : `, at most ${moment.budget} ${spending}`;
         const size = moment.size === 1 ? '1 node' : `${moment.size} nodes`;
-        return `  step ${moment.name}: ${size}${limit}`;
+        return `  ${stepTitle(moment.name)}: ${size}${limit}`;
       }
       case 'approval':
         return `    waits for approval: ${approve}`;

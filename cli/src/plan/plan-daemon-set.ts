@@ -1,8 +1,8 @@
 // What applying a DaemonSet would do: what changes in it, where it runs, and in which order nodes would be updated.
-import { configPin, withPin } from '@fleetset/scheduler-core/node/config-snapshot';
+import { closureAt, nodeMaintenance } from '@fleetset/plane/maintenance/node-maintenance';
+import { sameJson } from '@fleetset/scheduler-core/canonical-json';
 import { LAST_APPLIED } from '@fleetset/scheduler-core/patch/apply-manifest';
 import { decidePlacement, type Placement, placementRules } from '@fleetset/scheduler-core/placement';
-import { planHistory, revisionHash, revisionTemplate } from '@fleetset/scheduler-core/revision-history';
 import {
   type Foreseen,
   type ForeseenInput,
@@ -14,7 +14,11 @@ import type { RolloutRecord } from '@fleetset/scheduler-core/rollout/rollout-rec
 import { rolloutWishes, wantsConfigRollout } from '@fleetset/scheduler-core/rollout/rollout-wishes';
 import { updateStrategyOf } from '@fleetset/scheduler-core/rollout/update-strategy';
 import { type DaemonSet, daemonSet as schema } from '@fleetset/scheduler-core/schema/daemon-set';
+import type { Node } from '@fleetset/scheduler-core/schema/node';
+import type { NodePlacement } from '../commands/describe-rollout.ts';
 import { changedFields, type FieldChange } from './changed-fields.ts';
+import { type Change, type ConfigChange, type FileChanges, policiesAt, rolledOut } from './file-changes.ts';
+import { type PlannedRevision, plannedRevision } from './plan-revisions.ts';
 import { type Fleet, placementNode, type Running, rolloutNode } from './read-fleet.ts';
 
 export interface NodePlan {
@@ -32,78 +36,67 @@ export interface DaemonSetPlan {
   readonly strategy: ForeseenInput['strategy'];
   /** The revision of its template now, and the one that it would have. */
   readonly from?: string;
-  readonly to: string;
+  readonly to: PlannedRevision;
+  /** What its revisions hold and the file changes. */
+  readonly config: readonly ConfigChange[];
   /** What the rollout that is there has come to. */
   readonly phase?: string;
   /** Absent when the template stays as it is. */
   readonly foreseen?: Foreseen;
 }
 
-export interface Existing {
-  readonly current: DaemonSet;
-  readonly running: Running;
-}
-
-/** `applied`: as the plane would store it. */
+/** `running`: of one that is there already. `now`: the instant, for maintenance windows. */
 export function planDaemonSet(
-  applied: DaemonSet,
-  existing: Existing | undefined,
-  { nodes: listed, policies }: Fleet,
+  set: Change<DaemonSet>,
+  running: Running | undefined,
+  { nodes: listed, policies: stored }: Fleet,
+  file: FileChanges,
+  now: number,
 ): DaemonSetPlan {
-  const running = existing?.running;
-  const changes = existing ? changedFields(schema, visible(existing.current), visible(applied)) : [];
+  const { before: current, after: applied } = set;
+  const policies = policiesAt(stored, file);
+  const changes = current ? changedFields(schema, visible(current), visible(applied)) : [];
   const rules = placementRules(applied.spec?.template?.spec ?? { containers: [] });
   const nodes = listed.map((node): NodePlan => {
     const placement = decidePlacement(rules, placementNode(node));
     return { placement, node: rolloutNode(node, placement.decision, running) };
   });
   const revisions = running?.revisions ?? [];
-  const pin = wantsConfigRollout(applied, policies) ? newestPin(revisions) : undefined;
-  const hashOf = (daemonSet: DaemonSet) =>
-    planHistory(withConfig(daemonSet, pin), revisions, inUse(running)).hash;
-  const to = hashOf(applied);
-  const from = existing && hashOf(existing.current);
-  const { pacing, approvedWaves } = rolloutWishes(applied, policies, to);
+  const config = running ? rolledOut(set, stored, file) : [];
+  const holdsConfig = wantsConfigRollout(applied, policies);
+  const to = plannedRevision(applied, revisions, holdsConfig, config.length > 0);
+  const from =
+    current && plannedRevision(current, revisions, wantsConfigRollout(current, stored), false).hash;
+  const { pacing, approvedWaves } = rolloutWishes(applied, policies, to.hash);
+  const { windows } = rolloutWishes(current ?? applied, stored, '').pacing;
   const strategy = updateStrategyOf(applied);
   const before = running && recordOf(running);
   return {
     name: applied.metadata?.name ?? '',
     namespace: applied.metadata?.namespace ?? '',
-    state: !existing ? 'new' : changes.length > 0 ? 'changed' : 'unchanged',
+    state: !current ? 'new' : changes.length > 0 ? 'changed' : 'unchanged',
     changes,
     nodes,
     pacing,
     strategy,
     ...(from === undefined ? {} : { from }),
     to,
+    config,
     ...(running?.rollout.phase === undefined ? {} : { phase: running.rollout.phase }),
-    ...(from === to
+    ...(from === to.hash
       ? {}
       : {
           foreseen: foreseeRollout({
             ...(before ? { before } : {}),
-            newest: to,
+            newest: to.hash,
             strategy,
             pacing,
             approvedWaves,
-            closed: closedOf(running),
+            closed: closedOf(listed, running, windows, pacing.windows, now),
             nodes: nodes.map(({ node }) => node),
           }),
         }),
   };
-}
-
-/** The config that its pods have: a manifest of the DaemonSet changes nothing of that. */
-function newestPin(revisions: Running['revisions']): string | undefined {
-  const newest = [...revisions].sort((a, b) => a.revision - b.revision).at(-1);
-  return newest && configPin(revisionTemplate(newest));
-}
-
-function withConfig(daemonSet: DaemonSet, pin: string | undefined): DaemonSet {
-  const { spec } = daemonSet;
-  return pin === undefined || !spec
-    ? daemonSet
-    : { ...daemonSet, spec: { ...spec, template: withPin(spec.template ?? {}, pin) } };
 }
 
 /** What people write: not the status, nor what the plane and kubectl note for themselves. */
@@ -113,16 +106,29 @@ function visible({ metadata, spec }: DaemonSet) {
   return { metadata: { labels, annotations, finalizers }, spec };
 }
 
-/** As its windows are now; by the policy that the DaemonSet has had so far. */
-const closedOf = (running: Running | undefined): ReadonlyMap<string, string> =>
-  new Map(
-    running?.placements.flatMap(({ spec, status }) =>
-      status.closed ? [[spec.nodeName, status.closed] as const] : [],
-    ),
+/** As its windows are now: by the plane's word, unless the file gives it others. */
+function closedOf(
+  nodes: readonly Node[],
+  running: Running | undefined,
+  before: Pacing['windows'],
+  after: Pacing['windows'],
+  now: number,
+): ReadonlyMap<string, string> {
+  const labels = new Map(nodes.map(({ metadata }) => [metadata?.name ?? '', metadata?.labels ?? {}]));
+  const closureOf = sameJson(before, after) ? undefined : closureAt(after, now);
+  return new Map(
+    (running?.placements ?? []).flatMap(({ spec: { nodeName }, status }) => {
+      const own = status.maintenance && nodeMaintenance(reportedOf(status.maintenance));
+      const reason = closureOf ? closureOf(labels.get(nodeName) ?? {}, own).reason : status.closed;
+      return reason ? [[nodeName, reason] as const] : [];
+    }),
   );
+}
 
-const inUse = (running: Running | undefined): ReadonlySet<string> =>
-  new Set(running?.revisions.map(revisionHash));
+const reportedOf = ({ timeZone = '', windows }: NonNullable<NodePlacement['status']['maintenance']>) => ({
+  timeZone,
+  ownWindows: windows && { windows: windows.map((one) => ({ ...one, timeZone: one.timeZone ?? '' })) },
+});
 
 function recordOf({ rollout }: Running): RolloutRecord | undefined {
   const { newestRevision, stableRevision } = rollout;
@@ -141,4 +147,4 @@ function recordOf({ rollout }: Running): RolloutRecord | undefined {
 
 /** Nothing but how it is paced or kept changes: no pod is touched. */
 export const isRestartFree = ({ state, from, to }: DaemonSetPlan): boolean =>
-  state === 'changed' && from === to;
+  state === 'changed' && from === to.hash;

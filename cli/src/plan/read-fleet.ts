@@ -3,7 +3,7 @@ import { readyCondition, withoutLifecycle } from '@fleetset/plane/fleet/compose-
 import type { PlacementNode } from '@fleetset/scheduler-core/placement';
 import { REVISION_LABEL } from '@fleetset/scheduler-core/revision-history';
 import type { RolloutNode } from '@fleetset/scheduler-core/rollout/plan-rollout';
-import type { ControllerRevision } from '@fleetset/scheduler-core/schema/daemon-set';
+import type { ControllerRevision, DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
 import type { ObjectMeta } from '@fleetset/scheduler-core/schema/meta';
 import type { Node } from '@fleetset/scheduler-core/schema/node';
 import type { PodStatus } from '@fleetset/scheduler-core/schema/pod';
@@ -38,6 +38,9 @@ export async function readFleet(client: ApiClient): Promise<Fleet> {
   ]);
   return { nodes, policies };
 }
+
+export const readSets = (client: ApiClient, namespace: string): Promise<readonly DaemonSet[]> =>
+  listOf<DaemonSet>(client, `/apis/apps/v1/namespaces/${encodeURIComponent(namespace)}/daemonsets`);
 
 export async function readRunning(client: ApiClient, { metadata }: Stored): Promise<Running> {
   const { name = '', namespace = '', uid = '' } = metadata;

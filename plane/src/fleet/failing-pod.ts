@@ -4,6 +4,7 @@ import type { PodReport } from '@fleetset/proto/gen/fleetset/v1/node';
 import type { PodStatus } from '@fleetset/scheduler-core/schema/pod';
 
 interface Read {
+  readonly waits: string | undefined;
   readonly failing: string | undefined;
   readonly ended: boolean;
 }
@@ -22,10 +23,17 @@ function read(pod: PodReport): Read {
 export const failingReason = (pod: PodReport): string | undefined =>
   pod.available ? undefined : read(pod).failing;
 
+/** Why it is not up, as far as its containers say. */
+export const troubleOf = (pod: PodReport): string | undefined =>
+  pod.available ? undefined : (read(pod).failing ?? read(pod).waits);
+
 /** It has failed or succeeded. */
 export const hasEnded = (pod: PodReport): boolean => !pod.available && read(pod).ended;
 
-const NOTHING: Read = { failing: undefined, ended: false };
+const NOTHING: Read = { waits: undefined, failing: undefined, ended: false };
+
+/** Every container waits for these in passing. */
+const IN_PASSING = ['ContainerCreating', 'PodInitializing'];
 
 function readStatus(statusJson: string): Read {
   try {
@@ -38,14 +46,21 @@ function readStatus(statusJson: string): Read {
       conditions = [],
     } = JSON.parse(statusJson) as PodStatus;
     if (phase === 'Failed')
-      return { failing: `its pod has failed${reason ? ` (${reason}: ${message ?? ''})` : ''}`, ended: true };
+      return {
+        ...NOTHING,
+        failing: `its pod has failed${reason ? ` (${reason}: ${message ?? ''})` : ''}`,
+        ended: true,
+      };
     const unscheduled = conditions.find(({ type, status }) => type === 'PodScheduled' && status === 'False');
-    if (unscheduled) return { failing: `${unscheduled.reason}: ${unscheduled.message}`, ended: false };
-    const crashing = [...initContainerStatuses, ...containerStatuses].find(
-      ({ state }) => state?.waiting?.reason === 'CrashLoopBackOff',
+    if (unscheduled) return { ...NOTHING, failing: `${unscheduled.reason}: ${unscheduled.message}` };
+    const waiting = [...initContainerStatuses, ...containerStatuses].flatMap(({ name, state }) =>
+      state?.waiting?.reason ? [{ name, reason: state.waiting.reason }] : [],
     );
+    const crashing = waiting.find((one) => one.reason === 'CrashLoopBackOff');
     const failing = crashing && `container ${crashing.name} crashes again and again (CrashLoopBackOff)`;
-    return { failing, ended: phase === 'Succeeded' };
+    const held = waiting.find((one) => !IN_PASSING.includes(one.reason));
+    const waits = held && `container ${held.name} waits (${held.reason})`;
+    return { waits, failing, ended: phase === 'Succeeded' };
   } catch {
     return NOTHING;
   }

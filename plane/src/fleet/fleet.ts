@@ -1,6 +1,10 @@
 // What the plane knows of its nodes right now: who is connected, when each was heard, what each reported last.
 // Memory only: the agents tell it again after a restart.
 import type { Generation, NodeReport, PodReport, SyncResponse } from '@fleetset/proto/gen/fleetset/v1/node';
+import type { PlacementRules } from '@fleetset/scheduler-core/placement';
+
+/** By DaemonSet uid. */
+export type RulesTold = ReadonlyMap<string, PlacementRules>;
 
 /** One agent's open stream. */
 export interface Session {
@@ -39,7 +43,11 @@ export interface NodeState {
     readonly content: Buffer | undefined;
     /** Hashes of the bodies it names. */
     readonly bodies: readonly string[];
+    /** Absent: only the agent knows. */
+    readonly rules?: RulesTold;
   };
+  /** The rules by which it decided what it reported last, as far as this plane told it of them. */
+  readonly decidedBy?: RulesTold;
   /** Whether the session has been sent `told`. */
   toldSession?: Session;
 }
@@ -56,7 +64,7 @@ export interface Fleet {
 }
 
 export type NodeChange = Partial<
-  Pick<NodeState, 'session' | 'reported' | 'report' | 'podsBySet' | 'told' | 'lost'>
+  Pick<NodeState, 'session' | 'reported' | 'report' | 'podsBySet' | 'told' | 'decidedBy' | 'lost'>
 >;
 
 export function createFleet(monotonicNow: () => number): Fleet {
@@ -96,9 +104,21 @@ export function createFleet(monotonicNow: () => number): Fleet {
 export const isConnected = ({ session, reported }: NodeState): boolean => session !== undefined && reported;
 
 /** It was told something after its last report was made, or nothing yet by this plane. */
-export function isBehind({ told, report }: NodeState): boolean {
+export function isBehind({ told, report }: Pick<NodeState, 'told' | 'report'>): boolean {
   const reported = report?.generation;
   return reported?.epoch !== told?.generation.epoch || reported?.counter !== told?.generation.counter;
+}
+
+/** What changes with a report. */
+export function reportedChange({ told, decidedBy }: NodeState, report: NodeReport): NodeChange {
+  const answered = !isBehind({ ...(told ? { told } : {}), report });
+  const rules = answered ? told?.rules : decidedBy;
+  return {
+    report,
+    podsBySet: indexPods(report.pods),
+    reported: true,
+    ...(rules ? { decidedBy: rules } : {}),
+  };
 }
 
 export function indexPods(pods: readonly PodReport[]): ReadonlyMap<string, readonly PodReport[]> {

@@ -9,7 +9,7 @@ import type { KubeObject } from '../kinds/kind.ts';
 import { type Store, StoreFailure, type Write } from '../store/store.ts';
 import { nodeSubject, recordAgentEvent } from './agent-events.ts';
 import { mergedConditions, withOwn } from './compose-node.ts';
-import { type Fleet, indexPods, isBehind, type NodeState } from './fleet.ts';
+import { type Fleet, isBehind, type NodeState, reportedChange } from './fleet.ts';
 import { NODE_RECORDS, type NodeRecord, nodeRecord } from './node-record.ts';
 import { ownFacts } from './own-facts.ts';
 import { dropPods, followPodsByNode, idsByUid, type MirrorPlan, planMirror } from './pod-mirror.ts';
@@ -105,7 +105,7 @@ async function takeReport(
   const state = fleet.state(nodeName);
   // What a node shows first was there before this plane was: it is news to nobody else.
   const isFirst = state.report === undefined;
-  fleet.change(nodeName, { report, podsBySet: indexPods(report.pods), reported: true });
+  fleet.change(nodeName, reportedChange(state, report));
   if (report.facts) await takeFacts(parts, nodeName, report.facts);
   const { events, created } = await takePods(parts, mirrored, state, report);
   // Removed while this was under way: what was just put there must not stay.

@@ -2,6 +2,7 @@
 // asked for; what `fleetset why` shows.
 
 import { objectMeta } from '@fleetset/scheduler-core/schema/meta';
+import { maintenanceWindow } from '@fleetset/scheduler-core/schema/rollout-policy';
 import { boolean, type Infer, list, object, string } from '@fleetset/scheduler-core/schema/schema';
 import { column, NAME } from './columns.ts';
 import type { Kind, KubeObject } from './kind.ts';
@@ -39,6 +40,13 @@ const placement = object(fleetset('Placement'), {
       description: 'Who asked on the node itself that what runs there is left alone, and why.',
     }),
     closed: string({ description: 'Why the node is outside of its maintenance windows now.' }),
+    maintenance: object(fleetset('PlacementMaintenance'), {
+      timeZone: string({ description: "The machine's own." }),
+      windows: {
+        ...list(maintenanceWindow),
+        description: "The node's own, which count before those of any policy; absent: it has none.",
+      },
+    }),
     waiting: string({ description: 'Why the node is not on the newest revision.' }),
     progress: string({ description: 'What the node does about it now.' }),
   }),

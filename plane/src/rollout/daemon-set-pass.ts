@@ -17,6 +17,7 @@ import {
   type RolloutNode,
   type RolloutPlan,
 } from '@fleetset/scheduler-core/rollout/plan-rollout';
+import { restingCount } from '@fleetset/scheduler-core/rollout/resting-nodes';
 import {
   progressingCondition,
   type RolloutEvent,
@@ -39,6 +40,7 @@ import { type GrantBook, putGrant } from './grants.ts';
 import type { NodeViews } from './node-views.ts';
 import { putRecord, type RolloutRecords } from './rollout-records.ts';
 import { readWishes } from './rollout-wishes.ts';
+import { underWay } from './under-way.ts';
 
 type StoredSet = DaemonSet & { readonly metadata: KubeObject['metadata'] };
 export type StoredRevision = ControllerRevision & { readonly metadata: KubeObject['metadata'] };
@@ -60,6 +62,12 @@ export interface DaemonSetPass {
 }
 
 export interface SetPlan extends RolloutPlan {
+  /** The revision of the template. */
+  readonly newest: string;
+  /** How many should run a pod. */
+  readonly nodes: number;
+  /** A change of its template or its config is about to be a revision. */
+  readonly settling: boolean;
   /** How many of the nodes that wait may not be changed now: their window is closed, or they are held. */
   readonly closed: number;
 }
@@ -84,12 +92,13 @@ export function passDaemonSet(
   const nowText = parts.nowText();
   const uid = daemonSet.metadata.uid ?? '';
   const grants = parts.grants.of(uid);
-  const before = knownStable(records.of(uid), revisions);
+  const before = withoutRemoved(store, knownStable(records.of(uid), revisions));
   const inUse = revisionsInUse(store, fleet, uid, grants, before);
   const config = parts.configs.decide(daemonSet, revisions, parts.monotonicNow());
   const history = historyOf(store, daemonSet, revisions, config, inUse);
   const views = parts.views.of(daemonSet);
   const { nodes, resting, changed } = views;
+  const count = nodes.length + restingCount(views);
   const strategy = updateStrategyOf(daemonSet);
   const wishes = readWishes(store, daemonSet, history.hash);
   const wallNow = Date.parse(nowText);
@@ -121,16 +130,44 @@ export function passDaemonSet(
     advance.nextAt,
     looksAgainIn === undefined ? undefined : parts.monotonicNow() + looksAgainIn,
   );
-  const status = daemonSetStatus(views.counts, history.hash, observedGeneration(daemonSet, config), {
-    ...(daemonSet.status as NonNullable<DaemonSet['status']>),
-    collisionCount: history.collisionCount,
-  });
+  const settling = config.decision.settling !== undefined;
+  const status = daemonSetStatus(
+    views.counts,
+    // What is about to come no pod has yet.
+    settling ? undefined : history.hash,
+    observedGeneration(daemonSet, config),
+    { ...(daemonSet.status as NonNullable<DaemonSet['status']>), collisionCount: history.collisionCount },
+  );
+  const onTheirWay =
+    record.phase === 'Progressing'
+      ? underWay({
+          store,
+          fleet,
+          daemonSetUid: uid,
+          nodes,
+          target: advance.target,
+          aside: new Set(record.aside),
+        })
+      : undefined;
   const conditionBefore = daemonSet.status?.conditions?.find((one) => one.type === 'Progressing');
-  const condition = progressingCondition(record, wishes.pacing, plan.waits, conditionBefore, nowText);
-  const shown = { ...status, ...(paced ? { conditions: [condition] } : {}) };
+  const condition = progressingCondition(
+    record,
+    wishes.pacing,
+    { nodes: count, waits: plan.waits, settling, ...(onTheirWay ? { underWay: onTheirWay } : {}) },
+    conditionBefore,
+    nowText,
+  );
+  const { conditions: _before, ...counters } = status;
+  const shown = { ...counters, ...(paced ? { conditions: [condition] } : {}) };
   return {
     daemonSet,
-    plan: { ...plan, closed: paced ? closedCount(plan, shut, nodes) : 0 },
+    plan: {
+      ...plan,
+      newest: history.hash,
+      nodes: count,
+      settling,
+      closed: paced ? closedCount(plan, shut, nodes) : 0,
+    },
     target: history.hash,
     grants: [
       ...(plan.over ?? []).map(({ node, revision }) => putGrant(uid, node, revision)),
@@ -207,6 +244,21 @@ function knownStable(
   if (revisions.some((revision) => revisionHash(revision) === record.stable)) return record;
   const { stable: _gone, ...rest } = record;
   return rest;
+}
+
+/**
+ * Without what was remembered of nodes that were removed from the fleet. Their failures count as long as the rollout is
+ * under way: one that breaks machines does not go on since somebody clears them away.
+ */
+function withoutRemoved(store: Store, record: RolloutRecord | undefined): RolloutRecord | undefined {
+  if (!record) return undefined;
+  const isThere = (name: string) => store.get('core/nodes', name) !== undefined;
+  const failed = Object.entries(record.failures);
+  const failures = record.phase === 'Progressing' ? failed : failed.filter(([name]) => isThere(name));
+  const aside = record.aside.filter(isThere);
+  return failures.length === failed.length && aside.length === record.aside.length
+    ? record
+    : { ...record, failures: Object.fromEntries(failures), aside };
 }
 
 /** Asked only of revisions that would be dropped otherwise. */

@@ -4,12 +4,11 @@ import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import { type ConfigObject, type DesiredDaemonSet, NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
 import type { ConfigRef } from '@fleetset/scheduler-core/node/config-data';
 import { configPin, withoutPin } from '@fleetset/scheduler-core/node/config-snapshot';
-import { type PlacementRules, placementRules } from '@fleetset/scheduler-core/placement';
 import { revisionTemplate } from '@fleetset/scheduler-core/revision-history';
 import { allowsSurge, updateStrategyOf } from '@fleetset/scheduler-core/rollout/update-strategy';
 import type { DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
 import type { Node } from '@fleetset/scheduler-core/schema/node';
-import type { PodSpec, PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
+import type { PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
 import { operatorLabels, operatorTaints } from '../fleet/compose-node.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import { nodeRecord } from '../fleet/node-record.ts';
@@ -22,13 +21,11 @@ import type { ConfigSnapshots } from './config-snapshots.ts';
 import type { StoredRevision } from './daemon-set-pass.ts';
 import type { GrantBook } from './grants.ts';
 import { decisionsFor } from './node-view.ts';
+import { rulesOf } from './placement-rules.ts';
 import { remembered } from './remembered.ts';
 import { configKey, pullRefsOf, readConfig, refsOf } from './told-configs.ts';
 
-/** Placement rules and templates, made once from each stored object. */
-const rulesOf = new WeakMap<object, PlacementRules>();
-const rulesFor = (spec: PodSpec) => remembered(rulesOf, spec, () => placementRules(spec));
-const NO_SPEC: PodSpec = { containers: [] };
+/** Made once from each stored revision. */
 const templateOf = new WeakMap<object, PodTemplateSpec>();
 
 type StoredSet = DaemonSet & { readonly metadata: KubeObject['metadata'] };
@@ -100,8 +97,7 @@ const plain = (template: PodTemplateSpec) => remembered(plainTemplates, template
 /** What is named by the revisions that the node may run and by those that it still runs, where the DaemonSet belongs on
  *  it. What comes with a snapshot is in that. */
 function namedBySet(inputs: DesiredInputs, daemonSet: StoredSet, node: Node): Named {
-  const { metadata, spec } = daemonSet;
-  const { uid = '', namespace = '' } = metadata;
+  const { uid = '', namespace = '' } = daemonSet.metadata;
   const nodeName = node.metadata?.name ?? '';
   const state = inputs.fleet.state(nodeName);
   const pods = podsOfSet(state, uid, adoptedBy(inputs.store, uid));
@@ -113,8 +109,7 @@ function namedBySet(inputs: DesiredInputs, daemonSet: StoredSet, node: Node): Na
       ...pullRefsOf(template),
     ]);
   if (refs.length === 0) return { namespace, refs };
-  const rules = rulesFor(spec?.template?.spec ?? NO_SPEC);
-  const belongs = decisionsFor(state, node, rules, uid, state.lost).rollout !== 'Leave';
+  const belongs = decisionsFor(state, node, rulesOf(daemonSet), uid, state.lost).rollout !== 'Leave';
   return { namespace, refs: belongs ? refs : [] };
 }
 
@@ -169,7 +164,7 @@ function desiredSet(inputs: DesiredInputs, daemonSet: StoredSet, nodeName: strin
     namespace,
     name,
     uid,
-    placementHash: bodies.hashOf(rulesFor(daemonSet.spec?.template?.spec ?? NO_SPEC)),
+    placementHash: bodies.hashOf(rulesOf(daemonSet)),
     templateHash: template ? bodies.hashOf(plain(template)) : '',
     revision: template ? (revisionHash ?? '') : '',
     minReadySeconds: daemonSet.spec?.minReadySeconds ?? 0,

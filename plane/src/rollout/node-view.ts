@@ -18,6 +18,7 @@ import { isDeleted } from '../fleet/tombstones.ts';
 import { type NodeMaintenance, nodeMaintenance } from '../maintenance/node-maintenance.ts';
 import type { Store } from '../store/store.ts';
 import type { GrantBook } from './grants.ts';
+import { isSameRules } from './placement-rules.ts';
 
 export interface NodeView {
   readonly rollout: RolloutNode;
@@ -123,7 +124,10 @@ interface Decisions {
   readonly status: PlacementDecision;
 }
 
-/** The agent's word, as long as it is heard; the plane's own reading of the same rules otherwise. */
+/**
+ * The agent's word, as long as it is heard and by these rules; the plane's own reading of them otherwise. By other rules
+ * it still counts for pacing where it says Run: the pod is there until the node has heard of the new ones.
+ */
 export function decisionsFor(
   state: NodeState,
   node: Node,
@@ -134,8 +138,10 @@ export function decisionsFor(
   const told = state.report?.placements.find(
     (placement) => placement.daemonSetUid === daemonSetUid,
   )?.decision;
-  const word = told === 'Run' || told === 'Keep' || told === 'Leave' ? told : undefined;
-  if (word && !lost) return { rollout: word, status: word };
+  const said = told === 'Run' || told === 'Keep' || told === 'Leave' ? told : undefined;
+  const current = isSameRules(state.decidedBy?.get(daemonSetUid), rules);
+  if (said && current && !lost) return { rollout: said, status: said };
+  const word = current || said === 'Run' ? said : undefined;
   const taints = node.spec?.taints ?? [];
   const read = (seen: readonly Taint[]) =>
     decidePlacement(rules, {

@@ -1,7 +1,7 @@
 // What planning sees of every node for each DaemonSet, kept from pass to pass: only nodes about which something was
 // written, said or told since are looked at again.
 import { isDeepStrictEqual } from 'node:util';
-import { type PlacementRules, placementRules } from '@fleetset/scheduler-core/placement';
+import type { PlacementRules } from '@fleetset/scheduler-core/placement';
 import { countNode, noCounts, type StatusCounts } from '@fleetset/scheduler-core/rollout/daemon-set-status';
 import type { RolloutNode } from '@fleetset/scheduler-core/rollout/plan-rollout';
 import {
@@ -20,6 +20,7 @@ import { TOMBSTONES } from '../fleet/tombstones.ts';
 import type { Change, StoredValue } from '../store/store.ts';
 import { GRANTS } from './grants.ts';
 import { type NodeView, type ViewSources, viewNode } from './node-view.ts';
+import { rulesOf } from './placement-rules.ts';
 
 /** Good until the next look at the same DaemonSet. */
 export interface SetViews extends Required<RolloutNodes> {
@@ -87,12 +88,12 @@ export function createNodeViews(sources: ViewSources): NodeViews {
       viewNode(sources, kept.uid, kept.rules, name, node as unknown as Node | undefined),
     );
 
-  const begin = (uid: string, spec: PodSpec): Kept => {
+  const begin = (uid: string, spec: PodSpec, rules: PlacementRules): Kept => {
     const kept: Kept = {
       nodes: noNodes(),
       uid,
       spec,
-      rules: placementRules(spec),
+      rules,
       all: new Map(),
       windowed: new Map(),
       counts: noCounts(),
@@ -114,7 +115,7 @@ export function createNodeViews(sources: ViewSources): NodeViews {
       const uid = daemonSet.metadata?.uid ?? '';
       const spec = daemonSet.spec?.template?.spec ?? NO_SPEC;
       const known = sets.get(uid);
-      const kept = known?.spec === spec ? known : begin(uid, spec);
+      const kept = known?.spec === spec ? known : begin(uid, spec, rulesOf(daemonSet));
       for (const name of kept.stale) lookAgain(kept, name);
       return { ...kept, ...splitNodes(kept.nodes) };
     },

@@ -1,6 +1,7 @@
 // Placements, made from what agents decided and the last plan of each DaemonSet.
+import type { Maintenance } from '@fleetset/proto/gen/fleetset/v1/node';
 import { holdText } from '@fleetset/scheduler-core/node/hold';
-import { decidePlacement, placementRules } from '@fleetset/scheduler-core/placement';
+import { decidePlacement } from '@fleetset/scheduler-core/placement';
 import { targetOf } from '@fleetset/scheduler-core/rollout/advance-rollout';
 import { nodeStanding } from '@fleetset/scheduler-core/rollout/node-standing';
 import type { RolloutPlan } from '@fleetset/scheduler-core/rollout/plan-rollout';
@@ -13,6 +14,7 @@ import type { Placement } from '../kinds/placement-kind.ts';
 import { closureAt, nodeMaintenance } from '../maintenance/node-maintenance.ts';
 import type { Store } from '../store/store.ts';
 import type { GrantBook } from './grants.ts';
+import { isSameRules, rulesOf } from './placement-rules.ts';
 import type { RolloutRecords } from './rollout-records.ts';
 import { readWishes } from './rollout-wishes.ts';
 
@@ -62,10 +64,15 @@ function findByName({ store, ...rest }: PlacementSources, namespace: string, nam
   return undefined;
 }
 
+const shownMaintenance = ({ timeZone, ownWindows }: Maintenance) => ({
+  timeZone,
+  ...(ownWindows ? { windows: ownWindows.windows } : {}),
+});
+
 /** What is the same for all nodes is looked up once. */
 function placementsOf(sources: PlacementSources, daemonSet: StoredSet): (node: Node) => KubeObject {
   const { name = '', namespace = '', uid = '' } = daemonSet.metadata;
-  const rules = placementRules(daemonSet.spec?.template?.spec ?? { containers: [] });
+  const rules = rulesOf(daemonSet);
   const newest = sources.newestOf(daemonSet);
   const grants = sources.grants.of(uid);
   const adopted = adoptedBy(sources.store, uid);
@@ -74,10 +81,16 @@ function placementsOf(sources: PlacementSources, daemonSet: StoredSet): (node: N
   const { windows } = readWishes(sources.store, daemonSet, newest ?? '').pacing;
   const closureOf = closureAt(windows, Date.parse(sources.nowText()));
   const waits = new Map(sources.planOf(uid)?.waits.map(({ node, reason }) => [node, reason]));
+  const failure =
+    record && record.newest === newest && target !== newest
+      ? `revision ${newest} has failed: ${record.message}`
+      : undefined;
   return (node) => {
     const nodeName = node.metadata?.name ?? '';
     const state = sources.fleet.get(nodeName);
-    const told = state?.report?.placements.find((one) => one.daemonSetUid === uid);
+    // What it said by other rules is no answer to these.
+    const current = isSameRules(state?.decidedBy?.get(uid), rules);
+    const told = current ? state?.report?.placements.find((one) => one.daemonSetUid === uid) : undefined;
     const pods = (state ? podsOfSet(state, uid, adopted) : []).map(
       ({ name, revision, ready, available, terminating }) => ({
         name,
@@ -95,7 +108,7 @@ function placementsOf(sources: PlacementSources, daemonSet: StoredSet): (node: N
     });
     const decision = told?.decision || computed.decision;
     const granted = grants.get(nodeName);
-    const waiting = waits.get(nodeName);
+    const waiting = waits.get(nodeName) ?? (decision === 'Run' && granted !== newest ? failure : undefined);
     const facts = state?.report?.facts;
     const held = holdText(facts?.holds ?? []);
     const closed = closureOf(labels, nodeMaintenance(facts?.maintenance)).reason;
@@ -124,6 +137,7 @@ function placementsOf(sources: PlacementSources, daemonSet: StoredSet): (node: N
         pods,
         ...(held === undefined ? {} : { held }),
         ...(closed === undefined ? {} : { closed }),
+        ...(facts?.maintenance ? { maintenance: shownMaintenance(facts.maintenance) } : {}),
         ...(waiting === undefined ? {} : { waiting }),
         ...(told?.progress ? { progress: told.progress } : {}),
       },

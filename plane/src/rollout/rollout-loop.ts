@@ -24,6 +24,7 @@ import { finishDeletion, leftoversOf } from './end-of-set.ts';
 import type { GrantBook } from './grants.ts';
 import { createNodeViews } from './node-views.ts';
 import { adopt, settleOrphans } from './orphaning.ts';
+import { rulesBySet } from './placement-rules.ts';
 import type { RolloutRecords } from './rollout-records.ts';
 import { forgetBodies, tellNode } from './tell-node.ts';
 
@@ -187,12 +188,13 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       holdsConfig: ({ metadata }: StoredSet) => holding.has(metadata.uid ?? ''),
       revisionsOf: (uid: string) => byHash.get(uid) ?? NO_REVISIONS,
     };
+    const rules = rulesBySet(store);
     for (const name of names) {
       const node = store.get('core/nodes', name)?.value as unknown as Node | undefined;
       const state = fleet.get(name);
       const desired = node && state?.session ? desiredFor(inputs, node) : undefined;
       tellers.set(name, desired?.configs.map(configKey) ?? []);
-      if (desired && state) tellNode(fleet, state, desired, store.epoch);
+      if (desired && state) tellNode(fleet, state, desired, rules, store.epoch);
     }
     return names;
   };

@@ -1,11 +1,18 @@
 // Tells a node what it is to do, when that is new.
 import type { Generation, NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
-import type { Fleet, NodeState, Session } from '../fleet/fleet.ts';
+import type { Fleet, NodeState, RulesTold, Session } from '../fleet/fleet.ts';
 import type { BodyBook } from './body-book.ts';
 import { bodiesOf, desiredContent } from './desired-state.ts';
 
-/** The generation grows only when the content is new, so that an unchanged node is told nothing. */
-export function tellNode(fleet: Fleet, state: NodeState, desired: NodeDesired, epoch: number): void {
+/** The generation grows only when the content is new, so that an unchanged node is told nothing. `rules`: of what is
+ *  told, the same for all nodes. */
+export function tellNode(
+  fleet: Fleet,
+  state: NodeState,
+  desired: NodeDesired,
+  rules: RulesTold,
+  epoch: number,
+): void {
   const { session, told } = state;
   if (!session) return;
   const content = desiredContent(desired);
@@ -16,7 +23,7 @@ export function tellNode(fleet: Fleet, state: NodeState, desired: NodeDesired, e
   }
   const counter = (told?.generation.counter ?? 0) + 1;
   const generation = { epoch, counter };
-  fleet.change(state.name, { told: { generation, content, bodies: bodiesOf(desired) } });
+  fleet.change(state.name, { told: { generation, content, bodies: bodiesOf(desired), rules } });
   sendDesired(state, session, desired, generation);
 }
 

@@ -11,6 +11,7 @@ import { createHollowFleet, type HollowFleet, untilQuiet, untilRolledOut } from 
 import { joinMember } from '../support/hollow-member.ts';
 import { daemonSet, NODES, PODS, REVISIONS, SETS } from '../support/manifests.ts';
 import { newest, placement, podReport } from '../support/reports.ts';
+import { PLACEMENTS, rolloutOf } from '../support/rollouts.ts';
 import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
 import { turns, until } from '../support/until.ts';
 
@@ -73,8 +74,7 @@ const births = (set: Json) => fleet.births(set).reduce((sum, one) => sum + one, 
 
 /** What each node of the fleet may run of it. */
 async function granted({ metadata }: Json): Promise<string[]> {
-  const path = '/apis/fleetset.dev/v1/namespaces/default/placements';
-  const placements: Json[] = (await plane.api.ok('GET', path)).items;
+  const placements: Json[] = (await plane.api.ok('GET', PLACEMENTS)).items;
   return placements
     .filter(({ spec }) => spec.daemonSetName === metadata.name && fleet.node(spec.nodeName))
     .map(({ status }) => status.grantedRevision);
@@ -292,10 +292,10 @@ describe('rule 22: a DaemonSet whose selector matches pods that are nobody’s',
     await apply(`${name}-heir`, { image: 'web:broken' });
     const heir = (await plane.api.ok('GET', `${SETS}/${name}-heir`)) as Json;
     await until('a node has the new one', () => births(heir) > 0);
-    const rollout = async () =>
-      (await plane.api.ok('GET', `/apis/fleetset.dev/v1/namespaces/default/rollouts/${name}-heir`)).status;
     const [old] = (await items(REVISIONS)).filter(({ revision }) => revision === 1);
-    expect((await rollout()).stableRevision).toBe(old.metadata.labels['controller-revision-hash']);
+    expect((await rolloutOf(plane, `${name}-heir`)).stableRevision).toBe(
+      old.metadata.labels['controller-revision-hash'],
+    );
     expect(births(set)).toBe(size());
   });
 

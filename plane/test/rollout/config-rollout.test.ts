@@ -6,11 +6,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Json, MERGE, STRATEGIC } from '../support/api-client.ts';
 import { createHollowFleet, type HollowFleet, untilQuiet, untilRolledOut } from '../support/hollow-fleet.ts';
 import { configMap, daemonSet, REVISIONS, SETS } from '../support/manifests.ts';
+import { POLICIES, rolloutOf, setImage, setPolicy, untilPhase } from '../support/rollouts.ts';
 import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
 import { until } from '../support/until.ts';
 
-const POLICIES = '/apis/fleetset.dev/v1/namespaces/default/rolloutpolicies';
-const ROLLOUT = '/apis/fleetset.dev/v1/namespaces/default/rollouts/web';
 const MAPS = '/api/v1/namespaces/default/configmaps';
 const CAUSE = 'kubernetes.io/change-cause';
 
@@ -35,12 +34,7 @@ const container = {
   envFrom: ['app', 'more'].map((name) => ({ configMapRef: { name } })),
 };
 const policy = (spec: Json = {}) =>
-  plane.api.ok('POST', POLICIES, {
-    apiVersion: 'fleetset.dev/v1',
-    kind: 'RolloutPolicy',
-    metadata: { name: 'careful' },
-    spec: { daemonSets: ['web'], configRollout: true, progressDeadlineSeconds: 2, ...spec },
-  });
+  setPolicy(plane, { configRollout: true, progressDeadlineSeconds: 2, ...spec });
 const start = async () => {
   const set = await plane.api.ok('POST', SETS, daemonSet('web', { pod: { containers: [container] } }));
   uid = set.metadata.uid;
@@ -57,9 +51,6 @@ const untilAllHave = (config: Json) =>
     `all nodes have ${JSON.stringify(config)}`,
     () => JSON.stringify(configs()) === JSON.stringify(all(config)),
   );
-const rollout = async (): Promise<Json> => (await plane.api.ok('GET', ROLLOUT)).status;
-const untilPhase = (phase: string) =>
-  until(`the rollout is ${phase}`, async () => ((await rollout()).phase === phase ? rollout() : undefined));
 const revisions = async (): Promise<Json[]> =>
   (await plane.api.ok('GET', REVISIONS)).items.sort((a: Json, b: Json) => a.revision - b.revision);
 const newest = async (): Promise<Json> => (await revisions()).at(-1);
@@ -78,7 +69,7 @@ describe('a change of a ConfigMap', () => {
     const guard = fleet.guard({ metadata: { uid } });
     await setMap('app', 'two');
     await untilAllHave({ app: 'two', more: 'one' });
-    await untilPhase('Complete');
+    await untilPhase(plane, 'Complete');
     expect(births()).toEqual(all(2));
     expect(guard.worst()).toBe(1);
     expect((await newest()).metadata.annotations?.[CAUSE]).toBe('configmap/app changed');
@@ -93,12 +84,7 @@ describe('a change of a ConfigMap', () => {
     await start();
     await setMap('app', 'two');
     await setMap('more', 'two');
-    await plane.api.ok(
-      'PATCH',
-      `${SETS}/web`,
-      { spec: { template: { spec: { containers: [{ name: 'main', image: 'web:2' }] } } } },
-      { type: STRATEGIC },
-    );
+    await setImage(plane, 'web:2');
     // Until it is in effect, nobody is told that it is.
     expect((await plane.api.ok('GET', `${SETS}/web`)).status.observedGeneration).toBe(1);
     await untilRolledOut(plane, 'web', 4);
@@ -111,9 +97,9 @@ describe('a change of a ConfigMap', () => {
     await policy();
     await start();
     const guard = fleet.guard({ metadata: { uid } });
-    const { newestRevision: stable } = await rollout();
+    const { newestRevision: stable } = await rolloutOf(plane);
     await setMap('app', 'broken');
-    const status = await untilPhase('RolledBack');
+    const status = await untilPhase(plane, 'RolledBack');
     expect(status.targetRevision).toBe(stable);
     await untilAllHave({ app: 'one', more: 'one' });
     expect(guard.worst()).toBe(1);
@@ -128,7 +114,7 @@ describe('a change of a ConfigMap', () => {
     expect(births()).toEqual(before);
     await setMap('app', 'two');
     await untilAllHave({ app: 'two', more: 'one' });
-    await untilPhase('Complete');
+    await untilPhase(plane, 'Complete');
     guard.end();
   });
 
@@ -204,7 +190,7 @@ it('what no revision names any more is not kept', async () => {
   for (const value of ['two', 'three', 'four']) {
     await setMap('app', value);
     await untilAllHave({ app: value, more: 'one' });
-    await untilPhase('Complete');
+    await untilPhase(plane, 'Complete');
   }
   await until('one old revision is left', async () => (await revisions()).length === 2);
   await plane.stop();

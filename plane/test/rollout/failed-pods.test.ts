@@ -5,6 +5,7 @@ import { type Json, STRATEGIC } from '../support/api-client.ts';
 import { joinMember } from '../support/hollow-member.ts';
 import { daemonSet, PODS, SETS } from '../support/manifests.ts';
 import { placement, podReport } from '../support/reports.ts';
+import { rolloutOf } from '../support/rollouts.ts';
 import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
 import { until } from '../support/until.ts';
 
@@ -33,8 +34,7 @@ async function running(name: string) {
   const old = podReport(set, await member.granted(set));
   const path = `${SETS}/${name}`;
   const status = async (): Promise<Json> => (await plane.api.ok('GET', path)).status;
-  const rollout = async (): Promise<Json> =>
-    (await plane.api.ok('GET', `/apis/fleetset.dev/v1/namespaces/default/rollouts/${name}`)).status;
+  const rollout = () => rolloutOf(plane, name);
   return { member, set, show, old, path, status, rollout };
 }
 

@@ -9,6 +9,7 @@ import {
   untilStatus,
 } from '../support/hollow-fleet.ts';
 import { daemonSet, REVISIONS, SETS } from '../support/manifests.ts';
+import { withImage } from '../support/rollouts.ts';
 import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
 import { until } from '../support/until.ts';
 
@@ -36,11 +37,8 @@ async function running(options: Json = {}): Promise<Json> {
 }
 
 const patch = (change: Json) => plane.api.ok('PATCH', `${SETS}/${name}`, change, { type: STRATEGIC });
-const imageChange = (image: string): Json => ({
-  spec: { template: { spec: { containers: [{ name: 'main', image }] } } },
-});
 const rollTo = async (image: string) => {
-  await patch(imageChange(image));
+  await patch(withImage(image));
   await untilRolledOut(plane, name, NODES);
 };
 
@@ -157,7 +155,7 @@ describe('undo', () => {
   it('of a stuck update restarts only the nodes that left the old revision (rule 51)', async () => {
     const set = await running();
     const [first] = await history(set);
-    await patch(imageChange('broken:2'));
+    await patch(withImage('broken:2'));
     await untilStatus(plane, name, { numberUnavailable: 1, updatedNumberScheduled: 1 });
     await patch(first.data);
     await untilRolledOut(plane, name, NODES);
@@ -199,7 +197,7 @@ describe('the history limit', () => {
 
   it('keeps the revision that nodes still run, over the limit (rule 52)', async () => {
     const set = await running({ spec: { revisionHistoryLimit: 0 } });
-    await patch(imageChange('broken:2'));
+    await patch(withImage('broken:2'));
     await untilStatus(plane, name, { updatedNumberScheduled: 1, numberUnavailable: 1 });
     expect(numbers(await history(set))).toEqual([
       [1, 'web:1'],

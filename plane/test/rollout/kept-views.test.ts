@@ -4,7 +4,7 @@
 import type { NodeReport } from '@fleetset/proto/gen/fleetset/v1/node';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createFleet, indexPods, type Session } from '../../src/fleet/fleet.ts';
+import { createFleet, reportedChange, type Session } from '../../src/fleet/fleet.ts';
 import { ORPHANS } from '../../src/fleet/orphans.ts';
 import { dropTombstone, putTombstone, TOMBSTONES } from '../../src/fleet/tombstones.ts';
 import { createBodyBook } from '../../src/rollout/body-book.ts';
@@ -14,6 +14,7 @@ import { type DaemonSetPass, passDaemonSet, type StoredRevision } from '../../sr
 import { GRANTS, openGrantBook } from '../../src/rollout/grants.ts';
 import type { ViewSources } from '../../src/rollout/node-view.ts';
 import { createNodeViews } from '../../src/rollout/node-views.ts';
+import { rulesBySet } from '../../src/rollout/placement-rules.ts';
 import { openRolloutRecords } from '../../src/rollout/rollout-records.ts';
 import { openSqliteStore } from '../../src/store/sqlite-store.ts';
 import type { StoredValue, Write } from '../../src/store/store.ts';
@@ -161,9 +162,10 @@ const obedient = ({ grants }: World, name: string): NodeReport['pods'] =>
   });
 
 function say({ fleet }: World, name: string, said: Partial<NodeReport>): void {
-  const { told, report: before } = fleet.state(name);
+  const state = fleet.state(name);
+  const { told, report: before } = state;
   const made = report(name, { generation: told?.generation, placements: before?.placements ?? [], ...said });
-  fleet.change(name, { report: made, podsBySet: indexPods(made.pods), reported: true });
+  fleet.change(name, reportedChange(state, made));
 }
 
 async function happen(world: World, event: Event): Promise<void> {
@@ -211,7 +213,7 @@ async function happen(world: World, event: Event): Promise<void> {
     case 'tell': {
       const counter = (fleet.state(event.node).told?.generation.counter ?? 0) + 1;
       return fleet.change(event.node, {
-        told: { generation: { epoch: 1, counter }, content: undefined, bodies: [] },
+        told: { generation: { epoch: 1, counter }, content: undefined, bodies: [], rules: rulesBySet(store) },
       });
     }
     case 'answer':

@@ -1,6 +1,6 @@
 // A plane that is killed in the middle of rollouts: what it granted it remembers, and no budget is spent twice.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Json, STRATEGIC } from '../support/api-client.ts';
+import type { Json } from '../support/api-client.ts';
 import {
   createHollowFleet,
   type HollowFleet,
@@ -10,6 +10,7 @@ import {
 } from '../support/hollow-fleet.ts';
 import { daemonSet, EVENTS, SETS } from '../support/manifests.ts';
 import { type MortalPlane, startMortalPlane } from '../support/mortal-plane.ts';
+import { PLACEMENTS, rolloutOf, setImage, setPolicy, untilPhase } from '../support/rollouts.ts';
 import { until } from '../support/until.ts';
 
 let plane: MortalPlane;
@@ -24,15 +25,8 @@ afterAll(async () => {
 });
 
 const NODES = 5;
-const setImage = (image: string) =>
-  plane.api.ok(
-    'PATCH',
-    `${SETS}/web`,
-    { spec: { template: { spec: { containers: [{ name: 'main', image }] } } } },
-    { type: STRATEGIC },
-  );
 const grantsOnPlane = async (): Promise<Map<string, string>> => {
-  const { items } = await plane.api.ok('GET', '/apis/fleetset.dev/v1/namespaces/default/placements');
+  const { items } = await plane.api.ok('GET', PLACEMENTS);
   return new Map(items.map(({ spec, status }: Json) => [spec.nodeName, status.grantedRevision]));
 };
 
@@ -58,7 +52,7 @@ describe('a plane that is killed', () => {
         // The moment it is told. In other rounds a little later, when the node has acted on it.
         if (round % 2 === 0) plane.kill();
       };
-      await setImage(`broken:${round}`).catch(() => {});
+      await setImage(plane, `broken:${round}`).catch(() => {});
       await until('a grant is heard', () => heard.size > 0);
       if (round % 2 === 1) {
         await until('a node acted on it', () => touched().length > 0);
@@ -75,7 +69,7 @@ describe('a plane that is killed', () => {
     expect(touched()).toHaveLength(1);
     const [victim] = touched();
     onGrant = () => {};
-    await setImage('web:2');
+    await setImage(plane, 'web:2');
     await untilRolledOut(plane, 'web', NODES);
     expect(guard.worst()).toBe(1);
     for (const node of fleet.nodes) if (node.name !== victim) expect(node.births(set.metadata.uid)).toBe(2);
@@ -97,17 +91,9 @@ describe('a plane that is killed', () => {
 
   // Seen failing with a record that is not durable: the revision that failed would be tried once more.
   it('knows that a revision has failed, and does not try it again', async () => {
-    const rollout = async () =>
-      (await plane.api.ok('GET', '/apis/fleetset.dev/v1/namespaces/default/rollouts/web')).status;
-    await plane.api.ok('POST', '/apis/fleetset.dev/v1/namespaces/default/rolloutpolicies', {
-      metadata: { name: 'quick' },
-      spec: { daemonSets: ['web'], progressDeadlineSeconds: 1 },
-    });
-    await setImage('broken:last');
-    const { newestRevision } = await until('it has gone back', async () => {
-      const status = await rollout();
-      return status.phase === 'RolledBack' ? status : undefined;
-    });
+    await setPolicy(plane, { progressDeadlineSeconds: 1 });
+    await setImage(plane, 'broken:last');
+    const { newestRevision } = await untilPhase(plane, 'RolledBack');
     const set = await plane.api.ok('GET', `${SETS}/web`);
     const births = fleet.births(set);
     plane.kill();
@@ -115,7 +101,7 @@ describe('a plane that is killed', () => {
     await plane.start();
     await untilStatus(plane, 'web', { numberAvailable: NODES });
     await untilQuiet(fleet);
-    expect(await rollout()).toMatchObject({ phase: 'RolledBack', newestRevision });
+    expect(await rolloutOf(plane)).toMatchObject({ phase: 'RolledBack', newestRevision });
     expect(fleet.births(set)).toEqual(births);
   });
 

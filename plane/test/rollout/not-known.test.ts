@@ -1,11 +1,12 @@
 // What the plane does not know is never taken for leave: a node that has not answered yet, and a pod that its agent
 // has not been able to look at.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Json, STRATEGIC } from '../support/api-client.ts';
+import type { Json } from '../support/api-client.ts';
 import { untilStatus } from '../support/hollow-fleet.ts';
 import { type HollowMember, joinMember } from '../support/hollow-member.ts';
 import { daemonSet, SETS } from '../support/manifests.ts';
 import { newest, placement, podReport } from '../support/reports.ts';
+import { setImage } from '../support/rollouts.ts';
 import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
 import { until } from '../support/until.ts';
 
@@ -21,13 +22,6 @@ afterEach(async () => {
   await plane.stop();
 });
 
-const setImage = (image: string) =>
-  plane.api.ok(
-    'PATCH',
-    `${SETS}/web`,
-    { spec: { template: { spec: { containers: [{ name: 'main', image }] } } } },
-    { type: STRATEGIC },
-  );
 const toldTo = (member: HollowMember | undefined) =>
   member && newest(member.stream)?.daemonSets.find(({ uid }) => uid === set.metadata.uid)?.revision;
 /** The member says that its pod of this revision is as it should be, or as `more` says. */
@@ -62,18 +56,18 @@ describe('a node that was told something else and has not answered', () => {
     const [a, b] = members;
     b?.stream.close();
     await until('b is away', () => !plane.hasHeard('b'));
-    await setImage('web:2');
+    await setImage(plane, 'web:2');
     await until('a is told', () => toldTo(a) !== one);
     const two = toldTo(a) ?? '';
     runs(a, two);
     await untilStatus(plane, 'web', { updatedNumberScheduled: 1, numberAvailable: 2 });
-    await setImage('web:3');
+    await setImage(plane, 'web:3');
     await until('a is told', () => toldTo(a) !== two);
     runs(a, two);
     await b?.reconnect();
     runs(b, one);
     await until('b is heard', () => plane.hasHeard('b'));
-    await setImage('web:2');
+    await setImage(plane, 'web:2');
     await isTold(a, two);
     await untilStatus(plane, 'web', { observedGeneration: 4 });
     expect(toldTo(b)).toBe(one);
@@ -86,7 +80,7 @@ describe('a pod that its agent has not been able to look at', () => {
   it('is neither a reason to replace it nor budget for another', async () => {
     const one = await running('a', 'b', 'c');
     const [a, b, c] = members;
-    await setImage('broken:2');
+    await setImage(plane, 'broken:2');
     await until('a is told', () => toldTo(a) !== one);
     const two = toldTo(a) ?? '';
     runs(a, two, { ready: false });

@@ -9,6 +9,7 @@ import {
   untilStatus,
 } from '../support/hollow-fleet.ts';
 import { daemonSet, PODS, SETS } from '../support/manifests.ts';
+import { setImage } from '../support/rollouts.ts';
 import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
 import { until } from '../support/until.ts';
 
@@ -38,8 +39,6 @@ async function running(options: Json = {}): Promise<Json> {
 }
 
 const patch = (change: Json) => plane.api.ok('PATCH', `${SETS}/${name}`, change, { type: STRATEGIC });
-const setImage = (image: string) =>
-  patch({ spec: { template: { spec: { containers: [{ name: 'main', image }] } } } });
 const touched = (set: Json) => fleet.nodes.filter((node) => node.births(set.metadata.uid) > 1);
 
 describe('the first pods of a DaemonSet', () => {
@@ -79,7 +78,7 @@ describe('an update', () => {
     async (maxUnavailable, most) => {
       const set = await running({ maxUnavailable });
       const guard = fleet.guard(set);
-      await setImage('web:2');
+      await setImage(plane, 'web:2', name);
       await untilRolledOut(plane, name, 8);
       expect(guard.worst()).toBeLessThanOrEqual(most);
       expect(guard.worst()).toBeGreaterThan(0);
@@ -91,7 +90,7 @@ describe('an update', () => {
   it('that never becomes available stops at maxUnavailable, and everything else runs on', async () => {
     const set = await running({ maxUnavailable: 2 });
     const guard = fleet.guard(set);
-    await setImage('broken:2');
+    await setImage(plane, 'broken:2', name);
     await untilStatus(plane, name, { updatedNumberScheduled: 2, numberUnavailable: 2, numberAvailable: 6 });
     await untilQuiet(fleet);
     expect(guard.worst()).toBe(2);
@@ -102,10 +101,10 @@ describe('an update', () => {
   it('over a stuck one replaces the stuck pods first, and the whole fleet in the end', async () => {
     const set = await running({ maxUnavailable: 2 });
     const guard = fleet.guard(set);
-    await setImage('broken:2');
+    await setImage(plane, 'broken:2', name);
     await untilStatus(plane, name, { numberUnavailable: 2 });
     const stuck = guard.downNow();
-    await setImage('web:3');
+    await setImage(plane, 'web:3', name);
     await untilRolledOut(plane, name, 8);
     expect(guard.worst()).toBe(2);
     expect(fleet.births(set)).toEqual(fleet.nodes.map((node) => (stuck.includes(node) ? 3 : 2)));
@@ -116,7 +115,7 @@ describe('an update', () => {
     const set = await running();
     const guard = fleet.guard(set);
     for (const version of [2, 3, 4, 5, 6]) {
-      await setImage(`broken:${version}`);
+      await setImage(plane, `broken:${version}`, name);
       // Half of the time the plane is stopped before it could have done all it would.
       if (version % 2 === 0) await untilStatus(plane, name, { numberUnavailable: 1 });
       await plane.restart();
@@ -126,7 +125,7 @@ describe('an update', () => {
     expect(guard.worst()).toBe(1);
     // Only one node was ever touched.
     expect(touched(set)).toHaveLength(1);
-    await setImage('web:7');
+    await setImage(plane, 'web:7', name);
     await untilRolledOut(plane, name, 8);
     expect(guard.worst()).toBe(1);
     guard.end();
@@ -138,7 +137,7 @@ describe('an update', () => {
     ill?.setHealth(set.metadata.uid, false);
     await untilStatus(plane, name, { numberAvailable: 7 });
     const guard = fleet.guard(set);
-    await setImage('broken:2');
+    await setImage(plane, 'broken:2', name);
     await until('the ill node is moved', () => ill?.births(set.metadata.uid) === 2);
     await untilQuiet(fleet);
     // Rule 34: an unavailable old pod goes at once, and still uses up the budget.
@@ -155,9 +154,9 @@ describe('an update', () => {
     const guard = fleet.guard(set);
     for (let round = 2; round < 8; round++) {
       const births = touched(set).length;
-      await setImage(`web:${round}`);
+      await setImage(plane, `web:${round}`, name);
       if (births === 0) await until('under way', () => touched(set).length > 0);
-      await setImage('web:1');
+      await setImage(plane, 'web:1', name);
       await untilRolledOut(plane, name, 8);
       expect(fleet.nodes.map((node) => node.podOf(set.metadata.uid)?.revision)).toEqual(before);
     }
@@ -184,10 +183,7 @@ describe('an update', () => {
     const sets = await Promise.all(names.map((one) => plane.api.ok('POST', SETS, daemonSet(one))));
     for (const one of names) await untilRolledOut(plane, one, 8);
     const guards = sets.map((set) => fleet.guard(set));
-    const change = { spec: { template: { spec: { containers: [{ name: 'main', image: 'broken' }] } } } };
-    await Promise.all(
-      names.map((one) => plane.api.ok('PATCH', `${SETS}/${one}`, change, { type: STRATEGIC })),
-    );
+    await Promise.all(names.map((one) => setImage(plane, 'broken', one)));
     for (const one of names) await untilStatus(plane, one, { numberUnavailable: 1, numberAvailable: 7 });
     await untilQuiet(fleet);
     expect(guards.map((guard) => guard.worst())).toEqual([1, 1, 1]);
@@ -207,7 +203,7 @@ describe('an update', () => {
 describe('OnDelete', () => {
   it('moves a node only when its pod was deleted, and no other', async () => {
     const set = await running({ strategy: 'OnDelete' });
-    await setImage('web:2');
+    await setImage(plane, 'web:2', name);
     await untilStatus(plane, name, { observedGeneration: 2, updatedNumberScheduled: 0 });
     await untilQuiet(fleet);
     expect(fleet.births(set)).toEqual(times(1));
@@ -240,7 +236,7 @@ describe('a node that is away', () => {
     const [away] = fleet.nodes;
     away?.unplug();
     await until('noticed', () => !plane.hasHeard(away?.name ?? ''));
-    await setImage('web:2');
+    await setImage(plane, 'web:2', name);
     await untilStatus(plane, name, { updatedNumberScheduled: 7, observedGeneration: 2 });
     await untilQuiet(fleet);
     expect(away?.births(set.metadata.uid)).toBe(1);
@@ -254,7 +250,7 @@ describe('a node that is away', () => {
     first?.freeze();
     const guard = fleet.guard(set);
     // The first in order is granted; it hears nothing of it.
-    await setImage('web:2');
+    await setImage(plane, 'web:2', name);
     await untilQuiet(fleet);
     expect(touched(set)).toEqual([]);
     first?.unplug();
@@ -285,7 +281,7 @@ describe('a node that comes', () => {
 
   it('in the middle of a stuck update gets the newest at once, like any node without a pod', async () => {
     const set = await running();
-    await setImage('broken:2');
+    await setImage(plane, 'broken:2', name);
     await untilStatus(plane, name, { numberUnavailable: 1 });
     const [newcomer] = await fleet.add(1);
     await until('it has its pod', () => newcomer?.births(set.metadata.uid) === 1);

@@ -2,13 +2,17 @@
 // what was decided outlives the plane.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Json, MERGE, STRATEGIC } from '../support/api-client.ts';
-import { createHollowFleet, type HollowFleet, untilQuiet, untilRolledOut } from '../support/hollow-fleet.ts';
-import { daemonSet, EVENTS, REVISIONS, SETS } from '../support/manifests.ts';
+import {
+  createHollowFleet,
+  type HollowFleet,
+  untilQuiet,
+  untilRolledOut,
+  untilStatus,
+} from '../support/hollow-fleet.ts';
+import { daemonSet, EVENTS, NODES, REVISIONS, SETS } from '../support/manifests.ts';
+import { POLICIES, placementOf, rolloutOf, setImage, setPolicy, untilPhase } from '../support/rollouts.ts';
 import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
 import { until } from '../support/until.ts';
-
-const POLICIES = '/apis/fleetset.dev/v1/namespaces/default/rolloutpolicies';
-const ROLLOUT = '/apis/fleetset.dev/v1/namespaces/default/rollouts/web';
 
 let plane: TestPlane;
 let fleet: HollowFleet;
@@ -22,32 +26,12 @@ afterEach(async () => {
   await plane.stop();
 });
 
-const policy = (spec: Json) =>
-  plane.api.ok('POST', POLICIES, {
-    apiVersion: 'fleetset.dev/v1',
-    kind: 'RolloutPolicy',
-    metadata: { name: 'careful' },
-    spec: { daemonSets: ['web'], ...spec },
-  });
 const running = async () => {
   await plane.api.ok('POST', SETS, daemonSet('web', { image: 'web:1' }));
   return untilRolledOut(plane, 'web', 4);
 };
-const setImage = (image: string) =>
-  plane.api.ok(
-    'PATCH',
-    `${SETS}/web`,
-    { spec: { template: { spec: { containers: [{ name: 'main', image }] } } } },
-    { type: STRATEGIC },
-  );
 const annotate = (annotations: Json) =>
   plane.api.ok('PATCH', `${SETS}/web`, { metadata: { annotations } }, { type: MERGE });
-const rollout = async (): Promise<Json> => (await plane.api.ok('GET', ROLLOUT)).status;
-const untilPhase = (phase: string) =>
-  until(`the rollout is ${phase}`, async () => {
-    const status = await rollout();
-    return status.phase === phase ? status : undefined;
-  });
 const condition = async (): Promise<Json> =>
   (await plane.api.ok('GET', `${SETS}/web`)).status.conditions.find(
     ({ type }: Json) => type === 'Progressing',
@@ -59,12 +43,12 @@ const reasons = async (): Promise<string[]> =>
 
 describe('a revision that does not become available', () => {
   it('is rolled back when the deadline has passed, and does not come again by itself', async () => {
-    await policy({ progressDeadlineSeconds: 1 });
+    await setPolicy(plane, { progressDeadlineSeconds: 1 });
     const set = await running();
-    const stable = (await rollout()).newestRevision;
+    const stable = (await rolloutOf(plane)).newestRevision;
     const guard = fleet.guard(set);
-    await setImage('broken:2');
-    const status = await untilPhase('RolledBack');
+    await setImage(plane, 'broken:2');
+    const status = await untilPhase(plane, 'RolledBack');
     expect(status).toMatchObject({ stableRevision: stable, targetRevision: stable, step: 0 });
     expect(await condition()).toMatchObject({ status: 'False', reason: 'ProgressDeadlineExceeded' });
     await untilQuiet(fleet);
@@ -81,46 +65,105 @@ describe('a revision that does not become available', () => {
     await plane.restart();
     await until('all are heard', () => fleet.nodes.every(({ name }) => plane.hasHeard(name)));
     await untilQuiet(fleet);
-    expect((await rollout()).phase).toBe('RolledBack');
+    expect((await rolloutOf(plane)).phase).toBe('RolledBack');
+    for (const { name } of fleet.nodes)
+      expect((await placementOf(plane, name)).waiting).toMatch(
+        /^revision .* has failed: no node came nearer/,
+      );
     expect(fleet.births(set)).toEqual(births);
     await annotate({ 'fleetset.dev/retry': `${status.newestRevision}/1` });
     await until('it is tried again', () => touched(set, 3) === 1);
-    await untilPhase('RolledBack');
-    await setImage('web:3');
+    await untilPhase(plane, 'RolledBack');
+    await setImage(plane, 'web:3');
     await untilRolledOut(plane, 'web', 4);
-    expect((await rollout()).phase).toBe('Complete');
+    expect((await rolloutOf(plane)).phase).toBe('Complete');
     guard.end();
   });
 
   it('stops where it is under onFailure: Pause', async () => {
-    await policy({ progressDeadlineSeconds: 1, onFailure: 'Pause' });
+    await setPolicy(plane, { progressDeadlineSeconds: 1, onFailure: 'Pause' });
     const set = await running();
-    await setImage('broken:2');
-    await untilPhase('Stopped');
+    await setImage(plane, 'broken:2');
+    await untilPhase(plane, 'Stopped');
     await untilQuiet(fleet);
     expect(touched(set)).toBe(1);
     expect(await condition()).toMatchObject({ status: 'False' });
   });
 });
 
+describe('what is said meanwhile', () => {
+  it('names the node that the others wait for, and why', async () => {
+    await setPolicy(plane, { onFailure: 'Continue' });
+    await running();
+    await setImage(plane, 'crashing:2');
+    const why = 'container main crashes again and again (CrashLoopBackOff)';
+    const name = fleet.nodes[0]?.name;
+    await until('it is said', async () =>
+      (await condition()).message.includes(`waiting for ${name}: ${why}; `),
+    );
+  });
+
+  it('under OnDelete is no verdict, and not that of before', async () => {
+    await running();
+    await untilPhase(plane, 'Complete');
+    const updateStrategy = { type: 'OnDelete', rollingUpdate: null };
+    await plane.api.ok('PATCH', `${SETS}/web`, { spec: { updateStrategy } }, { type: STRATEGIC });
+    await setImage(plane, 'web:2');
+    await untilStatus(plane, 'web', { updatedNumberScheduled: 0 });
+    expect((await plane.api.ok('GET', `${SETS}/web`)).status).not.toHaveProperty('conditions');
+    const { phase, message, newestRevision, targetRevision } = await rolloutOf(plane);
+    expect([phase, targetRevision]).toEqual(['Progressing', newestRevision]);
+    expect(message).toContain('OnDelete');
+  });
+});
+
+describe('a node that failed and is removed from the fleet', () => {
+  it('is forgotten with its verdict, for its name may come again', async () => {
+    await setPolicy(plane, { onFailure: 'Pause' });
+    await running();
+    await setImage(plane, 'crashing:2');
+    const { failures } = await untilPhase(plane, 'Stopped');
+    const [name = ''] = Object.keys(failures);
+    fleet.node(name).stop();
+    await plane.api.ok('DELETE', `${NODES}/${name}`);
+    await until('forgotten', async () => Object.keys((await rolloutOf(plane)).failures).length === 0);
+    expect((await rolloutOf(plane)).phase).toBe('Stopped');
+  });
+
+  it('counts while the rollout is under way', async () => {
+    await setPolicy(plane, { failureThreshold: 2 });
+    await running();
+    await setImage(plane, 'crashing:2');
+    const [name = ''] = await until('one failed', async () => {
+      const names = Object.keys((await rolloutOf(plane)).failures ?? {});
+      return names.length > 0 ? names : undefined;
+    });
+    fleet.node(name).stop();
+    await plane.api.ok('DELETE', `${NODES}/${name}`);
+    const { failures } = await untilPhase(plane, 'RolledBack');
+    expect(Object.keys(failures)).toHaveLength(1);
+    expect(failures).not.toHaveProperty(name);
+  });
+});
+
 describe('steps', () => {
   it('come one after the other, and a manual one when somebody approves it', async () => {
-    await policy({
+    await setPolicy(plane, {
       steps: [
         { name: 'canary', nodes: 1 },
         { name: 'half', nodes: '50%', approval: 'Manual' },
       ],
     });
     const set = await running();
-    await setImage('web:2');
+    await setImage(plane, 'web:2');
     const waiting = await until('it waits for approval', async () => {
-      const status = await rollout();
+      const status = await rolloutOf(plane);
       return status.awaitsApproval ? status : undefined;
     });
     expect(waiting).toMatchObject({ phase: 'Progressing', step: 2, stepName: 'half' });
     await untilQuiet(fleet);
     expect(touched(set)).toBe(1);
-    expect((await condition()).message).toContain('wave half waits for approval');
+    expect((await condition()).message).toContain('step half waits for approval');
     await plane.restart();
     await until('all are heard', () => fleet.nodes.every(({ name }) => plane.hasHeard(name)));
     await untilQuiet(fleet);
@@ -134,14 +177,14 @@ describe('a pause', () => {
   it('by annotation or by policy moves nobody, and its end goes on', async () => {
     const set = await running();
     await annotate({ 'fleetset.dev/paused': 'true' });
-    await setImage('web:2');
+    await setImage(plane, 'web:2');
     await until('it is shown', async () => (await condition()).reason === 'RolloutPaused');
     await untilQuiet(fleet);
     expect(touched(set)).toBe(0);
     await annotate({ 'fleetset.dev/paused': null });
     await untilRolledOut(plane, 'web', 4);
-    await policy({ paused: true });
-    await setImage('web:3');
+    await setPolicy(plane, { paused: true });
+    await setImage(plane, 'web:3');
     await until('it is shown', async () => (await condition()).reason === 'RolloutPaused');
     await untilQuiet(fleet);
     expect(touched(set, 2)).toBe(0);

@@ -11,6 +11,7 @@ import {
 } from '../support/hollow-fleet.ts';
 import type { HollowNode } from '../support/hollow-node.ts';
 import { daemonSet, NODES, SETS } from '../support/manifests.ts';
+import { setImage } from '../support/rollouts.ts';
 import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
 import { until } from '../support/until.ts';
 
@@ -35,13 +36,7 @@ async function running(nodes: number, pod: Json): Promise<World> {
     plane,
     fleet,
     set,
-    setImage: (image) =>
-      plane.api.ok(
-        'PATCH',
-        `${SETS}/web`,
-        { spec: { template: { spec: { containers: [{ name: 'main', image }] } } } },
-        { type: STRATEGIC },
-      ),
+    setImage: (image) => setImage(plane, image),
     isUnknown: async (node) => {
       const { conditions } = (await plane.api.ok('GET', `${NODES}/${node?.name}`)).status;
       return conditions.find(({ type }: Json) => type === 'Ready').status === 'Unknown';

@@ -9,6 +9,7 @@ import {
   untilStatus,
 } from '../support/hollow-fleet.ts';
 import { daemonSet, NODES, SETS } from '../support/manifests.ts';
+import { PLACEMENTS, rolloutOf, setImage } from '../support/rollouts.ts';
 import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
 import { until } from '../support/until.ts';
 
@@ -24,7 +25,6 @@ afterEach(async () => {
   await plane.stop();
 });
 
-const PLACEMENTS = '/apis/fleetset.dev/v1/namespaces/default/placements';
 const label = (node: string, labels: Json) =>
   plane.api.ok('PATCH', `${NODES}/${node}`, { metadata: { labels } }, { type: MERGE });
 const taint = (node: string, taints: Json[]) =>
@@ -48,6 +48,27 @@ describe('a label of an operator', () => {
       numberMisscheduled: 0,
     });
     expect(fleet.node(first).podOf(set.metadata.uid)).toBeUndefined();
+  });
+});
+
+describe('a DaemonSet that no node should run', () => {
+  it('is complete as there is nothing to do, until a node comes, and only then is its revision judged', async () => {
+    await fleet.add(1);
+    const [first] = names();
+    const pod = { ...onSsd, containers: [{ name: 'main', image: 'broken:1' }] };
+    await plane.api.ok('POST', SETS, daemonSet('web', { pod }));
+    const read = async (): Promise<Json[]> => {
+      const { status } = await plane.api.ok('GET', `${SETS}/web`);
+      const { phase, message, stableRevision } = await rolloutOf(plane);
+      const { reason, message: text } = status.conditions?.[0] ?? {};
+      return [phase, message, stableRevision, reason, text];
+    };
+    const NOTHING = 'no node should run it: nothing to do';
+    await untilStatus(plane, 'web', { desiredNumberScheduled: 0 });
+    expect(await read()).toEqual(['Complete', NOTHING, undefined, 'RolloutComplete', NOTHING]);
+    await label(first, { disk: 'ssd' });
+    await untilStatus(plane, 'web', { desiredNumberScheduled: 1, numberUnavailable: 1 });
+    expect((await read())[0]).toBe('Progressing');
   });
 });
 
@@ -90,8 +111,7 @@ describe('a taint of an operator', () => {
     const [first] = names();
     await taint(first, [{ key: 'k', effect: 'NoSchedule' }]);
     await untilStatus(plane, 'web', { numberMisscheduled: 1 });
-    const change = { spec: { template: { spec: { containers: [{ name: 'main', image: 'web:2' }] } } } };
-    await plane.api.ok('PATCH', `${SETS}/web`, change, { type: STRATEGIC });
+    await setImage(plane, 'web:2');
     await untilRolledOut(plane, 'web', 2);
     await untilQuiet(fleet);
     // What may only stay is left as it is.
@@ -179,8 +199,7 @@ describe('Placements', () => {
     await fleet.add(3);
     await plane.api.ok('POST', SETS, daemonSet('web', { image: 'web:1' }));
     await untilRolledOut(plane, 'web', 3);
-    const change = { spec: { template: { spec: { containers: [{ name: 'main', image: 'broken:2' }] } } } };
-    await plane.api.ok('PATCH', `${SETS}/web`, change, { type: STRATEGIC });
+    await setImage(plane, 'broken:2');
     await untilStatus(plane, 'web', { numberUnavailable: 1 });
     await untilQuiet(fleet);
     const { items } = await plane.api.ok('GET', PLACEMENTS);

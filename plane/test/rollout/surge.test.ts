@@ -10,6 +10,7 @@ import {
   untilStatus,
 } from '../support/hollow-fleet.ts';
 import { daemonSet, EVENTS, SETS } from '../support/manifests.ts';
+import { placementOf, rolloutOf, setImage, untilPhase } from '../support/rollouts.ts';
 import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
 import { until } from '../support/until.ts';
 
@@ -39,11 +40,6 @@ async function running(maxSurge: number | string): Promise<Json> {
   return untilRolledOut(plane, name, SIZE);
 }
 const patch = (spec: Json) => plane.api.ok('PATCH', `${SETS}/${name}`, { spec }, { type: STRATEGIC });
-const setImage = (image: string) => patch({ template: { spec: { containers: [{ name: 'main', image }] } } });
-const rollout = async (): Promise<Json> =>
-  (await plane.api.ok('GET', `/apis/fleetset.dev/v1/namespaces/default/rollouts/${name}`)).status;
-const placementOf = async (node: string): Promise<Json> =>
-  (await plane.api.ok('GET', `/apis/fleetset.dev/v1/namespaces/default/placements/${name}.${node}`)).status;
 const doubled = (set: Json) => fleet.nodes.filter((node) => node.besideOf(set.metadata.uid));
 const untilDoubled = (set: Json, most: number) =>
   until(`${most} nodes run two`, () => doubled(set).length === most);
@@ -58,7 +54,7 @@ describe('an update', () => {
   ])('with maxSurge %s of 6 nodes takes none down, and %i run both pods', async (maxSurge, most) => {
     const set = await running(maxSurge);
     const guard = fleet.guard(set);
-    await setImage('web:2');
+    await setImage(plane, 'web:2', name);
     await untilRolledOut(plane, name, SIZE);
     expect(guard.worst()).toBe(0);
     expect(guard.mostDoubled()).toBeLessThanOrEqual(most);
@@ -69,7 +65,7 @@ describe('an update', () => {
   it('that never becomes available comes to maxSurge nodes, and stops no pod', async () => {
     const set = await running(2);
     const before = pods(set);
-    await setImage('broken:2');
+    await setImage(plane, 'broken:2', name);
     await untilDoubled(set, 2);
     await untilQuiet(fleet);
     expect(doubled(set)).toHaveLength(2);
@@ -80,17 +76,20 @@ describe('an update', () => {
       updatedNumberScheduled: 0,
       numberUnavailable: 0,
     });
-    expect(await rollout()).toMatchObject({ maxSurge: 2, updating: 2 });
-    expect(await rollout()).not.toHaveProperty('maxUnavailable');
+    expect(await rolloutOf(plane, name)).toMatchObject({ maxSurge: 2, updating: 2 });
+    expect(await rolloutOf(plane, name)).not.toHaveProperty('maxUnavailable');
     const first = doubled(set)[0]?.name ?? '';
-    expect((await placementOf(first)).pods).toMatchObject([{ available: true }, { available: false }]);
+    expect((await placementOf(plane, first, name)).pods).toMatchObject([
+      { available: true },
+      { available: false },
+    ]);
     const waits = fleet.nodes.find((node) => !node.besideOf(set.metadata.uid))?.name ?? '';
-    expect((await placementOf(waits)).waiting).toBe(
+    expect((await placementOf(plane, waits, name)).waiting).toBe(
       'waits for its turn: 2 of at most 2 nodes are being updated',
     );
     // A better one replaces it there first, and then goes on.
     const guard = fleet.guard(set);
-    await setImage('web:3');
+    await setImage(plane, 'web:3', name);
     await untilRolledOut(plane, name, SIZE);
     expect([guard.worst(), guard.mostDoubled()]).toEqual([0, 2]);
     guard.end();
@@ -99,8 +98,8 @@ describe('an update', () => {
   it('that crashes goes back by itself, though the old pods run on, and says why', async () => {
     const set = await running(1);
     const before = pods(set);
-    await setImage('crashing:2');
-    await until('it has gone back', async () => (await rollout()).phase === 'RolledBack');
+    await setImage(plane, 'crashing:2', name);
+    await untilPhase(plane, 'RolledBack', name);
     await until('no new pod is left', () => doubled(set).length === 0);
     expect(pods(set)).toEqual(before);
     const { items } = await plane.api.ok('GET', EVENTS);
@@ -111,12 +110,12 @@ describe('an update', () => {
   it('goes on over a restart of the plane, and no more nodes run both', async () => {
     const set = await running(1);
     const guard = fleet.guard(set);
-    await setImage('broken:2');
+    await setImage(plane, 'broken:2', name);
     await untilDoubled(set, 1);
     await plane.restart();
     await until('all are heard', () => fleet.nodes.every((node) => plane.hasHeard(node.name)));
     await untilQuiet(fleet);
-    await setImage('web:3');
+    await setImage(plane, 'web:3', name);
     await untilRolledOut(plane, name, SIZE);
     expect([guard.worst(), guard.mostDoubled()]).toEqual([0, 1]);
     guard.end();
@@ -129,7 +128,7 @@ describe('a surge that is switched', () => {
   it('off in the middle ends as one where it began, and no more go down than maxUnavailable', async () => {
     const set = await running(3);
     const guard = fleet.guard(set);
-    await setImage('broken:2');
+    await setImage(plane, 'broken:2', name);
     await untilDoubled(set, 3);
     await patch(ROLLING);
     await until(
@@ -138,7 +137,7 @@ describe('a surge that is switched', () => {
     );
     await untilQuiet(fleet);
     expect(guard.worst()).toBe(0);
-    await setImage('web:3');
+    await setImage(plane, 'web:3', name);
     await untilRolledOut(plane, name, SIZE);
     expect(guard.worst()).toBe(1);
     await until('it is over everywhere', () => fleet.nodes.every((node) => !node.surges(set.metadata.uid)));
@@ -150,13 +149,13 @@ describe('a surge that is switched', () => {
     const set = await running('50%');
     await patch(ROLLING);
     const guard = fleet.guard(set);
-    await setImage('broken:2');
+    await setImage(plane, 'broken:2', name);
     await until('one is down', () => guard.downNow().length === 1);
     await patch(surge(1));
     await untilQuiet(fleet);
     // Rule 43: the one that is down does not use up the surge, and the next to be updated does.
     expect([guard.worst(), guard.mostDoubled()]).toEqual([1, 1]);
-    await setImage('web:3');
+    await setImage(plane, 'web:3', name);
     await untilRolledOut(plane, name, SIZE);
     expect([guard.worst(), guard.mostDoubled()]).toEqual([1, 1]);
     guard.end();

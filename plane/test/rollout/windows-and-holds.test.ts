@@ -1,14 +1,13 @@
 // Maintenance windows and local holds through the real plane: by a wall clock that the test sets, the loop wakes when a
 // window opens, and what a held node was granted is taken back.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Json, MERGE, STRATEGIC } from '../support/api-client.ts';
+import { type Json, MERGE } from '../support/api-client.ts';
 import { createHollowFleet, type HollowFleet, untilQuiet, untilRolledOut } from '../support/hollow-fleet.ts';
 import { daemonSet, SETS } from '../support/manifests.ts';
+import { POLICIES, placementOf, policyOf, rolloutOf, setImage } from '../support/rollouts.ts';
 import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
 import { until } from '../support/until.ts';
 
-const OURS = '/apis/fleetset.dev/v1/namespaces/default';
-const POLICIES = `${OURS}/rolloutpolicies`;
 /** A Saturday. */
 const NIGHT = Date.parse('2026-11-28T00:00:00Z');
 const HOUR = 3_600_000;
@@ -30,32 +29,16 @@ afterEach(async () => {
   await plane.stop();
 });
 
-const policy = (spec: Json) =>
-  plane.api.call('POST', POLICIES, {
-    apiVersion: 'fleetset.dev/v1',
-    kind: 'RolloutPolicy',
-    metadata: { name: 'careful' },
-    spec: { daemonSets: ['web'], ...spec },
-  });
+const policy = (spec: Json) => plane.api.call('POST', POLICIES, policyOf(spec));
 const running = async (count: number) => {
   await plane.api.ok('POST', SETS, daemonSet('web', { image: 'web:1' }));
   return untilRolledOut(plane, 'web', count);
 };
-const setImage = (image: string) =>
-  plane.api.ok(
-    'PATCH',
-    `${SETS}/web`,
-    { spec: { template: { spec: { containers: [{ name: 'main', image }] } } } },
-    { type: STRATEGIC },
-  );
-const rollout = async (): Promise<Json> => (await plane.api.ok('GET', `${OURS}/rollouts/web`)).status;
-const placementOf = async (node: string): Promise<Json> =>
-  (await plane.api.ok('GET', `${OURS}/placements/web.${node}`)).status;
 const births = (set: Json) => fleet.births(set);
 const namesOf = () => fleet.nodes.map(({ name }) => name) as [string, string, string];
 const untilWaits = (node: string, why: RegExp) =>
   until(`${node} waits: ${why}`, async () => {
-    const status = await placementOf(node);
+    const status = await placementOf(plane, node);
     return why.test(status.waiting ?? '') ? status : undefined;
   });
 
@@ -71,16 +54,16 @@ describe('a maintenance window', () => {
     const set = await running(3);
     // Less than a second before it opens in Berlin.
     setClock(NIGHT + HOUR - 700);
-    await setImage('web:2');
+    await setImage(plane, 'web:2');
     const waits = await untilWaits(newYork, /./);
     expect(waits.waiting).toBe('its maintenance window opens on Sat 2026-11-28 02:00 (America/New_York)');
     expect(waits).toMatchObject({ state: 'Waiting', closed: waits.waiting });
-    expect((await placementOf(utc)).closed).toContain('2026-11-28 02:00 (UTC)');
+    expect((await placementOf(plane, utc)).closed).toContain('2026-11-28 02:00 (UTC)');
     await until('Berlin moves', () => births(set)[0] === 2);
     await untilQuiet(fleet);
     expect(births(set)).toEqual([2, 1, 1]);
-    expect(await rollout()).toMatchObject({ phase: 'Progressing', closed: 2, failures: {} });
-    expect((await placementOf(berlin)).closed).toBeUndefined();
+    expect(await rolloutOf(plane)).toMatchObject({ phase: 'Progressing', closed: 2, failures: {} });
+    expect((await placementOf(plane, berlin)).closed).toBeUndefined();
     // What was said of the clock counts at the next look, which any change brings about.
     setClock(NIGHT + 7 * HOUR);
     await plane.api.ok('PATCH', `${POLICIES}/careful`, { metadata: { labels: { a: 'b' } } }, { type: MERGE });
@@ -98,7 +81,7 @@ describe('a maintenance window', () => {
       maintenanceWindows: [{ schedule: '0 2 * * *', duration: '1h', nodeSelector: { site: 'lab' } }],
     });
     const set = await running(3);
-    await setImage('web:2');
+    await setImage(plane, 'web:2');
     await until('the others move', () => String(births(set)) === '1,2,2');
     const [added] = await fleet.add(1, { labels: { site: 'lab' } });
     await until('it has a pod', () => added?.podOf(set.metadata.uid)?.available);
@@ -111,12 +94,12 @@ describe('a maintenance window', () => {
     await fleet.add(1, { maintenance: { timeZone: 'UTC', ownWindows: own } });
     await fleet.add(1, { maintenance: { timeZone: 'UTC', ownWindows: { windows: [] } } });
     const set = await running(2);
-    await setImage('web:2');
+    await setImage(plane, 'web:2');
     const status = await untilWaits(namesOf()[0], /./);
     expect(status.waiting).toBe('its maintenance window opens on Sat 2026-11-28 03:00 (UTC)');
     await until('the other moves', () => births(set)[1] === 2);
     await policy({ maintenanceWindows: [{ schedule: '0 12 * * *', duration: '1h' }] });
-    await setImage('web:3');
+    await setImage(plane, 'web:3');
     await until('the other moves, whatever the policy says', () => births(set)[1] === 3);
     await untilQuiet(fleet);
     expect(births(set)[0]).toBe(1);
@@ -156,12 +139,17 @@ describe('a held node', () => {
     const set = await running(3);
     const guard = fleet.guard(set);
     held?.hold('its disk is replaced');
-    await until('the plane knows', async () => (await placementOf(namesOf()[0])).held !== undefined);
-    await setImage('web:2');
+    await until('the plane knows', async () => (await placementOf(plane, namesOf()[0])).held !== undefined);
+    await setImage(plane, 'web:2');
     await until('the others move', () => String(births(set)) === '1,2,2');
     await untilQuiet(fleet);
-    expect(await rollout()).toMatchObject({ phase: 'Progressing', unavailable: 0, closed: 1, failures: {} });
-    expect((await placementOf(namesOf()[0])).waiting).toBe(
+    expect(await rolloutOf(plane)).toMatchObject({
+      phase: 'Progressing',
+      unavailable: 0,
+      closed: 1,
+      failures: {},
+    });
+    expect((await placementOf(plane, namesOf()[0])).waiting).toBe(
       'held by somebody until 2030-01-02T03:04:05Z: its disk is replaced',
     );
     held?.hold(undefined);
@@ -174,18 +162,23 @@ describe('a held node', () => {
     await fleet.add(3);
     const set = await running(3);
     const [first] = fleet.nodes;
-    const stable = (await rollout()).newestRevision;
+    const stable = (await rolloutOf(plane)).newestRevision;
     // It does not hear the plane, is held meanwhile, and says so when it has heard of its grant.
     first?.freeze();
-    await setImage('web:2');
-    const granted = async () => (await placementOf(namesOf()[0])).grantedRevision;
+    await setImage(plane, 'web:2');
+    const granted = async () => (await placementOf(plane, namesOf()[0])).grantedRevision;
     await until('it is granted the update', async () => (await granted()) !== stable);
     first?.hold('its disk is replaced');
     first?.thaw();
     await until('its grant is taken back', async () => (await granted()) === stable);
     await until('the others move', () => String(births(set)) === '1,2,2');
     await untilQuiet(fleet);
-    expect(await rollout()).toMatchObject({ phase: 'Progressing', unavailable: 0, closed: 1, failures: {} });
+    expect(await rolloutOf(plane)).toMatchObject({
+      phase: 'Progressing',
+      unavailable: 0,
+      closed: 1,
+      failures: {},
+    });
     first?.hold(undefined);
     await untilRolledOut(plane, 'web', 3);
     expect(births(set)).toEqual([2, 2, 2]);

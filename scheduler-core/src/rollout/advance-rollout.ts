@@ -111,7 +111,7 @@ function look(before: RolloutRecord, timesBefore: RolloutTimes | undefined, view
   // While nobody may move the deadline stands still; from the look on at which somebody may again, it runs anew.
   const runs = moving && (timesBefore?.target !== target || timesBefore.moving);
   const times = { ...observed, moving, ...(runs ? {} : { progressAt: now }) };
-  const judged = judge(record, timesBefore, times, turn.soaked, fleet);
+  const judged = judge(record, timesBefore, times, turn.soaked, fleet, isEmpty(view));
   const maxUnavailable = waveBudget(record, pacing, waves);
   // What has passed is judged by now, and nothing more comes of it.
   const deadline = times.progressAt + pacing.progressDeadlineMs;
@@ -191,10 +191,11 @@ function judge(
   times: RolloutTimes,
   soaked: boolean,
   fleet: RolloutView,
+  empty: boolean,
 ): RolloutRecord {
   const { pacing, newest, now } = fleet;
   const there = !isEmpty(fleet) && haveAvailable(fleet, times.target);
-  if (record.phase === 'RollingBack' && there) return { ...record, phase: 'RolledBack' };
+  if (record.phase === 'RollingBack' && (there || empty)) return { ...record, phase: 'RolledBack' };
   if (record.phase !== 'Progressing') return record;
   const failures = findFailures(record, pacing, timesBefore, times, fleet.nodes, now);
   const seen = { ...record, failures };

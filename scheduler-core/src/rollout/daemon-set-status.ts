@@ -51,13 +51,14 @@ export function countNode(counts: StatusCounts, { decision, pods }: StatusNode, 
   else counts.having.delete(oldest.revision);
 }
 
+/** `target`: undefined when it is not known yet, so that no pod can have it. */
 export function daemonSetStatus(
   { desired, current, misscheduled, ready, available, having }: Readonly<StatusCounts>,
-  target: string,
+  target: string | undefined,
   observedGeneration: number,
   previous: DaemonSetStatus | undefined,
 ): DaemonSetStatus {
-  const updated = having.get(target) ?? 0;
+  const updated = target === undefined ? 0 : (having.get(target) ?? 0);
   const unavailable = desired - available;
   return {
     currentNumberScheduled: current,

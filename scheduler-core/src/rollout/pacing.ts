@@ -84,5 +84,8 @@ export const windowOf = ({ schedule, duration, timeZone, nodeSelector = {} }: Ma
   nodeSelector,
 });
 
+/** One without a name is called by its number already. */
+export const stepTitle = (name: string): string => (/^step \d+$/.test(name) ? name : `step ${name}`);
+
 const onFailureOf = (value: string | undefined): Pacing['onFailure'] =>
   value === 'Pause' || value === 'Continue' ? value : 'Rollback';

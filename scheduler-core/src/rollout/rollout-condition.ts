@@ -5,15 +5,43 @@ import type { RolloutRecord } from './rollout-record.ts';
 
 type Condition = NonNullable<DaemonSetStatus['conditions']>[number];
 
-/** `waits`: how many nodes wait, and the reason of one of them. */
+type Waits = readonly { readonly node: string; readonly reason: string }[];
+
+export interface UnderWay {
+  readonly node: string;
+  /** Why it has not arrived. */
+  readonly reason: string;
+  /** How many others are on their way too. */
+  readonly others: number;
+}
+
+/** How nodes stand to it now. */
+export interface Standing {
+  /** How many should run a pod. */
+  readonly nodes: number;
+  /** Those that wait. */
+  readonly waits: Waits;
+  /** Those that are on their way, and keep the others waiting. */
+  readonly underWay?: UnderWay;
+  /** A change is about to be a revision. */
+  readonly settling?: boolean;
+}
+
+/** Under way, and no node is there that could come to it: for people it is complete. Nothing was proved by it. */
+export const hasNothingToDo = ({ phase }: RolloutRecord, nodes: number): boolean =>
+  phase === 'Progressing' && nodes === 0;
+
+export const SETTLING = 'a change becomes a revision as soon as no other follows it';
+export const NOTHING_TO_DO = 'no node should run it: nothing to do';
+
 export function progressingCondition(
   record: RolloutRecord,
-  { paused, source }: Pacing,
-  waits: readonly { readonly node: string; readonly reason: string }[],
+  pacing: Pacing,
+  standing: Standing,
   before: Condition | undefined,
   nowText: string,
 ): Condition {
-  const { status, reason, message } = sayingOf(record, paused, source, waits);
+  const { status, reason, message } = sayingOf(record, pacing, standing);
   const same = before?.status === status && before.reason === reason;
   const lastTransitionTime = same ? before.lastTransitionTime : nowText;
   return {
@@ -31,15 +59,13 @@ interface Saying {
   readonly message: string;
 }
 
-function sayingOf(
-  { phase, newest, stable = '', reason, message }: RolloutRecord,
-  paused: boolean,
-  source: string,
-  waits: readonly { readonly node: string; readonly reason: string }[],
-): Saying {
+function sayingOf(record: RolloutRecord, { paused, source }: Pacing, standing: Standing): Saying {
+  const { nodes, settling } = standing;
+  if (settling) return { status: 'True', reason: 'RolloutProgressing', message: SETTLING };
+  const { phase, newest, stable = '', reason, message } = record;
   switch (phase) {
     case 'Complete':
-      return { status: 'True', reason: 'RolloutComplete', message: `every node has revision ${newest}` };
+      return { status: 'True', reason: 'RolloutComplete', message: completeText(newest, standing) };
     case 'Stopped':
       return {
         status: 'False',
@@ -60,19 +86,32 @@ function sayingOf(
       };
     case 'Progressing':
       if (paused) return { status: 'Unknown', reason: 'RolloutPaused', message: `paused by ${source}` };
-      return { status: 'True', reason: 'RolloutProgressing', message: waitingText(newest, waits) };
+      if (hasNothingToDo(record, nodes))
+        return { status: 'True', reason: 'RolloutComplete', message: NOTHING_TO_DO };
+      return { status: 'True', reason: 'RolloutProgressing', message: waitingText(newest, standing) };
   }
 }
 
-function waitingText(
-  newest: string,
-  waits: readonly { readonly node: string; readonly reason: string }[],
-): string {
-  const [first] = waits;
-  if (!first) return `nodes move to revision ${newest}`;
-  const others = waits.length > 1 ? `, and ${waits.length - 1} more wait` : '';
-  return `nodes move to revision ${newest}; ${first.node}: ${first.reason}${others}`;
+/** Nodes that were silent then were set aside, and others may have joined since. */
+function completeText(newest: string, { waits }: Standing): string {
+  return waits.length === 0
+    ? `every node has revision ${newest}`
+    : `the rollout of revision ${newest} is complete; ${firstOf(waits)}`;
 }
+
+function waitingText(newest: string, { waits, underWay }: Standing): string {
+  const arriving = underWay && `waiting for ${underWay.node}: ${underWay.reason}`;
+  return [
+    `nodes move to revision ${newest}`,
+    ...(arriving ? [`${arriving}${more(underWay.others, 'on their way')}`] : []),
+    ...(waits.length > 0 ? [firstOf(waits)] : []),
+  ].join('; ');
+}
+
+const more = (count: number, what: string): string => (count > 0 ? `, and ${count} more ${what}` : '');
+
+const firstOf = (waits: Waits): string =>
+  `${waits[0]?.node}: ${waits[0]?.reason}${more(waits.length - 1, waits.length === 2 ? 'waits' : 'wait')}`;
 
 export interface RolloutEvent {
   readonly type: 'Normal' | 'Warning';

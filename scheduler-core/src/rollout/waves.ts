@@ -1,6 +1,6 @@
 // The waves of a rollout: which nodes come when, which wave is under way, and who has to wait for it.
 import { scaledCount } from '../int-or-percent.ts';
-import type { Pacing, Wave } from './pacing.ts';
+import { type Pacing, stepTitle, type Wave } from './pacing.ts';
 import { effectiveRevision, isHeld, isUp, type RolloutNode } from './plan-rollout.ts';
 import { everyNode, type RolloutNodes, restingCount, restingWithout } from './resting-nodes.ts';
 import type { RolloutRecord, RolloutTimes } from './rollout-record.ts';
@@ -90,7 +90,7 @@ export const needsApproval = (waves: readonly Wave[], wave: number, approvedWave
   waves[wave]?.manual === true && approvedWaves <= wave;
 
 const nameOf = (waves: readonly Wave[], wave: number): string =>
-  waves[wave] ? `wave ${waves[wave].name}` : 'the last wave';
+  waves[wave] ? stepTitle(waves[wave].name) : 'the last step';
 
 interface HoldView extends RolloutNodes {
   readonly closed: ReadonlyMap<string, string>;

@@ -28,7 +28,7 @@ const topologyBudget = object(
   ['topologyKey'],
 );
 
-const maintenanceWindow = object(
+export const maintenanceWindow = object(
   fleetset('MaintenanceWindow'),
   {
     schedule: string({ description: 'When it opens, in cron format, as of a CronJob: "0 2 * * 6".' }),

@@ -1,6 +1,5 @@
 // A whole DaemonSet, as Kubernetes validates it (rules 67 to 83): every error at once, each with its path.
 import { canonicalJson } from '../canonical-json.ts';
-import { isIntOrPercent } from '../int-or-percent.ts';
 import { matchesSelector } from '../label-selector.ts';
 import { DEVICES_ANNOTATION, deviceProblems } from '../node/pod-devices.ts';
 import type { DaemonSet, DaemonSetSpec } from '../schema/daemon-set.ts';
@@ -152,31 +151,52 @@ function validateStrategy(at: string, strategy: DaemonSetSpec['updateStrategy'])
 
 type RollingUpdate = NonNullable<NonNullable<DaemonSetSpec['updateStrategy']>['rollingUpdate']>;
 
-/** Rules 68 and 69. */
+/** Rules 68 and 69. What is malformed still counts as a number, as far as it is one. */
 function validateRollingUpdate(
   at: string,
   { maxUnavailable = 1, maxSurge = 0 }: RollingUpdate,
 ): FieldError[] {
-  const shape = (
-    [
-      ['maxUnavailable', maxUnavailable],
-      ['maxSurge', maxSurge],
-    ] as const
-  )
-    .filter(([, value]) => !isIntOrPercent(value))
-    .map(([name, value]) => invalid(`${at}.${name}`, value, intOrPercentDetail(value)));
-  if (shape.length > 0) return shape;
-  const unavailable = Number.parseInt(String(maxUnavailable), 10) !== 0;
-  const surge = Number.parseInt(String(maxSurge), 10) !== 0;
+  const values = [
+    { field: `${at}.maxUnavailable`, value: maxUnavailable },
+    { field: `${at}.maxSurge`, value: maxSurge },
+  ];
+  return [
+    ...values.flatMap(({ field, value }) => validateForm(field, value)),
+    ...values
+      .filter(({ value }) => typeof value === 'string' && PERCENT.test(value) && numberOf(value) > 100)
+      .map(({ field, value }) => invalid(field, value, 'must not be greater than 100%')),
+    ...validateChoice(at, maxUnavailable, maxSurge),
+  ];
+}
+
+const PERCENT = /^\d+%$/;
+
+function validateForm(field: string, value: number | string): FieldError[] {
+  if (typeof value === 'number') return atLeastZero(field, value);
+  return PERCENT.test(value)
+    ? []
+    : [
+        invalid(
+          field,
+          value,
+          "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')",
+        ),
+      ];
+}
+
+function validateChoice(
+  at: string,
+  maxUnavailable: number | string,
+  maxSurge: number | string,
+): FieldError[] {
+  const unavailable = numberOf(maxUnavailable) !== 0;
+  const surge = numberOf(maxSurge) !== 0;
   if (unavailable && surge)
     return [invalid(`${at}.maxSurge`, maxSurge, 'may not be set when maxUnavailable is non-zero')];
   if (!unavailable && !surge) return [required(`${at}.maxUnavailable`, 'cannot be 0 when maxSurge is 0')];
   return [];
 }
 
-function intOrPercentDetail(value: number | string): string {
-  if (typeof value === 'number') return 'must be greater than or equal to 0';
-  return /^\d+%$/.test(value)
-    ? 'must not be greater than 100%'
-    : "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')";
-}
+/** Of a count or a percentage; what is neither is 0. */
+const numberOf = (value: number | string): number =>
+  typeof value === 'number' || /^([+-]?\d+|\d+%)$/.test(value) ? Number.parseInt(String(value), 10) : 0;

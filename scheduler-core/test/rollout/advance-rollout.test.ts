@@ -3,6 +3,7 @@
 import { type Advance, advanceRollout } from '@fleetset/scheduler-core/rollout/advance-rollout';
 import { pacingOf } from '@fleetset/scheduler-core/rollout/pacing';
 import { planRollout, type RolloutNode } from '@fleetset/scheduler-core/rollout/plan-rollout';
+import { progressingCondition } from '@fleetset/scheduler-core/rollout/rollout-condition';
 import type { RolloutPolicySpec } from '@fleetset/scheduler-core/schema/rollout-policy';
 import { describe, expect, test } from 'vitest';
 
@@ -14,6 +15,9 @@ const on = (name: string, revision: string): RolloutNode => ({
   granted: revision,
   pod: { revision, available: true, deleted: false },
 });
+
+const down = (node: RolloutNode): RolloutNode =>
+  node.pod ? { ...node, pod: { ...node.pod, available: false } } : node;
 
 const look = (
   before: Advance | undefined,
@@ -86,7 +90,34 @@ describe('a step that needs approval', () => {
     expect(look(first, [on('a', 'new')], 5, policy).record.phase).toBe('Complete');
     const two = look(undefined, [on('a', 'old'), on('b', 'old')], 0, policy);
     expect([...look(two, [on('a', 'new'), on('b', 'old')], 5, policy).holds]).toEqual([
-      ['b', 'wave step 2 waits for approval'],
+      ['b', 'step 2 waits for approval'],
     ]);
+  });
+});
+
+describe('where no node should run it', () => {
+  const verdictOf = ({ record }: Advance, nodes: number) =>
+    progressingCondition(record, pacingOf('a policy', {}), { nodes, waits: [] }, undefined, 'now');
+
+  test('no deadline passes, people are told that there is nothing to do, and nothing counts as proved', () => {
+    const first = look(undefined, [], 0, {});
+    const later = look(first, [], 7200, {});
+    expect(later.record).toMatchObject({ phase: 'Progressing', reason: '' });
+    expect(later.record).not.toHaveProperty('stable');
+    expect(verdictOf(later, 0)).toMatchObject({
+      status: 'True',
+      reason: 'RolloutComplete',
+      message: 'no node should run it: nothing to do',
+    });
+    const joined = look(later, [{ name: 'a', decision: 'Run', connected: true, lost: false }], 7201, {});
+    expect(verdictOf(joined, 1).reason).toBe('RolloutProgressing');
+    const stuck = look(joined, [{ ...on('a', 'new'), failing: 'it crashes' }].map(down), 7202, {});
+    expect(stuck.record).toMatchObject({ phase: 'Stopped', reason: 'FailureThresholdExceeded' });
+  });
+
+  test('a rollback ends', () => {
+    const before = look(undefined, [on('a', 'old')], 0, {});
+    const record = { ...before.record, stable: 'old', phase: 'RollingBack', reason: 'X' } as const;
+    expect(look({ ...before, record }, [], 5, {}).record.phase).toBe('RolledBack');
   });
 });

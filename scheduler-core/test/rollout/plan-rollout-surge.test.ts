@@ -1,39 +1,13 @@
 // Proves which nodes are granted the newest revision under a surge, and what the others are told (rules 31, 32 and 41
 // to 46, and the departure: a node counts from its grant on), and what becomes of a surge that is switched off.
-import { planRollout, type RolloutNode } from '@fleetset/scheduler-core/rollout/plan-rollout';
+import { planRollout } from '@fleetset/scheduler-core/rollout/plan-rollout';
 import {
   allowsSurge,
   type UpdateStrategy,
   withBudget,
 } from '@fleetset/scheduler-core/rollout/update-strategy';
 import { describe, expect, test } from 'vitest';
-
-/** "a old" = up on revision old; "granted:new" = on its way there; "beside:new" = both run. Several words add up. */
-function fleet(text: string): RolloutNode[] {
-  return text.split(', ').map((part) => {
-    const [name = '', ...words] = part.split(' ');
-    let node: RolloutNode = { name, decision: 'Run', connected: true, lost: false };
-    for (const word of words) node = { ...node, ...meaning(word, node) };
-    return node;
-  });
-}
-
-function meaning(word: string, node: RolloutNode): Partial<RolloutNode> {
-  const pod = node.pod ?? { revision: '', available: false, deleted: false };
-  const [key, value = ''] = word.split(':');
-  if (key === 'granted') return { granted: value };
-  if (key === 'beside') return { granted: value, beside: { revision: value } };
-  if (key === 'zone') return { labels: { zone: value } };
-  if (word === 'down') return { pod: { ...pod, available: false } };
-  if (word === 'deleted') return { pod: { ...pod, deleted: true } };
-  if (word === 'unknown') return { pod: { ...pod, unknown: true } };
-  if (word === 'off') return { connected: false };
-  if (word === 'lost') return { connected: false, lost: true };
-  if (word === 'behind') return { behind: true };
-  if (word === 'surging') return { surging: true };
-  if (word === 'Keep' || word === 'Leave') return { decision: word };
-  return { pod: { revision: word, available: true, deleted: false }, granted: node.granted ?? word };
-}
+import { fleet, grantedIn } from './nodes-in-words.ts';
 
 const surge = (maxSurge: number | string): UpdateStrategy => ({
   type: 'RollingUpdate',
@@ -42,10 +16,7 @@ const surge = (maxSurge: number | string): UpdateStrategy => ({
 });
 const plan = (text: string, maxSurge: number | string = 1) =>
   planRollout({ strategy: surge(maxSurge), target: 'new', nodes: fleet(text) });
-const granted = (...args: Parameters<typeof plan>) =>
-  plan(...args)
-    .grants.map(({ node }) => node)
-    .join(' ');
+const granted = (...args: Parameters<typeof plan>) => grantedIn(plan(...args));
 
 describe('a surge grants', () => {
   test.each<[string, string, number | string, string]>([

@@ -1,47 +1,15 @@
 // Proves which nodes are granted the newest revision now, and what the others are told (rules 31 to 40, and the two
 // departures: nodes silent before an update are set aside, nodes in flight count as down).
-import {
-  planRollout,
-  type RolloutInput,
-  type RolloutNode,
-} from '@fleetset/scheduler-core/rollout/plan-rollout';
+import { planRollout, type RolloutInput } from '@fleetset/scheduler-core/rollout/plan-rollout';
 import { describe, expect, test } from 'vitest';
-
-/** "a old" = up on revision old; see the words below. Several words add up. */
-function fleet(text: string): RolloutNode[] {
-  return text
-    .split(',')
-    .map((part) => part.trim())
-    .filter(Boolean)
-    .map((part) => {
-      const [name = '', ...words] = part.split(' ');
-      let node: RolloutNode = { name, decision: 'Run', connected: true, lost: false };
-      for (const word of words) node = { ...node, ...meaning(word, node) };
-      return node;
-    });
-}
-
-function meaning(word: string, node: RolloutNode): Partial<RolloutNode> {
-  const pod = node.pod ?? { revision: '', available: false, deleted: false };
-  if (word === 'down') return { pod: { ...pod, available: false } };
-  if (word === 'deleted') return { pod: { ...pod, deleted: true } };
-  if (word === 'off') return { connected: false };
-  if (word === 'lost') return { connected: false, lost: true };
-  if (word === 'behind') return { behind: true };
-  if (word === 'Keep' || word === 'Leave') return { decision: word };
-  if (word.startsWith('granted:')) return { granted: word.slice(8) };
-  return { pod: { revision: word, available: true, deleted: false }, granted: node.granted ?? word };
-}
+import { fleet, grantedIn } from './nodes-in-words.ts';
 
 const plan = (
   text: string,
   maxUnavailable: number | string = 1,
   type: RolloutInput['strategy']['type'] = 'RollingUpdate',
 ) => planRollout({ strategy: { type, maxUnavailable }, target: 'new', nodes: fleet(text) });
-const granted = (...args: Parameters<typeof plan>) =>
-  plan(...args)
-    .grants.map(({ node }) => node)
-    .join(' ');
+const granted = (...args: Parameters<typeof plan>) => grantedIn(plan(...args));
 
 describe('a rolling update grants', () => {
   test.each<[string, string, number | string, string]>([

@@ -169,6 +169,26 @@ describe('rules 67 to 70: the update strategy', () => {
       [rolling({ maxUnavailable: 'x', maxSurge: 'y' })],
       `${AT}.maxUnavailable: Invalid value: "x": ${PERCENT}`,
       `${AT}.maxSurge: Invalid value: "y": ${PERCENT}`,
+      `${AT}.maxUnavailable: Required value: cannot be 0 when maxSurge is 0`,
+    ],
+    [
+      'rule 69: what is malformed is looked at with the other, too',
+      [rolling({ maxUnavailable: '1', maxSurge: '101%' })],
+      `${AT}.maxUnavailable: Invalid value: "1": ${PERCENT}`,
+      `${AT}.maxSurge: Invalid value: "101%": must not be greater than 100%`,
+      `${AT}.maxSurge: Invalid value: "101%": ${NOT_BOTH}`,
+    ],
+    [
+      'rule 69: what is no number is none',
+      [rolling({ maxUnavailable: '1x', maxSurge: -1 })],
+      `${AT}.maxUnavailable: Invalid value: "1x": ${PERCENT}`,
+      `${AT}.maxSurge: Invalid value: -1: must be greater than or equal to 0`,
+    ],
+    [
+      'rule 69: of several faults each is named, the form first',
+      [rolling({ maxUnavailable: '200%', maxSurge: 'x' })],
+      `${AT}.maxSurge: Invalid value: "x": ${PERCENT}`,
+      `${AT}.maxUnavailable: Invalid value: "200%": must not be greater than 100%`,
     ],
     [
       'rule 70: rollingUpdate is not looked at under OnDelete',

@@ -1,0 +1,77 @@
+// What the condition Progressing says: what nodes wait for, and nothing that is not so.
+import { pacingOf } from '@fleetset/scheduler-core/rollout/pacing';
+import { progressingCondition, type Standing } from '@fleetset/scheduler-core/rollout/rollout-condition';
+import type { RolloutRecord } from '@fleetset/scheduler-core/rollout/rollout-record';
+import { expect, test } from 'vitest';
+
+const RECORD: RolloutRecord = {
+  newest: 'two',
+  stable: 'one',
+  phase: 'Progressing',
+  reason: '',
+  message: '',
+  wave: 0,
+  failures: {},
+  aside: [],
+};
+const failed = { reason: 'ProgressDeadlineExceeded', message: 'no node came nearer in 60 s' } as const;
+const turn = (node: string) => ({ node, reason: 'waits for its turn' });
+const pulling = { node: 'a', reason: 'container web waits (ErrImagePull)', others: 0 };
+
+test.each<[string, Partial<RolloutRecord>, Partial<Standing>, boolean, string]>([
+  [
+    'who keeps the others waiting, and why, comes first',
+    {},
+    { underWay: pulling, waits: [turn('b'), turn('c')] },
+    false,
+    'True RolloutProgressing: nodes move to revision two; waiting for a: container web waits (ErrImagePull); b: waits for its turn, and 1 more waits',
+  ],
+  [
+    'several on their way are counted',
+    {},
+    { underWay: { ...pulling, others: 2 } },
+    false,
+    'True RolloutProgressing: nodes move to revision two; waiting for a: container web waits (ErrImagePull), and 2 more on their way',
+  ],
+  [
+    'where nobody is on the way, what the first waits for',
+    {},
+    { waits: [{ node: 'b', reason: 'held by ann' }] },
+    false,
+    'True RolloutProgressing: nodes move to revision two; b: held by ann',
+  ],
+  ['between two nodes', {}, {}, false, 'True RolloutProgressing: nodes move to revision two'],
+  ['a pause', {}, { waits: [turn('b')] }, true, 'Unknown RolloutPaused: paused by a policy'],
+  ['all there', { phase: 'Complete' }, {}, false, 'True RolloutComplete: every node has revision two'],
+  [
+    'not every node, while one is silent',
+    { phase: 'Complete' },
+    { waits: [{ node: 'c', reason: 'the node is silent' }] },
+    false,
+    'True RolloutComplete: the rollout of revision two is complete; c: the node is silent',
+  ],
+  [
+    'a rollback that is over',
+    { phase: 'RolledBack', ...failed },
+    {},
+    false,
+    'False ProgressDeadlineExceeded: revision two has failed, and one is back: no node came nearer in 60 s',
+  ],
+  [
+    'a change that settles comes before any verdict',
+    { phase: 'RolledBack', ...failed },
+    { settling: true },
+    false,
+    'True RolloutProgressing: a change becomes a revision as soon as no other follows it',
+  ],
+  ['no node', {}, { nodes: 0 }, false, 'True RolloutComplete: no node should run it: nothing to do'],
+])('%s', (_sentence, record, standing, paused, expected) => {
+  const { status, reason, message } = progressingCondition(
+    { ...RECORD, ...record },
+    pacingOf('a policy', { paused }),
+    { nodes: 3, waits: [], ...standing },
+    undefined,
+    'now',
+  );
+  expect(`${status} ${reason}: ${message}`).toBe(expected);
+});

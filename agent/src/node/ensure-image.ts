@@ -42,6 +42,11 @@ export async function ensureImage(
     if (isRuntimeError(error, 'unreachable')) throw error;
     const why = `Failed to pull image ${JSON.stringify(image)}: ${(error as Error).message}`;
     parts.events.add({ type: 'Warning', reason: 'Failed', message: why, ...whose });
+    if (isRuntimeError(error, 'pull-failed') && (await mayDoWithoutPull(parts, record, image))) {
+      const message = `Container image ${JSON.stringify(image)} already present on machine; it is used, as its registry does not answer`;
+      parts.events.add({ type: 'Normal', reason: 'Pulled', message, ...whose });
+      return;
+    }
     const reason = isRuntimeError(error, 'no-space') ? 'InsufficientDiskSpace' : 'ErrImagePull';
     const failed = trouble(parts, 'image', reason, (error as Error).message);
     // Another login may do.
@@ -54,6 +59,20 @@ export async function ensureImage(
     message: `Successfully pulled image ${JSON.stringify(image)}`,
     ...whose,
   });
+}
+
+/** A registry that is away must not keep a pod from starting. An update waits for it, and the old pod runs on. */
+async function mayDoWithoutPull({ pods, runtime }: ExecuteParts, record: PodRecord, image: string) {
+  const replaces = pods
+    .all()
+    .some(
+      ({ record: other, ending, end }) =>
+        other.daemonSetUid === record.daemonSetUid &&
+        other.createdAt < record.createdAt &&
+        !ending &&
+        end === undefined,
+    );
+  return !replaces && (await runtime.hasImage(image));
 }
 
 /** Of the pod's pull secrets; one that is not there is told, and the pull is tried without it. */
@@ -91,7 +110,8 @@ async function pullByAny(
   try {
     await pullWhileItMoves(parts, image, first);
   } catch (error) {
-    if (others.length === 0 || !isRuntimeError(error, 'pull-failed') || parts.signal.aborted) throw error;
+    const isPull = isRuntimeError(error, 'pull-failed') || isRuntimeError(error, 'pull-refused');
+    if (others.length === 0 || !isPull || parts.signal.aborted) throw error;
     await pullByAny(parts, image, others);
   }
 }

@@ -192,7 +192,10 @@ export type RuntimeFailure =
   | 'not-found'
   | 'conflict'
   | 'image-missing'
+  /** The registry does not answer, or breaks off. */
   | 'pull-failed'
+  /** The registry says no: it has no such image, or not for this machine. */
+  | 'pull-refused'
   /** The disk is too full to begin. */
   | 'no-space'
   | 'invalid'

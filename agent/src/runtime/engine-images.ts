@@ -2,7 +2,7 @@
 import { Readable } from 'node:stream';
 import type Docker from 'dockerode';
 import { type EngineImage, RuntimeError } from './container-runtime.ts';
-import { asRuntimeError, call, SLOW_CALL_TIMEOUT_MS } from './engine-call.ts';
+import { asRuntimeError, call, type DockerFailure, SLOW_CALL_TIMEOUT_MS } from './engine-call.ts';
 import { followProgress } from './engine-stream.ts';
 import { HOLDER_IMAGE, holderArchive, holderProgram } from './holder-image.ts';
 import type { PullCredential } from './pull-credentials.ts';
@@ -52,9 +52,15 @@ export async function pullImage(
   } catch (error) {
     const failure = asRuntimeError('pull image', signal.aborted ? signal.reason : error);
     if (failure.kind === 'unreachable') throw failure;
-    throw new RuntimeError('pull-failed', failure.message, error);
+    const kind = isRefusal(error, failure) ? 'pull-refused' : 'pull-failed';
+    throw new RuntimeError(kind, failure.message, error);
   }
 }
+
+/** The engine answers 500 to what it could not ask, and in words to a login that the registry does not take. */
+const isRefusal = (error: unknown, { message }: RuntimeError): boolean =>
+  [400, 401, 403, 404].includes((error as DockerFailure | undefined)?.statusCode ?? 0) ||
+  /\b(unauthorized|denied|forbidden)\b/i.test(message);
 
 /** In a header, and so in no log of what was asked. */
 const authOf = (image: string, { username, password, identityToken }: PullCredential) => ({

@@ -42,7 +42,9 @@ export function createOptions(
         Source: source,
         Target: target,
         ReadOnly: readOnly,
-        BindOptions: { Propagation: propagation },
+        // Private is the engine's default, save for what holds its own directory or lies in it: there it takes slave, and
+        // refuses to be asked for private.
+        ...(propagation === 'rprivate' ? {} : { BindOptions: { Propagation: propagation } }),
       })),
       PortBindings: Object.fromEntries(
         ports.map((port) => [

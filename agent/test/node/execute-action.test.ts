@@ -103,6 +103,60 @@ describe('an image', () => {
     expect(engine.containers()).toHaveLength(1);
   });
 
+  describe('that is there, with policy Always', () => {
+    const away = { pull: async () => Promise.reject(new RuntimeError('pull-failed', 'no such host')) };
+    const refused = { pull: async () => Promise.reject(new RuntimeError('pull-refused', 'denied')) };
+    const older = (over: object = {}) => podRecord({ createdAt: '2024-05-06T07:08:08Z', ...over });
+
+    it('is used where its registry does not answer, and that is said', async () => {
+      const { act, reasons } = await openPod({ imagePullPolicy: 'Always' }, away);
+      await act(CREATE);
+      expect(engine.containers()).toHaveLength(1);
+      expect(reasons()).toEqual(['Pulling', 'Failed', 'Pulled', 'Created']);
+    });
+
+    it('is not used where its registry says no', async () => {
+      const { act } = await openPod({ imagePullPolicy: 'Always' }, refused);
+      expect(await failureOf(act(CREATE))).toMatchObject({ trouble: { reason: 'ErrImagePull' } });
+      expect(engine.containers()).toEqual([]);
+    });
+
+    it('is not used for an update: that waits, and the old pod runs on', async () => {
+      const { act, pods } = await openPod({ imagePullPolicy: 'Always' }, away);
+      const old = older();
+      await pods.add(old);
+      expect(await failureOf(act(CREATE))).toMatchObject({ trouble: { reason: 'ErrImagePull' } });
+      await pods.setEnding(old.uid);
+      await act(CREATE);
+      expect(engine.containers()).toHaveLength(1);
+    });
+
+    it('is used where the older pod has failed', async () => {
+      const { act, pods } = await openPod({ imagePullPolicy: 'Always' }, away);
+      const old = older();
+      await pods.add(old);
+      await pods.setEnd(old.uid, { phase: 'Failed', reason: 'OutOfmemory', message: 'too large' });
+      await act(CREATE);
+      expect(engine.containers()).toHaveLength(1);
+    });
+
+    it.each<[string, object]>([
+      ["another DaemonSet's", { daemonSetName: 'other', daemonSetUid: 'uid-of-other' }],
+      ['its successor', { createdAt: '2024-05-06T07:08:10Z' }],
+    ])('is used whatever other pod there is: %s', async (_whose, over) => {
+      const { act, pods } = await openPod({ imagePullPolicy: 'Always' }, away);
+      await pods.add(older(over));
+      await act(CREATE);
+      expect(engine.containers()).toHaveLength(1);
+    });
+  });
+
+  it('that is not there, and whose registry does not answer, is waited for', async () => {
+    const { act, reasons } = await openPod({ image: IMAGE });
+    expect(await failureOf(act(CREATE))).toMatchObject({ trouble: { reason: 'ErrImagePull' } });
+    expect(reasons()).toEqual(['Pulling', 'Failed']);
+  });
+
   it('that takes hours is pulled to its end while there is progress', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const { act } = await openPod(

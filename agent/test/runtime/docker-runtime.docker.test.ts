@@ -1,6 +1,9 @@
 // What only real Docker can show: networks, mounts, limits, logs as they stream, and an engine that misbehaves.
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { HOLDER } from '@fleetset/scheduler-core/node/pod-record';
@@ -139,19 +142,36 @@ describe('mounts', () => {
     expect(await inside(id, 'touch', '/protected/new')).toContain('Read-only file system');
   });
 
-  it.each(['rprivate', 'rslave', 'rshared'] as const)(
-    'reach the engine with propagation %s',
-    async (propagation) => {
-      const id = await create({
-        mounts: [{ source: directory, target: '/m', readOnly: false, propagation }],
-      });
-      const { HostConfig } = await docker.getContainer(id).inspect();
-      expect(HostConfig.Mounts?.[0]).toMatchObject({
-        Type: 'bind',
-        BindOptions: { Propagation: propagation },
-      });
-    },
-  );
+  it.each([
+    ['rprivate', undefined],
+    ['rslave', 'rslave'],
+    ['rshared', 'rshared'],
+  ] as const)('of propagation %s reach the engine as %s', async (propagation, told) => {
+    const id = await create({
+      mounts: [{ source: directory, target: '/m', readOnly: false, propagation }],
+    });
+    const { HostConfig } = await docker.getContainer(id).inspect();
+    expect(HostConfig.Mounts?.[0]).toMatchObject({ Type: 'bind', Source: directory });
+    expect(HostConfig.Mounts?.[0]?.BindOptions?.Propagation).toBe(told);
+  });
+
+  it('of a private kind see nothing of what the host mounts later', async () => {
+    const id = await start({
+      mounts: [{ source: directory, target: '/m', readOnly: true, propagation: 'rprivate' }],
+    });
+    const lines = (await inside(id, 'cat', '/proc/self/mountinfo')).split('\n');
+    expect(lines.find((line) => line.includes(' /m '))).not.toMatch(/master:|shared:/);
+  });
+
+  it.each(['/', 'containers'])("may be of the engine's own directory, or hold it: %s", async (path) => {
+    const { DockerRootDir } = (await docker.info()) as { DockerRootDir: string };
+    const source = path === '/' ? path : join(DockerRootDir, path);
+    const id = await start({
+      mounts: [{ source, target: '/m', readOnly: true, propagation: 'rprivate' }],
+    });
+    const own = join('/m', path === '/' ? join(DockerRootDir, 'containers') : '', id);
+    expect(await inside(id, 'ls', own)).toContain('config.v2.json');
+  });
 
   it('of what is not there are refused', async () => {
     const mounts = [
@@ -538,6 +558,35 @@ describe('a command that runs out of time', () => {
       await runsOut(id);
       return begun(id) > before;
     });
+  });
+});
+
+describe('a registry that says no', () => {
+  /** As registries do: 404 for what is not there, or 401 for what is not for everybody. */
+  const registry = (status: number, code: string) =>
+    createServer((request, response) => {
+      const known = request.url === '/v2/';
+      response.writeHead(known ? 200 : status, { 'content-type': 'application/json' });
+      response.end(known ? '{}' : JSON.stringify({ errors: [{ code, message: code.toLowerCase() }] }));
+    });
+
+  it.each<[number, string, string]>([
+    [404, 'MANIFEST_UNKNOWN', 'pull-refused'],
+    [404, 'NAME_UNKNOWN', 'pull-refused'],
+    [401, 'UNAUTHORIZED', 'pull-refused'],
+    [403, 'DENIED', 'pull-refused'],
+    [429, 'TOOMANYREQUESTS', 'pull-failed'],
+    [503, 'UNAVAILABLE', 'pull-failed'],
+  ])('is told from one that cannot answer: %i %s', async (status, code, kind) => {
+    const server = registry(status, code).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    try {
+      const image = `127.0.0.1:${(server.address() as AddressInfo).port}/team/app:1`;
+      await expect(runtime.pull(image, new AbortController().signal)).rejects.toMatchObject({ kind });
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
   });
 });
 

@@ -53,6 +53,8 @@ export interface Subresource {
 
 /** Rules of one kind. Absent ones do nothing. All are pure. */
 export interface KindRules {
+  /** Of a configuration applied on the server: fields that are stored as others become those. */
+  readonly readApplied?: (object: KubeObject) => KubeObject;
   readonly setDefaults?: (object: KubeObject) => KubeObject;
   /** Fields that a client cannot set are taken from `old` or dropped. */
   readonly prepare?: (object: KubeObject, old: KubeObject | undefined) => KubeObject;

@@ -45,6 +45,7 @@ export const namespaceKind: Kind = {
   namespaced: false,
   schema: namespace,
   verbs: ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch'],
+  subresources: [{ name: 'status', kind: 'Namespace', verbs: ['get', 'patch', 'update'] }],
   columns: [
     NAME,
     column('Status', 'Active or Terminating.', (object) => as<Namespace>(object).status?.phase ?? ''),
@@ -113,16 +114,9 @@ export const secretKind: Kind = {
   ],
   fields: { type: (object) => as<Secret>(object).type ?? '' },
   rules: {
+    readApplied: (object) => encodedSecret(object),
     setDefaults: (object) => ({ ...object, type: as<Secret>(object).type || 'Opaque' }),
-    prepare: (object) => {
-      const { stringData, data, ...rest } = as<Secret>(object);
-      const encoded = Object.entries(stringData ?? {}).map(([key, text]) => [
-        key,
-        Buffer.from(text, 'utf8').toString('base64'),
-      ]);
-      const all = { ...data, ...Object.fromEntries(encoded) };
-      return { ...rest, ...(Object.keys(all).length > 0 || data ? { data: all } : {}) };
-    },
+    prepare: (object) => encodedSecret(object),
     validate: (object, old) => {
       const { data = {}, type } = as<Secret>(object);
       const before = old && as<Secret>(old);
@@ -137,6 +131,17 @@ export const secretKind: Kind = {
     },
   },
 };
+
+/** What was given as text is kept as data. */
+function encodedSecret(object: KubeObject): KubeObject {
+  const { stringData, data, ...rest } = as<Secret>(object);
+  const encoded = Object.entries(stringData ?? {}).map(([key, text]) => [
+    key,
+    Buffer.from(text, 'utf8').toString('base64'),
+  ]);
+  const all = { ...data, ...Object.fromEntries(encoded) };
+  return { ...rest, ...(Object.keys(all).length > 0 || data ? { data: all } : {}) };
+}
 
 type Entries = { readonly [key: string]: string };
 

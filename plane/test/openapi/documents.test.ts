@@ -154,6 +154,7 @@ describe.each(KINDS)('%s', (kind, group, path, verbs) => {
     if (!verbs.includes('patch')) return;
     const v3 = pathsV3.get(`${path}/{name}`).patch;
     expect(Object.keys(v3.requestBody.content).sort()).toEqual([
+      'application/apply-patch+yaml',
       'application/json-patch+json',
       'application/merge-patch+json',
       'application/strategic-merge-patch+json',

@@ -20,6 +20,7 @@ import { openConfigSnapshots } from './rollout/config-snapshots.ts';
 import { GRANTS, type GrantBook, openGrantBook } from './rollout/grants.ts';
 import { type RolloutLoop, startRolloutLoop } from './rollout/rollout-loop.ts';
 import { openRolloutRecords, type RolloutRecords } from './rollout/rollout-records.ts';
+import { withEventView } from './store/event-view.ts';
 import type { Store } from './store/store.ts';
 import { createSyncSessions, type SyncSessions } from './sync/sync-sessions.ts';
 
@@ -102,7 +103,7 @@ export async function startPlaneCore(options: PlaneCoreOptions): Promise<PlaneCo
     },
     onRefusal: (node, why) => logger.warn({ node }, why),
   });
-  const objects = createObjects(store, createEffects(store), nowText);
+  const objects = createObjects(withEventView(store), createEffects(store), nowText);
   const lifecycle = startNodeLifecycle({
     store,
     fleet,

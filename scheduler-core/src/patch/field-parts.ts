@@ -1,5 +1,6 @@
 // Takes a value apart as server-side apply does, by its schema: which fields it has, and how two values differ.
 import { canonicalJson, sameJson } from '../canonical-json.ts';
+import { applyDefaults } from '../schema/apply-defaults.ts';
 import { isRecord } from '../schema/decode.ts';
 import type { ListSchema, Schema } from '../schema/schema.ts';
 import { type FieldSet, fieldSet, LEAF, NO_FIELDS, union } from './field-set.ts';
@@ -73,10 +74,14 @@ export interface Comparison {
 
 const SAME: Comparison = { changed: NO_FIELDS, removed: NO_FIELDS };
 
+/** What is left out of a value that has one owner, and has a default, is no difference. */
+const isSameValue = (schema: Schema | undefined, a: unknown, b: unknown): boolean =>
+  sameJson(a, b) || (schema !== undefined && sameJson(applyDefaults(schema, a), applyDefaults(schema, b)));
+
 export function compareFields(schema: Schema | undefined, before: unknown, after: unknown): Comparison {
   const old = partsOf(schema, before);
   const now = partsOf(schema, after);
-  if (!old || !now) return sameJson(before, after) ? SAME : { changed: LEAF, removed: NO_FIELDS };
+  if (!old || !now) return isSameValue(schema, before, after) ? SAME : { changed: LEAF, removed: NO_FIELDS };
   const elements = [...new Set([...old.keys(), ...now.keys()])];
   const compared = elements.map(
     (element) => [element, comparePart(element, old.get(element), now.get(element))] as const,

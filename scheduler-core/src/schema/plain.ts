@@ -51,7 +51,7 @@ export const secret = object(core('Secret'), {
 });
 export interface Secret extends Infer<typeof secret> {}
 
-const objectReference = atomic(
+export const objectReference = atomic(
   object(core('ObjectReference'), {
     kind: string(),
     namespace: string(),

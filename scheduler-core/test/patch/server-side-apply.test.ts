@@ -232,6 +232,13 @@ test('a port without a protocol is the one with the protocol that is the default
   );
 });
 
+test('a value that only lacks its defaults is no other value', () => {
+  const reference = (fields: Json) =>
+    container({ env: [{ name: 'N', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName', ...fields } } }] });
+  const state = update(NOTHING, 'u', reference({ apiVersion: 'v1' }));
+  expect(fieldsOf(apply(state, 'a', reference({})), 'u')).toEqual(fieldsOf(state, 'u'));
+});
+
 test('an item that comes twice in a configuration is refused, naming its list', () => {
   expect(() => apply(NOTHING, 'a', container({ env: [{ name: 'A' }, { name: 'A', value: '1' }] }))).toThrow(
     '.spec.template.spec.containers[name="main"].env: duplicate entries for key [name="A"]',

@@ -277,7 +277,11 @@ function requirePreconditions(
       `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current.metadata.uid}`,
     );
   if (resourceVersion && resourceVersion !== current.metadata.resourceVersion)
-    throw conflict(kind, name, 'Precondition failed: the resource version differs');
+    throw conflict(
+      kind,
+      name,
+      `Precondition failed: ResourceVersion in precondition: ${resourceVersion}, ResourceVersion in object meta: ${current.metadata.resourceVersion}`,
+    );
 }
 
 /** Somebody else made it since it was looked for. */

@@ -6,7 +6,8 @@ import type { Upgrade } from '../streams/upgrade.ts';
 import { ApiError, badRequest, methodNotAllowed, notFoundObject, notFoundPath } from './api-error.ts';
 import { requireAllowed, type User } from './authenticate.ts';
 import { contentTypeOf, parseJson, parseYaml, readBody, readObject, readOptionalJson } from './body.ts';
-import { formatOne, formatPage, listPage, requireKnownPast } from './list.ts';
+import { formatOne, formatPage, listPage, requireReached, storedObjects } from './list.ts';
+import { requireListOptions } from './list-options.ts';
 import type { Objects, Removed, WriteOptions } from './objects.ts';
 import { patchFunction } from './patch.ts';
 import { flagParameter, type ReplyForm, type RequestPath, replyForm } from './request.ts';
@@ -99,22 +100,21 @@ async function listMany(call: Call): Promise<void> {
   allow(call, 'list');
   requireVerb(kind, 'list');
   const selection = readSelection(kind, path.namespace, query);
-  requireKnownPast(parts.store, kind, query);
+  requireListOptions(query, false);
   await parts.refresh.get(kind)?.();
   const page = listPage(parts.store, objectsOf(call), selection, query);
   sendJson(response, 200, formatPage(kind, page, form, query, Date.now()));
 }
 
-function* objectsOf({ parts, kind, path }: Call): Iterable<KubeObject> {
-  const virtual = parts.virtual.get(kind);
-  if (virtual) yield* virtual(path.namespace);
-  else for (const { value } of parts.store.list(collectionOf(kind))) yield value as unknown as KubeObject;
+function objectsOf({ parts, kind, path, query }: Call): Iterable<KubeObject> {
+  return parts.virtual.get(kind)?.(path.namespace) ?? storedObjects(parts.store, kind, query);
 }
 
 function watchMany(call: Call): Promise<void> {
   const { parts, kind, path, query, form, response } = call;
   allow(call, 'watch');
   requireVerb(kind, 'watch');
+  requireListOptions(query, true);
   const selection = readSelection(kind, path.namespace, query);
   return serveWatch({ store: parts.store, kind, selection, query, form, response, signal: parts.signal });
 }
@@ -136,6 +136,8 @@ async function deleteMany(call: Call): Promise<void> {
   const { parts, kind, path, query, request, response } = call;
   allow(call, 'deletecollection');
   requireVerb(kind, 'deletecollection');
+  if (kind.namespaced && !path.namespace)
+    throw methodNotAllowed(`DELETE is not allowed on ${kind.plural} of all namespaces`);
   const options = deleteOptions(query, await readOptionalJson(request));
   const selection = readSelection(kind, path.namespace, query);
   const matching = [...objectsOf(call)].filter(selection.matches);
@@ -168,6 +170,7 @@ async function serveOne(call: Call, name: string): Promise<void> {
 
 async function getOne(call: Call, name: string): Promise<void> {
   allow(call, 'get');
+  requireReached(call.parts.store, call.query);
   await call.parts.refresh.get(call.kind)?.();
   sendOne(call, 200, findOne(call, name));
 }

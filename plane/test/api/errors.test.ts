@@ -398,6 +398,49 @@ const CASES: Record<string, Case> = {
     reason: 'BadRequest',
     message: /unable to parse requirement/,
   },
+  'a match of no version': {
+    request: ['GET', `${MAPS}?resourceVersionMatch=Exact`],
+    code: 422,
+    reason: 'Invalid',
+    message:
+      'ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided',
+  },
+  'a match that is none': {
+    request: ['GET', `${MAPS}?resourceVersion=1&resourceVersionMatch=About`],
+    code: 422,
+    reason: 'Invalid',
+    message: /resourceVersionMatch: Unsupported value: "About": supported values: "Exact", "NotOlderThan"/,
+  },
+  'an exact match of any version': {
+    request: ['GET', `${MAPS}?resourceVersion=0&resourceVersionMatch=Exact`],
+    code: 422,
+    reason: 'Invalid',
+    message: /resourceVersionMatch "exact" is forbidden for resourceVersion "0"/,
+  },
+  'a watch with initial events and no match': {
+    request: ['GET', `${MAPS}?watch=true&sendInitialEvents=true&allowWatchBookmarks=true`],
+    code: 422,
+    reason: 'Invalid',
+    message: /sendInitialEvents requires setting resourceVersionMatch to NotOlderThan/,
+  },
+  'a watch with a match': {
+    request: ['GET', `${MAPS}?watch=true&resourceVersion=1&resourceVersionMatch=NotOlderThan`],
+    code: 422,
+    reason: 'Invalid',
+    message: /resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided/,
+  },
+  'reading a version that is not there yet': {
+    request: ['GET', '/api/v1/namespaces/default?resourceVersion=999999999'],
+    code: 504,
+    reason: 'Timeout',
+    message: /^Too large resource version: 999999999, current: /,
+  },
+  'deleting all of all namespaces': {
+    request: ['DELETE', '/api/v1/configmaps'],
+    code: 405,
+    reason: 'MethodNotAllowed',
+    message: 'DELETE is not allowed on configmaps of all namespaces',
+  },
   'a continue token that is none': {
     request: ['GET', `${MAPS}?limit=1&continue=abc`],
     code: 400,

@@ -172,7 +172,7 @@ describe.each(await triedVersions())('kubectl %s', (version) => {
     const managers = JSON.parse(shown).metadata.managedFields.map(
       ({ manager, operation }: { manager: string; operation: string }) => `${manager} ${operation}`,
     );
-    expect(managers).toEqual(['kubectl Apply', 'kubectl-last-applied Apply']);
+    expect(managers.sort()).toEqual(['kubectl Apply', 'kubectl-last-applied Apply']);
     const hidden = await stdout(['-n', namespace, 'get', 'ds', 'exporter', '-o', 'yaml']);
     expect(hidden).not.toContain('managedFields');
     expect((await kubectl(['diff', '--server-side', '-f', '-'], 'example/exporter:3')).code).toBe(0);

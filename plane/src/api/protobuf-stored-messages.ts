@@ -5,7 +5,7 @@ import {
   type Message,
   many,
   map,
-  message,
+  type message,
   metadata,
   one,
   readMessage,
@@ -19,6 +19,14 @@ const intOrString = one('targetPort', (reader) => {
   return type === 1 ? word : number;
 });
 
+/** Go writes what was not set as zero; in JSON it leaves it out. */
+const sparse =
+  (fields: Message): ReturnType<typeof message> =>
+  (reader) => {
+    const entries = Object.entries(readMessage(fields, reader, reader.uint32()));
+    return Object.fromEntries(entries.filter(([, value]) => value !== '' && value !== 0 && value !== false));
+  };
+
 const servicePort: Message = {
   1: one('name', text),
   2: one('protocol', text),
@@ -29,7 +37,7 @@ const servicePort: Message = {
 };
 
 const serviceSpec: Message = {
-  1: many('ports', message(servicePort)),
+  1: many('ports', sparse(servicePort)),
   2: map('selector', text),
   3: one('clusterIP', text),
   4: one('type', text),
@@ -52,7 +60,7 @@ const serviceSpec: Message = {
 
 /** By apiVersion and kind. */
 export const STORED_MESSAGES: { readonly [kind: string]: Message } = {
-  'v1 Service': { 1: metadata, 2: one('spec', message(serviceSpec)) },
+  'v1 Service': { 1: metadata, 2: one('spec', sparse(serviceSpec)) },
   'scheduling.k8s.io/v1 PriorityClass': {
     1: metadata,
     2: one('value', integer),

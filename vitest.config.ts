@@ -1,5 +1,5 @@
-// Four projects, one after the other: unit (no Docker, nothing beyond loopback), simulation (the whole fleet in one
-// process), docker (a real engine), e2e (the whole fleet, real kubectl).
+// Five projects, one after the other: unit (no Docker, nothing beyond loopback), simulation (the whole fleet in one
+// process), clients (a plane alone, real clients), docker (a real engine), e2e (the whole fleet, real kubectl).
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -23,8 +23,18 @@ export default defineConfig({
       },
       {
         test: {
-          name: 'docker',
+          name: 'clients',
           sequence: { groupOrder: 2 },
+          include: ['e2e/clients/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'docker',
+          sequence: { groupOrder: 3 },
           include: ['*/test/**/*.docker.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
@@ -34,7 +44,7 @@ export default defineConfig({
       {
         test: {
           name: 'e2e',
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 4 },
           include: ['e2e/test/**/*.test.ts'],
           globalSetup: ['e2e/src/start-fleet.ts'],
           testTimeout: 300_000,

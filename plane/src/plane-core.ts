@@ -13,6 +13,7 @@ import { createReportIntake } from './fleet/report-intake.ts';
 import { TOMBSTONES } from './fleet/tombstones.ts';
 import { createUsageBook, type UsageBook } from './fleet/usage-book.ts';
 import { SERVED_KINDS } from './kinds/served-kinds.ts';
+import { startGarbageLoop } from './lifecycle/garbage-loop.ts';
 import { startNamespaceLoop } from './lifecycle/namespace-loop.ts';
 import { startNodeLifecycle } from './lifecycle/node-lifecycle.ts';
 import { createBodyBook } from './rollout/body-book.ts';
@@ -20,6 +21,7 @@ import { openConfigSnapshots } from './rollout/config-snapshots.ts';
 import { GRANTS, type GrantBook, openGrantBook } from './rollout/grants.ts';
 import { type RolloutLoop, startRolloutLoop } from './rollout/rollout-loop.ts';
 import { openRolloutRecords, type RolloutRecords } from './rollout/rollout-records.ts';
+import { withEventView } from './store/event-view.ts';
 import type { Store } from './store/store.ts';
 import { createSyncSessions, type SyncSessions } from './sync/sync-sessions.ts';
 
@@ -102,7 +104,7 @@ export async function startPlaneCore(options: PlaneCoreOptions): Promise<PlaneCo
     },
     onRefusal: (node, why) => logger.warn({ node }, why),
   });
-  const objects = createObjects(store, createEffects(store), nowText);
+  const objects = createObjects(withEventView(store), createEffects(store), nowText);
   const lifecycle = startNodeLifecycle({
     store,
     fleet,
@@ -119,6 +121,7 @@ export async function startPlaneCore(options: PlaneCoreOptions): Promise<PlaneCo
     kinds: SERVED_KINDS,
     onFailure: onFailure('namespace'),
   });
+  const garbage = startGarbageLoop({ store, objects, onFailure: onFailure('garbage') });
   const forget = async (node: string) => {
     await intake.forget(node);
     // Who deleted a pod of it, or granted it something, in the moment of its removal wrote that after it.
@@ -154,7 +157,7 @@ export async function startPlaneCore(options: PlaneCoreOptions): Promise<PlaneCo
       if (removals !== 'expired') removals.close();
       recorder.close();
       intake.close();
-      await Promise.all([rollout.stop(), lifecycle.stop(), namespaces.stop()]);
+      await Promise.all([rollout.stop(), lifecycle.stop(), namespaces.stop(), garbage.stop()]);
       await store.close();
     },
   };

@@ -21,6 +21,7 @@ import { findKind, SERVED_KINDS } from './kinds/served-kinds.ts';
 import { startPlaneCore, textOf } from './plane-core.ts';
 import { placements } from './rollout/placements.ts';
 import { rollouts } from './rollout/rollouts.ts';
+import { withEventView } from './store/event-view.ts';
 import { openSqliteStore } from './store/sqlite-store.ts';
 import type { Store } from './store/store.ts';
 import { createGrpcServer } from './sync/grpc-server.ts';
@@ -90,7 +91,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
   const virtualKinds = [placementKind, rolloutKind, nodeMetricsKind, podMetricsKind];
   let ready = false;
   const api = createApiServer({
-    store,
+    store: withEventView(store),
     objects,
     kinds: [...SERVED_KINDS, ...virtualKinds],
     findKind: (group, plural) =>

@@ -1,5 +1,6 @@
 // Reads a request's body, bounded, and as the JSON it claims to be.
 import type { IncomingMessage } from 'node:http';
+import { parseDocument } from 'yaml';
 import { ApiError, badRequest, tooLarge, unsupportedMediaType } from './api-error.ts';
 import { decodeProtobuf, PROTOBUF_TYPE } from './protobuf-body.ts';
 
@@ -33,9 +34,10 @@ async function readBytes(request: IncomingMessage): Promise<Buffer> {
 export async function readObject(request: IncomingMessage): Promise<unknown> {
   const type = contentTypeOf(request);
   if (type === PROTOBUF_TYPE) return decodeProtobuf(await readBytes(request));
+  if (type === 'application/yaml') return parseYaml(await readBody(request));
   if (type !== 'application/json')
     throw unsupportedMediaType(
-      `the body of the request was in an unknown format - accepted media types include: application/json (got ${type})`,
+      `the body of the request was in an unknown format - accepted media types include: application/json, application/yaml (got ${type})`,
     );
   return parseJson(await readBody(request));
 }
@@ -45,6 +47,19 @@ export function parseJson(text: string): unknown {
     return JSON.parse(text);
   } catch (error) {
     throw badRequest(`the body of the request is not JSON: ${(error as Error).message}`);
+  }
+}
+
+/** JSON is YAML, and most of what claims to be YAML is JSON. */
+export function parseYaml(text: string): unknown {
+  if (text.trimStart().startsWith('{')) return parseJson(text);
+  const document = parseDocument(text, { merge: true, logLevel: 'silent' });
+  const [error] = document.errors;
+  if (error) throw badRequest(`the body of the request is not YAML: ${error.message.split('\n')[0]}`);
+  try {
+    return document.toJS({ maxAliasCount: 100 });
+  } catch (error) {
+    throw badRequest(`the body of the request is not YAML: ${(error as Error).message}`);
   }
 }
 

@@ -7,7 +7,8 @@ import { type FieldError, forbidden } from '@fleetset/scheduler-core/validation/
 import { NODE_RECORDS, nodeRecord, REMOVED_KEYS } from '../fleet/node-record.ts';
 import { isDeleted, putTombstone, TOMBSTONES } from '../fleet/tombstones.ts';
 import { daemonSetKind } from '../kinds/daemon-set-kind.ts';
-import type { Kind } from '../kinds/kind.ts';
+import { blocking, dependentsOf, FOREGROUND } from '../kinds/dependents.ts';
+import { collectionOf, idOfObject, type Kind, type KubeObject } from '../kinds/kind.ts';
 import { nodeKind } from '../kinds/node-kind.ts';
 import { namespaceKind } from '../kinds/plain-kinds.ts';
 import { podKind } from '../kinds/pod-kind.ts';
@@ -16,6 +17,7 @@ import { orphan } from '../rollout/orphaning.ts';
 import type { Store, Write } from '../store/store.ts';
 import { forbiddenRequest, invalidObject } from './api-error.ts';
 import type { DeletePlan, Effects, EffectsOf } from './effects.ts';
+import type { DeleteOptions } from './objects.ts';
 import { LONGEST_GRACE_SECONDS } from './write-options.ts';
 
 export const SYSTEM_NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-lease'] as const;
@@ -28,8 +30,8 @@ export function createEffects(store: Store): EffectsOf {
     [daemonSetKind, daemonSetEffects(store)],
     [namespaceKind, namespaceEffects()],
   ]);
-  const none: Effects = {};
-  return (kind) => byKind.get(kind) ?? none;
+  const plain = plainEffects(store);
+  return (kind) => byKind.get(kind) ?? plain;
 }
 
 function nodeEffects(store: Store): Effects {
@@ -130,23 +132,66 @@ const CASCADES = { foregroundDeletion: 'Foreground', orphan: 'Orphan' } as const
 const isCascade = (finalizer: string): finalizer is keyof typeof CASCADES =>
   Object.hasOwn(CASCADES, finalizer);
 
-/** Rule 63. What is asked for now counts before what the finalizers say; orphaning is done with the same write. */
+/** Rule 63. */
 function daemonSetEffects(store: Store): Effects {
   return {
-    planDelete: (object, { propagation }): DeletePlan => {
-      const finalizers = object.metadata.finalizers ?? [];
-      const [standing] = finalizers.filter(isCascade);
-      const cascade = propagation ?? (standing && CASCADES[standing]) ?? 'Background';
-      const held = [
-        ...finalizers.filter((finalizer) => !isCascade(finalizer)),
-        ...(cascade === 'Foreground' ? ['foregroundDeletion'] : []),
-      ];
-      const writes = cascade === 'Orphan' ? orphan(store, object) : [];
-      if (held.length === 0) return { writes };
-      const { finalizers: _before, ...metadata } = object.metadata;
-      return { keep: { ...object, metadata: { ...metadata, finalizers: held } }, graceSeconds: 0, writes };
+    planDelete: (object, options) =>
+      planCascade(
+        object,
+        options,
+        () => true,
+        () => [...orphan(store, object), ...withoutOwner(store, object)],
+      ),
+  };
+}
+
+/** Of kinds whose objects may own others and do nothing for them. */
+function plainEffects(store: Store): Effects {
+  return {
+    planDelete: (object, options) => {
+      const { uid } = object.metadata;
+      return planCascade(
+        object,
+        options,
+        () => blocking(dependentsOf(store, uid), uid).length > 0,
+        () => withoutOwner(store, object),
+      );
     },
   };
+}
+
+/** What is asked for now counts before what the finalizers say; orphaning is done with the same write. */
+function planCascade(
+  object: KubeObject,
+  { propagation }: DeleteOptions,
+  waits: () => boolean,
+  orphanWrites: () => readonly Write[],
+): DeletePlan {
+  const finalizers = object.metadata.finalizers ?? [];
+  const [standing] = finalizers.filter(isCascade);
+  const cascade = propagation ?? (standing && CASCADES[standing]) ?? 'Background';
+  const held = [
+    ...finalizers.filter((finalizer) => !isCascade(finalizer)),
+    ...(cascade === 'Foreground' && waits() ? [FOREGROUND] : []),
+  ];
+  const writes = cascade === 'Orphan' ? orphanWrites() : [];
+  if (held.length === 0) return { writes };
+  const { finalizers: _before, ...metadata } = object.metadata;
+  return { keep: { ...object, metadata: { ...metadata, finalizers: held } }, graceSeconds: 0, writes };
+}
+
+/** Those that belonged to it belong to it no more. */
+function withoutOwner(store: Store, { metadata: { uid } }: KubeObject): Write[] {
+  return dependentsOf(store, uid).map(({ kind, object }) => {
+    const { ownerReferences = [], ...metadata } = object.metadata;
+    const left = ownerReferences.filter((owner) => owner.uid !== uid);
+    const value = {
+      ...object,
+      metadata: left.length > 0 ? { ...metadata, ownerReferences: left } : metadata,
+    };
+    const expect = Number(metadata.resourceVersion);
+    return { collection: collectionOf(kind), id: idOfObject(object), value, expect, durable: true };
+  });
 }
 
 /** What it holds is deleted first, by the namespace loop. */

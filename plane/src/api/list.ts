@@ -1,6 +1,6 @@
 // GET of one object or of many, in pages.
 import { collectionOf, idOfObject, type Kind, type KubeObject } from '../kinds/kind.ts';
-import type { Store } from '../store/store.ts';
+import type { Change, Store } from '../store/store.ts';
 import { ApiError, badRequest, expired } from './api-error.ts';
 import { integerParameter, type ReplyForm, versionParameter } from './request.ts';
 import type { Selection } from './selection.ts';
@@ -27,21 +27,16 @@ export function listPage(
   selection: Selection,
   query: URLSearchParams,
 ): Page {
-  const asked = versionParameter(query);
   /** 0 and less are none, as in Kubernetes. */
   const limit = integerParameter(query, 'limit') ?? 0;
-  if (asked > store.version())
-    throw new ApiError(504, 'Timeout', `Too large resource version: ${asked}, current: ${store.version()}`, {
-      retryAfterSeconds: 1,
-      causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version', field: '' }],
-    });
+  requireReached(store, query);
   const from = readContinuation(query.get('continue'));
   const matching = [...objects]
     .filter(selection.matches)
     .map((object) => ({ id: idOfObject(object), object }))
     .filter(({ id }) => from === undefined || id > from.after)
     .sort((a, b) => (a.id < b.id ? -1 : 1));
-  const version = from?.version ?? store.version();
+  const version = exactVersion(query) ?? store.version();
   const page = limit > 0 ? matching.slice(0, limit) : matching;
   const rest = matching.length - page.length;
   const last = page.at(-1);
@@ -71,16 +66,52 @@ function readContinuation(token: string | null): Continuation | undefined {
   throw badRequest('continue key is not valid');
 }
 
-/** A page whose past the store no longer knows could hide changes that a watch from it would need. */
-export function requireKnownPast(store: Store, kind: Kind, query: URLSearchParams): void {
+/** A client that has seen a version is never shown an older one. */
+export function requireReached(store: Store, query: URLSearchParams): void {
+  const asked = versionParameter(query);
+  if (asked > store.version())
+    throw new ApiError(504, 'Timeout', `Too large resource version: ${asked}, current: ${store.version()}`, {
+      retryAfterSeconds: 1,
+      causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version', field: '' }],
+    });
+}
+
+/** The version that the answer has to show: of the first page, or the one that was asked for exactly. */
+function exactVersion(query: URLSearchParams): number | undefined {
   const from = readContinuation(query.get('continue'));
-  if (!from) return;
-  const watch = store.watch(collectionOf(kind), from.version, () => {});
+  if (from) return from.version;
+  return query.get('resourceVersionMatch') === 'Exact' ? versionParameter(query) : undefined;
+}
+
+/** The objects of a kind as they were at the version that is asked for, or as they are. */
+export function* storedObjects(store: Store, kind: Kind, query: URLSearchParams): Iterable<KubeObject> {
+  const version = exactVersion(query);
+  const objects = new Map<string, unknown>();
+  for (const { id, value } of store.list(collectionOf(kind)))
+    if (version === undefined) yield value as unknown as KubeObject;
+    else objects.set(id, value);
+  if (version === undefined) return;
+  undo(objects, changesSince(store, kind, version, query.has('continue')));
+  yield* objects.values() as Iterable<KubeObject>;
+}
+
+function changesSince(store: Store, kind: Kind, version: number, isContinued: boolean): Change[] {
+  const changes: Change[] = [];
+  const watch = store.watch(collectionOf(kind), version, (change) => changes.push(change));
   if (watch === 'expired')
     throw expired(
-      'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.',
+      isContinued
+        ? 'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.'
+        : `The resourceVersion for the provided list is too old: ${version}`,
     );
   watch.close();
+  return changes;
+}
+
+function undo(objects: Map<string, unknown>, changes: readonly Change[]): void {
+  for (const { id, previous } of changes.toReversed())
+    if (previous === undefined) objects.delete(id);
+    else objects.set(id, previous);
 }
 
 export function formatPage(

@@ -1,26 +1,32 @@
 // Creating, changing and deleting stored objects: defaults, validation, what only the plane may set, no-op
 // writes, conflicts. The rules of each kind are in kinds/, effects beyond the object in effects.ts.
-import { randomInt, randomUUID } from 'node:crypto';
 import { sameJson } from '@fleetset/scheduler-core/canonical-json';
-import { decode } from '@fleetset/scheduler-core/schema/decode';
-import type { ObjectMeta } from '@fleetset/scheduler-core/schema/meta';
-import { SAFE_LETTERS } from '@fleetset/scheduler-core/template-hash';
-import { apiVersionOf, collectionOf, idOf, idOfObject, type Kind, type KubeObject } from '../kinds/kind.ts';
+import { collectionOf, idOf, idOfObject, type Kind, type KubeObject } from '../kinds/kind.ts';
 import { type Store, StoreFailure, type Write } from '../store/store.ts';
-import {
-  ApiError,
-  alreadyExists,
-  badRequest,
-  conflict,
-  forbiddenRequest,
-  invalidObject,
-  notFoundObject,
-} from './api-error.ts';
+import { ApiError, alreadyExists, conflict, forbiddenRequest, notFoundObject } from './api-error.ts';
 import type { DeletePlan, EffectsOf } from './effects.ts';
+import { applyBody, withManagedFields, withOwners } from './field-managers.ts';
+import {
+  checkedObject,
+  decodeObject,
+  keepSystemFields,
+  onlyStatus,
+  requireSameIdentity,
+  withIdentity,
+} from './prepare-object.ts';
 
 export interface WriteOptions {
   readonly dryRun: boolean;
   readonly fieldValidation: 'Strict' | 'Warn' | 'Ignore';
+  /** Who is to own what this write sets; absent: the plane. */
+  readonly manager?: string;
+  /** Only this part is written. */
+  readonly subresource?: 'status';
+}
+
+export interface ApplyOptions extends WriteOptions {
+  /** Takes from other managers what they own. */
+  readonly force: boolean;
 }
 
 export interface Written {
@@ -45,6 +51,14 @@ export interface Objects {
     change: (current: KubeObject) => unknown,
     options: WriteOptions,
   ) => Promise<Written>;
+  /** Server-side apply. Makes the object when it is not there. */
+  readonly apply: (
+    kind: Kind,
+    namespace: string | undefined,
+    name: string,
+    config: unknown,
+    options: ApplyOptions,
+  ) => Promise<Written & { readonly created: boolean }>;
   readonly remove: (
     kind: Kind,
     namespace: string | undefined,
@@ -65,6 +79,15 @@ export interface DeleteOptions {
 export interface Removed {
   readonly object: KubeObject;
   readonly gone: boolean;
+}
+
+/** `requested`: the object as the client sent it. Answers with the object that says who owns its fields. */
+type Own = (object: KubeObject, requested: KubeObject) => KubeObject;
+
+interface Step {
+  /** What the object is to be. */
+  readonly wanted: unknown;
+  readonly own: Own;
 }
 
 /** Of writers that meet, one gets through each time: so many at once can all do so. */
@@ -90,59 +113,104 @@ export function createObjects(store: Store, effectsOf: EffectsOf, nowText: () =>
   const reread = (kind: Kind, object: KubeObject): KubeObject =>
     (store.get(collectionOf(kind), idOfObject(object))?.value as unknown as KubeObject | undefined) ?? object;
 
+  const make = async (
+    kind: Kind,
+    namespace: string | undefined,
+    body: unknown,
+    options: WriteOptions,
+    own: Own,
+  ): Promise<Written> => {
+    const decoded = decodeObject(kind, body, options);
+    const fresh = withIdentity(kind, namespace, decoded.object, nowText());
+    if (kind.namespaced) requireNamespace(store, namespace ?? '', fresh);
+    const object = own(checkedObject(kind, fresh, undefined), decoded.object);
+    const warnings = [...decoded.warnings, ...(kind.rules?.warnings?.(object) ?? [])];
+    const writes = [
+      ...(effectsOf(kind).alongCreate?.(object) ?? []),
+      {
+        collection: collectionOf(kind),
+        id: idOfObject(object),
+        value: object,
+        expect: 'absent' as const,
+        durable: !kind.volatile,
+      },
+    ];
+    if (options.dryRun) {
+      if (store.get(collectionOf(kind), idOfObject(object)))
+        throw alreadyExists(kind, object.metadata.name ?? '');
+      return { object, warnings };
+    }
+    if (!(await commit(kind, object, writes))) throw alreadyExists(kind, object.metadata.name ?? '');
+    return { object: reread(kind, object), warnings };
+  };
+
+  /** `step` may run again after a conflict. */
+  const change = async (
+    kind: Kind,
+    namespace: string | undefined,
+    name: string,
+    options: WriteOptions,
+    step: (current: KubeObject) => Step,
+  ): Promise<Written> => {
+    for (let attempt = 1; ; attempt++) {
+      const current = find(kind, namespace, name);
+      const { wanted, own } = step(current.object);
+      const decoded = decodeObject(kind, wanted, options);
+      requireSameIdentity(kind, decoded.object, current.object);
+      const object =
+        options.subresource === 'status'
+          ? onlyStatus(decoded.object, current.object)
+          : checkedObject(kind, keepSystemFields(decoded.object, current.object), current.object);
+      const checked = effectsOf(kind).checkUpdate?.(object, current.object) ?? object;
+      const allowed = own(checked, decoded.object);
+      const warnings = [...decoded.warnings, ...(kind.rules?.warnings?.(allowed) ?? [])];
+      if (sameJson(allowed, current.object)) return { object: current.object, warnings };
+      if (options.dryRun) return { object: allowed, warnings };
+      const done = allowed.metadata.deletionTimestamp !== undefined && !isHeld(allowed);
+      const write: Write = {
+        collection: collectionOf(kind),
+        id: idOf(namespace, name),
+        ...(done ? {} : { value: allowed }),
+        expect: current.version,
+        durable: !kind.volatile,
+      };
+      const along = done ? (effectsOf(kind).alongEnd?.(allowed) ?? []) : [];
+      if (await commit(kind, allowed, [write, ...along]))
+        return { object: done ? allowed : reread(kind, allowed), warnings };
+      const asked = decoded.object.metadata.resourceVersion;
+      if (asked !== undefined || attempt === CONFLICT_TRIES) throw conflict(kind, name);
+    }
+  };
+
   return {
     get: (kind, namespace, name) => find(kind, namespace, name).object,
 
-    create: async (kind, namespace, body, options) => {
-      const decoded = decodeObject(kind, body, options);
-      const fresh = withIdentity(kind, namespace, decoded.object, nowText());
-      if (kind.namespaced) requireNamespace(store, namespace ?? '', fresh);
-      const object = checkedObject(kind, fresh, undefined);
-      const warnings = [...decoded.warnings, ...(kind.rules?.warnings?.(object) ?? [])];
-      const writes = [
-        ...(effectsOf(kind).alongCreate?.(object) ?? []),
-        {
-          collection: collectionOf(kind),
-          id: idOfObject(object),
-          value: object,
-          expect: 'absent' as const,
-          durable: !kind.volatile,
-        },
-      ];
-      if (options.dryRun) {
-        if (store.get(collectionOf(kind), idOfObject(object)))
-          throw alreadyExists(kind, object.metadata.name ?? '');
-        return { object, warnings };
-      }
-      if (!(await commit(kind, object, writes))) throw alreadyExists(kind, object.metadata.name ?? '');
-      return { object: reread(kind, object), warnings };
-    },
+    create: (kind, namespace, body, options) =>
+      make(kind, namespace, body, options, (object, requested) =>
+        withOwners(kind, object, undefined, requested, options, nowText()),
+      ),
 
-    update: async (kind, namespace, name, change, options) => {
-      for (let attempt = 1; ; attempt++) {
-        const current = find(kind, namespace, name);
-        const decoded = decodeObject(kind, change(current.object), options);
-        requireSameIdentity(kind, decoded.object, current.object);
-        const kept = keepSystemFields(decoded.object, current.object);
-        const object = checkedObject(kind, kept, current.object);
-        const allowed = effectsOf(kind).checkUpdate?.(object, current.object) ?? object;
-        const warnings = [...decoded.warnings, ...(kind.rules?.warnings?.(allowed) ?? [])];
-        if (sameJson(allowed, current.object)) return { object: current.object, warnings };
-        if (options.dryRun) return { object: allowed, warnings };
-        const done = allowed.metadata.deletionTimestamp !== undefined && !isHeld(allowed);
-        const write: Write = {
-          collection: collectionOf(kind),
-          id: idOf(namespace, name),
-          ...(done ? {} : { value: allowed }),
-          expect: current.version,
-          durable: !kind.volatile,
-        };
-        const along = done ? (effectsOf(kind).alongEnd?.(allowed) ?? []) : [];
-        if (await commit(kind, allowed, [write, ...along]))
-          return { object: done ? allowed : reread(kind, allowed), warnings };
-        const asked = decoded.object.metadata.resourceVersion;
-        if (asked !== undefined || attempt === CONFLICT_TRIES) throw conflict(kind, name);
-      }
+    update: (kind, namespace, name, wantedOf, options) =>
+      change(kind, namespace, name, options, (current) => ({
+        wanted: wantedOf(current),
+        own: (object, requested) => withOwners(kind, object, current, requested, options, nowText()),
+      })),
+
+    apply: async (kind, namespace, name, config, options) => {
+      const step = (current: KubeObject | undefined) => {
+        const { body, owners } = applyBody(kind, namespace, name, current, config, options, nowText());
+        return { wanted: body, own: (object: KubeObject) => withManagedFields(object, owners) };
+      };
+      for (let attempt = 1; ; attempt++)
+        try {
+          if (store.get(collectionOf(kind), idOf(namespace, name)))
+            return { ...(await change(kind, namespace, name, options, step)), created: false };
+          if (options.subresource) throw notFoundObject(kind, name);
+          const { wanted, own } = step(undefined);
+          return { ...(await make(kind, namespace, wanted, options, own)), created: true };
+        } catch (error) {
+          if (attempt === CONFLICT_TRIES || !cameBetween(error)) throw error;
+        }
     },
 
     remove: async (kind, namespace, name, options) => {
@@ -171,66 +239,6 @@ export function createObjects(store: Store, effectsOf: EffectsOf, nowText: () =>
   };
 }
 
-function decodeObject(kind: Kind, body: unknown, options: WriteOptions) {
-  const decoded = decode(kind.schema, body);
-  const handled = `${kind.kind} in version "v1" cannot be handled as a ${kind.kind}`;
-  if (decoded.errors.length > 0) throw badRequest(`${handled}: ${decoded.errors.join(', ')}`);
-  const unknown = decoded.unknown.map((path) => `unknown field ${JSON.stringify(path)}`);
-  if (unknown.length > 0 && options.fieldValidation === 'Strict')
-    throw badRequest(`${handled}: strict decoding error: ${unknown.join(', ')}`);
-  const object = decoded.value as Partial<KubeObject>;
-  const apiVersion = apiVersionOf(kind);
-  if (object.apiVersion !== undefined && object.apiVersion !== apiVersion)
-    throw badRequest(
-      `the API version in the data (${object.apiVersion}) does not match the expected API version (${apiVersion})`,
-    );
-  if (object.kind !== undefined && object.kind !== kind.kind)
-    throw badRequest(`the kind in the data (${object.kind}) does not match the expected kind (${kind.kind})`);
-  return {
-    object: { ...object, apiVersion, kind: kind.kind, metadata: object.metadata ?? {} } as KubeObject,
-    warnings: options.fieldValidation === 'Warn' ? unknown : [],
-  };
-}
-
-/** Defaults, what the plane alone sets, and every error at once. */
-function checkedObject(kind: Kind, object: KubeObject, old: KubeObject | undefined): KubeObject {
-  const defaulted = kind.rules?.setDefaults?.(object) ?? object;
-  const prepared = kind.rules?.prepare?.(defaulted, old) ?? defaulted;
-  const errors = kind.rules?.validate?.(prepared, old) ?? [];
-  if (errors.length > 0) throw invalidObject(kind, prepared.metadata.name ?? '', errors);
-  return prepared;
-}
-
-function withIdentity(
-  kind: Kind,
-  namespace: string | undefined,
-  object: KubeObject,
-  now: string,
-): KubeObject {
-  const { metadata } = object;
-  if (metadata.namespace && kind.namespaced && metadata.namespace !== namespace)
-    throw badRequest(
-      `the namespace of the provided object does not match the namespace sent on the request (${metadata.namespace} and ${namespace})`,
-    );
-  if (metadata.resourceVersion)
-    throw badRequest('resourceVersion should not be set on objects to be created');
-  const name = metadata.name || (metadata.generateName ? metadata.generateName + randomSuffix() : undefined);
-  const { managedFields, selfLink, deletionTimestamp, deletionGracePeriodSeconds, ...kept } = metadata;
-  return {
-    ...object,
-    metadata: {
-      ...kept,
-      ...(name ? { name } : {}),
-      ...(kind.namespaced && namespace ? { namespace } : {}),
-      uid: randomUUID(),
-      creationTimestamp: now,
-    },
-  };
-}
-
-const randomSuffix = (): string =>
-  Array.from({ length: 5 }, () => SAFE_LETTERS[randomInt(SAFE_LETTERS.length)]).join('');
-
 function requireNamespace(store: Store, namespace: string, object: KubeObject): void {
   const found = store.get('core/namespaces', namespace)?.value as KubeObject | undefined;
   if (!found)
@@ -255,50 +263,6 @@ function requireNamespace(store: Store, namespace: string, object: KubeObject): 
   );
 }
 
-function requireSameIdentity(kind: Kind, object: KubeObject, current: KubeObject): void {
-  const { name, namespace, uid, resourceVersion } = object.metadata;
-  if (name !== undefined && name !== current.metadata.name)
-    throw badRequest(
-      `the name of the object (${name}) does not match the name on the URL (${current.metadata.name})`,
-    );
-  if (namespace !== undefined && namespace !== current.metadata.namespace)
-    throw badRequest(
-      `the namespace of the object (${namespace}) does not match the namespace on the request (${current.metadata.namespace})`,
-    );
-  const label = current.metadata.name ?? '';
-  if (uid && uid !== current.metadata.uid)
-    throw conflict(
-      kind,
-      label,
-      `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current.metadata.uid}`,
-    );
-  if (resourceVersion && resourceVersion !== current.metadata.resourceVersion) throw conflict(kind, label);
-}
-
-const SYSTEM_FIELDS = [
-  'name',
-  'namespace',
-  'uid',
-  'resourceVersion',
-  'generation',
-  'creationTimestamp',
-  'deletionTimestamp',
-  'deletionGracePeriodSeconds',
-  'generateName',
-] as const;
-
-/** Whatever the client sent, these stay. */
-function keepSystemFields(object: KubeObject, current: KubeObject): KubeObject {
-  const metadata: { [field: string]: unknown } = { ...object.metadata };
-  delete metadata.managedFields;
-  delete metadata.selfLink;
-  for (const field of SYSTEM_FIELDS) {
-    if (current.metadata[field] === undefined) delete metadata[field];
-    else metadata[field] = current.metadata[field];
-  }
-  return { ...object, metadata: metadata as ObjectMeta };
-}
-
 function requirePreconditions(
   kind: Kind,
   name: string,
@@ -313,8 +277,16 @@ function requirePreconditions(
       `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current.metadata.uid}`,
     );
   if (resourceVersion && resourceVersion !== current.metadata.resourceVersion)
-    throw conflict(kind, name, 'Precondition failed: the resource version differs');
+    throw conflict(
+      kind,
+      name,
+      `Precondition failed: ResourceVersion in precondition: ${resourceVersion}, ResourceVersion in object meta: ${current.metadata.resourceVersion}`,
+    );
 }
+
+/** Somebody else made it since it was looked for. */
+const cameBetween = (error: unknown): boolean =>
+  error instanceof ApiError && error.reason === 'AlreadyExists';
 
 /** By its finalizers; a Namespace also by those of its spec, which go when it is empty. */
 function isHeld({ metadata, spec }: KubeObject): boolean {

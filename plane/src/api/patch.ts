@@ -5,6 +5,7 @@ import { isRecord } from '@fleetset/scheduler-core/schema/decode';
 import { applyPatch, type Operation } from 'rfc6902';
 import type { Kind, KubeObject } from '../kinds/kind.ts';
 import { ApiError, badRequest, unsupportedMediaType } from './api-error.ts';
+import { withoutVersion } from './prepare-object.ts';
 
 /** Makes the wanted object of the current one. Throws an ApiError for a patch that cannot be applied. */
 export function patchFunction(
@@ -24,19 +25,11 @@ export function patchFunction(
       return (current) => applyMergePatch(withoutVersion(current), patch);
     case 'application/json-patch+json':
       return (current) => applyJsonPatch(current, patch);
-    case 'application/apply-patch+yaml':
-      throw unsupportedMediaType('server-side apply is not supported by fleetset; use client-side apply');
     default:
       throw unsupportedMediaType(
-        `the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json (got ${contentType})`,
+        `the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml (got ${contentType})`,
       );
   }
-}
-
-/** A version in the result then came from the patch, and has to be honoured. */
-function withoutVersion(current: KubeObject): KubeObject {
-  const { resourceVersion, ...metadata } = current.metadata;
-  return { ...current, metadata };
 }
 
 function applyJsonPatch(current: KubeObject, patch: unknown): unknown {

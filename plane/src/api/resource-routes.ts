@@ -1,19 +1,20 @@
 // One request about stored objects: which verb it is, and what serves it.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { collectionOf, type Kind, type KubeObject } from '../kinds/kind.ts';
+import { collectionOf, idOf, type Kind, type KubeObject } from '../kinds/kind.ts';
 import type { Store } from '../store/store.ts';
 import type { Upgrade } from '../streams/upgrade.ts';
 import { ApiError, badRequest, methodNotAllowed, notFoundObject, notFoundPath } from './api-error.ts';
 import { requireAllowed, type User } from './authenticate.ts';
-import { contentTypeOf, parseJson, readBody, readObject, readOptionalJson } from './body.ts';
-import { formatOne, formatPage, listPage, requireKnownPast } from './list.ts';
-import type { Objects, Removed } from './objects.ts';
+import { contentTypeOf, parseJson, parseYaml, readBody, readObject, readOptionalJson } from './body.ts';
+import { formatOne, formatPage, listPage, requireReached, storedObjects } from './list.ts';
+import { requireListOptions } from './list-options.ts';
+import type { Objects, Removed, WriteOptions } from './objects.ts';
 import { patchFunction } from './patch.ts';
 import { flagParameter, type ReplyForm, type RequestPath, replyForm } from './request.ts';
 import { sendJson, setWarnings } from './respond.ts';
 import { readSelection } from './selection.ts';
 import { serveWatch } from './watch.ts';
-import { deleteOptions, writeOptions } from './write-options.ts';
+import { applyOptions, deleteOptions, requireNoForce, writeOptions } from './write-options.ts';
 
 /** Objects that are made when they are asked for, and never written by a client. */
 export type VirtualObjects = (namespace: string | undefined) => VirtualCollection;
@@ -99,22 +100,21 @@ async function listMany(call: Call): Promise<void> {
   allow(call, 'list');
   requireVerb(kind, 'list');
   const selection = readSelection(kind, path.namespace, query);
-  requireKnownPast(parts.store, kind, query);
+  requireListOptions(query, false);
   await parts.refresh.get(kind)?.();
   const page = listPage(parts.store, objectsOf(call), selection, query);
   sendJson(response, 200, formatPage(kind, page, form, query, Date.now()));
 }
 
-function* objectsOf({ parts, kind, path }: Call): Iterable<KubeObject> {
-  const virtual = parts.virtual.get(kind);
-  if (virtual) yield* virtual(path.namespace);
-  else for (const { value } of parts.store.list(collectionOf(kind))) yield value as unknown as KubeObject;
+function objectsOf({ parts, kind, path, query }: Call): Iterable<KubeObject> {
+  return parts.virtual.get(kind)?.(path.namespace) ?? storedObjects(parts.store, kind, query);
 }
 
 function watchMany(call: Call): Promise<void> {
   const { parts, kind, path, query, form, response } = call;
   allow(call, 'watch');
   requireVerb(kind, 'watch');
+  requireListOptions(query, true);
   const selection = readSelection(kind, path.namespace, query);
   return serveWatch({ store: parts.store, kind, selection, query, form, response, signal: parts.signal });
 }
@@ -126,7 +126,7 @@ async function createOne(call: Call): Promise<void> {
   if (kind.namespaced && !path.namespace)
     throw badRequest('an empty namespace may not be set during creation');
   const body = await readObject(request);
-  const written = await parts.objects.create(kind, path.namespace, body, writeOptions(query));
+  const written = await parts.objects.create(kind, path.namespace, body, writeOptions(query, request));
   setWarnings(response, written.warnings);
   sendOne(call, 201, written.object);
 }
@@ -136,6 +136,8 @@ async function deleteMany(call: Call): Promise<void> {
   const { parts, kind, path, query, request, response } = call;
   allow(call, 'deletecollection');
   requireVerb(kind, 'deletecollection');
+  if (kind.namespaced && !path.namespace)
+    throw methodNotAllowed(`DELETE is not allowed on ${kind.plural} of all namespaces`);
   const options = deleteOptions(query, await readOptionalJson(request));
   const selection = readSelection(kind, path.namespace, query);
   const matching = [...objectsOf(call)].filter(selection.matches);
@@ -168,6 +170,7 @@ async function serveOne(call: Call, name: string): Promise<void> {
 
 async function getOne(call: Call, name: string): Promise<void> {
   allow(call, 'get');
+  requireReached(call.parts.store, call.query);
   await call.parts.refresh.get(call.kind)?.();
   sendOne(call, 200, findOne(call, name));
 }
@@ -182,26 +185,54 @@ function findOne(call: Call, name: string): KubeObject {
 }
 
 async function replaceOne(call: Call, name: string): Promise<void> {
-  const { parts, kind, path, query, request, response } = call;
-  allow(call, 'update');
-  requireVerb(kind, 'update');
+  const { parts, kind, path, request, response } = call;
+  if (!path.subresource) {
+    allow(call, 'update');
+    requireVerb(kind, 'update');
+  }
   const body = await readObject(request);
-  const written = await parts.objects.update(kind, path.namespace, name, () => body, writeOptions(query));
+  const written = await parts.objects.update(kind, path.namespace, name, () => body, optionsOf(call));
   setWarnings(response, written.warnings);
   sendOne(call, 200, written.object);
 }
 
 async function patchOne(call: Call, name: string): Promise<void> {
   const { parts, kind, path, query, request, response } = call;
-  allow(call, 'patch');
-  requireVerb(kind, 'patch');
+  if (!path.subresource) {
+    allow(call, 'patch');
+    requireVerb(kind, 'patch');
+  }
   const type = contentTypeOf(request);
   const text = await readBody(request);
+  if (type === APPLY_TYPE) return applyOne(call, name, parseYaml(text));
+  requireNoForce(query, request);
   const change = patchFunction(kind, type, type.endsWith('+json') ? parseJson(text) : text);
-  const written = await parts.objects.update(kind, path.namespace, name, change, writeOptions(query));
+  const written = await parts.objects.update(kind, path.namespace, name, change, optionsOf(call));
   setWarnings(response, written.warnings);
   sendOne(call, 200, written.object);
 }
+
+const APPLY_TYPE = 'application/apply-patch+yaml';
+
+/** Who makes an object by it must be allowed to create one. */
+async function applyOne(call: Call, name: string, config: unknown): Promise<void> {
+  const { parts, kind, path, query, request, response } = call;
+  const options = { ...optionsOf(call), ...applyOptions(query, request) };
+  const isThere = parts.store.get(collectionOf(kind), idOf(path.namespace, name)) !== undefined;
+  if (!isThere && !path.subresource) {
+    allow(call, 'create');
+    requireVerb(kind, 'create');
+  }
+  const written = await parts.objects.apply(kind, path.namespace, name, config, options);
+  setWarnings(response, written.warnings);
+  sendOne(call, written.created ? 201 : 200, written.object);
+}
+
+/** A write to a subresource changes nothing else. */
+const optionsOf = ({ query, request, path }: Call): WriteOptions => ({
+  ...writeOptions(query, request),
+  ...(path.subresource === 'status' ? { subresource: 'status' } : {}),
+});
 
 async function deleteOne(call: Call, name: string): Promise<void> {
   const { parts, kind, path, query, request } = call;
@@ -222,15 +253,29 @@ function sendRemoved({ kind, response }: Call, { object, gone }: Removed): void 
 async function serveSubresource(call: Call): Promise<void> {
   const { parts, kind, path, query, request, response, upgrade } = call;
   const { subresource = '', name = '' } = path;
-  if (!kind.subresources?.some((served) => served.name === subresource)) throw notFoundPath();
-  allow(call, request.method === 'GET' ? 'get' : 'create');
+  const served = kind.subresources?.find((candidate) => candidate.name === subresource);
+  if (!served) throw notFoundPath();
+  const verb = verbOfSubresource(request.method);
+  allow(call, verb);
+  if (!served.verbs.includes(verb))
+    throw methodNotAllowed(`${request.method} is not allowed on ${kind.plural}/${subresource}`);
   const serve = parts.subresources.get(`${request.method} ${kind.plural}/${subresource}`);
   if (serve) {
     const signal = parts.signal;
     return serve({ object: findOne(call, name), request, response, query, signal, upgrade });
   }
-  if (subresource === 'status' && request.method === 'GET') return getOne(call, name);
+  if (subresource === 'status') {
+    if (request.method === 'GET') return getOne(call, name);
+    if (request.method === 'PUT') return replaceOne(call, name);
+    if (request.method === 'PATCH') return patchOne(call, name);
+  }
   throw methodNotAllowed(`${request.method} is not allowed on ${kind.plural}/${subresource}`);
+}
+
+function verbOfSubresource(method: string | undefined): string {
+  if (method === 'GET') return 'get';
+  if (method === 'PUT') return 'update';
+  return method === 'PATCH' ? 'patch' : 'create';
 }
 
 function sendOne({ kind, form, query, response }: Call, code: number, object: KubeObject): void {

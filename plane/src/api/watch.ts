@@ -60,8 +60,10 @@ interface Start {
 
 function startOf({ store, query }: WatchRequest): Start {
   const asked = versionParameter(query);
-  const withExisting = asked === 0 || flagParameter(query, 'sendInitialEvents');
-  return { version: withExisting ? store.version() : asked, withExisting };
+  const withExisting = query.has('sendInitialEvents')
+    ? flagParameter(query, 'sendInitialEvents')
+    : asked === 0;
+  return { version: withExisting || asked === 0 ? store.version() : asked, withExisting };
 }
 
 /** After its lifetime, or when the plane stops. Nothing is written once the answer has ended. */
@@ -103,7 +105,7 @@ async function follow(
       if (over.aborted) return false;
       await writer.existing(value as unknown as KubeObject);
     }
-    if (query.has('sendInitialEvents'))
+    if (flagParameter(query, 'sendInitialEvents'))
       writer.bookmark(start.version, { 'k8s.io/initial-events-end': 'true' });
   }
   for (let reached = start.version; !over.aborted; ) {

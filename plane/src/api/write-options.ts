@@ -1,12 +1,18 @@
 // How a write is to be done, read from its query and, for a deletion, its body.
+import type { IncomingMessage } from 'node:http';
+import { requiredManager, validateManagerName } from '@fleetset/scheduler-core/patch/managed-fields';
 import { isRecord } from '@fleetset/scheduler-core/schema/decode';
-import { badRequest } from './api-error.ts';
-import type { DeleteOptions, WriteOptions } from './objects.ts';
+import { type FieldError, forbidden } from '@fleetset/scheduler-core/validation/field-error';
+import { badRequest, invalidObject } from './api-error.ts';
+import type { ApplyOptions, DeleteOptions, WriteOptions } from './objects.ts';
+import { flagParameter } from './request.ts';
 
 /** 68 years. */
 export const LONGEST_GRACE_SECONDS = 2 ** 31 - 1;
 
-export function writeOptions(query: URLSearchParams): WriteOptions {
+export function writeOptions(query: URLSearchParams, request: IncomingMessage): WriteOptions {
+  const given = query.get('fieldManager');
+  if (given) requireOptions(request, validateManagerName('fieldManager', given));
   const validation = query.get('fieldValidation');
   if (validation && !['Strict', 'Warn', 'Ignore'].includes(validation))
     throw badRequest(
@@ -15,7 +21,39 @@ export function writeOptions(query: URLSearchParams): WriteOptions {
   return {
     dryRun: isDryRun(query.getAll('dryRun')),
     fieldValidation: (validation as WriteOptions['fieldValidation'] | null) ?? 'Warn',
+    manager: given || programOf(request),
   };
+}
+
+/** The part of the User-Agent that does not change with versions. */
+const programOf = ({ headers }: IncomingMessage): string =>
+  (headers['user-agent'] ?? '')
+    .split('/')[0]
+    ?.replace(/[^ -~]/g, '')
+    .slice(0, 128) || 'unknown';
+
+export function applyOptions(query: URLSearchParams, request: IncomingMessage): ApplyOptions {
+  const options = writeOptions(query, request);
+  if (!query.get('fieldManager')) requireOptions(request, [requiredManager()]);
+  return { ...options, force: flagParameter(query, 'force') };
+}
+
+/** Force is a word of server-side apply only. */
+export function requireNoForce(query: URLSearchParams, request: IncomingMessage): void {
+  if (query.has('force'))
+    requireOptions(request, [forbidden('force', 'may not be specified for non-apply patch')]);
+}
+
+const OPTIONS: { readonly [method: string]: string } = {
+  PATCH: 'PatchOptions',
+  POST: 'CreateOptions',
+  PUT: 'UpdateOptions',
+};
+
+function requireOptions({ method = '' }: IncomingMessage, errors: readonly FieldError[]): void {
+  const kind = OPTIONS[method] ?? 'PatchOptions';
+  if (errors.length > 0)
+    throw invalidObject({ group: 'meta.k8s.io', kind, plural: kind.toLowerCase() }, '', errors);
 }
 
 function isDryRun(values: readonly unknown[]): boolean {

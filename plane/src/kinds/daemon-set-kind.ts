@@ -32,7 +32,7 @@ export const daemonSetKind: Kind = {
   namespaced: true,
   schema: daemonSetSchema,
   verbs: ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'],
-  subresources: [{ name: 'status', kind: 'DaemonSet', verbs: ['get'] }],
+  subresources: [{ name: 'status', kind: 'DaemonSet', verbs: ['get', 'patch', 'update'] }],
   columns: [
     NAME,
     counter('Desired', 'Nodes that should run a pod of this DaemonSet.', 'desiredNumberScheduled'),

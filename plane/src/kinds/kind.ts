@@ -1,5 +1,6 @@
 // What the API knows of one kind beyond its schema: names, columns, fields to select by, and its rules.
 
+import { sameJson } from '@fleetset/scheduler-core/canonical-json';
 import type { ObjectMeta } from '@fleetset/scheduler-core/schema/meta';
 import type { ObjectSchema } from '@fleetset/scheduler-core/schema/schema';
 import type { FieldError } from '@fleetset/scheduler-core/validation/field-error';
@@ -44,6 +45,17 @@ export interface Kind {
 
 export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete' | 'deletecollection';
 
+export const ALL_VERBS = [
+  'create',
+  'delete',
+  'deletecollection',
+  'get',
+  'list',
+  'patch',
+  'update',
+  'watch',
+] as const;
+
 export interface Subresource {
   readonly name: string;
   readonly kind: string;
@@ -53,11 +65,26 @@ export interface Subresource {
 
 /** Rules of one kind. Absent ones do nothing. All are pure. */
 export interface KindRules {
+  /** Of a configuration applied on the server: fields that are stored as others become those. */
+  readonly readApplied?: (object: KubeObject) => KubeObject;
   readonly setDefaults?: (object: KubeObject) => KubeObject;
   /** Fields that a client cannot set are taken from `old` or dropped. */
   readonly prepare?: (object: KubeObject, old: KubeObject | undefined) => KubeObject;
   readonly validate?: (object: KubeObject, old: KubeObject | undefined) => readonly FieldError[];
   readonly warnings?: (object: KubeObject) => readonly string[];
+}
+
+/** For a kind whose objects are kept and that nothing comes of. */
+export const notActedOn = (kind: string, so: string): string[] => [
+  `${kind} is stored, but fleetset does not act on it: ${so}`,
+];
+
+/** For a kind without a spec, of which the generation counts every change but those of its metadata. */
+export function countedChange(object: KubeObject, old: KubeObject | undefined): KubeObject {
+  const { metadata, ...content } = object;
+  const { metadata: before, ...was } = old ?? { metadata: {} };
+  const generation = !old ? 1 : (before.generation ?? 1) + (sameJson(content, was) ? 0 : 1);
+  return { ...object, metadata: { ...metadata, generation } };
 }
 
 /** Every group is served in one version. Kubernetes itself has not brought this one further. */

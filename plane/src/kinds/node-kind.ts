@@ -39,7 +39,7 @@ export const nodeKind: Kind = {
   namespaced: false,
   schema: nodeSchema,
   verbs: ['delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'],
-  subresources: [{ name: 'status', kind: 'Node', verbs: ['get'] }],
+  subresources: [{ name: 'status', kind: 'Node', verbs: ['get', 'patch', 'update'] }],
   columns: [
     NAME,
     column('Status', 'Whether the node answers and is able.', (object) => statusCell(asNode(object))),

@@ -1,10 +1,8 @@
-// The kinds that are only kept: Namespace, ConfigMap, Secret, Event.
+// The kinds that are only kept: Namespace, ConfigMap, Secret.
 import { sameJson } from '@fleetset/scheduler-core/canonical-json';
 import {
   type ConfigMap,
   configMap,
-  type Event,
-  event,
   type Namespace,
   namespace,
   type Secret,
@@ -15,25 +13,13 @@ import {
   type FieldError,
   forbidden,
   invalid,
-  required,
 } from '@fleetset/scheduler-core/validation/field-error';
 import { validateMetadata } from '@fleetset/scheduler-core/validation/metadata';
 import { configKeyProblem, dnsLabelProblem } from '@fleetset/scheduler-core/validation/names';
-import { ageOf } from './age.ts';
 import { AGE, column, NAME } from './columns.ts';
-import type { Kind, KubeObject } from './kind.ts';
+import { ALL_VERBS, type Kind, type KubeObject } from './kind.ts';
 
 const as = <T>(object: KubeObject) => object as unknown as T & { metadata: KubeObject['metadata'] };
-const ALL_VERBS = [
-  'create',
-  'delete',
-  'deletecollection',
-  'get',
-  'list',
-  'patch',
-  'update',
-  'watch',
-] as const;
 const DATA_LIMIT_BYTES = 1024 * 1024;
 
 export const namespaceKind: Kind = {
@@ -45,6 +31,7 @@ export const namespaceKind: Kind = {
   namespaced: false,
   schema: namespace,
   verbs: ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch'],
+  subresources: [{ name: 'status', kind: 'Namespace', verbs: ['get', 'patch', 'update'] }],
   columns: [
     NAME,
     column('Status', 'Active or Terminating.', (object) => as<Namespace>(object).status?.phase ?? ''),
@@ -113,16 +100,9 @@ export const secretKind: Kind = {
   ],
   fields: { type: (object) => as<Secret>(object).type ?? '' },
   rules: {
+    readApplied: (object) => encodedSecret(object),
     setDefaults: (object) => ({ ...object, type: as<Secret>(object).type || 'Opaque' }),
-    prepare: (object) => {
-      const { stringData, data, ...rest } = as<Secret>(object);
-      const encoded = Object.entries(stringData ?? {}).map(([key, text]) => [
-        key,
-        Buffer.from(text, 'utf8').toString('base64'),
-      ]);
-      const all = { ...data, ...Object.fromEntries(encoded) };
-      return { ...rest, ...(Object.keys(all).length > 0 || data ? { data: all } : {}) };
-    },
+    prepare: (object) => encodedSecret(object),
     validate: (object, old) => {
       const { data = {}, type } = as<Secret>(object);
       const before = old && as<Secret>(old);
@@ -137,6 +117,17 @@ export const secretKind: Kind = {
     },
   },
 };
+
+/** What was given as text is kept as data. */
+function encodedSecret(object: KubeObject): KubeObject {
+  const { stringData, data, ...rest } = as<Secret>(object);
+  const encoded = Object.entries(stringData ?? {}).map(([key, text]) => [
+    key,
+    Buffer.from(text, 'utf8').toString('base64'),
+  ]);
+  const all = { ...data, ...Object.fromEntries(encoded) };
+  return { ...rest, ...(Object.keys(all).length > 0 || data ? { data: all } : {}) };
+}
 
 type Entries = { readonly [key: string]: string };
 
@@ -181,74 +172,3 @@ function validateImmutable(
     ...changed.map((field) => forbidden(field, 'field is immutable when `immutable` is set')),
   ];
 }
-
-const involved = (field: keyof NonNullable<Event['involvedObject']>) => (object: KubeObject) =>
-  as<Event>(object).involvedObject?.[field] ?? '';
-
-export const eventKind: Kind = {
-  group: '',
-  kind: 'Event',
-  plural: 'events',
-  singular: 'event',
-  shortNames: ['ev'],
-  namespaced: true,
-  schema: event,
-  verbs: ALL_VERBS,
-  columns: [
-    column('Last Seen', 'When it happened last.', (object, now) => {
-      const { lastTimestamp, eventTime, firstTimestamp } = as<Event>(object);
-      return ageOf(lastTimestamp ?? eventTime ?? firstTimestamp, now);
-    }),
-    column('Type', 'Normal or Warning.', (object) => as<Event>(object).type ?? ''),
-    column('Reason', 'What happened, in a word.', (object) => as<Event>(object).reason ?? ''),
-    column('Object', 'What it happened to.', (object) => {
-      const { kind = '', name = '' } = as<Event>(object).involvedObject;
-      return `${kind.toLowerCase()}/${name}`;
-    }),
-    column(
-      'Subobject',
-      'The part it happened to.',
-      (object) => as<Event>(object).involvedObject.fieldPath ?? '',
-      {
-        priority: 1,
-      },
-    ),
-    column('Source', 'Who says so.', (object) => sourceCell(as<Event>(object)), { priority: 1 }),
-    column('Message', 'What happened.', (object) => (as<Event>(object).message ?? '').trim()),
-    column(
-      'First Seen',
-      'When it happened first.',
-      (object, now) => ageOf(as<Event>(object).firstTimestamp, now),
-      {
-        priority: 1,
-      },
-    ),
-    column('Count', 'How often it happened.', (object) => as<Event>(object).count ?? 1, {
-      type: 'integer',
-      priority: 1,
-    }),
-    { ...NAME, priority: 1 },
-  ],
-  fields: {
-    'involvedObject.kind': involved('kind'),
-    'involvedObject.namespace': involved('namespace'),
-    'involvedObject.name': involved('name'),
-    'involvedObject.uid': involved('uid'),
-    'involvedObject.apiVersion': involved('apiVersion'),
-    'involvedObject.resourceVersion': involved('resourceVersion'),
-    'involvedObject.fieldPath': involved('fieldPath'),
-    reason: (object) => as<Event>(object).reason ?? '',
-    reportingComponent: (object) => as<Event>(object).reportingComponent ?? '',
-    source: (object) => as<Event>(object).source?.component ?? '',
-    type: (object) => as<Event>(object).type ?? '',
-  },
-  rules: {
-    validate: ({ metadata, involvedObject }) => [
-      ...validateMetadata(metadata, true),
-      ...(involvedObject ? [] : [required('involvedObject')]),
-    ],
-  },
-};
-
-const sourceCell = ({ source }: Event): string =>
-  [source?.component, source?.host].filter((part) => part).join(', ');

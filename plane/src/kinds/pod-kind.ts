@@ -23,6 +23,7 @@ export const podKind: Kind = {
     { name: 'exec', kind: 'PodExecOptions', verbs: ['create', 'get'] },
     { name: 'log', kind: 'Pod', verbs: ['get'] },
     { name: 'portforward', kind: 'PodPortForwardOptions', verbs: ['create', 'get'] },
+    { name: 'status', kind: 'Pod', verbs: ['get'] },
   ],
   columns: [
     NAME,

@@ -1,10 +1,13 @@
 // Every stored kind the API serves. Adding a kind is adding it here.
+import { leaseKind, priorityClassKind } from './cluster-kinds.ts';
 import { controllerRevisionKind, daemonSetKind } from './daemon-set-kind.ts';
+import { eventKind, eventV1Kind } from './event-kinds.ts';
 import type { Kind } from './kind.ts';
 import { nodeKind } from './node-kind.ts';
-import { configMapKind, eventKind, namespaceKind, secretKind } from './plain-kinds.ts';
+import { configMapKind, namespaceKind, secretKind } from './plain-kinds.ts';
 import { podKind } from './pod-kind.ts';
 import { rolloutPolicyKind } from './rollout-policy-kind.ts';
+import { endpointSliceKind, endpointsKind, serviceKind } from './service-kinds.ts';
 
 export const SERVED_KINDS: readonly Kind[] = [
   namespaceKind,
@@ -13,6 +16,12 @@ export const SERVED_KINDS: readonly Kind[] = [
   configMapKind,
   secretKind,
   eventKind,
+  eventV1Kind,
+  serviceKind,
+  endpointsKind,
+  endpointSliceKind,
+  leaseKind,
+  priorityClassKind,
   daemonSetKind,
   controllerRevisionKind,
   rolloutPolicyKind,

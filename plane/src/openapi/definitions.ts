@@ -44,6 +44,7 @@ function objectDefinition(schema: ObjectSchema, refer: (schema: Schema) => JsonS
     type: 'object',
     properties: Object.fromEntries(properties),
     ...(schema.required.length > 0 ? { required: schema.required } : {}),
+    ...mapType(schema),
   };
 }
 
@@ -77,11 +78,14 @@ function valueSchema(
     case 'any':
       return { type: 'object' };
     case 'map':
-      return { type: 'object', additionalProperties: refer(schema.values) };
+      return { type: 'object', additionalProperties: refer(schema.values), ...mapType(schema) };
     case 'list':
       return { type: 'array', items: refer(schema.items), ...listExtensions(schema) };
   }
 }
+
+const mapType = ({ atomic }: { readonly atomic?: boolean }): JsonSchema =>
+  atomic ? { 'x-kubernetes-map-type': 'atomic' } : {};
 
 function listExtensions({ mergeKey, retainKeys, mapKeys }: ListSchema): JsonSchema {
   if (mergeKey === undefined) return { 'x-kubernetes-list-type': 'atomic' };

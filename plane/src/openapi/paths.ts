@@ -3,6 +3,7 @@ import { apiVersionOf, type Kind, type Verb } from '../kinds/kind.ts';
 import { gvkOf, type JsonSchema } from './definitions.ts';
 
 export const PATCH_TYPES = [
+  'application/apply-patch+yaml',
   'application/json-patch+json',
   'application/merge-patch+json',
   'application/strategic-merge-patch+json',

@@ -25,8 +25,12 @@ describe('plain discovery', () => {
     expect(groups.kind).toBe('APIGroupList');
     expect(groups.groups.map((group: Json) => [group.name, group.preferredVersion.groupVersion])).toEqual([
       ['apps', 'apps/v1'],
+      ['coordination.k8s.io', 'coordination.k8s.io/v1'],
+      ['discovery.k8s.io', 'discovery.k8s.io/v1'],
+      ['events.k8s.io', 'events.k8s.io/v1'],
       ['fleetset.dev', 'fleetset.dev/v1'],
       ['metrics.k8s.io', 'metrics.k8s.io/v1beta1'],
+      ['scheduling.k8s.io', 'scheduling.k8s.io/v1'],
     ]);
     expect((await plane.api.call('GET', '/apis/metrics.k8s.io/v1')).status).toBe(404);
     expect(await plane.api.ok('GET', '/apis/apps')).toMatchObject({ kind: 'APIGroup', name: 'apps' });
@@ -38,8 +42,10 @@ describe('plain discovery', () => {
     expect(core).toMatchObject({ kind: 'APIResourceList', groupVersion: 'v1' });
     expect(core.resources.map((one: Json) => one.name).sort()).toEqual([
       'configmaps',
+      'endpoints',
       'events',
       'namespaces',
+      'namespaces/status',
       'nodes',
       'nodes/status',
       'pods',
@@ -48,7 +54,10 @@ describe('plain discovery', () => {
       'pods/exec',
       'pods/log',
       'pods/portforward',
+      'pods/status',
       'secrets',
+      'services',
+      'services/status',
     ]);
     expect(named(core, 'pods')).toMatchObject({ namespaced: true, shortNames: ['po'], categories: ['all'] });
     expect(named(core, 'pods/eviction')).toMatchObject({ group: 'policy', version: 'v1', kind: 'Eviction' });
@@ -97,8 +106,12 @@ describe('aggregated discovery', () => {
     for (const [group, path] of [
       ['', '/api/v1'],
       ['apps', '/apis/apps/v1'],
+      ['coordination.k8s.io', '/apis/coordination.k8s.io/v1'],
+      ['discovery.k8s.io', '/apis/discovery.k8s.io/v1'],
+      ['events.k8s.io', '/apis/events.k8s.io/v1'],
       ['fleetset.dev', '/apis/fleetset.dev/v1'],
       ['metrics.k8s.io', '/apis/metrics.k8s.io/v1beta1'],
+      ['scheduling.k8s.io', '/apis/scheduling.k8s.io/v1'],
     ])
       for (const resource of (await plane.api.ok('GET', path as string)).resources)
         plain.set(`${group}/${resource.name}`, resource.verbs);
@@ -119,8 +132,12 @@ describe('what discovery says', () => {
     for (const root of [
       '/api/v1',
       '/apis/apps/v1',
+      '/apis/coordination.k8s.io/v1',
+      '/apis/discovery.k8s.io/v1',
+      '/apis/events.k8s.io/v1',
       '/apis/fleetset.dev/v1',
       '/apis/metrics.k8s.io/v1beta1',
+      '/apis/scheduling.k8s.io/v1',
     ]) {
       const { resources } = await plane.api.ok('GET', root);
       for (const { name, namespaced, verbs } of resources) {

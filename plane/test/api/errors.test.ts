@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openAuthority } from '../../src/identity/authority.ts';
-import { type CallOptions, createApiClient, type Json } from '../support/api-client.ts';
+import { APPLY, type CallOptions, createApiClient, type Json } from '../support/api-client.ts';
 import { signedByItself } from '../support/forged-certificate.ts';
 import { configMap, daemonSet, NODES, SETS } from '../support/manifests.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -294,7 +294,7 @@ const CASES: Record<string, Case> = {
     message: 'a merge patch must be an object',
   },
   'creating in a media type that is not read': {
-    request: ['POST', MAPS, 'kind: ConfigMap', { type: 'application/yaml' }],
+    request: ['POST', MAPS, 'kind: ConfigMap', { type: 'text/plain' }],
     code: 415,
     reason: 'UnsupportedMediaType',
     message:
@@ -306,11 +306,55 @@ const CASES: Record<string, Case> = {
     reason: 'UnsupportedMediaType',
     message: /accepted media types include: application\/json-patch\+json/,
   },
-  'server-side apply': {
-    request: ['PATCH', `${MAPS}/here?fieldManager=x`, {}, { type: 'application/apply-patch+yaml' }],
-    code: 415,
-    reason: 'UnsupportedMediaType',
-    message: 'server-side apply is not supported by fleetset; use client-side apply',
+  'server-side apply without a manager': {
+    request: ['PATCH', `${MAPS}/here`, {}, { type: APPLY }],
+    code: 422,
+    reason: 'Invalid',
+    message:
+      'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch',
+  },
+  'server-side apply by a manager with a name that cannot be printed': {
+    request: ['PATCH', `${MAPS}/here?fieldManager=a%0Ab`, {}, { type: APPLY }],
+    code: 422,
+    reason: 'Invalid',
+    message: /fieldManager: Invalid value: "a\\nb": should only contain printable characters/,
+  },
+  'server-side apply of a field that there is not': {
+    request: ['PATCH', `${MAPS}/here?fieldManager=x`, { data: {}, dat: {} }, { type: APPLY }],
+    code: 400,
+    reason: 'BadRequest',
+    message:
+      'failed to create typed patch object (default/here; v1, Kind=ConfigMap): .dat: field not declared in schema',
+  },
+  'server-side apply of managed fields': {
+    request: ['PATCH', `${MAPS}/here?fieldManager=x`, { metadata: { managedFields: [{}] } }, { type: APPLY }],
+    code: 400,
+    reason: 'BadRequest',
+    message: 'metadata.managedFields must be nil',
+  },
+  'server-side apply of what is no YAML': {
+    request: ['PATCH', `${MAPS}/here?fieldManager=x`, 'a: [', { type: APPLY }],
+    code: 400,
+    reason: 'BadRequest',
+    message: /the body of the request is not YAML/,
+  },
+  'force without server-side apply': {
+    request: ['PATCH', `${MAPS}/here?force=true`, {}, MERGE],
+    code: 422,
+    reason: 'Invalid',
+    message:
+      'PatchOptions.meta.k8s.io "" is invalid: force: Forbidden: may not be specified for non-apply patch',
+  },
+  'managed fields that are none': {
+    request: [
+      'PATCH',
+      `${MAPS}/here`,
+      { metadata: { managedFields: [{ operation: 'Guess', fieldsType: 'FieldsV1' }] } },
+      MERGE,
+    ],
+    code: 422,
+    reason: 'Invalid',
+    message: /metadata.managedFields\[0\].operation: Invalid value: "Guess": must be `Apply` or `Update`/,
   },
   'making a pod by hand': {
     request: ['POST', '/api/v1/namespaces/default/pods', { metadata: { name: 'x' } }],
@@ -353,6 +397,49 @@ const CASES: Record<string, Case> = {
     code: 400,
     reason: 'BadRequest',
     message: /unable to parse requirement/,
+  },
+  'a match of no version': {
+    request: ['GET', `${MAPS}?resourceVersionMatch=Exact`],
+    code: 422,
+    reason: 'Invalid',
+    message:
+      'ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided',
+  },
+  'a match that is none': {
+    request: ['GET', `${MAPS}?resourceVersion=1&resourceVersionMatch=About`],
+    code: 422,
+    reason: 'Invalid',
+    message: /resourceVersionMatch: Unsupported value: "About": supported values: "Exact", "NotOlderThan"/,
+  },
+  'an exact match of any version': {
+    request: ['GET', `${MAPS}?resourceVersion=0&resourceVersionMatch=Exact`],
+    code: 422,
+    reason: 'Invalid',
+    message: /resourceVersionMatch "exact" is forbidden for resourceVersion "0"/,
+  },
+  'a watch with initial events and no match': {
+    request: ['GET', `${MAPS}?watch=true&sendInitialEvents=true&allowWatchBookmarks=true`],
+    code: 422,
+    reason: 'Invalid',
+    message: /sendInitialEvents requires setting resourceVersionMatch to NotOlderThan/,
+  },
+  'a watch with a match': {
+    request: ['GET', `${MAPS}?watch=true&resourceVersion=1&resourceVersionMatch=NotOlderThan`],
+    code: 422,
+    reason: 'Invalid',
+    message: /resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided/,
+  },
+  'reading a version that is not there yet': {
+    request: ['GET', '/api/v1/namespaces/default?resourceVersion=999999999'],
+    code: 504,
+    reason: 'Timeout',
+    message: /^Too large resource version: 999999999, current: /,
+  },
+  'deleting all of all namespaces': {
+    request: ['DELETE', '/api/v1/configmaps'],
+    code: 405,
+    reason: 'MethodNotAllowed',
+    message: 'DELETE is not allowed on configmaps of all namespaces',
   },
   'a continue token that is none': {
     request: ['GET', `${MAPS}?limit=1&continue=abc`],

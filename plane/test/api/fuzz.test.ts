@@ -1,7 +1,7 @@
 // Whatever JSON a client sends, the answer is the client's own mistake or a success: never an error of the plane.
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { JSON_PATCH, MERGE, STRATEGIC } from '../support/api-client.ts';
+import { APPLY, JSON_PATCH, MERGE, STRATEGIC } from '../support/api-client.ts';
 import { joinPlane } from '../support/hollow-agent.ts';
 import { configMap, daemonSet, NODES, SETS } from '../support/manifests.ts';
 import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
@@ -104,6 +104,47 @@ describe('any JSON', () => {
       ),
       { numRuns: 500 },
     );
+  });
+
+  it('as what is applied on the server, by several, forced or not, and as managed fields', async () => {
+    const config = fc.oneof(
+      wrapped,
+      json.map((fieldsV1) => ({
+        metadata: { managedFields: [{ operation: 'Apply', fieldsType: 'FieldsV1', manager: 'a', fieldsV1 }] },
+      })),
+    );
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(...TARGETS, `${MAPS}/new`),
+        fc.constantFrom('a', 'b'),
+        fc.boolean(),
+        fc.constantFrom('', '&dryRun=All'),
+        config,
+        async (target, manager, force, dry, body) => {
+          const query = `fieldManager=${manager}${dry}`;
+          await answersWell('PATCH', `${target}?${query}&force=${force}`, body, APPLY);
+          if (target !== `${MAPS}/new`) await answersWell('PATCH', `${target}?${query}`, body, MERGE);
+        },
+      ),
+      { numRuns: 400 },
+    );
+  });
+
+  it.each([
+    ['an anchor that refers to itself', 'data: &a\n  x: *a\n'],
+    [
+      'aliases of aliases',
+      `a0: &a0 [x, x]\n${Array.from({ length: 30 }, (_, n) => `a${n + 1}: &a${n + 1} [*a${n}, *a${n}]\n`).join('')}`,
+    ],
+    ['many documents', 'data: {}\n---\ndata: {}\n'],
+    ['deep nesting', '['.repeat(20_000)],
+    ['no text at all', ''],
+    ['a tag that is none', 'data: !!js/function "x"\n'],
+    ['a key that is a map', '? {a: b}\n: c\n'],
+  ])('YAML with %s is refused, or read for what it is', async (_, text) => {
+    const path = `${MAPS}/map?fieldManager=y&dryRun=All`;
+    const reply = await plane.api.call('PATCH', path, text, { type: APPLY });
+    expect([200, 400], reply.text).toContain(reply.status);
   });
 
   it('as a list of JSON patch operations', async () => {

@@ -165,6 +165,23 @@ describe('pages', () => {
     expect(names(await list(`?continue=${first.metadata.continue}`))).toEqual(sorted.slice(2));
   });
 
+  it('show what was there when the first was made, whatever was made, changed or deleted since', async () => {
+    const before = (await list()).items;
+    const first = await list('?limit=2');
+    await plane.api.ok('POST', maps, configMap('omega'));
+    await plane.api.ok('PATCH', `${maps}/gamma`, { data: { n: 'new' } }, { type: MERGE });
+    await plane.api.ok('PATCH', `${maps}/gamma`, { data: { n: 'newer' } }, { type: MERGE });
+    await plane.api.ok('DELETE', `${maps}/omega`);
+    await plane.api.ok('POST', maps, configMap('psi'));
+    const rest = await list(`?continue=${first.metadata.continue}`);
+    expect([...first.items, ...rest.items]).toEqual(before);
+    const exact = await list(`?resourceVersion=${first.metadata.resourceVersion}&resourceVersionMatch=Exact`);
+    expect(exact).toMatchObject({ metadata: { resourceVersion: first.metadata.resourceVersion } });
+    expect(exact.items).toEqual(before);
+    expect(names(await list())).toContain('psi');
+    await plane.api.ok('DELETE', `${maps}/psi`);
+  });
+
   it('from before a restart have expired: 410, and a new list works', async () => {
     const { metadata } = await list('?limit=3');
     await plane.restart();

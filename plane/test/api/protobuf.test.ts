@@ -19,7 +19,7 @@ afterAll(async () => {
 
 const TYPE = 'application/vnd.kubernetes.protobuf';
 const MAGIC = Buffer.from('k8s\0');
-type Value = string | boolean | Uint8Array;
+type Value = string | boolean | number | Uint8Array;
 
 /** A message of the fields given, by number; lists repeat. */
 function message(fields: { readonly [number: number]: Value | readonly Value[] }): Uint8Array {
@@ -27,6 +27,7 @@ function message(fields: { readonly [number: number]: Value | readonly Value[] }
   for (const [number, given] of Object.entries(fields))
     for (const value of Array.isArray(given) ? given : [given])
       if (typeof value === 'boolean') writer.uint32(Number(number) << 3).bool(value);
+      else if (typeof value === 'number') writer.uint32(Number(number) << 3).int64(value);
       else if (typeof value === 'string') writer.uint32((Number(number) << 3) | 2).string(value);
       else writer.uint32((Number(number) << 3) | 2).bytes(value);
   return writer.finish();
@@ -112,6 +113,41 @@ describe('a protobuf body', () => {
     );
     expect(status).toBe(201);
     expect(json).toMatchObject({ type: 'my/type', data: { a: 'dmFsdWU=', b: 'dGV4dA==' } });
+  });
+
+  it('of a Service leaves out what Go writes as zero, and tells numbers of ports from names', async () => {
+    const port = (name: string, target: Uint8Array) =>
+      message({ 1: name, 2: 'TCP', 3: name === 'a' ? 80 : 81, 4: target, 5: 0 });
+    const spec = message({
+      1: [port('a', message({ 1: 0, 2: 8080, 3: '' })), port('b', message({ 1: 1, 2: 0, 3: 'web' }))],
+      2: entry('app', 'x'),
+      3: '',
+      4: 'ClusterIP',
+      12: 0,
+      13: false,
+    });
+    const raw = message({ 1: message({ 1: 'protobuf' }), 2: spec });
+    const { status, json } = await post('/api/v1/namespaces/default/services', envelope('Service', raw));
+    expect(status).toBe(201);
+    expect(json.spec).toEqual({
+      type: 'ClusterIP',
+      sessionAffinity: 'None',
+      internalTrafficPolicy: 'Cluster',
+      selector: { app: 'x' },
+      ports: [
+        { name: 'a', port: 80, protocol: 'TCP', targetPort: 8080 },
+        { name: 'b', port: 81, protocol: 'TCP', targetPort: 'web' },
+      ],
+    });
+  });
+
+  it('of a PriorityClass carries its value', async () => {
+    const raw = message({ 1: message({ 1: 'protobuf' }), 2: 1000, 3: false, 4: 'why' });
+    const { json } = await post(
+      '/apis/scheduling.k8s.io/v1/priorityclasses',
+      envelope('PriorityClass', raw, 'scheduling.k8s.io/v1'),
+    );
+    expect(json).toMatchObject({ value: 1000, description: 'why' });
   });
 
   it('is validated like any other', async () => {

@@ -136,7 +136,9 @@ describe('a watch of more than may wait for a reader', () => {
   // The bug this found: all was written at once, and the reader cut off for not having read it.
   it('begins with all of it, then tells in order what came meanwhile and what happens', async () => {
     await committed(store, many());
-    const reader = await watch('sendInitialEvents=true');
+    const reader = await watch(
+      'sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true',
+    );
     // Most of it still waits; these come after all of it.
     await committed(store, [map('m7', { n: 'again' }), map('m8', undefined, {})]);
     await committed(store, [{ collection: MAPS, id: 'default/m9', durable: false }]);

@@ -87,6 +87,18 @@ const COLUMNS: [string, string][] = [
   ['/api/v1/namespaces', 'Name, Status, Age'],
   ['/api/v1/configmaps', 'Name, Data(integer), Age'],
   ['/api/v1/secrets', 'Name, Type, Data(integer), Age'],
+  ['/api/v1/services', 'Name, Type, Cluster-IP, External-IP, Port(s), Age, Selector*'],
+  ['/api/v1/endpoints', 'Name, Endpoints, Age'],
+  ['/apis/discovery.k8s.io/v1/endpointslices', 'Name, AddressType, Ports, Endpoints, Age'],
+  [
+    '/apis/scheduling.k8s.io/v1/priorityclasses',
+    'Name, Value(integer), Global-Default(boolean), Age, PreemptionPolicy',
+  ],
+  ['/apis/coordination.k8s.io/v1/leases', 'Name, Holder, Age'],
+  [
+    '/apis/events.k8s.io/v1/events',
+    'Last Seen, Type, Reason, Object, Subobject*, Source*, Message, First Seen*, Count(integer)*, Name*',
+  ],
 ];
 
 describe('the columns', () => {

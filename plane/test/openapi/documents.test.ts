@@ -12,7 +12,9 @@ const pathsV3 = new Map<string, Json>();
 let v2: Json;
 const schemasV2 = new Map<string, Json>();
 
-const lastName = (name: string): string => name.split('.').at(-1) ?? '';
+/** Two groups have an Event. */
+const lastName = (name: string): string =>
+  name.startsWith('io.k8s.api.events.') ? name : (name.split('.').at(-1) ?? '');
 /** Extensions are YAML; here all of it is JSON. */
 const extensionsOf = (schema: Json): Json =>
   Object.fromEntries(
@@ -58,6 +60,8 @@ const MERGED: [string, string, string | undefined, string, string[] | 'set'][] =
   ['NamespaceStatus', 'conditions', 'type', 'merge', ['type']],
   ['NodeStatus', 'addresses', 'type', 'merge', ['type']],
   ['PodStatus', 'podIPs', 'ip', 'merge', ['ip']],
+  ['ServiceSpec', 'ports', 'port', 'merge', ['port', 'protocol']],
+  ['ServiceStatus', 'conditions', 'type', 'merge', ['type']],
   ['ObjectMeta', 'ownerReferences', 'uid', 'merge', ['uid']],
   ['ObjectMeta', 'finalizers', undefined, 'merge', 'set'],
   ['NodeSpec', 'podCIDRs', undefined, 'merge', 'set'],
@@ -127,6 +131,26 @@ const KINDS: [kind: string, group: string, path: string, verbs: string][] = [
   ['ConfigMap', '', '/api/v1/namespaces/{namespace}/configmaps', 'get post put patch delete'],
   ['Secret', '', '/api/v1/namespaces/{namespace}/secrets', 'get post put patch delete'],
   ['Event', '', '/api/v1/namespaces/{namespace}/events', 'get post put patch delete'],
+  ['Service', '', '/api/v1/namespaces/{namespace}/services', 'get post put patch delete'],
+  ['Endpoints', '', '/api/v1/namespaces/{namespace}/endpoints', 'get post put patch delete'],
+  [
+    'EndpointSlice',
+    'discovery.k8s.io',
+    '/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices',
+    'get post put patch delete',
+  ],
+  [
+    'Lease',
+    'coordination.k8s.io',
+    '/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases',
+    'get post put patch delete',
+  ],
+  [
+    'PriorityClass',
+    'scheduling.k8s.io',
+    '/apis/scheduling.k8s.io/v1/priorityclasses',
+    'get post put patch delete',
+  ],
   ['DaemonSet', 'apps', '/apis/apps/v1/namespaces/{namespace}/daemonsets', 'get post put patch delete'],
   ['ControllerRevision', 'apps', '/apis/apps/v1/namespaces/{namespace}/controllerrevisions', 'get delete'],
 ];
@@ -154,6 +178,7 @@ describe.each(KINDS)('%s', (kind, group, path, verbs) => {
     if (!verbs.includes('patch')) return;
     const v3 = pathsV3.get(`${path}/{name}`).patch;
     expect(Object.keys(v3.requestBody.content).sort()).toEqual([
+      'application/apply-patch+yaml',
       'application/json-patch+json',
       'application/merge-patch+json',
       'application/strategic-merge-patch+json',
@@ -196,8 +221,12 @@ describe('the documents', () => {
     expect(Object.keys(paths).sort()).toEqual([
       'api/v1',
       'apis/apps/v1',
+      'apis/coordination.k8s.io/v1',
+      'apis/discovery.k8s.io/v1',
+      'apis/events.k8s.io/v1',
       'apis/fleetset.dev/v1',
       'apis/metrics.k8s.io/v1beta1',
+      'apis/scheduling.k8s.io/v1',
     ]);
     for (const { serverRelativeURL } of Object.values(paths) as Json[]) {
       const document = await plane.api.ok('GET', serverRelativeURL);

@@ -65,6 +65,7 @@ export const TABLE =
 export const STRATEGIC = 'application/strategic-merge-patch+json';
 export const MERGE = 'application/merge-patch+json';
 export const JSON_PATCH = 'application/json-patch+json';
+export const APPLY = 'application/apply-patch+yaml';
 
 export function createApiClient(port: () => number, credentials: Credentials): ApiClient {
   const agent = new Agent({ keepAlive: true, maxSockets: 50 });

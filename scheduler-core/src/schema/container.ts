@@ -1,5 +1,6 @@
 // One container of a pod: what it runs, what it may use, how its health is told.
 import {
+  atomic,
   boolean,
   type Infer,
   int32,
@@ -16,15 +17,11 @@ import { fieldRefs } from './volume.ts';
 
 const core = (kind: string) => `io.k8s.api.core.v1.${kind}`;
 
-const configMapKeySelector = object(
-  core('ConfigMapKeySelector'),
-  { name: string(), key: string(), optional: boolean() },
-  ['key'],
+const configMapKeySelector = atomic(
+  object(core('ConfigMapKeySelector'), { name: string(), key: string(), optional: boolean() }, ['key']),
 );
-const secretKeySelector = object(
-  core('SecretKeySelector'),
-  { name: string(), key: string(), optional: boolean() },
-  ['key'],
+const secretKeySelector = atomic(
+  object(core('SecretKeySelector'), { name: string(), key: string(), optional: boolean() }, ['key']),
 );
 const envVar = object(
   core('EnvVar'),
@@ -35,10 +32,12 @@ const envVar = object(
       ...fieldRefs,
       configMapKeyRef: configMapKeySelector,
       secretKeyRef: secretKeySelector,
-      fileKeyRef: object(
-        core('FileKeySelector'),
-        { volumeName: string(), path: string(), key: string(), optional: boolean() },
-        ['volumeName', 'path', 'key'],
+      fileKeyRef: atomic(
+        object(
+          core('FileKeySelector'),
+          { volumeName: string(), path: string(), key: string(), optional: boolean() },
+          ['volumeName', 'path', 'key'],
+        ),
       ),
     }),
   },

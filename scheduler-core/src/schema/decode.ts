@@ -15,6 +15,8 @@ export interface Decoded {
 interface Findings {
   readonly unknown: string[];
   readonly errors: string[];
+  /** What is required and absent becomes zero. */
+  readonly fillRequired: boolean;
 }
 
 const QUANTITY_SHAPE =
@@ -22,9 +24,18 @@ const QUANTITY_SHAPE =
 const INT32_MAX = 2 ** 31;
 
 export function decode(schema: Schema, json: unknown): Decoded {
-  const findings: Findings = { unknown: [], errors: [] };
+  return decodeWith(schema, json, true);
+}
+
+/** Of a configuration that need not be complete: nothing is added to it. */
+export function decodePartial(schema: Schema, json: unknown): Decoded {
+  return decodeWith(schema, json, false);
+}
+
+function decodeWith(schema: Schema, json: unknown, fillRequired: boolean): Decoded {
+  const findings: Findings = { unknown: [], errors: [], fillRequired };
   const value = read(schema, json, '', findings);
-  return { value, ...findings };
+  return { value, unknown: findings.unknown, errors: findings.errors };
 }
 
 function read(schema: Schema, json: unknown, path: string, findings: Findings): unknown {
@@ -58,7 +69,7 @@ function readObject(schema: ObjectSchema, json: unknown, path: string, findings:
       if (decoded !== undefined) result[field] = decoded;
     }
   }
-  for (const field of schema.required) {
+  for (const field of findings.fillRequired ? schema.required : []) {
     const zero = Object.hasOwn(result, field) ? undefined : zeroOf(schema.fields[field]);
     if (zero !== undefined) result[field] = zero;
   }

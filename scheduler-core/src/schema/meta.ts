@@ -1,23 +1,37 @@
 // Kubernetes' meta/v1: what every object carries, and label selectors.
-import { boolean, type Infer, int64, list, listByKey, map, object, oneOf, string, time } from './schema.ts';
+import {
+  atomic,
+  boolean,
+  type Infer,
+  int64,
+  list,
+  listByKey,
+  map,
+  object,
+  oneOf,
+  string,
+  time,
+} from './schema.ts';
 
 const meta = (kind: string) => `io.k8s.apimachinery.pkg.apis.meta.v1.${kind}`;
 
-export const ownerReference = object(
-  meta('OwnerReference'),
-  {
-    apiVersion: string(),
-    kind: string(),
-    name: string(),
-    uid: string(),
-    controller: boolean(),
-    blockOwnerDeletion: boolean(),
-  },
-  ['apiVersion', 'kind', 'name', 'uid'],
+export const ownerReference = atomic(
+  object(
+    meta('OwnerReference'),
+    {
+      apiVersion: string(),
+      kind: string(),
+      name: string(),
+      uid: string(),
+      controller: boolean(),
+      blockOwnerDeletion: boolean(),
+    },
+    ['apiVersion', 'kind', 'name', 'uid'],
+  ),
 );
 export interface OwnerReference extends Infer<typeof ownerReference> {}
 
-const managedFieldsEntry = object(meta('ManagedFieldsEntry'), {
+export const managedFieldsEntry = object(meta('ManagedFieldsEntry'), {
   manager: string(),
   operation: string(),
   apiVersion: string(),
@@ -26,6 +40,7 @@ const managedFieldsEntry = object(meta('ManagedFieldsEntry'), {
   fieldsV1: { type: 'any' },
   subresource: string(),
 });
+export interface ManagedFieldsEntry extends Infer<typeof managedFieldsEntry> {}
 
 export const objectMeta = object(meta('ObjectMeta'), {
   name: string(),
@@ -57,8 +72,10 @@ const labelSelectorRequirement = object(
 );
 export interface LabelSelectorRequirement extends Infer<typeof labelSelectorRequirement> {}
 
-export const labelSelector = object(meta('LabelSelector'), {
-  matchLabels: map(string()),
-  matchExpressions: list(labelSelectorRequirement),
-});
+export const labelSelector = atomic(
+  object(meta('LabelSelector'), {
+    matchLabels: map(string()),
+    matchExpressions: list(labelSelectorRequirement),
+  }),
+);
 export interface LabelSelector extends Infer<typeof labelSelector> {}

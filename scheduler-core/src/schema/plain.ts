@@ -3,6 +3,7 @@
 import { objectMeta } from './meta.ts';
 import {
   any,
+  atomic,
   boolean,
   bytes,
   type Infer,
@@ -50,15 +51,17 @@ export const secret = object(core('Secret'), {
 });
 export interface Secret extends Infer<typeof secret> {}
 
-const objectReference = object(core('ObjectReference'), {
-  kind: string(),
-  namespace: string(),
-  name: string(),
-  uid: string(),
-  apiVersion: string(),
-  resourceVersion: string(),
-  fieldPath: string(),
-});
+export const objectReference = atomic(
+  object(core('ObjectReference'), {
+    kind: string(),
+    namespace: string(),
+    name: string(),
+    uid: string(),
+    apiVersion: string(),
+    resourceVersion: string(),
+    fieldPath: string(),
+  }),
+);
 export interface ObjectReference extends Infer<typeof objectReference> {}
 
 export const event = object(

@@ -13,6 +13,7 @@ import { objectMeta } from './meta.ts';
 import { affinity, toleration, topologySpreadConstraint } from './scheduling.ts';
 import {
   any,
+  atomic,
   boolean,
   type Infer,
   int32,
@@ -29,7 +30,9 @@ import { volumes } from './volume.ts';
 
 const core = (kind: string) => `io.k8s.api.core.v1.${kind}`;
 
-export const localObjectReference = object(core('LocalObjectReference'), { name: string({ default: '' }) });
+export const localObjectReference = atomic(
+  object(core('LocalObjectReference'), { name: string({ default: '' }) }),
+);
 
 const podSecurityContext = object(core('PodSecurityContext'), {
   seLinuxOptions,
@@ -66,7 +69,7 @@ export const podSpec = object(
     terminationGracePeriodSeconds: int64({ default: 30 }),
     activeDeadlineSeconds: int64(),
     dnsPolicy: string({ default: 'ClusterFirst' }),
-    nodeSelector: map(string()),
+    nodeSelector: atomic(map(string())),
     serviceAccountName: string(),
     serviceAccount: string(),
     automountServiceAccountToken: boolean(),

@@ -1,7 +1,7 @@
 // Where a pod may run: affinity, taints, tolerations.
 
 import { labelSelector } from './meta.ts';
-import { type Infer, int32, int64, list, map, object, oneOf, string, time } from './schema.ts';
+import { atomic, type Infer, int32, int64, list, map, object, oneOf, string, time } from './schema.ts';
 
 const core = (kind: string) => `io.k8s.api.core.v1.${kind}`;
 
@@ -34,15 +34,17 @@ const nodeSelectorRequirement = object(
 );
 export interface NodeSelectorRequirement extends Infer<typeof nodeSelectorRequirement> {}
 
-const nodeSelectorTerm = object(core('NodeSelectorTerm'), {
-  matchExpressions: list(nodeSelectorRequirement),
-  matchFields: list(nodeSelectorRequirement),
-});
+const nodeSelectorTerm = atomic(
+  object(core('NodeSelectorTerm'), {
+    matchExpressions: list(nodeSelectorRequirement),
+    matchFields: list(nodeSelectorRequirement),
+  }),
+);
 export interface NodeSelectorTerm extends Infer<typeof nodeSelectorTerm> {}
 
-const nodeSelector = object(core('NodeSelector'), { nodeSelectorTerms: list(nodeSelectorTerm) }, [
-  'nodeSelectorTerms',
-]);
+const nodeSelector = atomic(
+  object(core('NodeSelector'), { nodeSelectorTerms: list(nodeSelectorTerm) }, ['nodeSelectorTerms']),
+);
 export interface NodeSelector extends Infer<typeof nodeSelector> {}
 
 const preferredSchedulingTerm = object(

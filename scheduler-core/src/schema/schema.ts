@@ -46,6 +46,8 @@ export interface ListSchema<S extends Schema = Schema> extends Described {
 export interface MapSchema<S extends Schema = Schema> extends Described {
   readonly type: 'map';
   readonly values: S;
+  /** Server-side apply: one value, with one owner. */
+  readonly atomic?: boolean;
 }
 export interface ObjectSchema<F extends Fields = Fields, R extends string = string> extends Described {
   readonly type: 'object';
@@ -53,6 +55,8 @@ export interface ObjectSchema<F extends Fields = Fields, R extends string = stri
   readonly name: string;
   readonly fields: F;
   readonly required: readonly R[];
+  /** Server-side apply: one value, with one owner. */
+  readonly atomic?: boolean;
 }
 export type Schema =
   | StringSchema
@@ -110,6 +114,9 @@ export function object<const F extends Fields, const R extends string & keyof F>
 export function object(name: string, fields: Fields, required: readonly string[] = []): ObjectSchema {
   return { type: 'object', name, fields, required };
 }
+
+/** For server-side apply one value: whoever sets part of it owns all of it. */
+export const atomic = <S extends ObjectSchema | MapSchema>(schema: S): S => ({ ...schema, atomic: true });
 
 /** The TypeScript type of what a schema describes. */
 export type Infer<S> = S extends { type: 'string'; enum: readonly (infer E)[] }

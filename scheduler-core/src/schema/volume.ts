@@ -3,6 +3,7 @@
 import { labelSelector } from './meta.ts';
 import {
   any,
+  atomic,
   boolean,
   type Infer,
   int32,
@@ -21,15 +22,15 @@ const keyToPath = object(core('KeyToPath'), { key: string(), path: string(), mod
   'path',
 ]);
 
-const objectFieldSelector = object(
-  core('ObjectFieldSelector'),
-  { apiVersion: string({ default: 'v1' }), fieldPath: string() },
-  ['fieldPath'],
+const objectFieldSelector = atomic(
+  object(core('ObjectFieldSelector'), { apiVersion: string({ default: 'v1' }), fieldPath: string() }, [
+    'fieldPath',
+  ]),
 );
-const resourceFieldSelector = object(
-  core('ResourceFieldSelector'),
-  { containerName: string(), resource: string(), divisor: quantity },
-  ['resource'],
+const resourceFieldSelector = atomic(
+  object(core('ResourceFieldSelector'), { containerName: string(), resource: string(), divisor: quantity }, [
+    'resource',
+  ]),
 );
 export const fieldRefs = { fieldRef: objectFieldSelector, resourceFieldRef: resourceFieldSelector };
 

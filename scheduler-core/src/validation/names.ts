@@ -19,6 +19,13 @@ export function dnsSubdomainProblem(value: string): string | undefined {
   return "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 }
 
+/** A Service's: RFC 1035, so that it may be a name in DNS. */
+export function serviceNameProblem(value: string): string | undefined {
+  if (value.length > 63) return 'must be no more than 63 characters';
+  if (/^[a-z]([-a-z0-9]*[a-z0-9])?$/.test(value)) return undefined;
+  return "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
+}
+
 /** A node's: Kubernetes' rule, and short enough for the label kubernetes.io/hostname. */
 export const nodeNameProblem = (value: string): string | undefined =>
   dnsSubdomainProblem(value) ?? (isLabelValue(value) ? undefined : 'must be no more than 63 characters');

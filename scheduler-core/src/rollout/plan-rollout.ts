@@ -1,6 +1,7 @@
 // Which nodes may move to the newest revision now (rules 31 to 43), and why the others wait. The budget is
 // strict: a node counts as down from the moment it is granted a revision until it reports that revision available.
-// Under a surge it counts as being updated for as long, and what is simply down does not count.
+// Under a surge it counts as being updated for as long, and whenever it goes down with what it was granted; what is down
+// with the revision that was stable does not count.
 import type { PlacementDecision } from '../placement.ts';
 import type { GroupBudget } from './pacing.ts';
 import { byName, byNames, type RolloutNodes, restingCount, restingWithout } from './resting-nodes.ts';
@@ -267,7 +268,7 @@ function judgeSurge(node: RolloutNode, input: RolloutInput, budget: Budget, grou
   if (isInFlight(node)) return { granted: true, reason: UNDER_WAY };
   // A pod may have come, or come up, since the report.
   if (node.behind && node.granted !== undefined) return { granted: false, reason: NOT_ANSWERED };
-  const spends = (pod ?? node.granted) !== undefined && !isBeingUpdated(node, input);
+  const spends = !isBeingUpdated(node, input);
   if (!pod) return { granted: true, spends, reason: 'the node runs no pod now' };
   if (pod.unknown) return { granted: false, reason: 'the agent does not know yet how its pod is' };
   if (!isUp(node))
@@ -289,7 +290,7 @@ function withinBudget(node: RolloutNode, { left, full, within }: Budget, groups:
 const budgetWith = (left: number, most: number, surge: boolean): Budget => ({
   left,
   within: `within ${surge ? 'maxSurge' : 'maxUnavailable'} ${most}`,
-  full: `waits for its turn: ${most - left} of at most ${most} nodes are ${surge ? 'being updated' : 'unavailable'}`,
+  full: `waits for its turn: ${most - left} of at most ${most} nodes are ${surge ? 'being updated or down' : 'unavailable'}`,
 });
 
 /** A plane that lost its grants goes by what runs. */
@@ -324,7 +325,7 @@ const spendsBudget = (node: RolloutNode, input: RolloutInput): boolean =>
 const isInFlight = (node: RolloutNode): boolean =>
   node.pod !== undefined && effectiveRevision(node) !== node.pod.revision;
 
-/** Rule 43, from the grant on. What is not known may be. */
+/** Rule 43, from the grant on, and as long as it is down with what it got. What is not known may be. */
 const isBeingUpdated = (node: RolloutNode, input: RolloutInput): boolean =>
   !isSetAside(node, input) &&
   (node.lost ||
@@ -332,7 +333,14 @@ const isBeingUpdated = (node: RolloutNode, input: RolloutInput): boolean =>
     node.pod?.unknown === true ||
     node.beside !== undefined ||
     isInFlight(node) ||
-    (!node.pod && !node.connected));
+    (!node.pod && !node.connected) ||
+    isDownWithUpdate(node, input));
+
+/** One that is down with the revision that was stable is simply down: no update did that. */
+function isDownWithUpdate(node: RolloutNode, { target, fallback }: RolloutInput): boolean {
+  const revision = effectiveRevision(node);
+  return revision !== undefined && !isUp(node) && (revision === target || revision !== fallback);
+}
 
 const isDone = (node: RolloutNode): boolean =>
   node.connected && !node.behind && node.beside === undefined && !isInFlight(node);
@@ -358,7 +366,7 @@ function groupsOf(budgets: readonly GroupBudget[], spending: readonly RolloutNod
       const found = budgets.find((one) => (spent.get(key(one, node)) ?? 0) - own >= one.maxUnavailable);
       return (
         found &&
-        `waits for its turn: ${spent.get(key(found, node))} of the nodes with ${key(found, node)} are ${surge ? 'being updated' : 'unavailable'}`
+        `waits for its turn: ${spent.get(key(found, node))} of the nodes with ${key(found, node)} are ${surge ? 'being updated or down' : 'unavailable'}`
       );
     },
   };

@@ -9,7 +9,14 @@ import { describe, expect, test } from 'vitest';
 import { holds, isCaught } from '../property.ts';
 import { tellStory } from './rollout-story.ts';
 
-const REVISIONS = { two: 'good', three: 'crashes', four: 'never ready', five: 'flaps', six: 'good' } as const;
+const REVISIONS = {
+  two: 'good',
+  three: 'crashes',
+  four: 'never ready',
+  five: 'flaps',
+  six: 'good',
+  seven: 'fades',
+} as const;
 const NODES = ['a', 'b', 'c', 'd'];
 type Seeded = Pick<Parameters<typeof tellStory>[0], 'advance' | 'plan'>;
 

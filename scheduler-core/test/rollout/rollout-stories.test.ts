@@ -138,6 +138,18 @@ describe('a surge', () => {
     await tells(story, 'surge-deadline');
   });
 
+  test('to a revision that fails after a while stops at the budget, and goes back', async () => {
+    const nodes = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
+    const story = tellStory({ nodes, maxSurge: 1, revisions: { two: 'fades' } });
+    story.update('two');
+    // The second one was on its way before the first went down.
+    expect(worstOf(story, 600)).toBe(2);
+    expect(story.record()?.phase).toBe('Progressing');
+    expect(worstOf(story, 30)).toBe(2);
+    expect(story.record()?.phase).toBe('RolledBack');
+    await tells(story, 'surge-fades');
+  });
+
   test('in steps, each with its own budget', async () => {
     const story = tellStory({
       nodes: ['a', 'b', 'c', 'd', 'e'],

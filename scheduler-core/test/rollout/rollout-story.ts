@@ -17,7 +17,7 @@ import {
 import type { RolloutPolicySpec } from '@fleetset/scheduler-core/schema/rollout-policy';
 
 /** What becomes of a pod of a revision: it is available after so many seconds, or it crashes, or stays unready. */
-export type Behaviour = 'good' | 'crashes' | 'never ready' | 'flaps' | 'kills the node';
+export type Behaviour = 'good' | 'crashes' | 'never ready' | 'flaps' | 'fades' | 'kills the node';
 
 export interface StoryOptions {
   readonly nodes: readonly string[];
@@ -54,7 +54,12 @@ interface StoryNode {
 
 const CRASHES = 'container main: CrashLoopBackOff';
 const READY_AFTER_S = 5;
-const FLAPS_AFTER_S = 20;
+/** How old it gets until it is unready for good. */
+const LIFE_S: { readonly [behaviour in Behaviour]?: number } = {
+  good: Number.POSITIVE_INFINITY,
+  flaps: 20,
+  fades: READY_AFTER_S + 2,
+};
 const GRACE_S = 8;
 
 export function tellStory(options: StoryOptions) {
@@ -89,8 +94,7 @@ export function tellStory(options: StoryOptions) {
   const serves = ({ silent, bad }: StoryNode, pod: StoryPod | undefined): boolean => {
     if (!pod || silent || bad) return false;
     const age = now - pod.bornAt;
-    const how = behaviourOf(pod.revision);
-    return age >= READY_AFTER_S && (how === 'good' || (how === 'flaps' && age < FLAPS_AFTER_S));
+    return age >= READY_AFTER_S && age < (LIFE_S[behaviourOf(pod.revision)] ?? 0);
   };
   const isAvailable = (node: StoryNode): boolean => serves(node, node.pod);
   const crashes = ({ bad }: StoryNode, { revision, bornAt }: StoryPod): boolean =>
@@ -141,8 +145,12 @@ export function tellStory(options: StoryOptions) {
     node.pod = node.beside;
     node.beside = undefined;
   };
-  const spends = (node: StoryNode): boolean =>
-    surge ? !node.silent && node.beside !== undefined && isAvailable(node) : isDown(node);
+  /** Under a surge whoever runs both, or has gone down; but for machines that are broken, whatever they run. */
+  const spends = (node: StoryNode): boolean => {
+    if (!surge) return isDown(node);
+    const downWithUpdate = isDown(node) && !node.bad && node.pod?.revision !== record?.stable;
+    return downWithUpdate || (!node.silent && node.beside !== undefined && isAvailable(node));
+  };
 
   const noteTrespass = (node: StoryNode, revision: string) => {
     if (!node.pod || node.pod.revision === revision) return;

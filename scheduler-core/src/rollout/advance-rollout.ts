@@ -4,7 +4,7 @@ import { sameJson } from '../canonical-json.ts';
 import { scaledCount } from '../int-or-percent.ts';
 import type { Pacing } from './pacing.ts';
 import { effectiveRevision, isHeld, isSetAside, isUp, type RolloutNode } from './plan-rollout.ts';
-import { isAtRest, isEmpty, type RolloutNodes, restingWithout } from './resting-nodes.ts';
+import { isAtRest, isEmpty, type RolloutNodes, restingWith, restingWithout } from './resting-nodes.ts';
 import { findFailures, tooManyFailures } from './rollout-failures.ts';
 import type { RolloutRecord, RolloutTimes } from './rollout-record.ts';
 import { type ChangedNodes, hasAvailable, haveAvailable, NO_TIMES, observeTimes } from './rollout-times.ts';
@@ -49,12 +49,44 @@ export function advanceRollout(
   view: RolloutView,
 ): Advance {
   const begun = begin(before, view);
+  const first = lookAside(begun, before, timesBefore, view);
+  // A verdict changes who may move, and to what.
+  return first.record.phase === begun.phase
+    ? first
+    : lookAside(first.record, first.record, first.times, view);
+}
+
+function lookAside(
+  record: RolloutRecord,
+  before: RolloutRecord | undefined,
+  times: RolloutTimes | undefined,
+  view: RolloutView,
+): Advance {
+  const after = setAside(record, times, view);
   // Who is set aside may be another then, though no node changed.
   const { changed: _anything, ...anew } = view;
-  const first = look(begun, timesBefore, begun === before ? view : anew);
-  // A verdict changes who may move, and to what.
-  return first.record.phase === begun.phase ? first : look(first.record, first.times, view);
+  return look(after, times, after === before ? view : anew);
 }
+
+/** What falls silent in a rollback, and never got what failed or is back already, died by itself. */
+function setAside(record: RolloutRecord, times: RolloutTimes | undefined, view: RolloutView): RolloutRecord {
+  const { phase, aside, goBack = [] } = record;
+  if (phase !== 'RollingBack' && phase !== 'RolledBack') return record;
+  const target = targetOf(record);
+  const isBack = (name: string) =>
+    times?.target === target && (times.availableAt.has(name) || times.onceAvailable.has(name));
+  const silent = view.nodes.filter(({ name, lost }) => lost && !aside.includes(name));
+  if (silent.length === 0) return record;
+  const away = new Set(goBack);
+  const died = silent.map(({ name }) => name).filter((name) => !away.has(name) || isBack(name));
+  return died.length === 0 ? record : { ...record, aside: [...aside, ...died].sort() };
+}
+
+const whoHas = (revision: string, fleet: RolloutNodes): readonly string[] =>
+  [...restingWith(fleet, revision), ...fleet.nodes]
+    .filter((node) => effectiveRevision(node) === revision)
+    .map(({ name }) => name)
+    .sort();
 
 /** A new template, or one that is tried again, starts over. What was stable stays the place to go back to. */
 function begin(before: RolloutRecord | undefined, view: RolloutView): RolloutRecord {
@@ -203,7 +235,8 @@ function judge(
   const why = failureOf(failures, times, fleet);
   if (why === undefined || pacing.onFailure === 'Continue') return { ...seen, ...(why ?? UNDECIDED) };
   const back = pacing.onFailure === 'Rollback' && record.stable !== undefined && record.stable !== newest;
-  return { ...seen, phase: back ? 'RollingBack' : 'Stopped', ...why };
+  if (!back) return { ...seen, phase: 'Stopped', ...why };
+  return { ...seen, phase: 'RollingBack', ...why, goBack: whoHas(newest, fleet) };
 }
 
 type Verdict = Pick<RolloutRecord, 'reason' | 'message'>;

@@ -16,8 +16,11 @@ export interface RolloutRecord {
   readonly failures: { readonly [node: string]: string };
   /** What asked last for another try. */
   readonly retry?: string;
-  /** Nodes that were silent before this began and have not been heard since: not its failures. */
+  /** Nodes that were silent before this began and have not been heard since: not its failures. In a rollback also those
+   *  that fell silent with the stable revision. */
   readonly aside: readonly string[];
+  /** In a rollback, nodes that were granted the newest revision: those that have to go back. */
+  readonly goBack?: readonly string[];
 }
 
 /**

@@ -27,12 +27,7 @@ describe('a surge grants', () => {
     ['no second node from the first grant on', 'a old granted:new, b old', 1, ''],
     ['nor while both run', 'a old beside:new, b old', 1, ''],
     ['nor while the new one is not known to be alone', 'a new beside:new, b old', 1, ''],
-    [
-      'no second one while the first is down with it (a departure from rule 43)',
-      'a new down, b old',
-      1,
-      '',
-    ],
+    ['no second one while the first is down with it (a departure from rule 43)', 'a new down, b old', 1, ''],
     ['nor while it is not even there', 'a granted:new, b old', 1, ''],
     ['nor while one is down with another update', 'a bad down Keep, b bad down off, c old', 1, ''],
     [

@@ -212,6 +212,44 @@ describe('silent nodes', () => {
     await tells(story, 'undo-with-a-dead-node');
   });
 
+  const BACK = { nodes: ['a', 'b', 'c', 'd'], policy: { failureThreshold: 1 } };
+  test.each(['before the rollback', 'in it', 'as the plane restarts'])(
+    'that never had the new revision hold no rollback up: %s',
+    async (when) => {
+      const story = tellStory(BACK);
+      story.update('two');
+      story.wait(8);
+      if (when === 'before the rollback') story.silence('d');
+      story.break('b');
+      if (when === 'in it') story.silence('d');
+      if (when === 'as the plane restarts') {
+        story.silence('d', true);
+        story.restart();
+      }
+      story.wait(20);
+      story.break('b', false);
+      story.wait(60);
+      expect(story.record()).toMatchObject({ phase: 'RolledBack', aside: ['d'] });
+      expect(story.revisionsOf()).toEqual(['one', 'one', 'one', 'one']);
+      if (when === 'in it') await tells(story, 'silent-in-a-rollback');
+    },
+  );
+
+  test('that fall silent on their way back hold it up', () => {
+    const story = tellStory(BACK);
+    story.update('two');
+    story.wait(12);
+    story.break('b');
+    story.wait(12);
+    story.silence('b');
+    story.wait(3600);
+    expect(story.record()).toMatchObject({ phase: 'RollingBack', aside: [] });
+    story.silence('b', false);
+    story.break('b', false);
+    story.wait(60);
+    expect(story.record()).toMatchObject({ phase: 'RolledBack', aside: [] });
+  });
+
   test('that fell silent with the new revision fail it', async () => {
     const story = tellStory({ nodes: ABC, revisions: { two: 'kills the node' } });
     story.update('two');

@@ -50,6 +50,8 @@ export interface RolloutInput extends RolloutNodes {
   readonly fallback?: string;
   /** Silent nodes that were so before the rollout: set aside even if they have the target. */
   readonly aside?: ReadonlySet<string>;
+  /** Nodes that were broken before the rollout: under a surge they spend nothing for being down. */
+  readonly broken?: ReadonlySet<string>;
   /** Of the nodes that share a value of a label no more than so many are unavailable. */
   readonly groupBudgets?: readonly GroupBudget[];
 }
@@ -337,7 +339,8 @@ const isBeingUpdated = (node: RolloutNode, input: RolloutInput): boolean =>
     isDownWithUpdate(node, input));
 
 /** One that is down with the revision that was stable is simply down: no update did that. */
-function isDownWithUpdate(node: RolloutNode, { target, fallback }: RolloutInput): boolean {
+function isDownWithUpdate(node: RolloutNode, { target, fallback, broken }: RolloutInput): boolean {
+  if (broken?.has(node.name)) return false;
   const revision = effectiveRevision(node);
   return revision !== undefined && !isUp(node) && (revision === target || revision !== fallback);
 }

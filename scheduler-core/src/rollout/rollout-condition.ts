@@ -62,10 +62,10 @@ interface Saying {
 function sayingOf(record: RolloutRecord, { paused, source }: Pacing, standing: Standing): Saying {
   const { nodes, settling } = standing;
   if (settling) return { status: 'True', reason: 'RolloutProgressing', message: SETTLING };
-  const { phase, newest, stable = '', reason, message } = record;
+  const { phase, newest, stable = '', reason, message, broken } = record;
   switch (phase) {
     case 'Complete':
-      return { status: 'True', reason: 'RolloutComplete', message: completeText(newest, standing) };
+      return { status: 'True', reason: 'RolloutComplete', message: completeText(newest, standing, broken) };
     case 'Stopped':
       return {
         status: 'False',
@@ -93,10 +93,17 @@ function sayingOf(record: RolloutRecord, { paused, source }: Pacing, standing: S
 }
 
 /** Nodes that were silent then were set aside, and others may have joined since. */
-function completeText(newest: string, { waits }: Standing): string {
+function completeText(newest: string, { waits }: Standing, broken: RolloutRecord['broken']): string {
   return waits.length === 0
-    ? `every node has revision ${newest}`
+    ? everyNodeHas(newest, broken)
     : `the rollout of revision ${newest} is complete; ${firstOf(waits)}`;
+}
+
+function everyNodeHas(revision: string, broken: readonly string[] = []): string {
+  const [first] = broken;
+  if (first === undefined) return `every node has revision ${revision}`;
+  const others = broken.length > 1 ? ` and ${broken.length - 1} more` : '';
+  return `every node has revision ${revision}, but for ${first}${others}, broken before it began`;
 }
 
 function waitingText(newest: string, { waits, underWay }: Standing): string {
@@ -124,7 +131,7 @@ export function rolloutEvents(
   before: RolloutRecord | undefined,
   after: RolloutRecord,
 ): readonly RolloutEvent[] {
-  const { newest, stable, phase, message, failures } = after;
+  const { newest, stable, phase, message, failures, broken } = after;
   const known = before?.newest === newest ? before.failures : {};
   const failed = Object.entries(failures)
     .filter(([node]) => known[node] === undefined)
@@ -138,7 +145,7 @@ export function rolloutEvents(
   if (before?.newest === newest && before.phase === phase) return failed;
   const said: { readonly [phase in RolloutRecord['phase']]: RolloutEvent | undefined } = {
     Progressing: undefined,
-    Complete: { type: 'Normal', reason: 'RolloutComplete', message: `every node has revision ${newest}` },
+    Complete: { type: 'Normal', reason: 'RolloutComplete', message: everyNodeHas(newest, broken) },
     Stopped: {
       type: 'Warning',
       reason: 'RolloutStopped',

@@ -19,6 +19,9 @@ export interface RolloutRecord {
   /** Nodes that were silent before this began and have not been heard since: not its failures. In a rollback also those
    *  that fell silent with the stable revision. */
   readonly aside: readonly string[];
+  /** Nodes that were broken before this began, whatever others had of it, and have not had it available since: they
+   *  fail nothing, and nothing waits for them. */
+  readonly broken?: readonly string[];
   /** In a rollback, nodes that were granted the newest revision: those that have to go back. */
   readonly goBack?: readonly string[];
 }
@@ -45,4 +48,6 @@ export interface RolloutTimes {
   readonly availableAt: ReadonlyMap<string, number>;
   /** Nodes that had it available at some time, and do not now. */
   readonly onceAvailable: ReadonlySet<string>;
+  /** Nodes whose pod is not available, whatever its revision, since when. */
+  readonly downSince: ReadonlyMap<string, number>;
 }

@@ -1,5 +1,5 @@
 // How long each node has had what it was granted, by one steady clock.
-import { effectiveRevision, type RolloutNode } from './plan-rollout.ts';
+import { effectiveRevision, isUp, type RolloutNode } from './plan-rollout.ts';
 import { everyNode, type RolloutNodes, restingWithout } from './resting-nodes.ts';
 import type { RolloutTimes } from './rollout-record.ts';
 
@@ -28,6 +28,7 @@ export const NO_TIMES: RolloutTimes = {
   grantedAt: NOBODY,
   availableAt: NOBODY,
   onceAvailable: new Set(),
+  downSince: NOBODY,
 };
 
 /** By name, as they are now; undefined for one that is gone. */
@@ -59,7 +60,19 @@ export function observeTimes(
     grantedAt: since(known?.grantedAt ?? NOBODY, looked, comes, now),
     availableAt,
     onceAvailable: hadBefore(known, looked, availableAt),
+    downSince: observeDown(before, view),
   };
+}
+
+/** Nobody at rest is down. */
+export function observeDown(before: RolloutTimes | undefined, view: LookedAt): RolloutTimes['downSince'] {
+  const known = before?.downSince ?? NOBODY;
+  const isDown = (node: RolloutNode) => node.pod !== undefined && !node.lost && !isUp(node);
+  if (before && view.changed) return since(known, view.changed, isDown, view.now);
+  const looked = new Map<string, RolloutNode | undefined>();
+  for (const name of known.keys()) looked.set(name, undefined);
+  for (const node of view.nodes) looked.set(node.name, node);
+  return since(known, looked, isDown, view.now);
 }
 
 /** Whose times may be others now. */

@@ -260,6 +260,77 @@ describe('silent nodes', () => {
   });
 });
 
+describe('a node that was broken before', () => {
+  const six = ['a', 'b', 'c', 'd', 'e', 'f'];
+  const broken = (how: true | 'unready', more: Partial<Parameters<typeof tellStory>[0]> = {}) => {
+    const story = tellStory({ nodes: six, maxUnavailable: 2, ...more });
+    story.wait(1);
+    story.break('d', how);
+    story.wait(3600);
+    return story;
+  };
+  const healthy = (story: Story) => story.revisionsOf().filter((_, at) => six[at] !== 'd');
+
+  test.each([true, 'unready'] as const)(
+    'fails no good revision, and nobody waits for it (%s)',
+    async (how) => {
+      const story = broken(how);
+      story.update('two');
+      story.wait(3600);
+      expect(story.record()).toMatchObject({ phase: 'Complete', stable: 'two', failures: {}, broken: ['d'] });
+      if (how === true) await tells(story, 'broken-before');
+      story.break('d', false);
+      story.wait(10);
+      expect(story.record()?.broken).toEqual([]);
+    },
+  );
+
+  test('fails no good revision under a surge', () => {
+    const story = broken(true, { maxSurge: 1 });
+    story.update('two');
+    story.wait(3600);
+    expect(story.record()).toMatchObject({ phase: 'Complete', failures: {} });
+  });
+
+  test('takes up a budget of one: nobody moves, and no deadline runs', () => {
+    const story = broken(true, { maxUnavailable: 1 });
+    story.update('two');
+    story.wait(3600);
+    expect(story.record()).toMatchObject({ phase: 'Progressing', failures: {} });
+    story.break('d', false);
+    story.wait(60);
+    expect(story.record()?.phase).toBe('Complete');
+  });
+
+  test('holds no rollback up', () => {
+    const story = broken('unready', { revisions: { two: 'crashes' } });
+    story.update('two');
+    story.wait(120);
+    expect(story.record()).toMatchObject({ phase: 'RolledBack', stable: 'one' });
+    expect(Object.keys(story.record()?.failures ?? {})).toEqual(['a']);
+    expect(healthy(story)).toEqual(['one', 'one', 'one', 'one', 'one']);
+  });
+
+  test('does not get it before the canary, and is none', () => {
+    const story = broken(true, { policy: { steps: [{ nodes: 1, soakSeconds: 30 }] } });
+    story.update('two');
+    story.wait(20);
+    expect(story.revisionsOf()).toEqual(['two', 'one', 'one', 'one', 'one', 'one']);
+    story.wait(120);
+    expect(story.record()).toMatchObject({ phase: 'Complete', failures: {} });
+  });
+
+  test('counts when it had the revision', () => {
+    const story = broken(true, { maxUnavailable: 2, policy: { failureThreshold: 1, soakSeconds: 60 } });
+    story.update('two');
+    story.break('d', false);
+    story.wait(8);
+    story.break('d', true);
+    story.wait(20);
+    expect(story.record()?.failures).toHaveProperty('d');
+  });
+});
+
 describe('waves', () => {
   const steps = [
     { name: 'canary', nodes: 1, soakSeconds: 30 },

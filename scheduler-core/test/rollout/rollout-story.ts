@@ -47,7 +47,7 @@ interface StoryNode {
   /** From when on its silence counts as lost. */
   lostAt: number;
   /** By nodes or by revisions: this node's pods are bad whatever their revision. */
-  bad: boolean;
+  bad: boolean | 'unready';
   /** Its agent replaces nothing, and says so as soon as it is heard. */
   held: { readonly why: string; heard: boolean } | undefined;
 }
@@ -98,7 +98,7 @@ export function tellStory(options: StoryOptions) {
   };
   const isAvailable = (node: StoryNode): boolean => serves(node, node.pod);
   const crashes = ({ bad }: StoryNode, { revision, bornAt }: StoryPod): boolean =>
-    (bad || behaviourOf(revision) === 'crashes') && now > bornAt + 10;
+    (bad === true || behaviourOf(revision) === 'crashes') && now > bornAt + 10;
   const strategy: UpdateStrategy = {
     type: 'RollingUpdate',
     ...(options.maxSurge === undefined
@@ -185,6 +185,7 @@ export function tellStory(options: StoryOptions) {
       nodes: view,
       holds: advance.holds,
       aside: new Set(record.aside),
+      broken: new Set(record.broken),
       groupBudgets: pacing.groupBudgets,
       ...(advance.fallback === undefined ? {} : { fallback: advance.fallback }),
     });
@@ -271,8 +272,8 @@ export function tellStory(options: StoryOptions) {
       }
       settle();
     },
-    break: (name: string, bad = true) => {
-      lines.push(`-- ${name} ${bad ? 'breaks' : 'is mended'}`);
+    break: (name: string, bad: StoryNode['bad'] = true) => {
+      lines.push(`-- ${name} ${bad === 'unready' ? 'gets unready' : bad ? 'breaks' : 'is mended'}`);
       for (const node of nodes) if (node.name === name) node.bad = bad;
       settle();
     },
@@ -288,6 +289,14 @@ export function tellStory(options: StoryOptions) {
         bad: false,
         held: undefined,
       });
+      settle();
+    },
+    remove: (name: string) => {
+      lines.push(`-- ${name} is removed`);
+      nodes.splice(
+        nodes.findIndex((node) => node.name === name),
+        1,
+      );
       settle();
     },
     close: (name: string, why: string | undefined) => {

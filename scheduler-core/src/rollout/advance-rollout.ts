@@ -16,7 +16,7 @@ import {
   observeDown,
   observeTimes,
 } from './rollout-times.ts';
-import { assignWaves, holdsOf, waveUnderWay } from './waves.ts';
+import { assignWaves, holdsOf, type Waves, waveUnderWay } from './waves.ts';
 
 export interface RolloutView extends RolloutNodes {
   /** The revision of the DaemonSet's template. */
@@ -159,7 +159,7 @@ function look(before: RolloutRecord, timesBefore: RolloutTimes | undefined, view
   // While nobody may move the deadline stands still; from the look on at which somebody may again, it runs anew.
   const runs = moving && (timesBefore?.target !== target || timesBefore.moving);
   const times = { ...observed, moving, ...(runs ? {} : { progressAt: now }) };
-  const judged = judge(record, timesBefore, times, turn.soaked, fleet, isEmpty(view));
+  const judged = judge(record, timesBefore, times, turn.soaked, waves, fleet, isEmpty(view));
   const maxUnavailable = waveBudget(record, pacing, waves);
   // What has passed is judged by now, and nothing more comes of it.
   const deadline = times.progressAt + pacing.progressDeadlineMs;
@@ -251,6 +251,7 @@ function judge(
   timesBefore: RolloutTimes | undefined,
   times: RolloutTimes,
   soaked: boolean,
+  waves: Waves,
   fleet: RolloutView,
   empty: boolean,
 ): RolloutRecord {
@@ -259,7 +260,7 @@ function judge(
   const there = !isEmpty(those) && haveAvailable(those, times.target);
   if (record.phase === 'RollingBack' && (there || empty)) return { ...record, phase: 'RolledBack' };
   if (record.phase !== 'Progressing') return record;
-  const failures = findFailures(record, pacing, timesBefore, times, those.nodes, now);
+  const failures = findFailures(record, pacing, timesBefore, times, those.nodes, waves, now);
   const seen = { ...record, failures };
   if (there && soaked) return { ...seen, phase: 'Complete', ...UNDECIDED, stable: newest };
   const why = failureOf(failures, times, fleet);

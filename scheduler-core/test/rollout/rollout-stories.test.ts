@@ -354,15 +354,29 @@ describe('waves', () => {
     const story = tellStory({
       nodes,
       labels,
-      policy: { steps, soakSeconds: 60 },
+      policy: { steps },
       revisions: { two: 'flaps' },
     });
-    story.wait(61);
     story.update('two');
     story.wait(90);
     expect(story.record()?.phase).toBe('RolledBack');
     expect(story.revisionsOf()).toEqual(['one', 'one', 'one', 'one', 'one']);
     await tells(story, 'canary-flaps');
+  });
+
+  test('a canary that goes unready again and again in the soak time of its step ends it', () => {
+    const policy = { steps: [{ name: 'canary', nodes: 1, soakSeconds: 300 }] };
+    const story = tellStory({ nodes, policy });
+    story.update('two');
+    story.wait(60);
+    story.break('a', 'unready');
+    story.wait(30);
+    story.break('a', false);
+    story.wait(30);
+    expect(story.record()).toMatchObject({
+      phase: 'RolledBack',
+      failures: { a: 'it became unavailable while it was watched' },
+    });
   });
 
   test('a node that joins while the canary is watched gets what is stable', async () => {

@@ -85,7 +85,7 @@ describe('an update', () => {
     ]);
     const waits = fleet.nodes.find((node) => !node.besideOf(set.metadata.uid))?.name ?? '';
     expect((await placementOf(plane, waits, name)).waiting).toBe(
-      'waits for its turn: 2 of at most 2 nodes are being updated or down',
+      `waits for its turn: 2 of at most 2 nodes are being updated or down (${first}, ...)`,
     );
     // A better one replaces it there first, and then goes on.
     const guard = fleet.guard(set);

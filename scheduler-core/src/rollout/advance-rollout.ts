@@ -4,7 +4,7 @@ import { sameJson } from '../canonical-json.ts';
 import { scaledCount } from '../int-or-percent.ts';
 import { findBroken, stillBroken, withoutBroken } from './broken-nodes.ts';
 import type { Pacing } from './pacing.ts';
-import { effectiveRevision, isHeld, isSetAside, isUp, type RolloutNode } from './plan-rollout.ts';
+import { effectiveRevision, isSetAside, isUp, type RolloutNode } from './plan-rollout.ts';
 import { isAtRest, isEmpty, type RolloutNodes, restingWith, restingWithout } from './resting-nodes.ts';
 import { findFailures, tooManyFailures } from './rollout-failures.ts';
 import type { RolloutRecord, RolloutTimes } from './rollout-record.ts';
@@ -224,7 +224,7 @@ const fallbackOf = ({ stable }: RolloutRecord): Pick<Advance, 'fallback'> =>
   stable === undefined ? {} : { fallback: stable };
 
 /**
- * Some node is on its way, or may set out: what a deadline waits for. A node that is down and may not be touched takes up
+ * Some node is on its way, or may set out: what a deadline waits for. A node that is down and held back takes up
  * the budget that others wait for: meanwhile only those on their way count.
  */
 function mayAnyMove(
@@ -233,11 +233,9 @@ function mayAnyMove(
   holds: Advance['holds'],
   record: RolloutRecord,
 ): boolean {
-  const { closed } = fleet;
   const { nodes } = withoutBroken(fleet, record);
-  const isShut = (node: RolloutNode) => holds.has(node.name) && (isHeld(node) || closed.has(node.name));
   const isBroken = nodes.length < fleet.nodes.length;
-  const blocked = isBroken || (holds.size > 0 && nodes.some((node) => !isUp(node) && isShut(node)));
+  const blocked = isBroken || (holds.size > 0 && nodes.some((node) => !isUp(node) && holds.has(node.name)));
   const canChange = (node: RolloutNode) =>
     !hasAvailable(node, target) &&
     (effectiveRevision(node) === target || (!blocked && !holds.has(node.name)));

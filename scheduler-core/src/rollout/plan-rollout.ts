@@ -85,8 +85,9 @@ export function planRollout(input: RolloutInput): RolloutPlan {
   const surge = allowsSurge(input.strategy);
   const most = budgetOf(input.strategy, desired);
   const groups = groupsOf(input.groupBudgets ?? [], spending, surge);
+  let spender = firstOf(spending);
   // One text for all that wait for it, of whom there may be thousands.
-  let budget = budgetWith(most - spending.length, most, surge);
+  let budget = budgetWith(most - spending.length, most, surge, spender);
   const grants = kept.map(takeBack);
   const waits: Wait[] = [];
   const decide = (node: RolloutNode, verdict: Verdict) => {
@@ -101,7 +102,8 @@ export function planRollout(input: RolloutInput): RolloutPlan {
       const { reason } = verdict;
       grants.push({ node: node.name, revision: input.target, reason, ...(asSurge ? { surge: true } : {}) });
       if (verdict.spends) {
-        budget = budgetWith(budget.left - 1, most, surge);
+        spender = firstOf(spender ? [spender, node] : [node]);
+        budget = budgetWith(budget.left - 1, most, surge, spender);
         groups.spend(node);
       }
     }
@@ -289,11 +291,23 @@ function withinBudget(node: RolloutNode, { left, full, within }: Budget, groups:
     : { granted: false, reason: wait };
 }
 
-const budgetWith = (left: number, most: number, surge: boolean): Budget => ({
+/** `spender`: the first of those that spend it. */
+const budgetWith = (
+  left: number,
+  most: number,
+  surge: boolean,
+  spender: RolloutNode | undefined,
+): Budget => ({
   left,
   within: `within ${surge ? 'maxSurge' : 'maxUnavailable'} ${most}`,
-  full: `waits for its turn: ${most - left} of at most ${most} nodes are ${surge ? 'being updated or down' : 'unavailable'}`,
+  full: `waits for its turn: ${most - left} of at most ${most} nodes are ${surge ? 'being updated or down' : 'unavailable'} (${spender?.name}${most - left > 1 ? ', ...' : ''})`,
 });
+
+const firstOf = (nodes: readonly RolloutNode[]): RolloutNode | undefined =>
+  nodes.reduce<RolloutNode | undefined>(
+    (first, node) => (first && first.name <= node.name ? first : node),
+    undefined,
+  );
 
 /** A plane that lost its grants goes by what runs. */
 export const effectiveRevision = ({ granted, pod }: RolloutNode): string | undefined =>

@@ -86,7 +86,9 @@ describe('what it says', () => {
         { node: 'f', revision: 'new', reason: 'another revision is on its way to it already', surge: true },
         { node: 'b', revision: 'new', reason: 'within maxSurge 5', surge: true },
       ],
-      waits: [{ node: 'd', reason: 'waits for its turn: 5 of at most 5 nodes are being updated or down' }],
+      waits: [
+        { node: 'd', reason: 'waits for its turn: 5 of at most 5 nodes are being updated or down (a, ...)' },
+      ],
       maxUnavailable: 0,
       unavailable: 0,
       surge: { maxSurge: 5, updating: 3 },
@@ -142,7 +144,7 @@ describe('a surge that is switched off', () => {
     expect(off('a old beside:new surging, b old beside:new surging, c old')).toMatchObject({
       grants: [],
       unavailable: 2,
-      waits: [{ node: 'c', reason: 'waits for its turn: 2 of at most 1 nodes are unavailable' }],
+      waits: [{ node: 'c', reason: 'waits for its turn: 2 of at most 1 nodes are unavailable (a, ...)' }],
     });
   });
   test('ends as one also with another revision: no more nodes go down than may', () => {

@@ -1,5 +1,6 @@
 // Situations that matter, each told as a story in transcripts/: `vitest -u` writes them anew, a person reads what
 // changed.
+import type { RolloutPolicySpec } from '@fleetset/scheduler-core/schema/rollout-policy';
 import { describe, expect, test } from 'vitest';
 import { tellStory } from './rollout-story.ts';
 
@@ -470,6 +471,24 @@ describe('who may not move', () => {
     story.wait(10);
     expect(story.revisionsOf()).toEqual(['two', 'two', 'two']);
     await tells(story, 'held-after-the-grant');
+  });
+
+  test.each<[string, RolloutPolicySpec]>([
+    ['in a later step', { steps: [{ name: 'canary', nodeSelector: { canary: 'yes' } }] }],
+    ['in the partition', { partition: 1 }],
+  ])('an unready node %s takes up the budget, is named, and no deadline runs', async (where, policy) => {
+    const story = tellStory({ nodes: ABC, labels: { a: { canary: 'yes' } }, policy });
+    story.wait(1);
+    story.break('c', 'unready');
+    story.update('two');
+    story.wait(3600);
+    expect(story.revisionsOf()).toEqual(['one', 'one', 'one']);
+    expect(story.record()).toMatchObject({ phase: 'Progressing', reason: '', failures: {} });
+    expect(story.text()).toContain('a: waits for its turn: 1 of at most 1 nodes are unavailable (c)');
+    story.break('c', false);
+    story.wait(30);
+    expect(story.revisionsOf().slice(0, 2)).toEqual(['two', 'two']);
+    if (where === 'in a later step') await tells(story, 'unready-in-a-later-step');
   });
 
   test('a partition keeps the last ones', async () => {

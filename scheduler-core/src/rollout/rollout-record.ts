@@ -36,9 +36,7 @@ export type RolloutPhase = 'Progressing' | 'Complete' | 'Stopped' | 'RollingBack
 export interface RolloutTimes {
   /** What the times are about. */
   readonly target: string;
-  /** The most nodes that had the target available at one moment. */
-  readonly most: number;
-  /** When a node came nearer last, or when there was nothing to wait for. */
+  /** When a node had the target available for the first time, or when there was nothing to wait for. */
   readonly progressAt: number;
   /** Some node was on its way, or could set out. */
   readonly moving: boolean;

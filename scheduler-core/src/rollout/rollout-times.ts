@@ -22,7 +22,6 @@ const NOBODY: ReadonlyMap<string, number> = new Map();
 /** Of no target: whatever is looked at next is looked at anew. */
 export const NO_TIMES: RolloutTimes = {
   target: '',
-  most: 0,
   progressAt: 0,
   moving: false,
   grantedAt: NOBODY,
@@ -52,16 +51,27 @@ export function observeTimes(
   const has = (node: RolloutNode) => counts(node) && hasAvailable(node, target);
   const comes = (node: RolloutNode) => counts(node) && isOnItsWay(node, target);
   const availableAt = since(known?.availableAt ?? NOBODY, looked, has, now);
-  const most = Math.max(known?.most ?? 0, availableAt.size);
   return {
     target,
-    most,
-    progressAt: known && most === known.most ? known.progressAt : now,
+    progressAt: known && !cameNearer(known, looked, availableAt) ? known.progressAt : now,
     grantedAt: since(known?.grantedAt ?? NOBODY, looked, comes, now),
     availableAt,
     onceAvailable: hadBefore(known, looked, availableAt),
     downSince: observeDown(before, view),
   };
+}
+
+/** Some node has it for the first time: who has it again is no nearer. */
+function cameNearer(
+  known: RolloutTimes,
+  looked: ChangedNodes,
+  availableAt: RolloutTimes['availableAt'],
+): boolean {
+  if (known.availableAt === availableAt) return false;
+  const isNew = (name: string) =>
+    availableAt.has(name) && !known.availableAt.has(name) && !known.onceAvailable.has(name);
+  for (const name of looked.keys()) if (isNew(name)) return true;
+  return false;
 }
 
 /** Nobody at rest is down. */

@@ -40,6 +40,16 @@ describe('a rollout', () => {
     await tells(story, 'deadline');
   });
 
+  test('comes nearer with each node that gets it, also when others that had it were removed', () => {
+    const nodes = Array.from({ length: 12 }, (_, at) => `n${String(at).padStart(2, '0')}`);
+    const story = tellStory({ nodes, policy: { progressDeadlineSeconds: 12 } });
+    story.update('two');
+    story.wait(31);
+    for (const name of nodes.slice(0, 3)) story.remove(name);
+    story.wait(60);
+    expect(story.record()).toMatchObject({ phase: 'Complete', stable: 'two', failures: {} });
+  });
+
   test('stops where it is when the policy says Pause', async () => {
     const story = tellStory({ nodes: ABC, revisions: { two: 'crashes' }, policy: { onFailure: 'Pause' } });
     story.update('two');

@@ -76,7 +76,7 @@ function sayingOf(record: RolloutRecord, { paused, source }: Pacing, standing: S
       return {
         status: 'False',
         reason,
-        message: `revision ${newest} has failed, and ${stable} comes back: ${message}`,
+        message: `revision ${newest} has failed, and ${stable} ${paused ? `waits to come back, paused by ${source}` : 'comes back'}: ${message}`,
       };
     case 'RolledBack':
       return {
@@ -85,6 +85,13 @@ function sayingOf(record: RolloutRecord, { paused, source }: Pacing, standing: S
         message: `revision ${newest} has failed, and ${stable} is back: ${message}`,
       };
     case 'Progressing':
+      // It goes on, as onFailure Continue says.
+      if (reason !== '')
+        return {
+          status: 'False',
+          reason,
+          message: `revision ${newest} has failed, and ${paused ? `is paused by ${source}` : 'goes on'}: ${message}`,
+        };
       if (paused) return { status: 'Unknown', reason: 'RolloutPaused', message: `paused by ${source}` };
       if (hasNothingToDo(record, nodes))
         return { status: 'True', reason: 'RolloutComplete', message: NOTHING_TO_DO };
@@ -131,7 +138,7 @@ export function rolloutEvents(
   before: RolloutRecord | undefined,
   after: RolloutRecord,
 ): readonly RolloutEvent[] {
-  const { newest, stable, phase, message, failures, broken } = after;
+  const { newest, stable, phase, reason, message, failures, broken } = after;
   const known = before?.newest === newest ? before.failures : {};
   const failed = Object.entries(failures)
     .filter(([node]) => known[node] === undefined)
@@ -142,6 +149,12 @@ export function rolloutEvents(
         message: `revision ${newest} failed on ${node}: ${why}`,
       }),
     );
+  const isNews = reason !== '' && (before?.newest !== newest || before.reason !== reason);
+  if (phase === 'Progressing' && isNews)
+    return [
+      ...failed,
+      { type: 'Warning', reason, message: `revision ${newest} has failed, and goes on: ${message}` },
+    ];
   if (before?.newest === newest && before.phase === phase) return failed;
   const said: { readonly [phase in RolloutRecord['phase']]: RolloutEvent | undefined } = {
     Progressing: undefined,

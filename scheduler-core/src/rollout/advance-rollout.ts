@@ -107,8 +107,19 @@ function begin(
   if (before?.newest === newest && !again) {
     const aside = unheard(before.aside, view);
     const broken = stillBroken(before.broken, view, targetOf(before));
-    const same = aside.length === before.aside.length && broken.length === (before.broken?.length ?? 0);
-    return same ? before : { ...before, aside, ...(before.broken ? { broken } : {}) };
+    // One that was asked for before it failed is no answer to that.
+    const seen = retry === undefined ? before.retry : retry;
+    const same =
+      seen === before.retry &&
+      aside.length === before.aside.length &&
+      broken.length === (before.broken?.length ?? 0);
+    if (same) return before;
+    return {
+      ...before,
+      aside,
+      ...(before.broken ? { broken } : {}),
+      ...(seen === undefined ? {} : { retry: seen }),
+    };
   }
   const silent = nodes.filter(({ lost }) => lost).map(({ name }) => name);
   const broken = findBroken(view, before?.stable, times, pacing);

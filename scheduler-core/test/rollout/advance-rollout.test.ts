@@ -121,3 +121,21 @@ describe('where no node should run it', () => {
     expect(look({ ...before, record }, [], 5, {}).record.phase).toBe('RolledBack');
   });
 });
+
+test('a try that was asked for before the failure is not made after it', () => {
+  const node = {
+    ...on('a', 'new'),
+    failing: 'it crashes',
+    pod: { revision: 'new', available: false, deleted: false },
+  };
+  const view = { newest: 'new', pacing: pacingOf('a policy', {}), closed: new Map(), approvedWaves: 0 };
+  const first = advanceRollout(undefined, undefined, { ...view, nodes: [on('a', 'old')], now: 0 });
+  const asked = { ...view, retry: 'new/1', now: 1000 };
+  const underWay = advanceRollout(first.record, first.times, { ...asked, nodes: [on('a', 'old')] });
+  const failed = advanceRollout(underWay.record, underWay.times, { ...asked, nodes: [node] });
+  expect(failed.record.phase).toBe('Stopped');
+  const later = advanceRollout(failed.record, failed.times, { ...asked, nodes: [on('a', 'old')], now: 2000 });
+  expect(later.record.phase).toBe('Stopped');
+  const again = { ...asked, retry: 'new/2', nodes: [on('a', 'old')], now: 3000 };
+  expect(advanceRollout(later.record, later.times, again).record.phase).toBe('Progressing');
+});

@@ -90,7 +90,10 @@ function sayingOf(record: RolloutRecord, { paused, source }: Pacing, standing: S
         return {
           status: 'False',
           reason,
-          message: `revision ${newest} has failed, and ${paused ? `is paused by ${source}` : 'goes on'}: ${message}`,
+          message: [
+            `revision ${newest} has failed, and ${paused ? `is paused by ${source}` : 'goes on'}: ${message}`,
+            ...waitingFor(standing),
+          ].join('; '),
         };
       if (paused) return { status: 'Unknown', reason: 'RolloutPaused', message: `paused by ${source}` };
       if (hasNothingToDo(record, nodes))
@@ -113,13 +116,15 @@ function everyNodeHas(revision: string, broken: readonly string[] = []): string 
   return `every node has revision ${revision}, but for ${first}${others}, broken before it began`;
 }
 
-function waitingText(newest: string, { waits, underWay }: Standing): string {
+const waitingText = (newest: string, standing: Standing): string =>
+  [`nodes move to revision ${newest}`, ...waitingFor(standing)].join('; ');
+
+function waitingFor({ waits, underWay }: Standing): string[] {
   const arriving = underWay && `waiting for ${underWay.node}: ${underWay.reason}`;
   return [
-    `nodes move to revision ${newest}`,
     ...(arriving ? [`${arriving}${more(underWay.others, 'on their way')}`] : []),
     ...(waits.length > 0 ? [firstOf(waits)] : []),
-  ].join('; ');
+  ];
 }
 
 const more = (count: number, what: string): string => (count > 0 ? `, and ${count} more ${what}` : '');

@@ -71,9 +71,9 @@ test.each<[string, Partial<RolloutRecord>, Partial<Standing>, boolean, string]>(
   [
     'what has failed and goes on (onFailure Continue)',
     failed,
-    {},
+    { waits: [turn('b')] },
     false,
-    'False ProgressDeadlineExceeded: revision two has failed, and goes on: no node came nearer in 60 s',
+    'False ProgressDeadlineExceeded: revision two has failed, and goes on: no node came nearer in 60 s; b: waits for its turn',
   ],
   [
     'the same, paused',

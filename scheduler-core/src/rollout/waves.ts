@@ -147,8 +147,10 @@ export function holdsOf(
 }
 
 /** An update took it down: it has nothing to lose, and would take up budget for ever. */
-const isStuck = (node: RolloutNode, stable: string | undefined, broken: readonly string[] = []): boolean =>
-  node.pod !== undefined && !isUp(node) && effectiveRevision(node) !== stable && !broken.includes(node.name);
+const isStuck = (node: RolloutNode, stable: string | undefined, broken: readonly string[] = []): boolean => {
+  if (node.pod === undefined) return stable === undefined;
+  return !isUp(node) && effectiveRevision(node) !== stable && !broken.includes(node.name);
+};
 
 /** The last ones, as many as the partition says. */
 function keptBack({ partition, waves }: Pacing, assigned: Waves, fleet: RolloutNodes): ReadonlySet<string> {

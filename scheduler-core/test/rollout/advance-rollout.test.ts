@@ -83,6 +83,21 @@ describe('a step that needs approval', () => {
     expect([...first.holds]).toEqual([]);
   });
 
+  // Found by the simulation (seed 46): bare nodes took up the budget that the canary waited for.
+  test('holds no node without a pod while there is no stable revision that it could get', () => {
+    const nodes = [on('a', 'old'), joined('b'), joined('c')];
+    const first = advanceRollout(undefined, undefined, {
+      newest: 'old',
+      pacing: pacingOf('a policy', { steps: [{ nodes: 1 }] }),
+      nodes,
+      closed: new Map(),
+      approvedWaves: 0,
+      now: 0,
+    });
+    expect(first.record.phase).toBe('Progressing');
+    expect([...look(first, nodes, 5, { steps: [{ nodes: 1 }] }).holds]).toEqual([]);
+  });
+
   // Found by the simulation: the rollout stayed Progressing, and no node was there to say why.
   test('is passed when nobody is left to move', () => {
     const policy = { steps };

@@ -120,6 +120,7 @@ export function passDaemonSet(
     nodes,
     resting,
     aside: new Set(record.aside),
+    broken: new Set(record.broken),
     groupBudgets: wishes.pacing.groupBudgets,
     ...(paced ? pacedBy(advance) : { target: history.hash }),
   });

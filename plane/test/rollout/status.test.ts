@@ -211,7 +211,7 @@ describe('Placements', () => {
     for (const { status } of waiting)
       expect(status).toMatchObject({
         state: 'Waiting',
-        waiting: 'waits for its turn: 1 of at most 1 nodes are unavailable',
+        waiting: `waits for its turn: 1 of at most 1 nodes are unavailable (${moved[0].spec.nodeName})`,
         pods: [{ available: true, terminating: false }],
       });
     expect(moved[0].status.state).toBe('Updating');

@@ -2,13 +2,21 @@
 // has failed. Times come in, nothing is measured here.
 import { sameJson } from '../canonical-json.ts';
 import { scaledCount } from '../int-or-percent.ts';
+import { findBroken, stillBroken, withoutBroken } from './broken-nodes.ts';
 import type { Pacing } from './pacing.ts';
-import { effectiveRevision, isHeld, isSetAside, isUp, type RolloutNode } from './plan-rollout.ts';
-import { isAtRest, isEmpty, type RolloutNodes, restingWithout } from './resting-nodes.ts';
+import { effectiveRevision, isSetAside, isUp, type RolloutNode } from './plan-rollout.ts';
+import { isAtRest, isEmpty, type RolloutNodes, restingWith, restingWithout } from './resting-nodes.ts';
 import { findFailures, tooManyFailures } from './rollout-failures.ts';
 import type { RolloutRecord, RolloutTimes } from './rollout-record.ts';
-import { type ChangedNodes, hasAvailable, haveAvailable, NO_TIMES, observeTimes } from './rollout-times.ts';
-import { assignWaves, holdsOf, waveUnderWay } from './waves.ts';
+import {
+  type ChangedNodes,
+  hasAvailable,
+  haveAvailable,
+  NO_TIMES,
+  observeDown,
+  observeTimes,
+} from './rollout-times.ts';
+import { assignWaves, holdsOf, type Waves, waveUnderWay } from './waves.ts';
 
 export interface RolloutView extends RolloutNodes {
   /** The revision of the DaemonSet's template. */
@@ -48,24 +56,73 @@ export function advanceRollout(
   timesBefore: RolloutTimes | undefined,
   view: RolloutView,
 ): Advance {
-  const begun = begin(before, view);
-  // Who is set aside may be another then, though no node changed.
-  const { changed: _anything, ...anew } = view;
-  const first = look(begun, timesBefore, begun === before ? view : anew);
+  const begun = begin(before, timesBefore, view);
+  const first = lookAside(begun, before, timesBefore, view);
   // A verdict changes who may move, and to what.
-  return first.record.phase === begun.phase ? first : look(first.record, first.times, view);
+  return first.record.phase === begun.phase
+    ? first
+    : lookAside(first.record, first.record, first.times, view);
 }
 
+function lookAside(
+  record: RolloutRecord,
+  before: RolloutRecord | undefined,
+  times: RolloutTimes | undefined,
+  view: RolloutView,
+): Advance {
+  const after = setAside(record, times, view);
+  // Who is set aside may be another then, though no node changed.
+  const { changed: _anything, ...anew } = view;
+  return look(after, times, after === before ? view : anew);
+}
+
+/** What falls silent in a rollback, and never got what failed or is back already, died by itself. */
+function setAside(record: RolloutRecord, times: RolloutTimes | undefined, view: RolloutView): RolloutRecord {
+  const { phase, aside, goBack = [] } = record;
+  if (phase !== 'RollingBack' && phase !== 'RolledBack') return record;
+  const target = targetOf(record);
+  const isBack = (name: string) =>
+    times?.target === target && (times.availableAt.has(name) || times.onceAvailable.has(name));
+  const silent = view.nodes.filter(({ name, lost }) => lost && !aside.includes(name));
+  if (silent.length === 0) return record;
+  const away = new Set(goBack);
+  const died = silent.map(({ name }) => name).filter((name) => !away.has(name) || isBack(name));
+  return died.length === 0 ? record : { ...record, aside: [...aside, ...died].sort() };
+}
+
+const whoHas = (revision: string, fleet: RolloutNodes): readonly string[] =>
+  [...restingWith(fleet, revision), ...fleet.nodes]
+    .filter((node) => effectiveRevision(node) === revision)
+    .map(({ name }) => name)
+    .sort();
+
 /** A new template, or one that is tried again, starts over. What was stable stays the place to go back to. */
-function begin(before: RolloutRecord | undefined, view: RolloutView): RolloutRecord {
+function begin(
+  before: RolloutRecord | undefined,
+  times: RolloutTimes | undefined,
+  view: RolloutView,
+): RolloutRecord {
   const { newest, nodes, retry, pacing } = view;
   const again = retry !== undefined && retry !== before?.retry && before !== undefined && hasFailed(before);
   if (before?.newest === newest && !again) {
-    if (before.aside.length === 0) return before;
     const aside = unheard(before.aside, view);
-    return aside.length === before.aside.length ? before : { ...before, aside };
+    const broken = stillBroken(before.broken, view, targetOf(before));
+    // One that was asked for before it failed is no answer to that.
+    const seen = retry === undefined ? before.retry : retry;
+    const same =
+      seen === before.retry &&
+      aside.length === before.aside.length &&
+      broken.length === (before.broken?.length ?? 0);
+    if (same) return before;
+    return {
+      ...before,
+      aside,
+      ...(before.broken ? { broken } : {}),
+      ...(seen === undefined ? {} : { retry: seen }),
+    };
   }
   const silent = nodes.filter(({ lost }) => lost).map(({ name }) => name);
+  const broken = findBroken(view, before?.stable, times, pacing);
   return {
     newest,
     ...(before?.stable === undefined ? {} : { stable: before.stable }),
@@ -76,10 +133,12 @@ function begin(before: RolloutRecord | undefined, view: RolloutView): RolloutRec
     failures: {},
     ...(retry === undefined ? {} : { retry }),
     aside: silent.sort(),
+    ...(broken.length > 0 ? { broken } : {}),
   };
 }
 
 function unheard(names: readonly string[], view: RolloutNodes): readonly string[] {
+  if (names.length === 0) return names;
   const heard = new Set(view.nodes.filter(({ connected }) => connected).map(({ name }) => name));
   return names.filter((name) => !heard.has(name) && !isAtRest(view, name));
 }
@@ -97,21 +156,21 @@ export const targetOf = ({ phase, newest, stable }: RolloutRecord): string =>
 function look(before: RolloutRecord, timesBefore: RolloutTimes | undefined, view: RolloutView): Advance {
   const { pacing, now } = view;
   const target = targetOf(before);
-  if (before.phase === 'Complete') return complete(before, view, target);
+  if (before.phase === 'Complete') return complete(before, timesBefore, view, target);
   // A silent node holds nothing up, unless it fell silent with the target.
   const aside = new Set(before.aside);
   const counts = (node: RolloutNode) => !isSetAside(node, { target, aside });
   const fleet = { ...view, nodes: view.nodes.filter(counts) };
   const observed = observeTimes(timesBefore, target, view, counts);
-  const waves = assignWaves(pacing.waves, fleet, target);
+  const waves = assignWaves(pacing.waves, fleet, target, before.broken);
   const turn = waveUnderWay(before, pacing, waves, fleet, observed);
   const record: RolloutRecord = before.phase === 'Progressing' ? { ...before, wave: turn.wave } : before;
   const holds = holdsOf(record, pacing, waves, turn, view, target);
-  const moving = mayAnyMove(fleet, target, holds);
+  const moving = mayAnyMove(fleet, target, holds, before);
   // While nobody may move the deadline stands still; from the look on at which somebody may again, it runs anew.
   const runs = moving && (timesBefore?.target !== target || timesBefore.moving);
   const times = { ...observed, moving, ...(runs ? {} : { progressAt: now }) };
-  const judged = judge(record, timesBefore, times, turn.soaked, fleet, isEmpty(view));
+  const judged = judge(record, timesBefore, times, turn.soaked, waves, fleet, isEmpty(view));
   const maxUnavailable = waveBudget(record, pacing, waves);
   // What has passed is judged by now, and nothing more comes of it.
   const deadline = times.progressAt + pacing.progressDeadlineMs;
@@ -135,7 +194,7 @@ function look(before: RolloutRecord, timesBefore: RolloutTimes | undefined, view
 
 /** When the first of those that were granted it and never had it will have failed. */
 function nodeDeadline(
-  { failures }: RolloutRecord,
+  { failures, broken = [] }: RolloutRecord,
   { grantedAt, onceAvailable }: RolloutTimes,
   { progressDeadlineMs }: Pacing,
   now: number,
@@ -144,15 +203,21 @@ function nodeDeadline(
   for (const [name, at] of grantedAt) {
     const deadline = at + progressDeadlineMs;
     const isOpen = deadline > now && deadline < first;
-    if (isOpen && failures[name] === undefined && !onceAvailable.has(name)) first = deadline;
+    if (isOpen && failures[name] === undefined && !onceAvailable.has(name) && !broken.includes(name))
+      first = deadline;
   }
   return Number.isFinite(first) ? first : undefined;
 }
 
 /** Every node had it, so nothing is judged any more and no time counts: only the next template begins anew. */
-const complete = (record: RolloutRecord, view: RolloutView, target: string): Advance => ({
+const complete = (
+  record: RolloutRecord,
+  timesBefore: RolloutTimes | undefined,
+  view: RolloutView,
+  target: string,
+): Advance => ({
   record,
-  times: NO_TIMES,
+  times: { ...NO_TIMES, downSince: observeDown(timesBefore, view) },
   target,
   holds: holdsOf(
     record,
@@ -170,13 +235,18 @@ const fallbackOf = ({ stable }: RolloutRecord): Pick<Advance, 'fallback'> =>
   stable === undefined ? {} : { fallback: stable };
 
 /**
- * Some node is on its way, or may set out: what a deadline waits for. A node that is down and may not be touched takes up
+ * Some node is on its way, or may set out: what a deadline waits for. A node that is down and held back takes up
  * the budget that others wait for: meanwhile only those on their way count.
  */
-function mayAnyMove(fleet: RolloutView, target: string, holds: Advance['holds']): boolean {
-  const { nodes, closed } = fleet;
-  const isShut = (node: RolloutNode) => holds.has(node.name) && (isHeld(node) || closed.has(node.name));
-  const blocked = holds.size > 0 && nodes.some((node) => !isUp(node) && isShut(node));
+function mayAnyMove(
+  fleet: RolloutView,
+  target: string,
+  holds: Advance['holds'],
+  record: RolloutRecord,
+): boolean {
+  const { nodes } = withoutBroken(fleet, record);
+  const isBroken = nodes.length < fleet.nodes.length;
+  const blocked = isBroken || (holds.size > 0 && nodes.some((node) => !isUp(node) && holds.has(node.name)));
   const canChange = (node: RolloutNode) =>
     !hasAvailable(node, target) &&
     (effectiveRevision(node) === target || (!blocked && !holds.has(node.name)));
@@ -190,20 +260,23 @@ function judge(
   timesBefore: RolloutTimes | undefined,
   times: RolloutTimes,
   soaked: boolean,
+  waves: Waves,
   fleet: RolloutView,
   empty: boolean,
 ): RolloutRecord {
   const { pacing, newest, now } = fleet;
-  const there = !isEmpty(fleet) && haveAvailable(fleet, times.target);
+  const those = withoutBroken(fleet, record);
+  const there = !isEmpty(those) && haveAvailable(those, times.target);
   if (record.phase === 'RollingBack' && (there || empty)) return { ...record, phase: 'RolledBack' };
   if (record.phase !== 'Progressing') return record;
-  const failures = findFailures(record, pacing, timesBefore, times, fleet.nodes, now);
+  const failures = findFailures(record, pacing, timesBefore, times, those.nodes, waves, now);
   const seen = { ...record, failures };
   if (there && soaked) return { ...seen, phase: 'Complete', ...UNDECIDED, stable: newest };
   const why = failureOf(failures, times, fleet);
   if (why === undefined || pacing.onFailure === 'Continue') return { ...seen, ...(why ?? UNDECIDED) };
   const back = pacing.onFailure === 'Rollback' && record.stable !== undefined && record.stable !== newest;
-  return { ...seen, phase: back ? 'RollingBack' : 'Stopped', ...why };
+  if (!back) return { ...seen, phase: 'Stopped', ...why };
+  return { ...seen, phase: 'RollingBack', ...why, goBack: whoHas(newest, fleet) };
 }
 
 type Verdict = Pick<RolloutRecord, 'reason' | 'message'>;

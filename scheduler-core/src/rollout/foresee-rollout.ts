@@ -100,6 +100,7 @@ function look({ newest, pacing, strategy }: ForeseenInput, fleet: Imagined) {
     strategy: withBudget(strategy, paced ? advance.maxUnavailable : undefined),
     nodes,
     aside: new Set(advance.record.aside),
+    broken: new Set(advance.record.broken),
     groupBudgets: pacing.groupBudgets,
     target: paced ? advance.target : newest,
     ...(paced ? { holds: advance.holds } : {}),

@@ -37,6 +37,7 @@ export interface Pacing {
   /** Where this comes from, for people. */
   readonly source: string;
   readonly paused: boolean;
+  /** The policy's, and minReadySeconds: nobody is available sooner. */
   readonly progressDeadlineMs: number;
   readonly soakMs: number;
   readonly failureThreshold: number | string;
@@ -51,12 +52,13 @@ export interface Pacing {
 export const DEFAULT_PROGRESS_DEADLINE_SECONDS = 600;
 export const DEFAULT_FAILURE_THRESHOLD = '25%';
 
-export function pacingOf(source: string, spec: RolloutPolicySpec | undefined): Pacing {
+export function pacingOf(source: string, spec: RolloutPolicySpec | undefined, minReadySeconds = 0): Pacing {
+  const deadlineSeconds = spec?.progressDeadlineSeconds ?? DEFAULT_PROGRESS_DEADLINE_SECONDS;
   const soakMs = (spec?.soakSeconds ?? 0) * 1000;
   return {
     source,
     paused: spec?.paused ?? false,
-    progressDeadlineMs: (spec?.progressDeadlineSeconds ?? DEFAULT_PROGRESS_DEADLINE_SECONDS) * 1000,
+    progressDeadlineMs: (deadlineSeconds + minReadySeconds) * 1000,
     soakMs,
     failureThreshold: spec?.failureThreshold ?? DEFAULT_FAILURE_THRESHOLD,
     onFailure: onFailureOf(spec?.onFailure),

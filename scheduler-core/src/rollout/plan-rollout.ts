@@ -1,6 +1,7 @@
 // Which nodes may move to the newest revision now (rules 31 to 43), and why the others wait. The budget is
 // strict: a node counts as down from the moment it is granted a revision until it reports that revision available.
-// Under a surge it counts as being updated for as long, and what is simply down does not count.
+// Under a surge it counts as being updated for as long, and whenever it goes down with what it was granted; what is down
+// with the revision that was stable does not count.
 import type { PlacementDecision } from '../placement.ts';
 import type { GroupBudget } from './pacing.ts';
 import { byName, byNames, type RolloutNodes, restingCount, restingWithout } from './resting-nodes.ts';
@@ -49,6 +50,8 @@ export interface RolloutInput extends RolloutNodes {
   readonly fallback?: string;
   /** Silent nodes that were so before the rollout: set aside even if they have the target. */
   readonly aside?: ReadonlySet<string>;
+  /** Nodes that were broken before the rollout: under a surge they spend nothing for being down. */
+  readonly broken?: ReadonlySet<string>;
   /** Of the nodes that share a value of a label no more than so many are unavailable. */
   readonly groupBudgets?: readonly GroupBudget[];
 }
@@ -82,8 +85,9 @@ export function planRollout(input: RolloutInput): RolloutPlan {
   const surge = allowsSurge(input.strategy);
   const most = budgetOf(input.strategy, desired);
   const groups = groupsOf(input.groupBudgets ?? [], spending, surge);
+  let spender = firstOf(spending);
   // One text for all that wait for it, of whom there may be thousands.
-  let budget = budgetWith(most - spending.length, most, surge);
+  let budget = budgetWith(most - spending.length, most, surge, spender);
   const grants = kept.map(takeBack);
   const waits: Wait[] = [];
   const decide = (node: RolloutNode, verdict: Verdict) => {
@@ -98,7 +102,8 @@ export function planRollout(input: RolloutInput): RolloutPlan {
       const { reason } = verdict;
       grants.push({ node: node.name, revision: input.target, reason, ...(asSurge ? { surge: true } : {}) });
       if (verdict.spends) {
-        budget = budgetWith(budget.left - 1, most, surge);
+        spender = firstOf(spender ? [spender, node] : [node]);
+        budget = budgetWith(budget.left - 1, most, surge, spender);
         groups.spend(node);
       }
     }
@@ -267,7 +272,7 @@ function judgeSurge(node: RolloutNode, input: RolloutInput, budget: Budget, grou
   if (isInFlight(node)) return { granted: true, reason: UNDER_WAY };
   // A pod may have come, or come up, since the report.
   if (node.behind && node.granted !== undefined) return { granted: false, reason: NOT_ANSWERED };
-  const spends = (pod ?? node.granted) !== undefined && !isBeingUpdated(node, input);
+  const spends = !isBeingUpdated(node, input);
   if (!pod) return { granted: true, spends, reason: 'the node runs no pod now' };
   if (pod.unknown) return { granted: false, reason: 'the agent does not know yet how its pod is' };
   if (!isUp(node))
@@ -286,11 +291,23 @@ function withinBudget(node: RolloutNode, { left, full, within }: Budget, groups:
     : { granted: false, reason: wait };
 }
 
-const budgetWith = (left: number, most: number, surge: boolean): Budget => ({
+/** `spender`: the first of those that spend it. */
+const budgetWith = (
+  left: number,
+  most: number,
+  surge: boolean,
+  spender: RolloutNode | undefined,
+): Budget => ({
   left,
   within: `within ${surge ? 'maxSurge' : 'maxUnavailable'} ${most}`,
-  full: `waits for its turn: ${most - left} of at most ${most} nodes are ${surge ? 'being updated' : 'unavailable'}`,
+  full: `waits for its turn: ${most - left} of at most ${most} nodes are ${surge ? 'being updated or down' : 'unavailable'} (${spender?.name}${most - left > 1 ? ', ...' : ''})`,
 });
+
+const firstOf = (nodes: readonly RolloutNode[]): RolloutNode | undefined =>
+  nodes.reduce<RolloutNode | undefined>(
+    (first, node) => (first && first.name <= node.name ? first : node),
+    undefined,
+  );
 
 /** A plane that lost its grants goes by what runs. */
 export const effectiveRevision = ({ granted, pod }: RolloutNode): string | undefined =>
@@ -324,7 +341,7 @@ const spendsBudget = (node: RolloutNode, input: RolloutInput): boolean =>
 const isInFlight = (node: RolloutNode): boolean =>
   node.pod !== undefined && effectiveRevision(node) !== node.pod.revision;
 
-/** Rule 43, from the grant on. What is not known may be. */
+/** Rule 43, from the grant on, and as long as it is down with what it got. What is not known may be. */
 const isBeingUpdated = (node: RolloutNode, input: RolloutInput): boolean =>
   !isSetAside(node, input) &&
   (node.lost ||
@@ -332,7 +349,15 @@ const isBeingUpdated = (node: RolloutNode, input: RolloutInput): boolean =>
     node.pod?.unknown === true ||
     node.beside !== undefined ||
     isInFlight(node) ||
-    (!node.pod && !node.connected));
+    (!node.pod && !node.connected) ||
+    isDownWithUpdate(node, input));
+
+/** One that is down with the revision that was stable is simply down: no update did that. */
+function isDownWithUpdate(node: RolloutNode, { target, fallback, broken }: RolloutInput): boolean {
+  if (broken?.has(node.name)) return false;
+  const revision = effectiveRevision(node);
+  return revision !== undefined && !isUp(node) && (revision === target || revision !== fallback);
+}
 
 const isDone = (node: RolloutNode): boolean =>
   node.connected && !node.behind && node.beside === undefined && !isInFlight(node);
@@ -358,7 +383,7 @@ function groupsOf(budgets: readonly GroupBudget[], spending: readonly RolloutNod
       const found = budgets.find((one) => (spent.get(key(one, node)) ?? 0) - own >= one.maxUnavailable);
       return (
         found &&
-        `waits for its turn: ${spent.get(key(found, node))} of the nodes with ${key(found, node)} are ${surge ? 'being updated' : 'unavailable'}`
+        `waits for its turn: ${spent.get(key(found, node))} of the nodes with ${key(found, node)} are ${surge ? 'being updated or down' : 'unavailable'}`
       );
     },
   };

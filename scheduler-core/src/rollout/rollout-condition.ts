@@ -62,10 +62,10 @@ interface Saying {
 function sayingOf(record: RolloutRecord, { paused, source }: Pacing, standing: Standing): Saying {
   const { nodes, settling } = standing;
   if (settling) return { status: 'True', reason: 'RolloutProgressing', message: SETTLING };
-  const { phase, newest, stable = '', reason, message } = record;
+  const { phase, newest, stable = '', reason, message, broken } = record;
   switch (phase) {
     case 'Complete':
-      return { status: 'True', reason: 'RolloutComplete', message: completeText(newest, standing) };
+      return { status: 'True', reason: 'RolloutComplete', message: completeText(newest, standing, broken) };
     case 'Stopped':
       return {
         status: 'False',
@@ -76,7 +76,7 @@ function sayingOf(record: RolloutRecord, { paused, source }: Pacing, standing: S
       return {
         status: 'False',
         reason,
-        message: `revision ${newest} has failed, and ${stable} comes back: ${message}`,
+        message: `revision ${newest} has failed, and ${stable} ${paused ? `waits to come back, paused by ${source}` : 'comes back'}: ${message}`,
       };
     case 'RolledBack':
       return {
@@ -85,6 +85,16 @@ function sayingOf(record: RolloutRecord, { paused, source }: Pacing, standing: S
         message: `revision ${newest} has failed, and ${stable} is back: ${message}`,
       };
     case 'Progressing':
+      // It goes on, as onFailure Continue says.
+      if (reason !== '')
+        return {
+          status: 'False',
+          reason,
+          message: [
+            `revision ${newest} has failed, and ${paused ? `is paused by ${source}` : 'goes on'}: ${message}`,
+            ...waitingFor(standing),
+          ].join('; '),
+        };
       if (paused) return { status: 'Unknown', reason: 'RolloutPaused', message: `paused by ${source}` };
       if (hasNothingToDo(record, nodes))
         return { status: 'True', reason: 'RolloutComplete', message: NOTHING_TO_DO };
@@ -93,19 +103,28 @@ function sayingOf(record: RolloutRecord, { paused, source }: Pacing, standing: S
 }
 
 /** Nodes that were silent then were set aside, and others may have joined since. */
-function completeText(newest: string, { waits }: Standing): string {
+function completeText(newest: string, { waits }: Standing, broken: RolloutRecord['broken']): string {
   return waits.length === 0
-    ? `every node has revision ${newest}`
+    ? everyNodeHas(newest, broken)
     : `the rollout of revision ${newest} is complete; ${firstOf(waits)}`;
 }
 
-function waitingText(newest: string, { waits, underWay }: Standing): string {
+function everyNodeHas(revision: string, broken: readonly string[] = []): string {
+  const [first] = broken;
+  if (first === undefined) return `every node has revision ${revision}`;
+  const others = broken.length > 1 ? ` and ${broken.length - 1} more` : '';
+  return `every node has revision ${revision}, but for ${first}${others}, broken before it began`;
+}
+
+const waitingText = (newest: string, standing: Standing): string =>
+  [`nodes move to revision ${newest}`, ...waitingFor(standing)].join('; ');
+
+function waitingFor({ waits, underWay }: Standing): string[] {
   const arriving = underWay && `waiting for ${underWay.node}: ${underWay.reason}`;
   return [
-    `nodes move to revision ${newest}`,
     ...(arriving ? [`${arriving}${more(underWay.others, 'on their way')}`] : []),
     ...(waits.length > 0 ? [firstOf(waits)] : []),
-  ].join('; ');
+  ];
 }
 
 const more = (count: number, what: string): string => (count > 0 ? `, and ${count} more ${what}` : '');
@@ -124,7 +143,7 @@ export function rolloutEvents(
   before: RolloutRecord | undefined,
   after: RolloutRecord,
 ): readonly RolloutEvent[] {
-  const { newest, stable, phase, message, failures } = after;
+  const { newest, stable, phase, reason, message, failures, broken } = after;
   const known = before?.newest === newest ? before.failures : {};
   const failed = Object.entries(failures)
     .filter(([node]) => known[node] === undefined)
@@ -135,10 +154,16 @@ export function rolloutEvents(
         message: `revision ${newest} failed on ${node}: ${why}`,
       }),
     );
+  const isNews = reason !== '' && (before?.newest !== newest || before.reason !== reason);
+  if (phase === 'Progressing' && isNews)
+    return [
+      ...failed,
+      { type: 'Warning', reason, message: `revision ${newest} has failed, and goes on: ${message}` },
+    ];
   if (before?.newest === newest && before.phase === phase) return failed;
   const said: { readonly [phase in RolloutRecord['phase']]: RolloutEvent | undefined } = {
     Progressing: undefined,
-    Complete: { type: 'Normal', reason: 'RolloutComplete', message: `every node has revision ${newest}` },
+    Complete: { type: 'Normal', reason: 'RolloutComplete', message: everyNodeHas(newest, broken) },
     Stopped: {
       type: 'Warning',
       reason: 'RolloutStopped',

@@ -5,6 +5,7 @@ import { effectiveRevision, type RolloutNode } from './plan-rollout.ts';
 import { type RolloutNodes, restingWith } from './resting-nodes.ts';
 import type { RolloutRecord, RolloutTimes } from './rollout-record.ts';
 import { hasAvailable } from './rollout-times.ts';
+import { type Waves, waveOf } from './waves.ts';
 
 type Failures = RolloutRecord['failures'];
 
@@ -15,6 +16,7 @@ export function findFailures(
   before: RolloutTimes | undefined,
   times: RolloutTimes,
   nodes: readonly RolloutNode[],
+  waves: Waves,
   now: number,
 ): Failures {
   const found: { [node: string]: string } = { ...failures };
@@ -22,7 +24,8 @@ export function findFailures(
     // Nothing to find out: most nodes, most of the time.
     if (hasAvailable(node, times.target) && node.failing === undefined) continue;
     if (effectiveRevision(node) !== newest || found[node.name] !== undefined) continue;
-    const reason = failureOf(node, aside, pacing, before, times, now);
+    const soakMs = pacing.waves[waveOf(node, waves, pacing.waves)]?.soakMs ?? pacing.soakMs;
+    const reason = failureOf(node, aside, { ...pacing, soakMs }, before, times, now);
     if (reason) found[node.name] = reason;
   }
   return Object.keys(found).length === Object.keys(failures).length ? failures : found;

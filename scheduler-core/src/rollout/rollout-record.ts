@@ -16,8 +16,14 @@ export interface RolloutRecord {
   readonly failures: { readonly [node: string]: string };
   /** What asked last for another try. */
   readonly retry?: string;
-  /** Nodes that were silent before this began and have not been heard since: not its failures. */
+  /** Nodes that were silent before this began and have not been heard since: not its failures. In a rollback also those
+   *  that fell silent with the stable revision. */
   readonly aside: readonly string[];
+  /** Nodes that were broken before this began, whatever others had of it, and have not had it available since: they
+   *  fail nothing, and nothing waits for them. */
+  readonly broken?: readonly string[];
+  /** In a rollback, nodes that were granted the newest revision: those that have to go back. */
+  readonly goBack?: readonly string[];
 }
 
 /**
@@ -30,9 +36,7 @@ export type RolloutPhase = 'Progressing' | 'Complete' | 'Stopped' | 'RollingBack
 export interface RolloutTimes {
   /** What the times are about. */
   readonly target: string;
-  /** The most nodes that had the target available at one moment. */
-  readonly most: number;
-  /** When a node came nearer last, or when there was nothing to wait for. */
+  /** When a node had the target available for the first time, or when there was nothing to wait for. */
   readonly progressAt: number;
   /** Some node was on its way, or could set out. */
   readonly moving: boolean;
@@ -42,4 +46,6 @@ export interface RolloutTimes {
   readonly availableAt: ReadonlyMap<string, number>;
   /** Nodes that had it available at some time, and do not now. */
   readonly onceAvailable: ReadonlySet<string>;
+  /** Nodes whose pod is not available, whatever its revision, since when. */
+  readonly downSince: ReadonlyMap<string, number>;
 }

@@ -1,5 +1,5 @@
 // How long each node has had what it was granted, by one steady clock.
-import { effectiveRevision, type RolloutNode } from './plan-rollout.ts';
+import { effectiveRevision, isUp, type RolloutNode } from './plan-rollout.ts';
 import { everyNode, type RolloutNodes, restingWithout } from './resting-nodes.ts';
 import type { RolloutTimes } from './rollout-record.ts';
 
@@ -22,12 +22,12 @@ const NOBODY: ReadonlyMap<string, number> = new Map();
 /** Of no target: whatever is looked at next is looked at anew. */
 export const NO_TIMES: RolloutTimes = {
   target: '',
-  most: 0,
   progressAt: 0,
   moving: false,
   grantedAt: NOBODY,
   availableAt: NOBODY,
   onceAvailable: new Set(),
+  downSince: NOBODY,
 };
 
 /** By name, as they are now; undefined for one that is gone. */
@@ -51,15 +51,38 @@ export function observeTimes(
   const has = (node: RolloutNode) => counts(node) && hasAvailable(node, target);
   const comes = (node: RolloutNode) => counts(node) && isOnItsWay(node, target);
   const availableAt = since(known?.availableAt ?? NOBODY, looked, has, now);
-  const most = Math.max(known?.most ?? 0, availableAt.size);
   return {
     target,
-    most,
-    progressAt: known && most === known.most ? known.progressAt : now,
+    progressAt: known && !cameNearer(known, looked, availableAt) ? known.progressAt : now,
     grantedAt: since(known?.grantedAt ?? NOBODY, looked, comes, now),
     availableAt,
     onceAvailable: hadBefore(known, looked, availableAt),
+    downSince: observeDown(before, view),
   };
+}
+
+/** Some node has it for the first time: who has it again is no nearer. */
+function cameNearer(
+  known: RolloutTimes,
+  looked: ChangedNodes,
+  availableAt: RolloutTimes['availableAt'],
+): boolean {
+  if (known.availableAt === availableAt) return false;
+  const isNew = (name: string) =>
+    availableAt.has(name) && !known.availableAt.has(name) && !known.onceAvailable.has(name);
+  for (const name of looked.keys()) if (isNew(name)) return true;
+  return false;
+}
+
+/** Nobody at rest is down. */
+export function observeDown(before: RolloutTimes | undefined, view: LookedAt): RolloutTimes['downSince'] {
+  const known = before?.downSince ?? NOBODY;
+  const isDown = (node: RolloutNode) => node.pod !== undefined && !node.lost && !isUp(node);
+  if (before && view.changed) return since(known, view.changed, isDown, view.now);
+  const looked = new Map<string, RolloutNode | undefined>();
+  for (const name of known.keys()) looked.set(name, undefined);
+  for (const node of view.nodes) looked.set(node.name, node);
+  return since(known, looked, isDown, view.now);
 }
 
 /** Whose times may be others now. */

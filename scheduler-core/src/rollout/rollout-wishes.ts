@@ -29,7 +29,7 @@ export function rolloutWishes(
   const { namespace = '', annotations = {} } = daemonSet.metadata ?? {};
   const policy = choosePolicy(daemonSet, policies);
   const source = policy ? `RolloutPolicy ${namespace}/${policy.metadata?.name}` : 'the defaults';
-  const pacing = pacingOf(source, policy?.spec);
+  const pacing = pacingOf(source, policy?.spec, daemonSet.spec?.minReadySeconds);
   const paused = annotations[PAUSED] === 'true';
   const [revision, count] = (annotations[APPROVED] ?? '').split('/');
   const retry = annotations[RETRY];

@@ -1,5 +1,6 @@
 // The waves of a rollout: which nodes come when, which wave is under way, and who has to wait for it.
 import { scaledCount } from '../int-or-percent.ts';
+import { withoutBroken } from './broken-nodes.ts';
 import { type Pacing, stepTitle, type Wave } from './pacing.ts';
 import { effectiveRevision, isHeld, isUp, type RolloutNode } from './plan-rollout.ts';
 import { everyNode, type RolloutNodes, restingCount, restingWithout } from './resting-nodes.ts';
@@ -12,14 +13,21 @@ export type Waves = ReadonlyMap<string, number>;
 /**
  * The first wave that selects a node and is not full takes it. Who has the target already comes first, so that a
  * node that joins meanwhile moves nobody to another wave; then who is down: it has least to lose, and would take up
- * the budget of the others.
+ * the budget of the others. Who was broken before is no canary.
  */
-export function assignWaves(waves: readonly Wave[], fleet: RolloutNodes, target: string): Waves {
+export function assignWaves(
+  waves: readonly Wave[],
+  fleet: RolloutNodes,
+  target: string,
+  broken: readonly string[] = [],
+): Waves {
   const assigned = new Map<string, number>();
   if (waves.length === 0) return assigned;
   const nodes = everyNode(fleet);
   const updated = (node: RolloutNode) => Number(effectiveRevision(node) === target);
-  const down = (node: RolloutNode) => Number(node.pod !== undefined && !isUp(node));
+  const last = new Set(broken);
+  const down = (node: RolloutNode) =>
+    last.has(node.name) ? -1 : Number(node.pod !== undefined && !isUp(node));
   const sorted = [...nodes].sort(
     (a, b) => updated(b) - updated(a) || down(b) - down(a) || (a.name < b.name ? -1 : 1),
   );
@@ -53,7 +61,7 @@ export interface Turn {
 
 /** From the wave of the record on: waves that are there and have soaked are behind us. */
 export function waveUnderWay(
-  { wave: from }: RolloutRecord,
+  record: RolloutRecord,
   { waves, soakMs }: Pacing,
   assigned: Waves,
   fleet: RolloutNodes & { readonly now: number; readonly approvedWaves: number },
@@ -61,12 +69,16 @@ export function waveUnderWay(
 ): Turn {
   const { now, approvedWaves } = fleet;
   const nodes = waves.length === 0 ? [] : everyNode(fleet);
+  const waitedFor = withoutBroken(fleet, record);
+  const those = waves.length === 0 ? [] : everyNode(waitedFor);
   /** It would move with this wave or after it: where nobody would, nothing is left to approve. */
   const comesWith = (node: RolloutNode, wave: number): boolean =>
     effectiveRevision(node) !== times.target && waveOf(node, assigned, waves) >= wave;
-  for (let wave = Math.min(from, waves.length); ; wave++) {
+  for (let wave = Math.min(record.wave, waves.length); ; wave++) {
     const own =
-      waves.length === 0 ? fleet : { nodes: nodes.filter((node) => waveOf(node, assigned, waves) === wave) };
+      waves.length === 0
+        ? waitedFor
+        : { nodes: those.filter((node) => waveOf(node, assigned, waves) === wave) };
     const name = nameOf(waves, wave);
     if (needsApproval(waves, wave, approvedWaves) && nodes.some((node) => comesWith(node, wave)))
       return { wave, waitsFor: `${name} waits for approval`, soaked: false };
@@ -99,7 +111,7 @@ interface HoldView extends RolloutNodes {
 
 /** Nodes that are not on the target and may not be moved to it now, with why. */
 export function holdsOf(
-  { phase, message, stable }: RolloutRecord,
+  { phase, message, stable, broken }: RolloutRecord,
   pacing: Pacing,
   assigned: Waves,
   { wave, waitsFor }: Turn,
@@ -115,13 +127,13 @@ export function holdsOf(
     if (isHeld(node)) return node.held;
     const shut = node.pod && node.pod.revision !== target ? closed.get(node.name) : undefined;
     if (shut !== undefined && node.pod?.available && !node.pod.deleted) return shut;
-    if (isStuck(node, stable)) return undefined;
+    if (isStuck(node, stable, broken)) return undefined;
     const own = waveOf(node, assigned, pacing.waves);
     // What is behind us was approved, or came before there were waves.
     const awaits = own > wave || (own === wave && needsApproval(pacing.waves, own, approvedWaves));
     if (phase === 'Progressing' && awaits) return waitsFor;
     if (kept.has(node.name)) return `kept back: partition ${pacing.partition} of ${pacing.source}`;
-    return shut;
+    return node.failing === undefined || isUp(node) ? shut : undefined;
   };
   const look = (node: RolloutNode) => {
     const reason = effectiveRevision(node) === target ? undefined : reasonFor(node);
@@ -134,9 +146,11 @@ export function holdsOf(
   return holds;
 }
 
-/** It is down and will not come up by itself: it has nothing to lose, and would take up budget for ever. */
-const isStuck = (node: RolloutNode, stable: string | undefined): boolean =>
-  node.pod !== undefined && !isUp(node) && (node.failing !== undefined || effectiveRevision(node) !== stable);
+/** An update took it down: it has nothing to lose, and would take up budget for ever. */
+const isStuck = (node: RolloutNode, stable: string | undefined, broken: readonly string[] = []): boolean => {
+  if (node.pod === undefined) return stable === undefined;
+  return !isUp(node) && effectiveRevision(node) !== stable && !broken.includes(node.name);
+};
 
 /** The last ones, as many as the partition says. */
 function keptBack({ partition, waves }: Pacing, assigned: Waves, fleet: RolloutNodes): ReadonlySet<string> {

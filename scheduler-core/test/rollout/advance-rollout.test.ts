@@ -83,6 +83,21 @@ describe('a step that needs approval', () => {
     expect([...first.holds]).toEqual([]);
   });
 
+  // Found by the simulation (seed 46): bare nodes took up the budget that the canary waited for.
+  test('holds no node without a pod while there is no stable revision that it could get', () => {
+    const nodes = [on('a', 'old'), joined('b'), joined('c')];
+    const first = advanceRollout(undefined, undefined, {
+      newest: 'old',
+      pacing: pacingOf('a policy', { steps: [{ nodes: 1 }] }),
+      nodes,
+      closed: new Map(),
+      approvedWaves: 0,
+      now: 0,
+    });
+    expect(first.record.phase).toBe('Progressing');
+    expect([...look(first, nodes, 5, { steps: [{ nodes: 1 }] }).holds]).toEqual([]);
+  });
+
   // Found by the simulation: the rollout stayed Progressing, and no node was there to say why.
   test('is passed when nobody is left to move', () => {
     const policy = { steps };
@@ -120,4 +135,22 @@ describe('where no node should run it', () => {
     const record = { ...before.record, stable: 'old', phase: 'RollingBack', reason: 'X' } as const;
     expect(look({ ...before, record }, [], 5, {}).record.phase).toBe('RolledBack');
   });
+});
+
+test('a try that was asked for before the failure is not made after it', () => {
+  const node = {
+    ...on('a', 'new'),
+    failing: 'it crashes',
+    pod: { revision: 'new', available: false, deleted: false },
+  };
+  const view = { newest: 'new', pacing: pacingOf('a policy', {}), closed: new Map(), approvedWaves: 0 };
+  const first = advanceRollout(undefined, undefined, { ...view, nodes: [on('a', 'old')], now: 0 });
+  const asked = { ...view, retry: 'new/1', now: 1000 };
+  const underWay = advanceRollout(first.record, first.times, { ...asked, nodes: [on('a', 'old')] });
+  const failed = advanceRollout(underWay.record, underWay.times, { ...asked, nodes: [node] });
+  expect(failed.record.phase).toBe('Stopped');
+  const later = advanceRollout(failed.record, failed.times, { ...asked, nodes: [on('a', 'old')], now: 2000 });
+  expect(later.record.phase).toBe('Stopped');
+  const again = { ...asked, retry: 'new/2', nodes: [on('a', 'old')], now: 3000 };
+  expect(advanceRollout(later.record, later.times, again).record.phase).toBe('Progressing');
 });

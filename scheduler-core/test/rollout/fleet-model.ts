@@ -9,10 +9,20 @@ import type {
 import fc from 'fast-check';
 
 type Plan = (input: RolloutInput) => RolloutPlan;
-type Pod = NonNullable<RolloutNode['pod']>;
+/** `worn`: it was available, and is not again. */
+type Pod = NonNullable<RolloutNode['pod']> & { readonly worn?: boolean };
 
-/** How a revision behaves: it comes up, it never does, or its image cannot be pulled and the old pod stays. */
-export const REVISIONS = { a: 'good', b: 'good', c: 'crashes', d: 'cannot be pulled' } as const;
+/**
+ * How a revision behaves: it comes up, it never does, its image cannot be pulled and the old pod stays, or it comes up
+ * and goes down for good.
+ */
+export const REVISIONS = {
+  a: 'good',
+  b: 'good',
+  c: 'crashes',
+  d: 'cannot be pulled',
+  e: 'wears out',
+} as const;
 export type Revision = keyof typeof REVISIONS;
 
 interface Told {
@@ -96,11 +106,11 @@ const QUIET_KINDS = [
 ] as const;
 
 export const someEvents = fc.array(
-  fc.tuple(fc.constantFrom(...KINDS), fc.nat(4), fc.nat(3)) as fc.Arbitrary<FleetEvent>,
+  fc.tuple(fc.constantFrom(...KINDS), fc.nat(4), fc.nat(4)) as fc.Arbitrary<FleetEvent>,
   { minLength: 20, maxLength: 120, size: 'max' },
 );
 export const quietEvents = fc.array(
-  fc.tuple(fc.constantFrom(...QUIET_KINDS), fc.nat(4), fc.nat(3)) as fc.Arbitrary<FleetEvent>,
+  fc.tuple(fc.constantFrom(...QUIET_KINDS), fc.nat(4), fc.nat(4)) as fc.Arbitrary<FleetEvent>,
   { minLength: 20, maxLength: 120, size: 'max' },
 );
 export const someSurgingFleet = fc.record({
@@ -232,6 +242,14 @@ function deliver(node: ModelNode): void {
   if (message && message.generation >= (node.told?.generation ?? 0)) node.told = message;
 }
 
+/** What has become of it. */
+function afterAWhile(pod: Pod): Pod {
+  const how = REVISIONS[pod.revision as Revision];
+  if (how !== 'wears out') return { ...pod, available: how === 'good' };
+  const worn = pod.worn || pod.available;
+  return { ...pod, available: !worn, worn };
+}
+
 /** What the agent does next, from what it was told. */
 function work(node: ModelNode): void {
   if (!node.alive || node.blind) return;
@@ -252,18 +270,17 @@ function work(node: ModelNode): void {
   else if (wanted && node.pod && node.pod.revision !== wanted) {
     if (REVISIONS[wanted as Revision] !== 'cannot be pulled')
       node.pod = { revision: wanted, available: false, deleted: false };
-  } else if (node.pod)
-    node.pod = { ...node.pod, available: REVISIONS[node.pod.revision as Revision] === 'good' };
+  } else if (node.pod) node.pod = afterAWhile(node.pod);
   if (before?.available && !before.deleted && wanted && !node.pod?.available && node.costs)
     node.struck = true;
 }
 
 /** What runs stays; what came beside it before goes on, and serves when the other does not. */
 function holdStill(node: ModelNode, wanted: string, pod: Pod): void {
-  const asItIs = (one: Pod): Pod => ({ ...one, available: REVISIONS[one.revision as Revision] === 'good' });
-  const beside = node.beside && node.beside.revision === wanted ? asItIs(node.beside) : undefined;
-  const goes = beside?.available === true && !asItIs(pod).available;
-  node.pod = goes ? beside : asItIs(pod);
+  const beside = node.beside && node.beside.revision === wanted ? afterAWhile(node.beside) : undefined;
+  const old = afterAWhile(pod);
+  const goes = beside?.available === true && !old.available;
+  node.pod = goes ? beside : old;
   node.beside = goes ? undefined : beside;
 }
 
@@ -273,7 +290,7 @@ function surgeOn(node: ModelNode, wanted: string, pod: Pod): void {
   else if (node.beside?.revision !== wanted)
     node.beside = { revision: wanted, available: false, deleted: false };
   else {
-    const beside = { ...node.beside, available: how === 'good' };
+    const beside = afterAWhile(node.beside);
     const goes = beside.available || (!pod.available && how !== 'cannot be pulled');
     node.pod = goes ? beside : pod;
     node.beside = goes ? undefined : beside;

@@ -141,11 +141,11 @@ describe('foreseen', () => {
       ['step one of 1', 'a', 'step two of 1', 'approval', 'b', 'step the rest of 0'],
     ],
     [
-      'what crashes waits for no step',
+      'what crashed before is no canary',
       'a, b, c crashing',
       { steps: [{ name: 'one', nodes: 1, approval: 'Manual' }] },
-      1,
-      ['step one of 1', 'c', 'approval', 'step the rest of 2', 'a', 'b'],
+      2,
+      ['step one of 1', 'approval', 'a', 'step the rest of 2', 'c+b'],
     ],
     [
       'a step without nodes passes at once',

@@ -27,13 +27,9 @@ describe('a surge grants', () => {
     ['no second node from the first grant on', 'a old granted:new, b old', 1, ''],
     ['nor while both run', 'a old beside:new, b old', 1, ''],
     ['nor while the new one is not known to be alone', 'a new beside:new, b old', 1, ''],
-    [
-      'rule 43: the next, when the old one is gone, though the new one is not ready',
-      'a new down, b old',
-      1,
-      'b',
-    ],
-    ['rule 43: or is not even there', 'a granted:new, b old', 1, 'b'],
+    ['no second one while the first is down with it (a departure from rule 43)', 'a new down, b old', 1, ''],
+    ['nor while it is not even there', 'a granted:new, b old', 1, ''],
+    ['nor while one is down with another update', 'a bad down Keep, b bad down off, c old', 1, ''],
     [
       'rule 42: every node whose old pod is down, beyond the limit',
       'a old down, b old down, c old',
@@ -43,7 +39,8 @@ describe('a surge grants', () => {
     ['and these spend it from then on', 'a old down, b old, c old', 2, 'a b'],
     ['rule 42: also when it is spent already', 'a old beside:new, b old down, c old', 1, 'b'],
     ['rule 18: a node whose pod was deleted', 'a old deleted, b old beside:new', 1, 'a'],
-    ['a node without a pod, which spends nothing', 'a, b old', 1, 'a b'],
+    ['a node without a pod, which spends it until it is up', 'a, b old', 1, 'a'],
+    ['and which may, when it is spent already', 'a, b old beside:new', 1, 'a'],
     ['but does when one may have come since', 'a granted:old, b old', 1, 'a'],
     ['a newer revision to who is on the way to another one', 'a old beside:bad, b old, c old', 1, 'a'],
     ['and back to what the old pod has', 'a new beside:bad, b new', 1, 'a'],
@@ -77,7 +74,7 @@ describe('what is not known', () => {
 
 describe('what it says', () => {
   test('of grants, of waits, and of the count', () => {
-    expect(plan('a old beside:new, b old, c old down, d old, e, f old granted:bad', 4)).toEqual({
+    expect(plan('a old beside:new, b old, c old down, d old, e, f old granted:bad', 5)).toEqual({
       grants: [
         {
           node: 'c',
@@ -87,13 +84,22 @@ describe('what it says', () => {
         },
         { node: 'e', revision: 'new', reason: 'the node runs no pod now', surge: true },
         { node: 'f', revision: 'new', reason: 'another revision is on its way to it already', surge: true },
-        { node: 'b', revision: 'new', reason: 'within maxSurge 4', surge: true },
+        { node: 'b', revision: 'new', reason: 'within maxSurge 5', surge: true },
       ],
-      waits: [{ node: 'd', reason: 'waits for its turn: 4 of at most 4 nodes are being updated' }],
+      waits: [
+        { node: 'd', reason: 'waits for its turn: 5 of at most 5 nodes are being updated or down (a, ...)' },
+      ],
       maxUnavailable: 0,
       unavailable: 0,
-      surge: { maxSurge: 4, updating: 2 },
+      surge: { maxSurge: 5, updating: 3 },
     });
+  });
+  test('of a node that is down with the revision that was stable: it is not counted before its turn', () => {
+    const nodes = fleet('a old down, b old, c old, d old beside:new');
+    const holds = new Map([['a', 'its step has not begun']]);
+    const made = planRollout({ strategy: surge(2), target: 'new', fallback: 'old', nodes, holds });
+    expect(made.surge).toEqual({ maxSurge: 2, updating: 1 });
+    expect(made.grants.map(({ node }) => node)).toEqual(['b']);
   });
   test('of a budget by a label, which counts the same', () => {
     const made = planRollout({
@@ -104,7 +110,7 @@ describe('what it says', () => {
     });
     expect(made.grants.map(({ node }) => node)).toEqual(['c']);
     expect(made.waits).toEqual([
-      { node: 'b', reason: 'waits for its turn: 1 of the nodes with zone=x are being updated' },
+      { node: 'b', reason: 'waits for its turn: 1 of the nodes with zone=x are being updated or down' },
     ]);
   });
 });
@@ -138,7 +144,7 @@ describe('a surge that is switched off', () => {
     expect(off('a old beside:new surging, b old beside:new surging, c old')).toMatchObject({
       grants: [],
       unavailable: 2,
-      waits: [{ node: 'c', reason: 'waits for its turn: 2 of at most 1 nodes are unavailable' }],
+      waits: [{ node: 'c', reason: 'waits for its turn: 2 of at most 1 nodes are unavailable (a, ...)' }],
     });
   });
   test('ends as one also with another revision: no more nodes go down than may', () => {

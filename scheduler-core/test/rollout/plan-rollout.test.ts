@@ -122,7 +122,7 @@ describe('every node that is not on the newest is granted or told why not', () =
       ],
       waits: [
         { node: 'd', reason: 'the node is silent: set aside until it returns' },
-        { node: 'b', reason: 'waits for its turn: 4 of at most 2 nodes are unavailable' },
+        { node: 'b', reason: 'waits for its turn: 4 of at most 2 nodes are unavailable (a, ...)' },
         { node: 'c', reason: 'the agent is not connected' },
         { node: 'h', reason: 'the agent has not yet answered to what it was told last' },
       ],
@@ -132,7 +132,7 @@ describe('every node that is not on the newest is granted or told why not', () =
   test('the newest is granted within the budget, and says so', () => {
     expect(plan('a old, b old', 1)).toEqual({
       grants: [{ node: 'a', revision: 'new', reason: 'within maxUnavailable 1' }],
-      waits: [{ node: 'b', reason: 'waits for its turn: 1 of at most 1 nodes are unavailable' }],
+      waits: [{ node: 'b', reason: 'waits for its turn: 1 of at most 1 nodes are unavailable (a)' }],
       maxUnavailable: 1,
       unavailable: 0,
     });

@@ -1,6 +1,10 @@
 // What the condition Progressing says: what nodes wait for, and nothing that is not so.
 import { pacingOf } from '@fleetset/scheduler-core/rollout/pacing';
-import { progressingCondition, type Standing } from '@fleetset/scheduler-core/rollout/rollout-condition';
+import {
+  progressingCondition,
+  rolloutEvents,
+  type Standing,
+} from '@fleetset/scheduler-core/rollout/rollout-condition';
 import type { RolloutRecord } from '@fleetset/scheduler-core/rollout/rollout-record';
 import { expect, test } from 'vitest';
 
@@ -64,6 +68,34 @@ test.each<[string, Partial<RolloutRecord>, Partial<Standing>, boolean, string]>(
     false,
     'True RolloutProgressing: a change becomes a revision as soon as no other follows it',
   ],
+  [
+    'what has failed and goes on (onFailure Continue)',
+    failed,
+    { waits: [turn('b')] },
+    false,
+    'False ProgressDeadlineExceeded: revision two has failed, and goes on: no node came nearer in 60 s; b: waits for its turn',
+  ],
+  [
+    'the same, paused',
+    failed,
+    {},
+    true,
+    'False ProgressDeadlineExceeded: revision two has failed, and is paused by a policy: no node came nearer in 60 s',
+  ],
+  [
+    'a rollback that is paused',
+    { phase: 'RollingBack', ...failed },
+    {},
+    true,
+    'False ProgressDeadlineExceeded: revision two has failed, and one waits to come back, paused by a policy: no node came nearer in 60 s',
+  ],
+  [
+    'all there, but for a node that was broken before',
+    { phase: 'Complete', broken: ['c'] },
+    {},
+    false,
+    'True RolloutComplete: every node has revision two, but for c, broken before it began',
+  ],
   ['no node', {}, { nodes: 0 }, false, 'True RolloutComplete: no node should run it: nothing to do'],
 ])('%s', (_sentence, record, standing, paused, expected) => {
   const { status, reason, message } = progressingCondition(
@@ -74,4 +106,13 @@ test.each<[string, Partial<RolloutRecord>, Partial<Standing>, boolean, string]>(
     'now',
   );
   expect(`${status} ${reason}: ${message}`).toBe(expected);
+});
+
+test('an event tells once of a rollout that has failed and goes on', () => {
+  const late: RolloutRecord = { ...RECORD, ...failed };
+  const reason = 'ProgressDeadlineExceeded';
+  const message = 'revision two has failed, and goes on: no node came nearer in 60 s';
+  expect(rolloutEvents(RECORD, late)).toEqual([{ type: 'Warning', reason, message }]);
+  expect(rolloutEvents(late, { ...late, message: 'no node came nearer in 70 s' })).toEqual([]);
+  expect(rolloutEvents(late, RECORD)).toEqual([]);
 });

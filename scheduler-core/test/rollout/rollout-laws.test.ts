@@ -9,7 +9,14 @@ import { describe, expect, test } from 'vitest';
 import { holds, isCaught } from '../property.ts';
 import { tellStory } from './rollout-story.ts';
 
-const REVISIONS = { two: 'good', three: 'crashes', four: 'never ready', five: 'flaps', six: 'good' } as const;
+const REVISIONS = {
+  two: 'good',
+  three: 'crashes',
+  four: 'never ready',
+  five: 'flaps',
+  six: 'good',
+  seven: 'fades',
+} as const;
 const NODES = ['a', 'b', 'c', 'd'];
 type Seeded = Pick<Parameters<typeof tellStory>[0], 'advance' | 'plan'>;
 
@@ -201,13 +208,18 @@ describe('whatever comes', () => {
   });
 
   const goesBack = (seeded?: Seeded) =>
-    fc.property(someRun, fc.constantFrom('three', 'four'), (run, bad) => {
+    fc.property(someRun, fc.constantFrom('three', 'four'), fc.boolean(), (run, bad, dies) => {
       const policy = { ...run.policy, onFailure: 'Rollback' as const };
       const story = begin({ ...run, policy }, seeded);
       mend(story, policy);
       story.update('last');
       story.wait(120);
       story.update(bad);
+      // A node that never got it holds nobody on it.
+      const spared = NODES.findIndex(
+        (_, at) => ![story.revisionsOf()[at], story.besideOf()[at]].includes(bad),
+      );
+      if (dies && spared >= 0) story.silence(NODES[spared] as string);
       story.wait(200);
       expect(story.record()).toMatchObject({ phase: 'RolledBack', newest: bad, stable: 'last' });
       const after = story.text();

@@ -1,5 +1,6 @@
 // Situations that matter, each told as a story in transcripts/: `vitest -u` writes them anew, a person reads what
 // changed.
+import type { RolloutPolicySpec } from '@fleetset/scheduler-core/schema/rollout-policy';
 import { describe, expect, test } from 'vitest';
 import { tellStory } from './rollout-story.ts';
 
@@ -37,6 +38,16 @@ describe('a rollout', () => {
     story.wait(90);
     expect(story.record()?.phase).toBe('RolledBack');
     await tells(story, 'deadline');
+  });
+
+  test('comes nearer with each node that gets it, also when others that had it were removed', () => {
+    const nodes = Array.from({ length: 12 }, (_, at) => `n${String(at).padStart(2, '0')}`);
+    const story = tellStory({ nodes, policy: { progressDeadlineSeconds: 12 } });
+    story.update('two');
+    story.wait(31);
+    for (const name of nodes.slice(0, 3)) story.remove(name);
+    story.wait(60);
+    expect(story.record()).toMatchObject({ phase: 'Complete', stable: 'two', failures: {} });
   });
 
   test('stops where it is when the policy says Pause', async () => {
@@ -138,6 +149,18 @@ describe('a surge', () => {
     await tells(story, 'surge-deadline');
   });
 
+  test('to a revision that fails after a while stops at the budget, and goes back', async () => {
+    const nodes = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
+    const story = tellStory({ nodes, maxSurge: 1, revisions: { two: 'fades' } });
+    story.update('two');
+    // The second one was on its way before the first went down.
+    expect(worstOf(story, 600)).toBe(2);
+    expect(story.record()?.phase).toBe('Progressing');
+    expect(worstOf(story, 30)).toBe(2);
+    expect(story.record()?.phase).toBe('RolledBack');
+    await tells(story, 'surge-fades');
+  });
+
   test('in steps, each with its own budget', async () => {
     const story = tellStory({
       nodes: ['a', 'b', 'c', 'd', 'e'],
@@ -200,6 +223,44 @@ describe('silent nodes', () => {
     await tells(story, 'undo-with-a-dead-node');
   });
 
+  const BACK = { nodes: ['a', 'b', 'c', 'd'], policy: { failureThreshold: 1 } };
+  test.each(['before the rollback', 'in it', 'as the plane restarts'])(
+    'that never had the new revision hold no rollback up: %s',
+    async (when) => {
+      const story = tellStory(BACK);
+      story.update('two');
+      story.wait(8);
+      if (when === 'before the rollback') story.silence('d');
+      story.break('b');
+      if (when === 'in it') story.silence('d');
+      if (when === 'as the plane restarts') {
+        story.silence('d', true);
+        story.restart();
+      }
+      story.wait(20);
+      story.break('b', false);
+      story.wait(60);
+      expect(story.record()).toMatchObject({ phase: 'RolledBack', aside: ['d'] });
+      expect(story.revisionsOf()).toEqual(['one', 'one', 'one', 'one']);
+      if (when === 'in it') await tells(story, 'silent-in-a-rollback');
+    },
+  );
+
+  test('that fall silent on their way back hold it up', () => {
+    const story = tellStory(BACK);
+    story.update('two');
+    story.wait(12);
+    story.break('b');
+    story.wait(12);
+    story.silence('b');
+    story.wait(3600);
+    expect(story.record()).toMatchObject({ phase: 'RollingBack', aside: [] });
+    story.silence('b', false);
+    story.break('b', false);
+    story.wait(60);
+    expect(story.record()).toMatchObject({ phase: 'RolledBack', aside: [] });
+  });
+
   test('that fell silent with the new revision fail it', async () => {
     const story = tellStory({ nodes: ABC, revisions: { two: 'kills the node' } });
     story.update('two');
@@ -207,6 +268,77 @@ describe('silent nodes', () => {
     expect(story.record()?.phase).not.toBe('Progressing');
     expect(story.revisionsOf().filter((one) => one === 'two')).toHaveLength(1);
     await tells(story, 'silent-after');
+  });
+});
+
+describe('a node that was broken before', () => {
+  const six = ['a', 'b', 'c', 'd', 'e', 'f'];
+  const broken = (how: true | 'unready', more: Partial<Parameters<typeof tellStory>[0]> = {}) => {
+    const story = tellStory({ nodes: six, maxUnavailable: 2, ...more });
+    story.wait(1);
+    story.break('d', how);
+    story.wait(3600);
+    return story;
+  };
+  const healthy = (story: Story) => story.revisionsOf().filter((_, at) => six[at] !== 'd');
+
+  test.each([true, 'unready'] as const)(
+    'fails no good revision, and nobody waits for it (%s)',
+    async (how) => {
+      const story = broken(how);
+      story.update('two');
+      story.wait(3600);
+      expect(story.record()).toMatchObject({ phase: 'Complete', stable: 'two', failures: {}, broken: ['d'] });
+      if (how === true) await tells(story, 'broken-before');
+      story.break('d', false);
+      story.wait(10);
+      expect(story.record()?.broken).toEqual([]);
+    },
+  );
+
+  test('fails no good revision under a surge', () => {
+    const story = broken(true, { maxSurge: 1 });
+    story.update('two');
+    story.wait(3600);
+    expect(story.record()).toMatchObject({ phase: 'Complete', failures: {} });
+  });
+
+  test('takes up a budget of one: nobody moves, and no deadline runs', () => {
+    const story = broken(true, { maxUnavailable: 1 });
+    story.update('two');
+    story.wait(3600);
+    expect(story.record()).toMatchObject({ phase: 'Progressing', failures: {} });
+    story.break('d', false);
+    story.wait(60);
+    expect(story.record()?.phase).toBe('Complete');
+  });
+
+  test('holds no rollback up', () => {
+    const story = broken('unready', { revisions: { two: 'crashes' } });
+    story.update('two');
+    story.wait(120);
+    expect(story.record()).toMatchObject({ phase: 'RolledBack', stable: 'one' });
+    expect(Object.keys(story.record()?.failures ?? {})).toEqual(['a']);
+    expect(healthy(story)).toEqual(['one', 'one', 'one', 'one', 'one']);
+  });
+
+  test('does not get it before the canary, and is none', () => {
+    const story = broken(true, { policy: { steps: [{ nodes: 1, soakSeconds: 30 }] } });
+    story.update('two');
+    story.wait(20);
+    expect(story.revisionsOf()).toEqual(['two', 'one', 'one', 'one', 'one', 'one']);
+    story.wait(120);
+    expect(story.record()).toMatchObject({ phase: 'Complete', failures: {} });
+  });
+
+  test('counts when it had the revision', () => {
+    const story = broken(true, { maxUnavailable: 2, policy: { failureThreshold: 1, soakSeconds: 60 } });
+    story.update('two');
+    story.break('d', false);
+    story.wait(8);
+    story.break('d', true);
+    story.wait(20);
+    expect(story.record()?.failures).toHaveProperty('d');
   });
 });
 
@@ -233,15 +365,29 @@ describe('waves', () => {
     const story = tellStory({
       nodes,
       labels,
-      policy: { steps, soakSeconds: 60 },
+      policy: { steps },
       revisions: { two: 'flaps' },
     });
-    story.wait(61);
     story.update('two');
     story.wait(90);
     expect(story.record()?.phase).toBe('RolledBack');
     expect(story.revisionsOf()).toEqual(['one', 'one', 'one', 'one', 'one']);
     await tells(story, 'canary-flaps');
+  });
+
+  test('a canary that goes unready again and again in the soak time of its step ends it', () => {
+    const policy = { steps: [{ name: 'canary', nodes: 1, soakSeconds: 300 }] };
+    const story = tellStory({ nodes, policy });
+    story.update('two');
+    story.wait(60);
+    story.break('a', 'unready');
+    story.wait(30);
+    story.break('a', false);
+    story.wait(30);
+    expect(story.record()).toMatchObject({
+      phase: 'RolledBack',
+      failures: { a: 'it became unavailable while it was watched' },
+    });
   });
 
   test('a node that joins while the canary is watched gets what is stable', async () => {
@@ -335,6 +481,24 @@ describe('who may not move', () => {
     story.wait(10);
     expect(story.revisionsOf()).toEqual(['two', 'two', 'two']);
     await tells(story, 'held-after-the-grant');
+  });
+
+  test.each<[string, RolloutPolicySpec]>([
+    ['in a later step', { steps: [{ name: 'canary', nodeSelector: { canary: 'yes' } }] }],
+    ['in the partition', { partition: 1 }],
+  ])('an unready node %s takes up the budget, is named, and no deadline runs', async (where, policy) => {
+    const story = tellStory({ nodes: ABC, labels: { a: { canary: 'yes' } }, policy });
+    story.wait(1);
+    story.break('c', 'unready');
+    story.update('two');
+    story.wait(3600);
+    expect(story.revisionsOf()).toEqual(['one', 'one', 'one']);
+    expect(story.record()).toMatchObject({ phase: 'Progressing', reason: '', failures: {} });
+    expect(story.text()).toContain('a: waits for its turn: 1 of at most 1 nodes are unavailable (c)');
+    story.break('c', false);
+    story.wait(30);
+    expect(story.revisionsOf().slice(0, 2)).toEqual(['two', 'two']);
+    if (where === 'in a later step') await tells(story, 'unready-in-a-later-step');
   });
 
   test('a partition keeps the last ones', async () => {

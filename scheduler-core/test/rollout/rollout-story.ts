@@ -17,7 +17,7 @@ import {
 import type { RolloutPolicySpec } from '@fleetset/scheduler-core/schema/rollout-policy';
 
 /** What becomes of a pod of a revision: it is available after so many seconds, or it crashes, or stays unready. */
-export type Behaviour = 'good' | 'crashes' | 'never ready' | 'flaps' | 'kills the node';
+export type Behaviour = 'good' | 'crashes' | 'never ready' | 'flaps' | 'fades' | 'kills the node';
 
 export interface StoryOptions {
   readonly nodes: readonly string[];
@@ -47,14 +47,19 @@ interface StoryNode {
   /** From when on its silence counts as lost. */
   lostAt: number;
   /** By nodes or by revisions: this node's pods are bad whatever their revision. */
-  bad: boolean;
+  bad: boolean | 'unready';
   /** Its agent replaces nothing, and says so as soon as it is heard. */
   held: { readonly why: string; heard: boolean } | undefined;
 }
 
 const CRASHES = 'container main: CrashLoopBackOff';
 const READY_AFTER_S = 5;
-const FLAPS_AFTER_S = 20;
+/** How old it gets until it is unready for good. */
+const LIFE_S: { readonly [behaviour in Behaviour]?: number } = {
+  good: Number.POSITIVE_INFINITY,
+  flaps: 20,
+  fades: READY_AFTER_S + 2,
+};
 const GRACE_S = 8;
 
 export function tellStory(options: StoryOptions) {
@@ -89,12 +94,11 @@ export function tellStory(options: StoryOptions) {
   const serves = ({ silent, bad }: StoryNode, pod: StoryPod | undefined): boolean => {
     if (!pod || silent || bad) return false;
     const age = now - pod.bornAt;
-    const how = behaviourOf(pod.revision);
-    return age >= READY_AFTER_S && (how === 'good' || (how === 'flaps' && age < FLAPS_AFTER_S));
+    return age >= READY_AFTER_S && age < (LIFE_S[behaviourOf(pod.revision)] ?? 0);
   };
   const isAvailable = (node: StoryNode): boolean => serves(node, node.pod);
   const crashes = ({ bad }: StoryNode, { revision, bornAt }: StoryPod): boolean =>
-    (bad || behaviourOf(revision) === 'crashes') && now > bornAt + 10;
+    (bad === true || behaviourOf(revision) === 'crashes') && now > bornAt + 10;
   const strategy: UpdateStrategy = {
     type: 'RollingUpdate',
     ...(options.maxSurge === undefined
@@ -141,8 +145,12 @@ export function tellStory(options: StoryOptions) {
     node.pod = node.beside;
     node.beside = undefined;
   };
-  const spends = (node: StoryNode): boolean =>
-    surge ? !node.silent && node.beside !== undefined && isAvailable(node) : isDown(node);
+  /** Under a surge whoever runs both, or has gone down; but for machines that are broken, whatever they run. */
+  const spends = (node: StoryNode): boolean => {
+    if (!surge) return isDown(node);
+    const downWithUpdate = isDown(node) && !node.bad && node.pod?.revision !== record?.stable;
+    return downWithUpdate || (!node.silent && node.beside !== undefined && isAvailable(node));
+  };
 
   const noteTrespass = (node: StoryNode, revision: string) => {
     if (!node.pod || node.pod.revision === revision) return;
@@ -177,6 +185,7 @@ export function tellStory(options: StoryOptions) {
       nodes: view,
       holds: advance.holds,
       aside: new Set(record.aside),
+      broken: new Set(record.broken),
       groupBudgets: pacing.groupBudgets,
       ...(advance.fallback === undefined ? {} : { fallback: advance.fallback }),
     });
@@ -263,8 +272,8 @@ export function tellStory(options: StoryOptions) {
       }
       settle();
     },
-    break: (name: string, bad = true) => {
-      lines.push(`-- ${name} ${bad ? 'breaks' : 'is mended'}`);
+    break: (name: string, bad: StoryNode['bad'] = true) => {
+      lines.push(`-- ${name} ${bad === 'unready' ? 'gets unready' : bad ? 'breaks' : 'is mended'}`);
       for (const node of nodes) if (node.name === name) node.bad = bad;
       settle();
     },
@@ -280,6 +289,14 @@ export function tellStory(options: StoryOptions) {
         bad: false,
         held: undefined,
       });
+      settle();
+    },
+    remove: (name: string) => {
+      lines.push(`-- ${name} is removed`);
+      nodes.splice(
+        nodes.findIndex((node) => node.name === name),
+        1,
+      );
       settle();
     },
     close: (name: string, why: string | undefined) => {

@@ -36,6 +36,10 @@ const takesGrantsForArrivals = changed((one) =>
 const overlooksTheOther = changed(({ beside, ...one }) =>
   beside && one.pod ? { ...one, pod: { ...one.pod, revision: beside.revision } } : one,
 );
+const forgetsWhoWentDown: Plan = (given) =>
+  changed((one) =>
+    one.pod && one.granted === given.target ? { ...one, pod: { ...one.pod, available: true } } : one,
+  )(given);
 const trustsStaleReports = changed(({ behind: _ignored, ...one }) => one);
 const doublesTheBudget: Plan = (given) =>
   planRollout({ ...given, strategy: { ...given.strategy, maxSurge: '100%' } });
@@ -59,6 +63,20 @@ const underWay = ({ nodes }: FleetModel) =>
       moving && alive && !lost && decision === 'Run' && pod && (beside || pod.revision !== granted),
   ).length;
 
+/** Live, and down with what it got, as it has said; it had it when it said so. */
+const downWithIt = ({ nodes, target }: FleetModel) =>
+  nodes.filter(
+    ({ alive, lost, decision, pod, report, granted }) =>
+      alive &&
+      !lost &&
+      decision === 'Run' &&
+      granted === target &&
+      report?.pod?.revision === target &&
+      !report.pod.available &&
+      pod?.revision === target &&
+      !pod.available,
+  ).length;
+
 describe('maxSurge, of what is really so', () => {
   const kept = (plan: Plan) =>
     fc.property(someSurgingFleet, someEvents, (size, events) => {
@@ -74,7 +92,7 @@ describe('maxSurge, of what is really so', () => {
           const { grants } = planPass(fleet, plan);
           const { surge } = planRollout(inputOf(fleet));
           if (grants.some(({ node }) => up.has(node)))
-            expect(underWay(fleet)).toBeLessThanOrEqual(surge?.maxSurge ?? 0);
+            expect(underWay(fleet) + downWithIt(fleet)).toBeLessThanOrEqual(surge?.maxSurge ?? 0);
         }
         expect(
           fleet.nodes.filter(({ struck }) => struck),
@@ -100,13 +118,14 @@ describe('maxSurge, of what is really so', () => {
       ),
     ],
   ];
-  test('no step is taken while as many nodes as it allows are being updated, and nobody goes down', () => {
+  test('no step is taken while as many nodes as it allows are being updated or down with it, and nobody goes down', () => {
     holds(kept(planRollout), 1000, examples);
   });
   test.each([
     ['that takes a grant for an arrival', takesGrantsForArrivals],
     ['that takes the new pod for the only one', overlooksTheOther],
     ['that trusts reports older than what it told', trustsStaleReports],
+    ['that forgets who went down with the update', forgetsWhoWentDown],
     ['that moves all nodes together', doublesTheBudget],
   ])('a mutant %s is caught', (_what, mutant) => {
     isCaught(kept(mutant), 1000, examples);

@@ -109,17 +109,11 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       const daemonSet = setNow(ids.get(uid) ?? '', uid);
       if (!daemonSet) {
         await commit(leftoversOf(store, uid, revisions.get(uid) ?? [], grants));
-        plans.delete(uid);
-        views.forget(uid);
-        records.forgetTimes(uid);
-        configs.forget(uid);
-        rollers.set(uid, []);
-        holding.delete(uid);
-        due.delete(uid);
+        forget(uid);
         continue;
       }
       if (daemonSet.metadata.deletionTimestamp) {
-        views.forget(uid);
+        forget(uid);
         await commit(finishDeletion(store, fleet, grants, daemonSet));
         continue;
       }
@@ -148,6 +142,17 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       if (pass.plan.grants.some(({ node, revision }) => runsAlready(fleet, uid, node, revision)))
         dirtySets.add(uid);
     }
+  };
+
+  /** Nothing is paced any more. */
+  const forget = (uid: string) => {
+    plans.delete(uid);
+    views.forget(uid);
+    records.forgetTimes(uid);
+    configs.forget(uid);
+    rollers.set(uid, []);
+    holding.delete(uid);
+    due.delete(uid);
   };
 
   const followConfigOf = (uid: string, { config }: DaemonSetPass) => {

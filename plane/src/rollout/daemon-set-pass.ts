@@ -181,7 +181,7 @@ export function passDaemonSet(
     ],
     record: paced && record !== records.of(uid) ? [putRecord(uid, record)] : [],
     times: advance.times,
-    events: paced ? rolloutEvents(before, record) : [],
+    events: paced ? rolloutEvents(records.of(uid), record) : [],
     ...(nextAt === undefined ? {} : { nextAt }),
     status: sameJson(shown, daemonSet.status) ? [] : [statusWrite(store, daemonSet, shown)],
   };
@@ -235,15 +235,16 @@ const pacedBy = ({ target, holds, fallback }: Advance) => ({
   ...(fallback === undefined ? {} : { fallback }),
 });
 
-/** Without the place to go back to when its revision was deleted. */
+/** Without the place to go back to when its revision was deleted. What went back there does not go on to what failed. */
 function knownStable(
   record: RolloutRecord | undefined,
   revisions: readonly StoredRevision[],
 ): RolloutRecord | undefined {
   if (record?.stable === undefined) return record;
   if (revisions.some((revision) => revisionHash(revision) === record.stable)) return record;
-  const { stable: _gone, ...rest } = record;
-  return rest;
+  const { stable, ...rest } = record;
+  if (rest.phase !== 'RollingBack' && rest.phase !== 'RolledBack') return rest;
+  return { ...rest, phase: 'Stopped', message: `${rest.message}; ${stable}, its way back, was deleted` };
 }
 
 /**

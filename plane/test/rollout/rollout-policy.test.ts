@@ -80,6 +80,22 @@ describe('a revision that does not become available', () => {
     guard.end();
   });
 
+  it('does not come again when the revision that came back is deleted', async () => {
+    await setPolicy(plane, { progressDeadlineSeconds: 1 });
+    const set = await running();
+    await setImage(plane, 'broken:2');
+    const { stableRevision: stable } = await untilPhase(plane, 'RolledBack');
+    await untilQuiet(fleet);
+    const births = fleet.births(set);
+    await plane.api.ok('DELETE', `${REVISIONS}/web-${stable}`);
+    const status = await untilPhase(plane, 'Stopped');
+    expect(status.message).toContain(`${stable}, its way back, was deleted`);
+    await untilQuiet(fleet);
+    expect(fleet.births(set)).toEqual(births);
+    expect((await condition()).message).toMatch(/has failed, and nothing moves: /);
+    expect(await reasons()).toContain('RolloutStopped');
+  });
+
   it('stops where it is under onFailure: Pause', async () => {
     await setPolicy(plane, { progressDeadlineSeconds: 1, onFailure: 'Pause' });
     const set = await running();

@@ -11,6 +11,7 @@ import {
 } from '@fleetset/scheduler-core/revision-history';
 import { type Advance, advanceRollout } from '@fleetset/scheduler-core/rollout/advance-rollout';
 import { daemonSetStatus } from '@fleetset/scheduler-core/rollout/daemon-set-status';
+import { idleGrants, idleTarget } from '@fleetset/scheduler-core/rollout/idle-nodes';
 import {
   isHeld,
   planRollout,
@@ -123,6 +124,8 @@ export function passDaemonSet(
     groupBudgets: wishes.pacing.groupBudgets,
     ...(paced ? pacedBy(advance) : { target: history.hash }),
   });
+  const idleRevision = paced ? idleTarget(advance, wishes.pacing) : history.hash;
+  const granted = [...plan.grants, ...idleGrants(views.idle.values(), idleRevision)];
   // While nobody waits no window changes anything.
   const looksAgainIn = plan.waits.length > 0 ? goodForMs(shut, wallNow) : undefined;
   const nextAt = earliest(
@@ -164,6 +167,7 @@ export function passDaemonSet(
     plan: {
       ...plan,
       newest: history.hash,
+      grants: granted,
       nodes: count,
       settling,
       closed: paced ? closedCount(plan, shut, nodes) : 0,
@@ -171,7 +175,7 @@ export function passDaemonSet(
     target: history.hash,
     grants: [
       ...(plan.over ?? []).map(({ node, revision }) => putGrant(uid, node, revision)),
-      ...plan.grants.map(({ node, revision, surge }) => putGrant(uid, node, revision, surge)),
+      ...granted.map(({ node, revision, surge }) => putGrant(uid, node, revision, surge)),
     ],
     config,
     history: [

@@ -42,6 +42,7 @@ import type { NodeViews } from './node-views.ts';
 import { putRecord, type RolloutRecords } from './rollout-records.ts';
 import { readWishes } from './rollout-wishes.ts';
 import { underWay } from './under-way.ts';
+import { CHANGE_CAUSE, verdictNote } from './verdict-note.ts';
 
 type StoredSet = DaemonSet & { readonly metadata: KubeObject['metadata'] };
 export type StoredRevision = ControllerRevision & { readonly metadata: KubeObject['metadata'] };
@@ -305,31 +306,6 @@ function historyWrites({ current, write, remove }: ReturnType<typeof planHistory
       : current.metadata;
   const value = { apiVersion: 'apps/v1', kind: 'ControllerRevision', ...current, metadata } as KubeObject;
   return [{ collection, id: idOf(current), value, durable: true }, ...removals];
-}
-
-const CHANGE_CAUSE = 'kubernetes.io/change-cause';
-
-/** What `kubectl rollout history` shows of a revision that failed. */
-function verdictNote(
-  store: Store,
-  { current, write }: ReturnType<typeof planHistory>,
-  { message, phase, stable }: RolloutRecord,
-): Write[] {
-  if (write !== 'nothing' || message === '' || phase === 'Progressing') return [];
-  const verdict = phase === 'Stopped' ? `failed: ${message}` : `failed, back to ${stable}: ${message}`;
-  const before = current.metadata?.annotations?.[CHANGE_CAUSE];
-  const cause = before?.split(' [')[0];
-  const text = cause && !cause.startsWith('failed') ? `${cause} [${verdict}]` : verdict;
-  if (text === before) return [];
-  const id = `${current.metadata?.namespace}/${current.metadata?.name}`;
-  const stored = store.get('apps/controllerrevisions', id);
-  if (!stored) return [];
-  const annotations = { ...current.metadata?.annotations, [CHANGE_CAUSE]: text };
-  const value = {
-    ...stored.value,
-    metadata: { ...(stored.value as unknown as KubeObject).metadata, annotations },
-  };
-  return [{ collection: 'apps/controllerrevisions', id, value, expect: stored.version, durable: true }];
 }
 
 /** Observed state: in memory, on the object as it is when this is written. */

@@ -9,10 +9,13 @@ import {
   untilRolledOut,
   untilStatus,
 } from '../support/hollow-fleet.ts';
+import type { HollowNode } from '../support/hollow-node.ts';
 import { daemonSet, EVENTS, NODES, REVISIONS, SETS } from '../support/manifests.ts';
 import { POLICIES, placementOf, rolloutOf, setImage, setPolicy, untilPhase } from '../support/rollouts.ts';
 import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
 import { until } from '../support/until.ts';
+
+const CAUSE = 'kubernetes.io/change-cause';
 
 let plane: TestPlane;
 let fleet: HollowFleet;
@@ -57,9 +60,9 @@ describe('a revision that does not become available', () => {
     expect(guard.worst()).toBe(1);
     expect(await reasons()).toEqual(expect.arrayContaining(['RollingBack', 'RolledBack', 'RolloutComplete']));
     const history = (await plane.api.ok('GET', REVISIONS)).items;
-    expect(
-      history.map(({ metadata }: Json) => metadata.annotations?.['kubernetes.io/change-cause'] ?? ''),
-    ).toContainEqual(expect.stringMatching(`^failed, back to ${stable}: `));
+    expect(history.map(({ metadata }: Json) => metadata.annotations?.[CAUSE] ?? '')).toContainEqual(
+      expect.stringMatching(`^failed, back to ${stable}: `),
+    );
     // The plane that comes after it knows the verdict.
     const births = fleet.births(set);
     await plane.restart();
@@ -94,6 +97,34 @@ describe('a revision that does not become available', () => {
     expect(fleet.births(set)).toEqual(births);
     expect((await condition()).message).toMatch(/has failed, and nothing moves: /);
     expect(await reasons()).toContain('RolloutStopped');
+  });
+
+  it('is told beside what people wrote of the change, until a retry has come to all', async () => {
+    await setPolicy(plane, { progressDeadlineSeconds: 1 });
+    const set = await running();
+    await annotate({ [CAUSE]: 'JIRA-1 [hotfix] by ann' });
+    await setImage(plane, 'broken:2');
+    const { newestRevision: newest, stableRevision: stable } = await untilPhase(plane, 'RolledBack');
+    const cause = async () =>
+      (await plane.api.ok('GET', `${REVISIONS}/web-${newest}`)).metadata.annotations[CAUSE];
+    const verdict = new RegExp(`^JIRA-1 \\[hotfix\\] by ann \\[failed, back to ${stable}: .*\\]$`);
+    expect(await cause()).toMatch(verdict);
+    await plane.api.ok(
+      'PATCH',
+      `${POLICIES}/careful`,
+      { spec: { progressDeadlineSeconds: 60 } },
+      { type: MERGE },
+    );
+    await annotate({ 'fleetset.dev/retry': `${newest}/1` });
+    const heal = ({ podOf, setHealth }: HollowNode) => {
+      const pod = podOf(set.metadata.uid);
+      if (pod && pod.revision === newest && !pod.available) setHealth(set.metadata.uid, true);
+    };
+    await until('it is complete', async () => {
+      fleet.nodes.forEach(heal);
+      return (await rolloutOf(plane)).phase === 'Complete';
+    });
+    await until('nothing is left of it', async () => (await cause()) === 'JIRA-1 [hotfix] by ann');
   });
 
   it('stops where it is under onFailure: Pause', async () => {

@@ -59,8 +59,6 @@ export interface DaemonSetPass {
   readonly nextAt?: number;
   readonly plan: SetPlan;
   readonly config: ConfigRollout;
-  /** The newest revision's hash. */
-  readonly target: string;
 }
 
 export interface SetPlan extends RolloutPlan {
@@ -173,7 +171,6 @@ export function passDaemonSet(
       settling,
       closed: paced ? closedCount(plan, shut, nodes) : 0,
     },
-    target: history.hash,
     grants: [
       ...(plan.over ?? []).map(({ node, revision }) => putGrant(uid, node, revision)),
       ...granted.map(({ node, revision, surge }) => putGrant(uid, node, revision, surge)),

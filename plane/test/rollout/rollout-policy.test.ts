@@ -1,14 +1,8 @@
 // RolloutPolicies through the real plane: what fails is rolled back, steps wait for one another and for people, and
 // what was decided outlives the plane.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Json, MERGE, STRATEGIC } from '../support/api-client.ts';
-import {
-  createHollowFleet,
-  type HollowFleet,
-  untilQuiet,
-  untilRolledOut,
-  untilStatus,
-} from '../support/hollow-fleet.ts';
+import { type Json, MERGE } from '../support/api-client.ts';
+import { createHollowFleet, type HollowFleet, untilQuiet, untilRolledOut } from '../support/hollow-fleet.ts';
 import type { HollowNode } from '../support/hollow-node.ts';
 import { daemonSet, EVENTS, NODES, REVISIONS, SETS } from '../support/manifests.ts';
 import { POLICIES, placementOf, rolloutOf, setImage, setPolicy, untilPhase } from '../support/rollouts.ts';
@@ -148,19 +142,6 @@ describe('what is said meanwhile', () => {
     await until('it is said', async () =>
       (await condition()).message.includes(`waiting for ${name}: ${why}; `),
     );
-  });
-
-  it('under OnDelete is no verdict, and not that of before', async () => {
-    await running();
-    await untilPhase(plane, 'Complete');
-    const updateStrategy = { type: 'OnDelete', rollingUpdate: null };
-    await plane.api.ok('PATCH', `${SETS}/web`, { spec: { updateStrategy } }, { type: STRATEGIC });
-    await setImage(plane, 'web:2');
-    await untilStatus(plane, 'web', { updatedNumberScheduled: 0 });
-    expect((await plane.api.ok('GET', `${SETS}/web`)).status).not.toHaveProperty('conditions');
-    const { phase, message, newestRevision, targetRevision } = await rolloutOf(plane);
-    expect([phase, targetRevision]).toEqual(['Progressing', newestRevision]);
-    expect(message).toContain('OnDelete');
   });
 });
 

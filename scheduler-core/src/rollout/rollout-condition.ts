@@ -42,8 +42,7 @@ export function progressingCondition(
   nowText: string,
 ): Condition {
   const { status, reason, message } = sayingOf(record, pacing, standing);
-  const same = before?.status === status && before.reason === reason;
-  const lastTransitionTime = same ? before.lastTransitionTime : nowText;
+  const lastTransitionTime = before?.status === status ? before.lastTransitionTime : nowText;
   return {
     type: 'Progressing',
     status,

@@ -233,6 +233,8 @@ describe('a policy that is wrong', () => {
         steps: [
           { name: 'a', nodes: '101%' },
           { name: 'a', soakSeconds: -1 },
+          { name: 'b', maxUnavailable: 0 },
+          { name: 'c', maxUnavailable: '0%' },
         ],
         topologyBudgets: [{ topologyKey: 'a b', maxUnavailable: 0 }],
       },
@@ -245,6 +247,8 @@ describe('a policy that is wrong', () => {
       'spec.steps[0].nodes',
       'spec.steps[1].name',
       'spec.steps[1].soakSeconds',
+      'spec.steps[2].maxUnavailable',
+      'spec.steps[3].maxUnavailable',
       'spec.topologyBudgets[0].topologyKey',
       'spec.topologyBudgets[0].maxUnavailable',
     ]);

@@ -2,6 +2,7 @@
 // scheduler-core, answers with writes.
 import { randomUUID } from 'node:crypto';
 import { sameJson } from '@fleetset/scheduler-core/canonical-json';
+import { earliest } from '@fleetset/scheduler-core/earliest';
 import { withoutPin } from '@fleetset/scheduler-core/node/config-snapshot';
 import {
   type HistoryPlan,
@@ -26,6 +27,7 @@ import {
 } from '@fleetset/scheduler-core/rollout/rollout-condition';
 import type { RolloutRecord, RolloutTimes } from '@fleetset/scheduler-core/rollout/rollout-record';
 import { updateStrategyOf, withBudget } from '@fleetset/scheduler-core/rollout/update-strategy';
+import { type WaitingFor, waitingFor } from '@fleetset/scheduler-core/rollout/waiting-for';
 import type {
   ControllerRevision,
   DaemonSet,
@@ -55,6 +57,7 @@ export interface DaemonSetPass {
   readonly record: readonly Write[];
   readonly times: RolloutTimes;
   readonly events: readonly RolloutEvent[];
+  readonly waiting?: WaitingFor;
   /** Time alone changes something then; milliseconds of the monotonic clock. */
   readonly nextAt?: number;
   readonly plan: SetPlan;
@@ -141,7 +144,7 @@ export function passDaemonSet(
     { ...(daemonSet.status as NonNullable<DaemonSet['status']>), collisionCount: history.collisionCount },
   );
   const onTheirWay =
-    record.phase === 'Progressing'
+    record.phase === 'Progressing' || record.phase === 'RollingBack'
       ? underWay({
           store,
           fleet,
@@ -152,13 +155,14 @@ export function passDaemonSet(
         })
       : undefined;
   const conditionBefore = daemonSet.status?.conditions?.find((one) => one.type === 'Progressing');
-  const condition = progressingCondition(
-    record,
-    wishes.pacing,
-    { nodes: count, waits: plan.waits, settling, ...(onTheirWay ? { underWay: onTheirWay } : {}) },
-    conditionBefore,
-    nowText,
-  );
+  const standing = {
+    nodes: count,
+    waits: plan.waits,
+    settling,
+    ...(onTheirWay ? { underWay: onTheirWay } : {}),
+  };
+  const condition = progressingCondition(record, wishes.pacing, standing, conditionBefore, nowText);
+  const waiting = paced ? waitingFor(record, advance.times, standing) : undefined;
   const { conditions: _before, ...counters } = status;
   const shown = { ...counters, ...(paced ? { conditions: [condition] } : {}) };
   return {
@@ -184,6 +188,7 @@ export function passDaemonSet(
     record: paced && record !== records.of(uid) ? [putRecord(uid, record)] : [],
     times: advance.times,
     events: paced ? rolloutEvents(records.of(uid), record) : [],
+    ...(waiting ? { waiting } : {}),
     ...(nextAt === undefined ? {} : { nextAt }),
     status: sameJson(shown, daemonSet.status) ? [] : [statusWrite(store, daemonSet, shown)],
   };
@@ -194,11 +199,6 @@ function closedCount({ waits }: RolloutPlan, { closed }: ClosedNodes, nodes: rea
   if (held.size + closed.size === 0) return 0;
   return waits.filter(({ node, reason }) => held.has(node) || closed.get(node) === reason).length;
 }
-
-const earliest = (...instants: readonly (number | undefined)[]): number | undefined => {
-  const known = instants.filter((at) => at !== undefined);
-  return known.length === 0 ? undefined : Math.min(...known);
-};
 
 /** Of the template with the config that its newest revision is to hold. */
 function historyOf(

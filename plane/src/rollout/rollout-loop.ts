@@ -1,5 +1,6 @@
 // The loop that paces: wakes on changes of DaemonSets, nodes, reports and deletions; writes history, grants and
 // status; then tells each touched node what it is to do now.
+import { earliest } from '@fleetset/scheduler-core/earliest';
 import { startLevelLoop } from '@fleetset/scheduler-core/level-loop';
 import type { ConfigKind } from '@fleetset/scheduler-core/node/config-data';
 import { revisionHash } from '@fleetset/scheduler-core/revision-history';
@@ -27,8 +28,8 @@ import { adopt, settleOrphans } from './orphaning.ts';
 import { rulesBySet } from './placement-rules.ts';
 import type { RolloutRecords } from './rollout-records.ts';
 import { forgetBodies, tellNode } from './tell-node.ts';
-
 import { CONFIG_COLLECTIONS, configKey } from './told-configs.ts';
+import { createWaitingTeller } from './waiting-teller.ts';
 
 export interface RolloutLoopParts {
   readonly store: Store;
@@ -59,6 +60,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
   const dirtyNodes = new Set<string>();
   const plans = new Map<string, SetPlan>();
   const views = createNodeViews(parts);
+  const waiting = createWaitingTeller(parts.monotonicNow);
   const configs = createConfigRollouts(store, parts.snapshots);
   /** Nodes by the ConfigMaps and Secrets they are told of, and DaemonSets by those whose change they roll out. */
   const tellers = createConfigIndex();
@@ -129,8 +131,12 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       followConfigOf(uid, pass);
       records.setTimes(uid, pass.times);
       views.taken(uid);
-      if (pass.nextAt === undefined) due.delete(uid);
-      else due.set(uid, pass.nextAt);
+      const tellsAt = waiting.look(uid, pass.waiting, (message) =>
+        tell(daemonSet, { type: 'Normal', reason: 'RolloutWaiting', message }),
+      );
+      const nextAt = earliest(pass.nextAt, tellsAt);
+      if (nextAt === undefined) due.delete(uid);
+      else due.set(uid, nextAt);
       if (await commit([...pass.history, ...pass.record, ...pass.grants])) {
         for (const event of pass.events) tell(daemonSet, event);
         // A verdict shows in the plan that follows it.
@@ -150,6 +156,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
     views.forget(uid);
     records.forgetTimes(uid);
     configs.forget(uid);
+    waiting.forget(uid);
     rollers.set(uid, []);
     holding.delete(uid);
     due.delete(uid);

@@ -98,10 +98,11 @@ function completeText(newest: string, { waits }: Standing): string {
     : `the rollout of revision ${newest} is complete; ${firstOf(waits)}`;
 }
 
-function waitingText(newest: string, { waits, underWay }: Standing): string {
+/** `revision`: the one that nodes should have. */
+export function waitingText(revision: string, { waits, underWay }: Standing): string {
   const arriving = underWay && `waiting for ${underWay.node}: ${underWay.reason}`;
   return [
-    `nodes move to revision ${newest}`,
+    `nodes move to revision ${revision}`,
     ...(arriving ? [`${arriving}${more(underWay.others, 'on their way')}`] : []),
     ...(waits.length > 0 ? [firstOf(waits)] : []),
   ].join('; ');

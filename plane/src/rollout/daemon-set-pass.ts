@@ -43,11 +43,9 @@ import { type GrantBook, putGrant } from './grants.ts';
 import type { NodeViews } from './node-views.ts';
 import { putRecord, type RolloutRecords } from './rollout-records.ts';
 import { readWishes } from './rollout-wishes.ts';
+import type { StoredRevision, StoredSet } from './stored-set.ts';
 import { underWay } from './under-way.ts';
 import { CHANGE_CAUSE, verdictNote } from './verdict-note.ts';
-
-type StoredSet = DaemonSet & { readonly metadata: KubeObject['metadata'] };
-export type StoredRevision = ControllerRevision & { readonly metadata: KubeObject['metadata'] };
 
 export interface DaemonSetPass {
   readonly daemonSet: StoredSet;

@@ -6,7 +6,6 @@ import { targetOf } from '@fleetset/scheduler-core/rollout/advance-rollout';
 import { nodeStanding } from '@fleetset/scheduler-core/rollout/node-standing';
 import type { RolloutPlan } from '@fleetset/scheduler-core/rollout/plan-rollout';
 import { updateStrategyOf } from '@fleetset/scheduler-core/rollout/update-strategy';
-import type { DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
 import type { Node } from '@fleetset/scheduler-core/schema/node';
 import type { Fleet } from '../fleet/fleet.ts';
 import { adoptedBy, podsOfSet } from '../fleet/orphans.ts';
@@ -18,8 +17,7 @@ import type { GrantBook } from './grants.ts';
 import { isSameRules, rulesOf } from './placement-rules.ts';
 import type { RolloutRecords } from './rollout-records.ts';
 import { readWishes } from './rollout-wishes.ts';
-
-type StoredSet = DaemonSet & { readonly metadata: KubeObject['metadata'] };
+import type { StoredSet } from './stored-set.ts';
 
 export interface PlacementSources {
   readonly store: Store;

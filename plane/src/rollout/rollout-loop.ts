@@ -5,7 +5,6 @@ import { startLevelLoop } from '@fleetset/scheduler-core/level-loop';
 import type { ConfigKind } from '@fleetset/scheduler-core/node/config-data';
 import { revisionHash } from '@fleetset/scheduler-core/revision-history';
 import type { RolloutEvent } from '@fleetset/scheduler-core/rollout/rollout-condition';
-import type { DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
 import type { Node } from '@fleetset/scheduler-core/schema/node';
 import type { EventRecorder } from '../events/event-recorder.ts';
 import type { Fleet } from '../fleet/fleet.ts';
@@ -19,7 +18,7 @@ import type { BodyBook } from './body-book.ts';
 import { createConfigIndex } from './config-index.ts';
 import { createConfigRollouts } from './config-rollouts.ts';
 import type { ConfigSnapshots } from './config-snapshots.ts';
-import { type DaemonSetPass, passDaemonSet, type SetPlan, type StoredRevision } from './daemon-set-pass.ts';
+import { type DaemonSetPass, passDaemonSet, type SetPlan } from './daemon-set-pass.ts';
 import { desiredFor } from './desired-state.ts';
 import { finishDeletion, leftoversOf } from './end-of-set.ts';
 import type { GrantBook } from './grants.ts';
@@ -27,6 +26,7 @@ import { createNodeViews } from './node-views.ts';
 import { adopt, settleOrphans } from './orphaning.ts';
 import { rulesBySet } from './placement-rules.ts';
 import type { RolloutRecords } from './rollout-records.ts';
+import type { StoredRevision, StoredSet } from './stored-set.ts';
 import { forgetBodies, tellNode } from './tell-node.ts';
 import { CONFIG_COLLECTIONS, configKey } from './told-configs.ts';
 import { createWaitingTeller } from './waiting-teller.ts';
@@ -51,8 +51,6 @@ export interface RolloutLoop {
   readonly planOf: (daemonSetUid: string) => SetPlan | undefined;
   readonly stop: () => Promise<void>;
 }
-
-type StoredSet = DaemonSet & { readonly metadata: KubeObject['metadata'] };
 
 export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
   const { store, fleet, bodies, grants, records } = parts;

@@ -4,7 +4,6 @@ import { hasNothingToDo, NOTHING_TO_DO, SETTLING } from '@fleetset/scheduler-cor
 import type { RolloutRecord } from '@fleetset/scheduler-core/rollout/rollout-record';
 import { updateStrategyOf } from '@fleetset/scheduler-core/rollout/update-strategy';
 import { needsApproval } from '@fleetset/scheduler-core/rollout/waves';
-import type { DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
 import type { VirtualObjects } from '../api/resource-routes.ts';
 import type { KubeObject } from '../kinds/kind.ts';
 import type { Rollout } from '../kinds/rollout-kind.ts';
@@ -12,8 +11,8 @@ import type { Store } from '../store/store.ts';
 import type { SetPlan } from './daemon-set-pass.ts';
 import type { RolloutRecords } from './rollout-records.ts';
 import { readWishes } from './rollout-wishes.ts';
+import type { StoredSet } from './stored-set.ts';
 
-type StoredSet = DaemonSet & { readonly metadata: KubeObject['metadata'] };
 type Status = NonNullable<Rollout['status']>;
 
 export interface RolloutSources {

@@ -1,8 +1,9 @@
 // What planning costs: one plan of a DaemonSet from nothing, and all that the rollout loop does after one report, in
 // an idle fleet and in the middle of a rollout. Each is a ratio to the smallest fleet of the same run, per node.
 // `node bench/planner.ts [ROUNDS]`
-import { passDaemonSet, type StoredRevision } from '@fleetset/plane/rollout/daemon-set-pass';
+import { passDaemonSet } from '@fleetset/plane/rollout/daemon-set-pass';
 import { createNodeViews } from '@fleetset/plane/rollout/node-views';
+import type { StoredRevision } from '@fleetset/plane/rollout/stored-set';
 import { figure, median } from './src/median.ts';
 import { type PlannerFleet, startPlannerFleet } from './src/planner-fleet.ts';
 

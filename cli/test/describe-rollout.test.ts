@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import {
   changedText,
   describeRollout,
+  exitCodeOf,
   type NodePlacement,
   screenLines,
   wholeText,
@@ -30,6 +31,29 @@ const THREE = [
 ];
 
 describe('a rollout in words', () => {
+  it.each([
+    ['Complete', 0],
+    ['Stopped', 1],
+    ['RolledBack', 1],
+    ['OnDelete', 1],
+    ['RollingBack', undefined],
+    ['Progressing', undefined],
+    [undefined, undefined],
+  ])('that is %s ends with %s', (phase, code) => {
+    expect(exitCodeOf(phase === undefined ? {} : { phase })).toBe(code);
+  });
+
+  it('that people pace shows no budget, which is none under OnDelete', () => {
+    const { headline } = describeRollout(
+      'web',
+      { phase: 'OnDelete', targetRevision: 'two', policy: 'updateStrategy OnDelete', message: 'by hand' },
+      THREE,
+    );
+    expect(headline).toBe(
+      'web: OnDelete [#######.............] 1/3 to two | policy: updateStrategy OnDelete | by hand',
+    );
+  });
+
   it('is a bar of what is done, and node by node what runs there and why it waits', () => {
     expect(wholeText(describeRollout('web', ROLLOUT, THREE)).split('\n')).toEqual([
       'web: Progressing [#######.............] 1/3 to two | 1 of at most 1 unavailable | policy: defaults',

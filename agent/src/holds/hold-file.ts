@@ -1,7 +1,7 @@
 // One file for each hold, in a directory of the agent's: written by `fleetset hold`, or by whatever has the directory
 // mounted. Only `reason` and `for` have to be there.
-import { constants } from 'node:fs';
-import { open, readdir, rm } from 'node:fs/promises';
+import { constants, type Stats } from 'node:fs';
+import { link, lstat, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { durationMs } from '@fleetset/scheduler-core/duration';
 import { type Hold, holdProblem } from '@fleetset/scheduler-core/node/hold';
@@ -41,6 +41,26 @@ export async function writeHold(directory: string, hold: Hold): Promise<void> {
 export const removeHold = (directory: string, { name }: Pick<HoldFile, 'name'>): Promise<void> =>
   rm(join(directory, name), { force: true });
 
+/** Only as it was read: one that was set anew meanwhile stays. */
+export async function removeAsRead(
+  directory: string,
+  { name, version }: Pick<HoldFile, 'name' | 'version'>,
+): Promise<void> {
+  const path = join(directory, name);
+  const aside = join(directory, `.${name}`);
+  try {
+    await rename(path, aside);
+    if (versionOf(await lstat(aside)) !== version) await link(aside, path);
+  } catch (error) {
+    // Gone, or another one is there by now: that counts.
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOENT' && code !== 'EEXIST') throw error;
+  }
+  await rm(aside, { force: true });
+}
+
+const versionOf = ({ ino, mtimeMs, size }: Stats): string => `${ino} ${mtimeMs} ${size}`;
+
 /** Of all holds, over or not; no directory: none. */
 export async function readHolds(directory: string): Promise<readonly HoldFile[]> {
   const names = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
@@ -72,8 +92,8 @@ async function readHold(directory: string, name: string): Promise<HoldFile | und
     );
     try {
       const stat = await file.stat();
-      const { size, mtimeMs, ino } = stat;
-      const version = `${ino} ${mtimeMs} ${size}`;
+      const { size, mtimeMs } = stat;
+      const version = versionOf(stat);
       if (!stat.isFile()) return bad('it is not a file', version);
       if (size > LARGEST) return bad(`it is larger than ${LARGEST} bytes`, version);
       return { name, version, ...parseHold(name, mtimeMs, await file.readFile('utf8')) };

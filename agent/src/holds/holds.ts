@@ -6,7 +6,7 @@ import { type Hold, type HoldShown, holdLeftMs, holdText } from '@fleetset/sched
 import type { MachineTime } from '@fleetset/scheduler-core/node/ready-since';
 import type { AgentEvents } from '../node/agent-events.ts';
 import { withinTimer } from '../timer-limit.ts';
-import { type HoldFile, readHolds, removeHold } from './hold-file.ts';
+import { type HoldFile, readHolds, removeAsRead } from './hold-file.ts';
 
 export interface HoldsParts {
   readonly directory: string;
@@ -26,8 +26,6 @@ export interface Holds {
 }
 
 const LOOK_AGAIN_MS = 10_000;
-/** So long a hold that is over stays on disk. */
-const KEPT_MS = 24 * 3_600_000;
 /** A clock that is set right by less does not change what people are shown. */
 const SAME_TIME_MS = 60_000;
 
@@ -124,11 +122,11 @@ export async function openHolds(parts: HoldsParts): Promise<Holds> {
     void look();
   };
 
+  /** What is over goes: after a reboot only the wall clock would say that it is, and that can be set. */
   const tidy = async (files: readonly HoldFile[]) => {
     for (const file of files) {
-      const over = known.get(file.name);
-      if (!over || leftOf(over) > 0) continue;
-      if (wallNow() - over.hold.setAt > over.hold.forMs + KEPT_MS) await removeHold(directory, file);
+      const one = known.get(file.name);
+      if (one && leftOf(one) === 0) await removeAsRead(directory, file);
     }
   };
 

@@ -2,12 +2,12 @@
 // nobody.
 
 import { execFile } from 'node:child_process';
-import { mkdir, symlink, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { HoldShown } from '@fleetset/scheduler-core/node/hold';
 import { expect, it, onTestFinished } from 'vitest';
-import { readHolds, removeHold, writeHold } from '../../src/holds/hold-file.ts';
+import { readHolds, removeAsRead, removeHold, writeHold } from '../../src/holds/hold-file.ts';
 import { type Holds, openHolds } from '../../src/holds/holds.ts';
 import { tempDirectory } from '../temp-directory.ts';
 import { until } from '../wait-until.ts';
@@ -152,14 +152,33 @@ it('what is no hold is told once, by name, and the others count', async () => {
   ]);
 });
 
-it('one that has long been over is cleared away', async () => {
+it('one that is over is cleared away, and does not hold anew when the machine starts again', async () => {
   const { directory, open, hold, pass } = await world();
+  // Its wall clock is put right after it was set.
+  clocks.wallMs += 48 * HOUR;
   await hold('ann', HOUR);
-  const holds = await open();
-  pass(20 * HOUR);
-  await holds.look();
-  expect(await readHolds(directory)).toHaveLength(1);
-  pass(6 * HOUR);
-  await holds.look();
+  clocks.wallMs -= 48 * HOUR;
+  const first = await open();
+  expect(owners(first.current())).toEqual(['ann']);
+  pass(HOUR);
+  await first.look();
+  expect(first.current()).toEqual([]);
+  first.close();
+  Object.assign(clocks, { bootId: 'boot-2', upMs: 60_000 });
+  const second = await open();
+  expect(second.current()).toEqual([]);
   expect(await readHolds(directory)).toEqual([]);
+});
+
+it('one that is set anew while the last is cleared away stays', async () => {
+  const { directory, hold } = await world();
+  await hold('ann', HOUR);
+  const [old] = await readHolds(directory);
+  await hold('ann', 2 * HOUR);
+  if (old) await removeAsRead(directory, old);
+  const [left] = await readHolds(directory);
+  expect(left?.hold?.forMs).toBe(2 * HOUR);
+  if (left) await removeAsRead(directory, left);
+  if (left) await removeAsRead(directory, left);
+  expect(await readdir(directory)).toEqual([]);
 });

@@ -42,6 +42,12 @@ export interface NodePlacement {
   };
 }
 
+/** What it ends with; undefined while it is waited for. Who paces it by deleting pods is not waited for. */
+export function exitCodeOf({ phase = '' }: RolloutStatus): 0 | 1 | undefined {
+  if (phase === 'Complete') return 0;
+  return ['Stopped', 'RolledBack', 'OnDelete'].includes(phase) ? 1 : undefined;
+}
+
 const BAR_WIDTH = 20;
 const HEADER = ['NODE', 'REVISION', 'STATE', 'WHY'];
 /** What people look for first, where not all can be shown. */
@@ -136,7 +142,7 @@ function headline(name: string, rollout: RolloutStatus, updated: number, all: nu
     step = 0,
     stepName,
     unavailable = 0,
-    maxUnavailable = 0,
+    maxUnavailable,
     updating = 0,
     maxSurge,
     closed = 0,
@@ -148,9 +154,8 @@ function headline(name: string, rollout: RolloutStatus, updated: number, all: nu
     step > 0
       ? `step ${step} (${stepName})${rollout.awaitsApproval ? ' waits for approval: fleetset rollout approve' : ''}`
       : '',
-    maxSurge === undefined
-      ? `${unavailable} of at most ${maxUnavailable} unavailable`
-      : `${updating} of at most ${maxSurge} being updated (maxSurge)`,
+    maxUnavailable === undefined ? '' : `${unavailable} of at most ${maxUnavailable} unavailable`,
+    maxSurge === undefined ? '' : `${updating} of at most ${maxSurge} being updated (maxSurge)`,
     closed > 0 ? `${closed} outside of a maintenance window or held` : '',
     `policy: ${rollout.policy}`,
     message ?? '',

@@ -8,6 +8,7 @@ import type { Command, CommandContext } from './command.ts';
 import {
   changedText,
   describeRollout,
+  exitCodeOf,
   type NodePlacement,
   type RolloutStatus,
   type RolloutText,
@@ -24,7 +25,7 @@ export const rolloutCommand: Command = {
 
 status   shows each node, its revision, where it stands and what it waits for, until the rollout is complete (exit
          code 0), has failed (1) or the time is over (1): on a terminal a table that is redrawn, elsewhere what
-         changes; --no-watch shows it once
+         changes; --no-watch shows it once. Under updateStrategy OnDelete nothing is waited for: 1 until all have it
 pause    moves no node any more, until resume
 approve  lets the step begin that waits for approval (approval: Manual in the RolloutPolicy)
 retry    tries a revision again that has failed
@@ -137,8 +138,8 @@ async function watchStatus(
   for (;;) {
     const rollout = await rolloutOf(subject);
     show(describeRollout(subject.name, rollout, await placementsOf(subject)));
-    if (rollout.phase === 'Complete') return 0;
-    if (rollout.phase === 'Stopped' || rollout.phase === 'RolledBack') return 1;
+    const exitCode = exitCodeOf(rollout);
+    if (exitCode !== undefined) return exitCode;
     if (timeoutMs === undefined) return 0;
     if (performance.now() > until) throw new CommandFailed(`not complete in ${timeoutMs / 1000} s`);
     await wait(POLL_MS);

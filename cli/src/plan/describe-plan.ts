@@ -81,7 +81,7 @@ const said = ({ name, namespace }: DaemonSetPlan, verb: string): string =>
   `fleetset rollout ${verb} ds/${name}${namespace === 'default' ? '' : ` -n ${namespace}`}`;
 
 const underWay = (plan: DaemonSetPlan): string[] =>
-  plan.phase === undefined || plan.phase === 'Complete'
+  plan.phase === undefined || plan.phase === 'Complete' || plan.phase === 'OnDelete'
     ? []
     : [`Its rollout is ${plan.phase}: ${said(plan, 'status')}`];
 

@@ -1,5 +1,6 @@
 // What a plan rests on, read from the plane: nodes, what runs on them, policies, and how rollouts stand.
 import { readyCondition, withoutLifecycle } from '@fleetset/plane/fleet/compose-node';
+import { readTrouble } from '@fleetset/plane/fleet/failing-pod';
 import type { PlacementNode } from '@fleetset/scheduler-core/placement';
 import { REVISION_LABEL } from '@fleetset/scheduler-core/revision-history';
 import type { RolloutNode } from '@fleetset/scheduler-core/rollout/plan-rollout';
@@ -100,7 +101,7 @@ export function rolloutNode(
   const granted = placement?.status.grantedRevision;
   const pods = running?.pods.filter(({ spec }) => spec?.nodeName === name) ?? [];
   const pod = countingPod(pods);
-  const failing = pod && crashReason(pod);
+  const failing = pod?.status && !isReady(pod) ? readTrouble(pod.status).failing : undefined;
   const beside = pods.find((one) => one !== pod && one.metadata.deletionTimestamp === undefined);
   const held = placement?.status.held;
   return {
@@ -140,12 +141,3 @@ function countingPod(pods: readonly PodSeen[]): PodSeen | undefined {
 
 const isReady = ({ status }: PodSeen): boolean =>
   status?.conditions?.some(({ type, status: value }) => type === 'Ready' && value === 'True') ?? false;
-
-function crashReason(pod: PodSeen): string | undefined {
-  if (isReady(pod)) return undefined;
-  const { initContainerStatuses = [], containerStatuses = [] } = pod.status ?? {};
-  const crashing = [...initContainerStatuses, ...containerStatuses].find(
-    ({ state }) => state?.waiting?.reason === 'CrashLoopBackOff',
-  );
-  return crashing && `container ${crashing.name} crashes again and again (CrashLoopBackOff)`;
-}

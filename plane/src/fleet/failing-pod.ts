@@ -37,31 +37,35 @@ const IN_PASSING = ['ContainerCreating', 'PodInitializing'];
 
 function readStatus(statusJson: string): Read {
   try {
-    const {
-      phase,
-      reason,
-      message,
-      initContainerStatuses = [],
-      containerStatuses = [],
-      conditions = [],
-    } = JSON.parse(statusJson) as PodStatus;
-    if (phase === 'Failed')
-      return {
-        ...NOTHING,
-        failing: `its pod has failed${reason ? ` (${reason}: ${message ?? ''})` : ''}`,
-        ended: true,
-      };
-    const unscheduled = conditions.find(({ type, status }) => type === 'PodScheduled' && status === 'False');
-    if (unscheduled) return { ...NOTHING, failing: `${unscheduled.reason}: ${unscheduled.message}` };
-    const waiting = [...initContainerStatuses, ...containerStatuses].flatMap(({ name, state }) =>
-      state?.waiting?.reason ? [{ name, reason: state.waiting.reason }] : [],
-    );
-    const crashing = waiting.find((one) => one.reason === 'CrashLoopBackOff');
-    const failing = crashing && `container ${crashing.name} crashes again and again (CrashLoopBackOff)`;
-    const held = waiting.find((one) => !IN_PASSING.includes(one.reason));
-    const waits = held && `container ${held.name} waits (${held.reason})`;
-    return { waits, failing, ended: phase === 'Succeeded' };
+    return readTrouble(JSON.parse(statusJson) as PodStatus);
   } catch {
     return NOTHING;
   }
+}
+
+/** Of a pod that is not available. */
+export function readTrouble({
+  phase,
+  reason,
+  message,
+  initContainerStatuses = [],
+  containerStatuses = [],
+  conditions = [],
+}: PodStatus): Read {
+  if (phase === 'Failed')
+    return {
+      ...NOTHING,
+      failing: `its pod has failed${reason ? ` (${reason}: ${message ?? ''})` : ''}`,
+      ended: true,
+    };
+  const unscheduled = conditions.find(({ type, status }) => type === 'PodScheduled' && status === 'False');
+  if (unscheduled) return { ...NOTHING, failing: `${unscheduled.reason}: ${unscheduled.message}` };
+  const waiting = [...initContainerStatuses, ...containerStatuses].flatMap(({ name, state }) =>
+    state?.waiting?.reason ? [{ name, reason: state.waiting.reason }] : [],
+  );
+  const crashing = waiting.find((one) => one.reason === 'CrashLoopBackOff');
+  const failing = crashing && `container ${crashing.name} crashes again and again (CrashLoopBackOff)`;
+  const held = waiting.find((one) => !IN_PASSING.includes(one.reason));
+  const waits = held && `container ${held.name} waits (${held.reason})`;
+  return { waits, failing, ended: phase === 'Succeeded' };
 }

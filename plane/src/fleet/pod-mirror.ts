@@ -7,7 +7,7 @@ import { revisionHash } from '@fleetset/scheduler-core/revision-history';
 import type { PodStatus } from '@fleetset/scheduler-core/schema/pod';
 import type { EventInput } from '../events/event-recorder.ts';
 import type { KubeObject } from '../kinds/kind.ts';
-import type { StoredRevision } from '../rollout/daemon-set-pass.ts';
+import type { StoredRevision } from '../rollout/stored-set.ts';
 import type { Store, Write } from '../store/store.ts';
 import { daemonSetSubject, podSubject } from './agent-events.ts';
 import { composePod, type PodOwner } from './compose-pod.ts';

@@ -13,7 +13,9 @@ const rollout = object(fleetset('Rollout'), {
   metadata: objectMeta,
   spec: object(fleetset('RolloutSpec'), { daemonSetName: string() }),
   status: object(fleetset('RolloutStatus'), {
-    phase: string({ description: 'Progressing, Complete, Stopped, RollingBack or RolledBack.' }),
+    phase: string({
+      description: 'Progressing, Complete, Stopped, RollingBack or RolledBack; OnDelete: people pace it.',
+    }),
     message: string({ description: 'Why it has failed.' }),
     policy: string({ description: 'What paces it.' }),
     paused: boolean(),

@@ -16,12 +16,10 @@ import type { RolloutPolicy } from '@fleetset/scheduler-core/schema/rollout-poli
 import type { KubeObject } from '../kinds/kind.ts';
 import type { Store, Write } from '../store/store.ts';
 import type { ConfigSnapshots, Snapshot } from './config-snapshots.ts';
-import type { StoredRevision } from './daemon-set-pass.ts';
+import type { StoredRevision, StoredSet } from './stored-set.ts';
 import { configKey, refsOf } from './told-configs.ts';
 
 const PINS = 'fleetset/config-pins';
-
-type StoredSet = DaemonSet & { readonly metadata: KubeObject['metadata'] };
 
 export interface ConfigRollout {
   readonly decision: ConfigDecision;
@@ -35,7 +33,6 @@ export interface ConfigRollout {
 
 export interface ConfigRollouts {
   readonly decide: (daemonSet: StoredSet, revisions: readonly StoredRevision[], now: number) => ConfigRollout;
-  readonly isEnabled: (daemonSet: DaemonSet) => boolean;
   readonly forget: (daemonSetUid: string) => void;
 }
 
@@ -47,7 +44,6 @@ export function createConfigRollouts(store: Store, snapshots: ConfigSnapshots): 
       [...store.list('fleetset.dev/rolloutpolicies')].map(({ value }) => value as unknown as RolloutPolicy),
     );
   return {
-    isEnabled,
     forget: (uid) => void settling.delete(uid),
     decide: (daemonSet, revisions, now) => {
       const { uid = '', namespace = '' } = daemonSet.metadata;

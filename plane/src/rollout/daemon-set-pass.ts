@@ -2,6 +2,7 @@
 // scheduler-core, answers with writes.
 import { randomUUID } from 'node:crypto';
 import { sameJson } from '@fleetset/scheduler-core/canonical-json';
+import { earliest } from '@fleetset/scheduler-core/earliest';
 import { withoutPin } from '@fleetset/scheduler-core/node/config-snapshot';
 import {
   type HistoryPlan,
@@ -11,6 +12,7 @@ import {
 } from '@fleetset/scheduler-core/revision-history';
 import { type Advance, advanceRollout } from '@fleetset/scheduler-core/rollout/advance-rollout';
 import { daemonSetStatus } from '@fleetset/scheduler-core/rollout/daemon-set-status';
+import { idleGrants, idleTarget } from '@fleetset/scheduler-core/rollout/idle-nodes';
 import {
   isHeld,
   planRollout,
@@ -25,6 +27,7 @@ import {
 } from '@fleetset/scheduler-core/rollout/rollout-condition';
 import type { RolloutRecord, RolloutTimes } from '@fleetset/scheduler-core/rollout/rollout-record';
 import { updateStrategyOf, withBudget } from '@fleetset/scheduler-core/rollout/update-strategy';
+import { type WaitingFor, waitingFor } from '@fleetset/scheduler-core/rollout/waiting-for';
 import type {
   ControllerRevision,
   DaemonSet,
@@ -40,10 +43,9 @@ import { type GrantBook, putGrant } from './grants.ts';
 import type { NodeViews } from './node-views.ts';
 import { putRecord, type RolloutRecords } from './rollout-records.ts';
 import { readWishes } from './rollout-wishes.ts';
+import type { StoredRevision, StoredSet } from './stored-set.ts';
 import { underWay } from './under-way.ts';
-
-type StoredSet = DaemonSet & { readonly metadata: KubeObject['metadata'] };
-export type StoredRevision = ControllerRevision & { readonly metadata: KubeObject['metadata'] };
+import { CHANGE_CAUSE, verdictNote } from './verdict-note.ts';
 
 export interface DaemonSetPass {
   readonly daemonSet: StoredSet;
@@ -53,12 +55,11 @@ export interface DaemonSetPass {
   readonly record: readonly Write[];
   readonly times: RolloutTimes;
   readonly events: readonly RolloutEvent[];
+  readonly waiting?: WaitingFor;
   /** Time alone changes something then; milliseconds of the monotonic clock. */
   readonly nextAt?: number;
   readonly plan: SetPlan;
   readonly config: ConfigRollout;
-  /** The newest revision's hash. */
-  readonly target: string;
 }
 
 export interface SetPlan extends RolloutPlan {
@@ -124,6 +125,8 @@ export function passDaemonSet(
     groupBudgets: wishes.pacing.groupBudgets,
     ...(paced ? pacedBy(advance) : { target: history.hash }),
   });
+  const idleRevision = paced ? idleTarget(advance, wishes.pacing) : history.hash;
+  const granted = [...plan.grants, ...idleGrants(views.idle.values(), idleRevision)];
   // While nobody waits no window changes anything.
   const looksAgainIn = plan.waits.length > 0 ? goodForMs(shut, wallNow) : undefined;
   const nextAt = earliest(
@@ -140,7 +143,7 @@ export function passDaemonSet(
     { ...(daemonSet.status as NonNullable<DaemonSet['status']>), collisionCount: history.collisionCount },
   );
   const onTheirWay =
-    record.phase === 'Progressing'
+    record.phase === 'Progressing' || record.phase === 'RollingBack'
       ? underWay({
           store,
           fleet,
@@ -151,13 +154,14 @@ export function passDaemonSet(
         })
       : undefined;
   const conditionBefore = daemonSet.status?.conditions?.find((one) => one.type === 'Progressing');
-  const condition = progressingCondition(
-    record,
-    wishes.pacing,
-    { nodes: count, waits: plan.waits, settling, ...(onTheirWay ? { underWay: onTheirWay } : {}) },
-    conditionBefore,
-    nowText,
-  );
+  const standing = {
+    nodes: count,
+    waits: plan.waits,
+    settling,
+    ...(onTheirWay ? { underWay: onTheirWay } : {}),
+  };
+  const condition = progressingCondition(record, wishes.pacing, standing, conditionBefore, nowText);
+  const waiting = paced ? waitingFor(record, advance.times, standing) : undefined;
   const { conditions: _before, ...counters } = status;
   const shown = { ...counters, ...(paced ? { conditions: [condition] } : {}) };
   return {
@@ -165,14 +169,14 @@ export function passDaemonSet(
     plan: {
       ...plan,
       newest: history.hash,
+      grants: granted,
       nodes: count,
       settling,
       closed: paced ? closedCount(plan, shut, nodes) : 0,
     },
-    target: history.hash,
     grants: [
       ...(plan.over ?? []).map(({ node, revision }) => putGrant(uid, node, revision)),
-      ...plan.grants.map(({ node, revision, surge }) => putGrant(uid, node, revision, surge)),
+      ...granted.map(({ node, revision, surge }) => putGrant(uid, node, revision, surge)),
     ],
     config,
     history: [
@@ -182,7 +186,8 @@ export function passDaemonSet(
     ],
     record: paced && record !== records.of(uid) ? [putRecord(uid, record)] : [],
     times: advance.times,
-    events: paced ? rolloutEvents(before, record) : [],
+    events: paced ? rolloutEvents(records.of(uid), record) : [],
+    ...(waiting ? { waiting } : {}),
     ...(nextAt === undefined ? {} : { nextAt }),
     status: sameJson(shown, daemonSet.status) ? [] : [statusWrite(store, daemonSet, shown)],
   };
@@ -193,11 +198,6 @@ function closedCount({ waits }: RolloutPlan, { closed }: ClosedNodes, nodes: rea
   if (held.size + closed.size === 0) return 0;
   return waits.filter(({ node, reason }) => held.has(node) || closed.get(node) === reason).length;
 }
-
-const earliest = (...instants: readonly (number | undefined)[]): number | undefined => {
-  const known = instants.filter((at) => at !== undefined);
-  return known.length === 0 ? undefined : Math.min(...known);
-};
 
 /** Of the template with the config that its newest revision is to hold. */
 function historyOf(
@@ -236,15 +236,16 @@ const pacedBy = ({ target, holds, fallback }: Advance) => ({
   ...(fallback === undefined ? {} : { fallback }),
 });
 
-/** Without the place to go back to when its revision was deleted. */
+/** Without the place to go back to when its revision was deleted. What went back there does not go on to what failed. */
 function knownStable(
   record: RolloutRecord | undefined,
   revisions: readonly StoredRevision[],
 ): RolloutRecord | undefined {
   if (record?.stable === undefined) return record;
   if (revisions.some((revision) => revisionHash(revision) === record.stable)) return record;
-  const { stable: _gone, ...rest } = record;
-  return rest;
+  const { stable, ...rest } = record;
+  if (rest.phase !== 'RollingBack' && rest.phase !== 'RolledBack') return rest;
+  return { ...rest, phase: 'Stopped', message: `${rest.message}; ${stable}, its way back, was deleted` };
 }
 
 /**
@@ -301,31 +302,6 @@ function historyWrites({ current, write, remove }: ReturnType<typeof planHistory
       : current.metadata;
   const value = { apiVersion: 'apps/v1', kind: 'ControllerRevision', ...current, metadata } as KubeObject;
   return [{ collection, id: idOf(current), value, durable: true }, ...removals];
-}
-
-const CHANGE_CAUSE = 'kubernetes.io/change-cause';
-
-/** What `kubectl rollout history` shows of a revision that failed. */
-function verdictNote(
-  store: Store,
-  { current, write }: ReturnType<typeof planHistory>,
-  { message, phase, stable }: RolloutRecord,
-): Write[] {
-  if (write !== 'nothing' || message === '' || phase === 'Progressing') return [];
-  const verdict = phase === 'Stopped' ? `failed: ${message}` : `failed, back to ${stable}: ${message}`;
-  const before = current.metadata?.annotations?.[CHANGE_CAUSE];
-  const cause = before?.split(' [')[0];
-  const text = cause && !cause.startsWith('failed') ? `${cause} [${verdict}]` : verdict;
-  if (text === before) return [];
-  const id = `${current.metadata?.namespace}/${current.metadata?.name}`;
-  const stored = store.get('apps/controllerrevisions', id);
-  if (!stored) return [];
-  const annotations = { ...current.metadata?.annotations, [CHANGE_CAUSE]: text };
-  const value = {
-    ...stored.value,
-    metadata: { ...(stored.value as unknown as KubeObject).metadata, annotations },
-  };
-  return [{ collection: 'apps/controllerrevisions', id, value, expect: stored.version, durable: true }];
 }
 
 /** Observed state: in memory, on the object as it is when this is written. */

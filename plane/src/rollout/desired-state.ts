@@ -6,7 +6,6 @@ import type { ConfigRef } from '@fleetset/scheduler-core/node/config-data';
 import { configPin, withoutPin } from '@fleetset/scheduler-core/node/config-snapshot';
 import { revisionTemplate } from '@fleetset/scheduler-core/revision-history';
 import { allowsSurge, updateStrategyOf } from '@fleetset/scheduler-core/rollout/update-strategy';
-import type { DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
 import type { Node } from '@fleetset/scheduler-core/schema/node';
 import type { PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
 import { operatorLabels, operatorTaints } from '../fleet/compose-node.ts';
@@ -14,21 +13,18 @@ import type { Fleet } from '../fleet/fleet.ts';
 import { nodeRecord } from '../fleet/node-record.ts';
 import { adoptedBy, type OrphanedSet, orphanedSets, podsOfSet } from '../fleet/orphans.ts';
 import { tombstonesOf } from '../fleet/tombstones.ts';
-import type { KubeObject } from '../kinds/kind.ts';
 import type { Store } from '../store/store.ts';
 import type { BodyBook } from './body-book.ts';
 import type { ConfigSnapshots } from './config-snapshots.ts';
-import type { StoredRevision } from './daemon-set-pass.ts';
 import type { GrantBook } from './grants.ts';
 import { decisionsFor } from './node-view.ts';
 import { rulesOf } from './placement-rules.ts';
 import { remembered } from './remembered.ts';
+import type { StoredRevision, StoredSet } from './stored-set.ts';
 import { configKey, pullRefsOf, readConfig, refsOf } from './told-configs.ts';
 
 /** Made once from each stored revision. */
 const templateOf = new WeakMap<object, PodTemplateSpec>();
-
-type StoredSet = DaemonSet & { readonly metadata: KubeObject['metadata'] };
 
 export interface DesiredInputs {
   readonly store: Store;

@@ -1,15 +1,11 @@
 // What is left to do of a DaemonSet that is being deleted, and of one that is gone.
-import type { DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
 import type { Fleet } from '../fleet/fleet.ts';
 import { adoptedBy, dropOrphaned, orphanedSet, podsOfSet } from '../fleet/orphans.ts';
-import type { KubeObject } from '../kinds/kind.ts';
 import type { Store, Write } from '../store/store.ts';
 import { dropPin } from './config-rollouts.ts';
-import type { StoredRevision } from './daemon-set-pass.ts';
 import { dropGrant, type GrantBook } from './grants.ts';
 import { dropRecord } from './rollout-records.ts';
-
-type StoredSet = DaemonSet & { readonly metadata: KubeObject['metadata'] };
+import type { StoredRevision, StoredSet } from './stored-set.ts';
 
 /** Of a DaemonSet that is gone: its history, its grants, and what it had taken over. All that stays with its pods. */
 export function leftoversOf(

@@ -3,6 +3,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { PlacementRules } from '@fleetset/scheduler-core/placement';
 import { countNode, noCounts, type StatusCounts } from '@fleetset/scheduler-core/rollout/daemon-set-status';
+import { isIdle } from '@fleetset/scheduler-core/rollout/idle-nodes';
 import type { RolloutNode } from '@fleetset/scheduler-core/rollout/plan-rollout';
 import {
   type KeptNodes,
@@ -27,6 +28,8 @@ export interface SetViews extends Required<RolloutNodes> {
   readonly all: ReadonlyMap<string, NodeView>;
   /** Those of them that have maintenance windows of their own. */
   readonly windowed: ReadonlyMap<string, NodeView>;
+  /** Those that run nothing now, and were granted something when they did. */
+  readonly idle: ReadonlyMap<string, RolloutNode>;
   readonly counts: Readonly<StatusCounts>;
   /** Since the last `taken`; undefined when there was none. */
   readonly changed: ChangedNodes | undefined;
@@ -52,6 +55,7 @@ interface Kept {
   readonly nodes: KeptNodes;
   readonly all: Map<string, NodeView>;
   readonly windowed: Map<string, NodeView>;
+  readonly idle: Map<string, RolloutNode>;
   readonly counts: StatusCounts;
   readonly stale: Set<string>;
   changed: Map<string, RolloutNode | undefined> | undefined;
@@ -96,6 +100,7 @@ export function createNodeViews(sources: ViewSources): NodeViews {
       rules,
       all: new Map(),
       windowed: new Map(),
+      idle: new Map(),
       counts: noCounts(),
       stale: new Set(),
       changed: undefined,
@@ -148,10 +153,11 @@ function replaceView(kept: Kept, name: string, view: NodeView | undefined): void
   keepNode(kept.nodes, name, view?.rollout);
   put(kept.all, name, view);
   put(kept.windowed, name, view?.maintenance?.windows && view);
+  put(kept.idle, name, view && isIdle(view.rollout) ? view.rollout : undefined);
   kept.changed?.set(name, view?.rollout.decision === 'Run' ? view.rollout : undefined);
 }
 
-function put(views: Map<string, NodeView>, name: string, view: NodeView | undefined): void {
+function put<T>(views: Map<string, T>, name: string, view: T | undefined): void {
   if (view) views.set(name, view);
   else views.delete(name);
 }

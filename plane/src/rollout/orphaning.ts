@@ -2,7 +2,6 @@
 // them over, and in the end they are gone from every node.
 import { matchesSelector } from '@fleetset/scheduler-core/label-selector';
 import { REVISION_LABEL, revisionHash } from '@fleetset/scheduler-core/revision-history';
-import type { DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
 import { type Fleet, isBehind, isConnected } from '../fleet/fleet.ts';
 import {
   adoptedBy,
@@ -14,14 +13,12 @@ import {
 } from '../fleet/orphans.ts';
 import type { KubeObject } from '../kinds/kind.ts';
 import type { Store, Write } from '../store/store.ts';
-import type { StoredRevision } from './daemon-set-pass.ts';
 import { dropGrant, type GrantBook, grantedRevisions, putGrant } from './grants.ts';
 import { putRecord, type RolloutRecords } from './rollout-records.ts';
+import type { StoredRevision, StoredSet } from './stored-set.ts';
 
 const REVISIONS = 'apps/controllerrevisions';
 const PODS = 'core/pods';
-
-type StoredSet = DaemonSet & { readonly metadata: KubeObject['metadata'] };
 
 /** Written together with the end of a DaemonSet that leaves its pods behind: from then on they are nobody's. */
 export function orphan(store: Store, { metadata }: KubeObject): Write[] {

@@ -5,7 +5,7 @@ import { decidePlacement } from '@fleetset/scheduler-core/placement';
 import { targetOf } from '@fleetset/scheduler-core/rollout/advance-rollout';
 import { nodeStanding } from '@fleetset/scheduler-core/rollout/node-standing';
 import type { RolloutPlan } from '@fleetset/scheduler-core/rollout/plan-rollout';
-import type { DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
+import { updateStrategyOf } from '@fleetset/scheduler-core/rollout/update-strategy';
 import type { Node } from '@fleetset/scheduler-core/schema/node';
 import type { Fleet } from '../fleet/fleet.ts';
 import { adoptedBy, podsOfSet } from '../fleet/orphans.ts';
@@ -17,8 +17,7 @@ import type { GrantBook } from './grants.ts';
 import { isSameRules, rulesOf } from './placement-rules.ts';
 import type { RolloutRecords } from './rollout-records.ts';
 import { readWishes } from './rollout-wishes.ts';
-
-type StoredSet = DaemonSet & { readonly metadata: KubeObject['metadata'] };
+import type { StoredSet } from './stored-set.ts';
 
 export interface PlacementSources {
   readonly store: Store;
@@ -76,8 +75,9 @@ function placementsOf(sources: PlacementSources, daemonSet: StoredSet): (node: N
   const newest = sources.newestOf(daemonSet);
   const grants = sources.grants.of(uid);
   const adopted = adoptedBy(sources.store, uid);
-  const record = sources.records.of(uid);
-  const target = record && daemonSet.spec?.updateStrategy?.type !== 'OnDelete' ? targetOf(record) : newest;
+  // Under OnDelete it is of what was paced before.
+  const record = updateStrategyOf(daemonSet).type === 'OnDelete' ? undefined : sources.records.of(uid);
+  const target = record ? targetOf(record) : newest;
   const { windows } = readWishes(sources.store, daemonSet, newest ?? '').pacing;
   const closureOf = closureAt(windows, Date.parse(sources.nowText()));
   const waits = new Map(sources.planOf(uid)?.waits.map(({ node, reason }) => [node, reason]));

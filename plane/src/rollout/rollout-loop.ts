@@ -1,10 +1,10 @@
 // The loop that paces: wakes on changes of DaemonSets, nodes, reports and deletions; writes history, grants and
 // status; then tells each touched node what it is to do now.
+import { earliest } from '@fleetset/scheduler-core/earliest';
 import { startLevelLoop } from '@fleetset/scheduler-core/level-loop';
 import type { ConfigKind } from '@fleetset/scheduler-core/node/config-data';
 import { revisionHash } from '@fleetset/scheduler-core/revision-history';
 import type { RolloutEvent } from '@fleetset/scheduler-core/rollout/rollout-condition';
-import type { DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
 import type { Node } from '@fleetset/scheduler-core/schema/node';
 import type { EventRecorder } from '../events/event-recorder.ts';
 import type { Fleet } from '../fleet/fleet.ts';
@@ -18,7 +18,7 @@ import type { BodyBook } from './body-book.ts';
 import { createConfigIndex } from './config-index.ts';
 import { createConfigRollouts } from './config-rollouts.ts';
 import type { ConfigSnapshots } from './config-snapshots.ts';
-import { type DaemonSetPass, passDaemonSet, type SetPlan, type StoredRevision } from './daemon-set-pass.ts';
+import { type DaemonSetPass, passDaemonSet, type SetPlan } from './daemon-set-pass.ts';
 import { desiredFor } from './desired-state.ts';
 import { finishDeletion, leftoversOf } from './end-of-set.ts';
 import type { GrantBook } from './grants.ts';
@@ -26,9 +26,10 @@ import { createNodeViews } from './node-views.ts';
 import { adopt, settleOrphans } from './orphaning.ts';
 import { rulesBySet } from './placement-rules.ts';
 import type { RolloutRecords } from './rollout-records.ts';
+import type { StoredRevision, StoredSet } from './stored-set.ts';
 import { forgetBodies, tellNode } from './tell-node.ts';
-
 import { CONFIG_COLLECTIONS, configKey } from './told-configs.ts';
+import { createWaitingTeller } from './waiting-teller.ts';
 
 export interface RolloutLoopParts {
   readonly store: Store;
@@ -51,14 +52,13 @@ export interface RolloutLoop {
   readonly stop: () => Promise<void>;
 }
 
-type StoredSet = DaemonSet & { readonly metadata: KubeObject['metadata'] };
-
 export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
   const { store, fleet, bodies, grants, records } = parts;
   const dirtySets = new Set<string>();
   const dirtyNodes = new Set<string>();
   const plans = new Map<string, SetPlan>();
   const views = createNodeViews(parts);
+  const waiting = createWaitingTeller(parts.monotonicNow);
   const configs = createConfigRollouts(store, parts.snapshots);
   /** Nodes by the ConfigMaps and Secrets they are told of, and DaemonSets by those whose change they roll out. */
   const tellers = createConfigIndex();
@@ -109,17 +109,11 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       const daemonSet = setNow(ids.get(uid) ?? '', uid);
       if (!daemonSet) {
         await commit(leftoversOf(store, uid, revisions.get(uid) ?? [], grants));
-        plans.delete(uid);
-        views.forget(uid);
-        records.forgetTimes(uid);
-        configs.forget(uid);
-        rollers.set(uid, []);
-        holding.delete(uid);
-        due.delete(uid);
+        forget(uid);
         continue;
       }
       if (daemonSet.metadata.deletionTimestamp) {
-        views.forget(uid);
+        forget(uid);
         await commit(finishDeletion(store, fleet, grants, daemonSet));
         continue;
       }
@@ -135,8 +129,12 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       followConfigOf(uid, pass);
       records.setTimes(uid, pass.times);
       views.taken(uid);
-      if (pass.nextAt === undefined) due.delete(uid);
-      else due.set(uid, pass.nextAt);
+      const tellsAt = waiting.look(uid, pass.waiting, (message) =>
+        tell(daemonSet, { type: 'Normal', reason: 'RolloutWaiting', message }),
+      );
+      const nextAt = earliest(pass.nextAt, tellsAt);
+      if (nextAt === undefined) due.delete(uid);
+      else due.set(uid, nextAt);
       if (await commit([...pass.history, ...pass.record, ...pass.grants])) {
         for (const event of pass.events) tell(daemonSet, event);
         // A verdict shows in the plan that follows it.
@@ -148,6 +146,18 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       if (pass.plan.grants.some(({ node, revision }) => runsAlready(fleet, uid, node, revision)))
         dirtySets.add(uid);
     }
+  };
+
+  /** Nothing is paced any more. */
+  const forget = (uid: string) => {
+    plans.delete(uid);
+    views.forget(uid);
+    records.forgetTimes(uid);
+    configs.forget(uid);
+    waiting.forget(uid);
+    rollers.set(uid, []);
+    holding.delete(uid);
+    due.delete(uid);
   };
 
   const followConfigOf = (uid: string, { config }: DaemonSetPass) => {

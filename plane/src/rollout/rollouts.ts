@@ -2,8 +2,8 @@
 import { targetOf } from '@fleetset/scheduler-core/rollout/advance-rollout';
 import { hasNothingToDo, NOTHING_TO_DO, SETTLING } from '@fleetset/scheduler-core/rollout/rollout-condition';
 import type { RolloutRecord } from '@fleetset/scheduler-core/rollout/rollout-record';
+import { updateStrategyOf } from '@fleetset/scheduler-core/rollout/update-strategy';
 import { needsApproval } from '@fleetset/scheduler-core/rollout/waves';
-import type { DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
 import type { VirtualObjects } from '../api/resource-routes.ts';
 import type { KubeObject } from '../kinds/kind.ts';
 import type { Rollout } from '../kinds/rollout-kind.ts';
@@ -11,8 +11,9 @@ import type { Store } from '../store/store.ts';
 import type { SetPlan } from './daemon-set-pass.ts';
 import type { RolloutRecords } from './rollout-records.ts';
 import { readWishes } from './rollout-wishes.ts';
+import type { StoredSet } from './stored-set.ts';
 
-type StoredSet = DaemonSet & { readonly metadata: KubeObject['metadata'] };
+type Status = NonNullable<Rollout['status']>;
 
 export interface RolloutSources {
   readonly store: Store;
@@ -38,64 +39,89 @@ export const rollouts =
     };
   };
 
-/** As people should read it: a change that the plane has not looked at yet is under way. */
-function verdictOf({ metadata, status }: StoredSet, record: RolloutRecord, plan: SetPlan | undefined) {
+type Verdict = Pick<Status, 'phase' | 'message'>;
+
+/** A change that the plane has not looked at yet is under way. */
+function notLookedAt({ metadata, status }: StoredSet, plan: SetPlan | undefined): Verdict | undefined {
   if (plan?.settling) return { phase: 'Progressing', message: SETTLING };
   if ((status?.observedGeneration ?? 0) < (metadata.generation ?? 1))
     return { phase: 'Progressing', message: 'its newest change has not been looked at yet' };
-  return plan && hasNothingToDo(record, plan.nodes)
-    ? { phase: 'Complete', message: NOTHING_TO_DO }
-    : { phase: record.phase, message: record.message };
+  return undefined;
 }
 
-/** Under OnDelete there is no verdict, and nothing is paced. */
-const byPeople = (plan: SetPlan | undefined) => ({
-  phase: plan && plan.waits.length === 0 && plan.unavailable === 0 ? 'Complete' : 'Progressing',
-  message: 'updateStrategy OnDelete: a node moves when its pod is deleted',
+const verdictOf = (record: RolloutRecord, plan: SetPlan | undefined): Verdict =>
+  plan && hasNothingToDo(record, plan.nodes)
+    ? { phase: 'Complete', message: NOTHING_TO_DO }
+    : { phase: record.phase, message: record.message };
+
+/** It has no end of its own but that all nodes have it. */
+function verdictOnDelete({ status }: StoredSet, plan: SetPlan | undefined): Verdict {
+  if (plan?.nodes === 0) return { phase: 'Complete', message: NOTHING_TO_DO };
+  const { desiredNumberScheduled: desired, updatedNumberScheduled, numberAvailable } = status ?? {};
+  return updatedNumberScheduled === desired && numberAvailable === desired
+    ? { phase: 'Complete', message: '' }
+    : { phase: 'OnDelete', message: 'a node gets the newest revision when somebody deletes its pod' };
+}
+
+/** What was paced before is not told: nothing of it is under way. */
+const onDelete = (daemonSet: StoredSet, plan: SetPlan | undefined): Status => ({
+  policy: 'updateStrategy OnDelete',
+  paused: false,
+  step: 0,
+  closed: 0,
+  failures: {},
+  ...(notLookedAt(daemonSet, plan) ?? verdictOnDelete(daemonSet, plan)),
   ...(plan ? { newestRevision: plan.newest, targetRevision: plan.newest } : {}),
 });
 
 function rolloutOf({ store, records, planOf }: RolloutSources, daemonSet: StoredSet): KubeObject {
   const { name = '', namespace = '', uid = '' } = daemonSet.metadata;
-  const record = records.of(uid);
   const plan = planOf(uid);
-  const onDelete = daemonSet.spec?.updateStrategy?.type === 'OnDelete';
-  const { pacing, approvedWaves } = readWishes(store, daemonSet, record?.newest ?? '');
-  const wave =
-    record && !onDelete && pacing.waves.length > 0 ? Math.min(record.wave, pacing.waves.length) : undefined;
   const rollout: Rollout = {
     apiVersion: 'fleetset.dev/v1',
     kind: 'Rollout',
     metadata: { name, namespace, uid: `${uid}.rollout` },
     spec: { daemonSetName: name },
-    status: {
-      policy: pacing.source,
-      paused: pacing.paused,
-      ...(onDelete ? byPeople(plan) : {}),
-      ...(record && !onDelete
-        ? {
-            ...verdictOf(daemonSet, record, plan),
-            newestRevision: record.newest,
-            targetRevision: targetOf(record),
-            failures: record.failures,
-            ...(record.stable === undefined ? {} : { stableRevision: record.stable }),
-          }
-        : {}),
-      ...(wave === undefined
-        ? { step: 0 }
-        : {
-            step: wave + 1,
-            stepName: pacing.waves[wave]?.name ?? 'the rest',
-            awaitsApproval:
-              record?.phase === 'Progressing' && needsApproval(pacing.waves, wave, approvedWaves),
-          }),
-      ...(plan
-        ? {
-            ...(plan.surge ?? { maxUnavailable: plan.maxUnavailable, unavailable: plan.unavailable }),
-            closed: plan.closed,
-          }
-        : {}),
-    },
+    status:
+      updateStrategyOf(daemonSet).type === 'OnDelete'
+        ? onDelete(daemonSet, plan)
+        : pacedStatus(store, daemonSet, records.of(uid), plan),
   };
   return rollout as unknown as KubeObject;
+}
+
+function pacedStatus(
+  store: Store,
+  daemonSet: StoredSet,
+  record: RolloutRecord | undefined,
+  plan: SetPlan | undefined,
+): Status {
+  const { pacing, approvedWaves } = readWishes(store, daemonSet, record?.newest ?? '');
+  const wave = record && pacing.waves.length > 0 ? Math.min(record.wave, pacing.waves.length) : undefined;
+  return {
+    policy: pacing.source,
+    paused: pacing.paused,
+    ...(record
+      ? {
+          ...(notLookedAt(daemonSet, plan) ?? verdictOf(record, plan)),
+          newestRevision: record.newest,
+          targetRevision: targetOf(record),
+          failures: record.failures,
+          ...(record.stable === undefined ? {} : { stableRevision: record.stable }),
+        }
+      : {}),
+    ...(wave === undefined
+      ? { step: 0 }
+      : {
+          step: wave + 1,
+          stepName: pacing.waves[wave]?.name ?? 'the rest',
+          awaitsApproval: record?.phase === 'Progressing' && needsApproval(pacing.waves, wave, approvedWaves),
+        }),
+    ...(plan
+      ? {
+          ...(plan.surge ?? { maxUnavailable: plan.maxUnavailable, unavailable: plan.unavailable }),
+          closed: plan.closed,
+        }
+      : {}),
+  };
 }

@@ -10,12 +10,13 @@ import { dropTombstone, putTombstone, TOMBSTONES } from '../../src/fleet/tombsto
 import { createBodyBook } from '../../src/rollout/body-book.ts';
 import { createConfigRollouts } from '../../src/rollout/config-rollouts.ts';
 import { openConfigSnapshots } from '../../src/rollout/config-snapshots.ts';
-import { type DaemonSetPass, passDaemonSet, type StoredRevision } from '../../src/rollout/daemon-set-pass.ts';
+import { type DaemonSetPass, passDaemonSet } from '../../src/rollout/daemon-set-pass.ts';
 import { GRANTS, openGrantBook } from '../../src/rollout/grants.ts';
 import type { ViewSources } from '../../src/rollout/node-view.ts';
 import { createNodeViews } from '../../src/rollout/node-views.ts';
 import { rulesBySet } from '../../src/rollout/placement-rules.ts';
 import { openRolloutRecords } from '../../src/rollout/rollout-records.ts';
+import type { StoredRevision } from '../../src/rollout/stored-set.ts';
 import { openSqliteStore } from '../../src/store/sqlite-store.ts';
 import type { StoredValue, Write } from '../../src/store/store.ts';
 import type { Json } from '../support/api-client.ts';

@@ -1,18 +1,15 @@
 // RolloutPolicies through the real plane: what fails is rolled back, steps wait for one another and for people, and
 // what was decided outlives the plane.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Json, MERGE, STRATEGIC } from '../support/api-client.ts';
-import {
-  createHollowFleet,
-  type HollowFleet,
-  untilQuiet,
-  untilRolledOut,
-  untilStatus,
-} from '../support/hollow-fleet.ts';
+import { type Json, MERGE } from '../support/api-client.ts';
+import { createHollowFleet, type HollowFleet, untilQuiet, untilRolledOut } from '../support/hollow-fleet.ts';
+import type { HollowNode } from '../support/hollow-node.ts';
 import { daemonSet, EVENTS, NODES, REVISIONS, SETS } from '../support/manifests.ts';
 import { POLICIES, placementOf, rolloutOf, setImage, setPolicy, untilPhase } from '../support/rollouts.ts';
 import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
 import { until } from '../support/until.ts';
+
+const CAUSE = 'kubernetes.io/change-cause';
 
 let plane: TestPlane;
 let fleet: HollowFleet;
@@ -57,9 +54,9 @@ describe('a revision that does not become available', () => {
     expect(guard.worst()).toBe(1);
     expect(await reasons()).toEqual(expect.arrayContaining(['RollingBack', 'RolledBack', 'RolloutComplete']));
     const history = (await plane.api.ok('GET', REVISIONS)).items;
-    expect(
-      history.map(({ metadata }: Json) => metadata.annotations?.['kubernetes.io/change-cause'] ?? ''),
-    ).toContainEqual(expect.stringMatching(`^failed, back to ${stable}: `));
+    expect(history.map(({ metadata }: Json) => metadata.annotations?.[CAUSE] ?? '')).toContainEqual(
+      expect.stringMatching(`^failed, back to ${stable}: `),
+    );
     // The plane that comes after it knows the verdict.
     const births = fleet.births(set);
     await plane.restart();
@@ -78,6 +75,50 @@ describe('a revision that does not become available', () => {
     await untilRolledOut(plane, 'web', 4);
     expect((await rolloutOf(plane)).phase).toBe('Complete');
     guard.end();
+  });
+
+  it('does not come again when the revision that came back is deleted', async () => {
+    await setPolicy(plane, { progressDeadlineSeconds: 1 });
+    const set = await running();
+    await setImage(plane, 'broken:2');
+    const { stableRevision: stable } = await untilPhase(plane, 'RolledBack');
+    await untilQuiet(fleet);
+    const births = fleet.births(set);
+    await plane.api.ok('DELETE', `${REVISIONS}/web-${stable}`);
+    const status = await untilPhase(plane, 'Stopped');
+    expect(status.message).toContain(`${stable}, its way back, was deleted`);
+    await untilQuiet(fleet);
+    expect(fleet.births(set)).toEqual(births);
+    expect((await condition()).message).toMatch(/has failed, and nothing moves: /);
+    expect(await reasons()).toContain('RolloutStopped');
+  });
+
+  it('is told beside what people wrote of the change, until a retry has come to all', async () => {
+    await setPolicy(plane, { progressDeadlineSeconds: 1 });
+    const set = await running();
+    await annotate({ [CAUSE]: 'JIRA-1 [hotfix] by ann' });
+    await setImage(plane, 'broken:2');
+    const { newestRevision: newest, stableRevision: stable } = await untilPhase(plane, 'RolledBack');
+    const cause = async () =>
+      (await plane.api.ok('GET', `${REVISIONS}/web-${newest}`)).metadata.annotations[CAUSE];
+    const verdict = new RegExp(`^JIRA-1 \\[hotfix\\] by ann \\[failed, back to ${stable}: .*\\]$`);
+    expect(await cause()).toMatch(verdict);
+    await plane.api.ok(
+      'PATCH',
+      `${POLICIES}/careful`,
+      { spec: { progressDeadlineSeconds: 60 } },
+      { type: MERGE },
+    );
+    await annotate({ 'fleetset.dev/retry': `${newest}/1` });
+    const heal = ({ podOf, setHealth }: HollowNode) => {
+      const pod = podOf(set.metadata.uid);
+      if (pod && pod.revision === newest && !pod.available) setHealth(set.metadata.uid, true);
+    };
+    await until('it is complete', async () => {
+      fleet.nodes.forEach(heal);
+      return (await rolloutOf(plane)).phase === 'Complete';
+    });
+    await until('nothing is left of it', async () => (await cause()) === 'JIRA-1 [hotfix] by ann');
   });
 
   it('stops where it is under onFailure: Pause', async () => {
@@ -101,19 +142,6 @@ describe('what is said meanwhile', () => {
     await until('it is said', async () =>
       (await condition()).message.includes(`waiting for ${name}: ${why}; `),
     );
-  });
-
-  it('under OnDelete is no verdict, and not that of before', async () => {
-    await running();
-    await untilPhase(plane, 'Complete');
-    const updateStrategy = { type: 'OnDelete', rollingUpdate: null };
-    await plane.api.ok('PATCH', `${SETS}/web`, { spec: { updateStrategy } }, { type: STRATEGIC });
-    await setImage(plane, 'web:2');
-    await untilStatus(plane, 'web', { updatedNumberScheduled: 0 });
-    expect((await plane.api.ok('GET', `${SETS}/web`)).status).not.toHaveProperty('conditions');
-    const { phase, message, newestRevision, targetRevision } = await rolloutOf(plane);
-    expect([phase, targetRevision]).toEqual(['Progressing', newestRevision]);
-    expect(message).toContain('OnDelete');
   });
 });
 
@@ -205,6 +233,8 @@ describe('a policy that is wrong', () => {
         steps: [
           { name: 'a', nodes: '101%' },
           { name: 'a', soakSeconds: -1 },
+          { name: 'b', maxUnavailable: 0 },
+          { name: 'c', maxUnavailable: '0%' },
         ],
         topologyBudgets: [{ topologyKey: 'a b', maxUnavailable: 0 }],
       },
@@ -217,6 +247,8 @@ describe('a policy that is wrong', () => {
       'spec.steps[0].nodes',
       'spec.steps[1].name',
       'spec.steps[1].soakSeconds',
+      'spec.steps[2].maxUnavailable',
+      'spec.steps[3].maxUnavailable',
       'spec.topologyBudgets[0].topologyKey',
       'spec.topologyBudgets[0].maxUnavailable',
     ]);

@@ -49,6 +49,28 @@ describe('a label of an operator', () => {
     });
     expect(fleet.node(first).podOf(set.metadata.uid)).toBeUndefined();
   });
+
+  it.each(['RollingUpdate', 'OnDelete'] as const)(
+    'that comes back brings the newest, and nothing before it (rule 16; %s)',
+    async (strategy) => {
+      await fleet.add(2);
+      const [first, second] = names();
+      await label(first, { disk: 'ssd' });
+      await label(second, { disk: 'ssd' });
+      const set = await plane.api.ok('POST', SETS, daemonSet('web', { pod: onSsd, strategy }));
+      await untilRolledOut(plane, 'web', 2);
+      await label(first, { disk: null });
+      await label(second, { disk: null });
+      await untilStatus(plane, 'web', { desiredNumberScheduled: 0, currentNumberScheduled: 0 });
+      await setImage(plane, 'web:2');
+      await untilStatus(plane, 'web', { desiredNumberScheduled: 0 });
+      await untilQuiet(fleet);
+      await label(first, { disk: 'ssd' });
+      await untilRolledOut(plane, 'web', 1);
+      await untilQuiet(fleet);
+      expect(fleet.births(set)).toEqual([2, 1]);
+    },
+  );
 });
 
 describe('a DaemonSet that no node should run', () => {

@@ -1,6 +1,7 @@
 // What an agent does next: what it was told, what the engine shows and what it remembers of failures become
 // the actions that are possible now, each with its reason. Everything else waits, and says for what.
 
+import { earliest } from '../earliest.ts';
 import { decidePlacement, type Placement, type PlacementNode } from '../placement.ts';
 import { daemonTolerations, formatTaint, untolerated } from '../taint-toleration.ts';
 import { type AdmittingMachine, admitPod } from './admit-pod.ts';
@@ -137,7 +138,7 @@ export function planNode(input: NodeInput): NodePlan {
     ),
   );
   const again = blocked.size > 0 ? [input.now + BLOCKED_AGAIN_MS] : [];
-  const nextAt = earliest([...waits, ...steps.waits, ...changeovers(input, surging), ...again]);
+  const nextAt = earliest(...waits, ...steps.waits, ...changeovers(input, surging), ...again);
   return {
     actions: [...actions, ...steps.actions],
     placements,
@@ -291,6 +292,3 @@ function podProgress({ record, template, health }: PlannedPod, input: NodeInput)
     available: health?.availableAt !== undefined && health.availableAt <= input.now,
   };
 }
-
-const earliest = (instants: readonly number[]): number | undefined =>
-  instants.length === 0 ? undefined : Math.min(...instants);

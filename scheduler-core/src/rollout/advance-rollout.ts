@@ -1,6 +1,7 @@
 // What a rollout has come to: which revision nodes should have now, who may not move yet and why, and whether it
 // has failed. Times come in, nothing is measured here.
 import { sameJson } from '../canonical-json.ts';
+import { earliest } from '../earliest.ts';
 import { scaledCount } from '../int-or-percent.ts';
 import { findBroken, stillBroken, withoutBroken } from './broken-nodes.ts';
 import type { Pacing } from './pacing.ts';
@@ -175,11 +176,11 @@ function look(before: RolloutRecord, timesBefore: RolloutTimes | undefined, view
   // What has passed is judged by now, and nothing more comes of it.
   const deadline = times.progressAt + pacing.progressDeadlineMs;
   const awaits = moving && record.phase === 'Progressing' && deadline > now;
-  const nextAt = earliest([
+  const nextAt = earliest(
     awaits ? deadline : undefined,
     turn.soakedAt,
     record.phase === 'Progressing' ? nodeDeadline(judged, times, pacing, now) : undefined,
-  ]);
+  );
   return {
     record: sameRecord(judged, before) ? before : judged,
     times,
@@ -313,8 +314,3 @@ function waveBudget(
 }
 
 const sameRecord = (a: RolloutRecord, b: RolloutRecord): boolean => sameJson(a, b);
-
-const earliest = (instants: readonly (number | undefined)[]): number | undefined => {
-  const known = instants.filter((one) => one !== undefined);
-  return known.length > 0 ? Math.min(...known) : undefined;
-};

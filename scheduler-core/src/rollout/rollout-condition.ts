@@ -42,8 +42,7 @@ export function progressingCondition(
   nowText: string,
 ): Condition {
   const { status, reason, message } = sayingOf(record, pacing, standing);
-  const same = before?.status === status && before.reason === reason;
-  const lastTransitionTime = same ? before.lastTransitionTime : nowText;
+  const lastTransitionTime = before?.status === status ? before.lastTransitionTime : nowText;
   return {
     type: 'Progressing',
     status,
@@ -116,8 +115,9 @@ function everyNodeHas(revision: string, broken: readonly string[] = []): string 
   return `every node has revision ${revision}, but for ${first}${others}, broken before it began`;
 }
 
-const waitingText = (newest: string, standing: Standing): string =>
-  [`nodes move to revision ${newest}`, ...waitingFor(standing)].join('; ');
+/** `revision`: the one that nodes should have. */
+export const waitingText = (revision: string, standing: Standing): string =>
+  [`nodes move to revision ${revision}`, ...waitingFor(standing)].join('; ');
 
 function waitingFor({ waits, underWay }: Standing): string[] {
   const arriving = underWay && `waiting for ${underWay.node}: ${underWay.reason}`;

@@ -1,5 +1,5 @@
 // A whole RolloutPolicy: every error at once, each with its path.
-import { isIntOrPercent } from '../int-or-percent.ts';
+import { isIntOrPercent, scaledCount } from '../int-or-percent.ts';
 import type { RolloutPolicy, RolloutPolicySpec, RolloutStep } from '../schema/rollout-policy.ts';
 import { atLeastZero, checked, duplicate, type FieldError, invalid, required } from './field-error.ts';
 import { validateLabels, validateMetadata, validateSelector } from './metadata.ts';
@@ -16,10 +16,7 @@ function validateSpec(spec: RolloutPolicySpec): FieldError[] {
     ...(deadline !== undefined && deadline < 1
       ? [invalid('spec.progressDeadlineSeconds', deadline, 'must be greater than 0')]
       : []),
-    ...intOrPercent('spec.failureThreshold', spec.failureThreshold),
-    ...(spec.failureThreshold === 0 || spec.failureThreshold === '0%'
-      ? [invalid('spec.failureThreshold', spec.failureThreshold, 'must be greater than 0')]
-      : []),
+    ...someOrPercent('spec.failureThreshold', spec.failureThreshold),
     ...atLeastZero('spec.soakSeconds', spec.soakSeconds),
     ...intOrPercent('spec.partition', spec.partition),
     ...validateSteps(spec.steps ?? []),
@@ -59,11 +56,17 @@ function validateSteps(steps: readonly RolloutStep[]): FieldError[] {
       ...again,
       ...validateLabels(`${at}.nodeSelector`, step.nodeSelector),
       ...intOrPercent(`${at}.nodes`, step.nodes),
-      ...intOrPercent(`${at}.maxUnavailable`, step.maxUnavailable),
+      ...someOrPercent(`${at}.maxUnavailable`, step.maxUnavailable),
       ...atLeastZero(`${at}.soakSeconds`, step.soakSeconds),
     ];
   });
 }
+
+/** What would be nothing is refused. */
+const someOrPercent = (field: string, value: number | string | undefined): FieldError[] =>
+  value !== undefined && isIntOrPercent(value) && scaledCount(value, 100) === 0
+    ? [invalid(field, value, 'must be greater than 0')]
+    : intOrPercent(field, value);
 
 const intOrPercent = (field: string, value: number | string | undefined): FieldError[] =>
   value === undefined || isIntOrPercent(value)

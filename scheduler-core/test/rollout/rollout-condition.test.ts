@@ -116,3 +116,15 @@ test('an event tells once of a rollout that has failed and goes on', () => {
   expect(rolloutEvents(late, { ...late, message: 'no node came nearer in 70 s' })).toEqual([]);
   expect(rolloutEvents(late, RECORD)).toEqual([]);
 });
+
+test.each<[string, Partial<RolloutRecord>, Partial<RolloutRecord>, string]>([
+  ['the reason alone', {}, { phase: 'Complete' }, 'then'],
+  ['nothing', { phase: 'Complete' }, { phase: 'Complete' }, 'then'],
+  ['the status', {}, { phase: 'RolledBack', ...failed }, 'now'],
+])('since when it is so, as with Deployments, after a change of %s', (_sentence, from, to, expected) => {
+  const standing = { nodes: 3, waits: [] };
+  const at = (record: Partial<RolloutRecord>) =>
+    [{ ...RECORD, ...record }, pacingOf('a policy', {}), standing] as const;
+  const before = progressingCondition(...at(from), undefined, 'then');
+  expect(progressingCondition(...at(to), before, 'now').lastTransitionTime).toBe(expected);
+});

@@ -9,7 +9,7 @@ import type { FakeContainer } from '../../agent/test/fake-runtime.ts';
 import type { LawParts } from './law-parts.ts';
 import type { Limits } from './limits.ts';
 import type { Machine } from './machine.ts';
-import { appIn, decisionFor, isUp, type StoredSet, setsIn, setUidOf, upRevisions } from './truth.ts';
+import { appIn, decisionFor, isUp, type StoredSet, setsIn, setUidOf, upPods, upRevisions } from './truth.ts';
 
 export interface GrantSeen {
   readonly revision: string;
@@ -147,6 +147,9 @@ export function createBudgetLaw(parts: BudgetLawParts): BudgetLaw {
       const grant = lastGrants(uid, machine.name).at(-1);
       // Who was down when it was granted what comes had nothing to lose.
       if (!set || !grant?.wasUp || !isLive(machine) || !isUp(machine, uid)) return;
+      // What began as a surge ends as one, also when the strategy is another by now: the new pod serves already.
+      const ended = container.identity.pod.uid;
+      if (upPods(machine, uid, minReadyMs(set)).some((other) => other !== ended)) return;
       settle(uid);
       const those = down.get(uid) ?? new Map();
       down.set(uid, those);

@@ -4,11 +4,11 @@ import { describe, expect, it } from 'vitest';
 import { type RunOptions, type RunResult, run } from '../src/run.ts';
 import { runMany } from '../src/run-many.ts';
 
-const [FROM = 1, TO = 2000] = (process.env.SIM_SEEDS ?? '').split('-').filter(Boolean).map(Number);
+const [FROM = 1, TO = 1000] = (process.env.SIM_SEEDS ?? '').split('-').filter(Boolean).map(Number);
 const MINUTES = 60_000;
 
-/** Each broke a law once, before what it found was mended. */
-const REGRESSIONS: readonly number[] = [];
+/** Each broke a law once, before what it found was mended: in the product (46) or in the law (1881). */
+const REGRESSIONS: readonly number[] = [46, 1881];
 
 const SHOWN_LINES = 60;
 const told = (results: readonly RunResult[]): string =>
@@ -33,7 +33,7 @@ describe('a fleet', { timeout: 20 * MINUTES }, () => {
   it('does the same again with the same seed, line by line', async () => {
     const first = await run({ seed: 7, wholeTrace: true });
     const again = await run({ seed: 7, wholeTrace: true });
-    expect(again.lines.length).toBeGreaterThan(200);
+    expect(again.lines.length).toBeGreaterThan(100);
     expect(again).toEqual(first);
     expect((await run({ seed: 8, wholeTrace: true })).lines).not.toEqual(first.lines);
   });

@@ -1,5 +1,6 @@
 // Five projects, one after the other: unit (no Docker, nothing beyond loopback), simulation (the whole fleet in one
-// process), clients (a plane alone, real clients), docker (a real engine), e2e (the whole fleet, real kubectl).
+// process), clients (a plane alone, real clients), docker (a real engine), e2e (the whole fleet, real kubectl). hack/test
+// runs the last two beside the others.
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 

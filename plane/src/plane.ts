@@ -73,12 +73,13 @@ export interface Plane {
 export async function startPlane(options: PlaneOptions): Promise<Plane> {
   const { logger, version, wallNow = () => Date.now() } = options;
   const nowText = () => textOf(wallNow());
+  // First: nothing is made for a plane that cannot start.
+  const fileTokens = options.tokenAuthFile ? readTokenFile(options.tokenAuthFile) : new Map();
   mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
   const authority = await openAuthority(join(options.dataDir, 'pki'));
   const names = [...new Set([...options.advertise, 'localhost', '127.0.0.1', '::1', PLANE_SERVER_NAME])];
   const identity = await authority.serverIdentity(names);
   const tokenKey = openTokenKey(join(options.dataDir, 'pki'));
-  const fileTokens = options.tokenAuthFile ? readTokenFile(options.tokenAuthFile) : new Map();
   const store = openSqliteStore(join(options.dataDir, 'plane.db'), (error) =>
     logger.error({ err: error }, 'what follows the store failed over a change; the others go on'),
   );

@@ -41,6 +41,25 @@ async function shutDown(limitSeconds: number): Promise<number> {
 }
 
 describe('a shutdown of the machine', () => {
+  it('stops a sidecar after the container that it serves (rule 101)', async () => {
+    const container = (name: string, { command }: Program) => ({
+      name,
+      image: TEST_IMAGE,
+      command: [...command],
+      imagePullPolicy: 'IfNotPresent' as const,
+    });
+    const spec = {
+      terminationGracePeriodSeconds: 10,
+      initContainers: [{ ...container('car', OBEYS), restartPolicy: 'Always' as const }],
+      containers: [container('app', IGNORES_TERM)],
+    };
+    await world.tell({ daemonSets: [toldSet('web', { template: template(spec) })] });
+    await world.until('it is ready', () => readyPods() === 1);
+    await shutDown(30);
+    const order = stops().map((call) => call.split(' ')[1]);
+    expect(order.slice(0, 2)).toEqual(['web-1/app#0', 'web-1/car#0']);
+  });
+
   it('stops all pods at once, each by its grace and none longer than the limit, networks last', async () => {
     await world.tell({
       daemonSets: [

@@ -132,7 +132,12 @@ describe('where no node should run it', () => {
 
   test('a rollback ends', () => {
     const before = look(undefined, [on('a', 'old')], 0, {});
-    const record = { ...before.record, stable: 'old', phase: 'RollingBack', reason: 'X' } as const;
+    const record = {
+      ...before.record,
+      stable: 'old',
+      phase: 'RollingBack',
+      reason: 'FailureThresholdExceeded',
+    } as const;
     expect(look({ ...before, record }, [], 5, {}).record.phase).toBe('RolledBack');
   });
 });

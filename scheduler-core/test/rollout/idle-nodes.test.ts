@@ -1,4 +1,4 @@
-// Proves what nodes may begin with that run no pod now and ran one before: what every node should have, or where some
+// Rule 16: what nodes may begin with that run no pod now and ran one before: what every node should have, or where some
 // are held back, the revision that has proved itself.
 import { idleGrants, idleTarget } from '@fleetset/scheduler-core/rollout/idle-nodes';
 import { type Pacing, pacingOf } from '@fleetset/scheduler-core/rollout/pacing';

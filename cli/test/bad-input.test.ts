@@ -166,6 +166,18 @@ describe.concurrent('bad input', { timeout: 60_000 }, () => {
       1,
       /the plane at https:\/\/127\.0\.0\.1:1 cannot be reached/,
     ],
+    [
+      'a plane with a file of tokens that is none',
+      plane('--token-auth-file', at('tokens.csv', 'secret,jane,7\nwhat')),
+      1,
+      /tokens\.csv, line 2: expected token,user,uid,"group,group"/,
+    ],
+    [
+      'a plane with a file of tokens that is not there',
+      plane('--token-auth-file', at('nowhere.csv')),
+      1,
+      /nowhere\.csv cannot be read: ENOENT/,
+    ],
     ['a kubeconfig for no server', ['kubeconfig', '--server', 'here'], 2, /--server: "here" is not https/],
     ['a kubeconfig with a word too many', ['kubeconfig', 'now'], 2, /unexpected "now"/],
   ])('%s', async (_what, args, code, message) => {

@@ -7,15 +7,25 @@ import { revisionHash } from '@fleetset/scheduler-core/revision-history';
 import { status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { createApiServer } from './api/api-server.ts';
+import { issuerDocuments } from './api/issuer-documents.ts';
 import { podSubresources } from './api/pod-subresources.ts';
+import { createReviews } from './api/reviews.ts';
+import { serveTokenRequest } from './api/token-request.ts';
+import { authenticate } from './authentication/authenticate.ts';
+import { impersonated } from './authentication/impersonate.ts';
+import { createAccountTokens } from './authentication/service-account-tokens.ts';
+import { readTokenFile } from './authentication/token-file.ts';
+import { startAccess } from './authorization/start-access.ts';
 import { isConnected } from './fleet/fleet.ts';
 import { nodeMetrics, podMetrics } from './fleet/metrics.ts';
 import { hostPort } from './host-port.ts';
 import { adminKubeconfig, rememberServer, writeKubeconfig } from './identity/admin-kubeconfig.ts';
 import { openAuthority, PLANE_SERVER_NAME } from './identity/authority.ts';
+import { openTokenKey } from './identity/token-key.ts';
 import type { KubeObject } from './kinds/kind.ts';
 import { nodeMetricsKind, podMetricsKind } from './kinds/metrics-kinds.ts';
 import { placementKind } from './kinds/placement-kind.ts';
+import { REVIEW_KINDS } from './kinds/review-kinds.ts';
 import { rolloutKind } from './kinds/rollout-kind.ts';
 import { findKind, SERVED_KINDS } from './kinds/served-kinds.ts';
 import { startPlaneCore, textOf } from './plane-core.ts';
@@ -43,6 +53,8 @@ export interface PlaneOptions {
   /** Where to write the administrator's kubeconfig; absent: only on request. */
   readonly kubeconfig?: string;
   readonly nodeMonitorGraceMs: number;
+  /** Tokens of people and programs, in the form of kube-apiserver's --token-auth-file. */
+  readonly tokenAuthFile?: string;
   readonly version: string;
   readonly logger: Logger;
   /** Milliseconds since 1970, for what people see and for maintenance windows; absent: this machine's clock. */
@@ -61,10 +73,13 @@ export interface Plane {
 export async function startPlane(options: PlaneOptions): Promise<Plane> {
   const { logger, version, wallNow = () => Date.now() } = options;
   const nowText = () => textOf(wallNow());
+  // First: nothing is made for a plane that cannot start.
+  const fileTokens = options.tokenAuthFile ? readTokenFile(options.tokenAuthFile) : new Map();
   mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
   const authority = await openAuthority(join(options.dataDir, 'pki'));
   const names = [...new Set([...options.advertise, 'localhost', '127.0.0.1', '::1', PLANE_SERVER_NAME])];
   const identity = await authority.serverIdentity(names);
+  const tokenKey = openTokenKey(join(options.dataDir, 'pki'));
   const store = openSqliteStore(join(options.dataDir, 'plane.db'), (error) =>
     logger.error({ err: error }, 'what follows the store failed over a change; the others go on'),
   );
@@ -77,6 +92,18 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
   });
   const { fleet, grants, records, rollout, sessions, objects, usage } = core;
   const tunnels = createTunnels(fleet);
+  const accountTokens = createAccountTokens({ store, key: tokenKey, wallNow });
+  const authentication = { store, accountTokens, fileTokens, wallNow };
+  const access = await startAccess(
+    store,
+    nowText,
+    (loop) => (error, retryInMs) =>
+      logger.error({ err: error, loop, retryInMs }, `the ${loop} loop failed; it goes on in ${retryInMs} ms`),
+  ).catch(async (error: unknown) => {
+    await core.stop();
+    throw error;
+  });
+  const { authorizer } = access;
   const grpc = createGrpcServer({
     store,
     authority,
@@ -88,8 +115,9 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
       refused ? logger.warn({ node }, `join refused: ${refused}`) : logger.info({ node }, 'node joined'),
     onFailure: (error, what) => logger.error({ err: error }, `${what} failed`),
   });
-  const virtualKinds = [placementKind, rolloutKind, nodeMetricsKind, podMetricsKind];
+  const virtualKinds = [placementKind, rolloutKind, nodeMetricsKind, podMetricsKind, ...REVIEW_KINDS];
   let ready = false;
+  let server = '';
   const api = createApiServer({
     store: withEventView(store),
     objects,
@@ -121,7 +149,14 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
       [nodeMetricsKind, usage.refresh],
       [podMetricsKind, usage.refresh],
     ]),
-    subresources: podSubresources(objects, tunnels),
+    subresources: new Map([
+      ...podSubresources(objects, tunnels),
+      ['POST serviceaccounts/token', (call) => serveTokenRequest(call, store, accountTokens)],
+    ]),
+    reviews: createReviews(authentication, authorizer),
+    authorizer,
+    userOf: (request) => impersonated(authenticate(authentication, request), request, authorizer.require),
+    documents: issuerDocuments(tokenKey, () => server),
     tls: {
       key: identity.key,
       cert: identity.certificate + authority.caCertificate,
@@ -137,7 +172,8 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     const apiPort = await api.listen(options.api.host, options.api.port);
     const agentPort = await grpc.listen(options.agents.host, options.agents.port);
     const host = options.advertise[0] ?? '127.0.0.1';
-    rememberServer(options.dataDir, `https://${hostPort(host, apiPort)}`);
+    server = `https://${hostPort(host, apiPort)}`;
+    rememberServer(options.dataDir, server);
     if (options.kubeconfig)
       writeKubeconfig(options.kubeconfig, await adminKubeconfig(options.dataDir, undefined));
     await publishInfo(store, hostPort(options.agentHost ?? host, agentPort), authority.caHash, nowText());
@@ -154,11 +190,13 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
         ready = false;
         for (const { session } of fleet.all()) session?.end(status.UNAVAILABLE, 'the plane is stopping');
         await Promise.all([api.close(), grpc.close()]);
+        await access.stop();
         await core.stop();
       },
     };
   } catch (error) {
     await Promise.all([api.close(), grpc.close()]);
+    await access.stop();
     await core.stop();
     throw error;
   }

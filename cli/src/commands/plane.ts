@@ -1,6 +1,7 @@
 // fleetset plane
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { BadTokenFile } from '@fleetset/plane/authentication/token-file';
 import { startPlane } from '@fleetset/plane/plane';
 import { createLogger } from '../logger.ts';
 import { notifyReady } from '../notify-systemd.ts';
@@ -18,6 +19,7 @@ import {
   textKey,
 } from '../options.ts';
 import { runUntilSignal } from '../run-until-signal.ts';
+import { CommandFailed } from '../usage-error.ts';
 import type { Command } from './command.ts';
 import { reachedAt } from './reached-at.ts';
 
@@ -28,6 +30,7 @@ const KEYS = [
   'advertise',
   'kubeconfig',
   'nodeMonitorGracePeriod',
+  'tokenAuthFile',
   'logLevel',
 ];
 
@@ -42,6 +45,7 @@ const FLAGS = {
   advertise: { type: 'string' },
   kubeconfig: { type: 'string' },
   'node-monitor-grace-period': { type: 'string' },
+  'token-auth-file': { type: 'string' },
   'log-level': { type: 'string' },
 } as const;
 
@@ -51,7 +55,8 @@ export const planeCommand: Command = {
 Runs the control plane: the Kubernetes-shaped API for people and tools, and the address that agents dial.
 
   --config FILE                    YAML with the keys dataDir, apiAddress, agentAddress, advertise (a list),
-                                   kubeconfig, nodeMonitorGracePeriod, logLevel; flags win over it
+                                   kubeconfig, nodeMonitorGracePeriod, tokenAuthFile, logLevel; flags
+                                   win over it
   --data-dir DIR                   where state lives (default /var/lib/fleetset/plane)
   --api-address HOST:PORT          the API (default 0.0.0.0:6443)
   --agent-address HOST:PORT        what agents dial (default 0.0.0.0:6444)
@@ -60,13 +65,16 @@ Runs the control plane: the Kubernetes-shaped API for people and tools, and the 
                                    0.0.0.0 this machine's host name)
   --kubeconfig FILE                where to write the administrator's kubeconfig (default DIR/admin.kubeconfig)
   --node-monitor-grace-period 40s  how long a node may be silent before it is Unknown (1s to 576h)
+  --token-auth-file FILE           tokens of people and programs, one a line: token,user,uid,"group,group"
   --log-level LEVEL                trace, debug, info, warn or error (default info)`,
   run: async ({ args, environment, version, print }) => {
     const parsed = parseFlags(args, FLAGS);
     const config = readConfig(textFlag(parsed, 'config'), KEYS);
     const settings = planeSettings(parsed, config);
     const logger = createLogger(settings.logLevel, 'plane');
-    const plane = await startPlane({ ...settings, version, logger });
+    const plane = await startPlane({ ...settings, version, logger }).catch((error: unknown) => {
+      throw error instanceof BadTokenFile ? new CommandFailed(error.message) : error;
+    });
     print(`fleetset plane ready: API on port ${plane.apiPort}, agents on port ${plane.agentPort}`);
     print(`  export KUBECONFIG=${settings.kubeconfig}`);
     notifyReady(environment);
@@ -89,6 +97,7 @@ function planeSettings(parsed: Parsed, config: Config) {
     parseNames('--advertise', textFlag(parsed, 'advertise')) ??
     checkedNames('advertise', listKey(config, 'advertise'));
   const agentHost = advertise?.[0] ?? reachedAt(agents, undefined, hostname());
+  const tokenAuthFile = textFlag(parsed, 'token-auth-file') ?? textKey(config, 'tokenAuthFile');
   return {
     dataDir,
     api,
@@ -96,6 +105,7 @@ function planeSettings(parsed: Parsed, config: Config) {
     advertise: advertise ?? [reachedAt(api, undefined, hostname()), agentHost, hostname()],
     agentHost,
     kubeconfig: text('kubeconfig', 'kubeconfig', join(dataDir, 'admin.kubeconfig')),
+    ...(tokenAuthFile === undefined ? {} : { tokenAuthFile }),
     nodeMonitorGraceMs: parseDurationWithin(graceName, grace, GRACE_RANGE),
     logLevel: text('log-level', 'logLevel', 'info'),
   };

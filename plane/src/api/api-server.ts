@@ -3,13 +3,13 @@ import type { EventEmitter } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { Duplex } from 'node:stream';
-import type { TLSSocket } from 'node:tls';
+import type { User } from '../authentication/user.ts';
+import { accessOf } from '../authorization/request-access.ts';
 import { type Kind, versionOf } from '../kinds/kind.ts';
 import { openApiV2 } from '../openapi/document-v2.ts';
 import { openApiV3, openApiV3Index } from '../openapi/document-v3.ts';
 import { protocolAsked, responseOn, type Upgrade, upgradeOf } from '../streams/upgrade.ts';
-import { ApiError, methodNotAllowed, notFoundPath, unauthorized } from './api-error.ts';
-import { type User, userOf } from './authenticate.ts';
+import { ApiError, methodNotAllowed, notFoundPath } from './api-error.ts';
 import {
   aggregatedContentType,
   aggregatedDiscovery,
@@ -29,6 +29,10 @@ export interface ApiServerParts extends Omit<ResourceParts, 'signal'> {
   readonly versionInfo: object;
   readonly version: string;
   readonly isReady: () => boolean;
+  /** Throws 401 for credentials that are not good, and 403 for who may not act as whom he says. */
+  readonly userOf: (request: IncomingMessage) => User;
+  /** More documents by their path, made when they are asked for. */
+  readonly documents: ReadonlyMap<string, () => Document>;
   /** Called once for each reply, and for each error that is not the client's. */
   readonly onReply: (reply: {
     method: string;
@@ -48,6 +52,7 @@ export function createApiServer(parts: ApiServerParts): ApiServer {
   const stop = new AbortController();
   const documents = openApiV3(parts.kinds, parts.version);
   const documentV2 = openApiV2(parts.kinds, parts.version);
+  const users = new WeakMap<IncomingMessage, User>();
   const resourceParts: ResourceParts = { ...parts, signal: stop.signal };
 
   const serve = async (
@@ -56,22 +61,23 @@ export function createApiServer(parts: ApiServerParts): ApiServer {
     upgrade?: Upgrade,
   ): Promise<void> => {
     const url = urlOf(request.url ?? '/');
+    const user = parts.userOf(request);
+    users.set(request, user);
+    const access = accessOf(request.method ?? '', url);
+    parts.authorizer.require(user, access);
+    // A WebSocket is asked for with GET; what it does in a container is no reading.
+    if (upgrade && access.verb === 'get') parts.authorizer.require(user, { ...access, verb: 'create' });
     if (servePublic(url.pathname, response, parts)) return;
-    const user = userOf(request.socket as TLSSocket);
-    if (!user) throw unauthorized();
-    if (serveDocument(url.pathname, request, response, user)) return;
+    if (serveDocument(url.pathname, request, response)) return;
     const path = parseResourcePath(url.pathname);
     if (!path) throw notFoundPath();
     await serveResource(resourceParts, path, url.searchParams, user, request, response, upgrade);
   };
 
-  const serveDocument = (
-    pathname: string,
-    request: IncomingMessage,
-    response: ServerResponse,
-    _user: User,
-  ): boolean => {
-    const document = findDocument(pathname.replace(/\/$/, ''), request, parts.kinds, documents, documentV2);
+  const serveDocument = (pathname: string, request: IncomingMessage, response: ServerResponse): boolean => {
+    const path = pathname.replace(/\/$/, '');
+    const document =
+      parts.documents.get(path)?.() ?? findDocument(path, request, parts.kinds, documents, documentV2);
     if (!document) return false;
     if (request.method !== 'GET') throw methodNotAllowed(`${request.method} is not allowed on ${pathname}`);
     response.setHeader('Vary', 'Accept');
@@ -88,12 +94,12 @@ export function createApiServer(parts: ApiServerParts): ApiServer {
   ) => {
     let failure: unknown;
     closed.on('close', () => {
-      const user = (request.socket as TLSSocket).getPeerCertificate?.()?.subject?.CN;
+      const user = users.get(request)?.name;
       parts.onReply({
         method: request.method ?? '',
         path: request.url ?? '',
         code: upgrade?.granted() ? 101 : response.statusCode,
-        ...(typeof user === 'string' ? { user } : {}),
+        ...(user === undefined ? {} : { user }),
         ...(failure === undefined ? {} : { error: failure }),
       });
     });
@@ -159,9 +165,9 @@ function urlOf(target: string): URL {
   return new URL(text);
 }
 
-/** What needs no identity: health and version, as in Kubernetes. */
+/** What everybody may ask for: health and version. */
 function servePublic(pathname: string, response: ServerResponse, parts: ApiServerParts): boolean {
-  if (pathname === '/version') {
+  if (/^\/version\/?$/.test(pathname)) {
     sendJson(response, 200, parts.versionInfo);
     return true;
   }
@@ -171,7 +177,7 @@ function servePublic(pathname: string, response: ServerResponse, parts: ApiServe
   return true;
 }
 
-interface Document {
+export interface Document {
   readonly type: string;
   readonly bytes: Uint8Array;
 }

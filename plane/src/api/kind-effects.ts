@@ -12,6 +12,7 @@ import { collectionOf, idOfObject, type Kind, type KubeObject } from '../kinds/k
 import { nodeKind } from '../kinds/node-kind.ts';
 import { namespaceKind } from '../kinds/plain-kinds.ts';
 import { podKind } from '../kinds/pod-kind.ts';
+import { newDefaultAccount } from '../lifecycle/default-accounts.ts';
 import { GRANTS } from '../rollout/grants.ts';
 import { orphan } from '../rollout/orphaning.ts';
 import type { Store, Write } from '../store/store.ts';
@@ -194,9 +195,10 @@ function withoutOwner(store: Store, { metadata: { uid } }: KubeObject): Write[] 
   });
 }
 
-/** What it holds is deleted first, by the namespace loop. */
+/** It begins with its default account. What it holds is deleted first, by the namespace loop. */
 function namespaceEffects(): Effects {
   return {
+    alongCreate: ({ metadata }) => [newDefaultAccount(metadata.name ?? '', metadata.creationTimestamp ?? '')],
     planDelete: (object) => {
       const name = object.metadata.name ?? '';
       if ((SYSTEM_NAMESPACES as readonly string[]).includes(name))

@@ -18,6 +18,8 @@ import {
 export interface WriteOptions {
   readonly dryRun: boolean;
   readonly fieldValidation: 'Strict' | 'Warn' | 'Ignore';
+  /** Of the object as it would be written, and as it was; may refuse by throwing an ApiError. */
+  readonly admit?: (object: KubeObject, old: KubeObject | undefined) => void;
   /** Who is to own what this write sets; absent: the plane. */
   readonly manager?: string;
   /** Only this part is written. */
@@ -124,6 +126,7 @@ export function createObjects(store: Store, effectsOf: EffectsOf, nowText: () =>
     const fresh = withIdentity(kind, namespace, decoded.object, nowText());
     if (kind.namespaced) requireNamespace(store, namespace ?? '', fresh);
     const object = own(checkedObject(kind, fresh, undefined), decoded.object);
+    options.admit?.(object, undefined);
     const warnings = [...decoded.warnings, ...(kind.rules?.warnings?.(object) ?? [])];
     const writes = [
       ...(effectsOf(kind).alongCreate?.(object) ?? []),
@@ -163,6 +166,7 @@ export function createObjects(store: Store, effectsOf: EffectsOf, nowText: () =>
           : checkedObject(kind, keepSystemFields(decoded.object, current.object), current.object);
       const checked = effectsOf(kind).checkUpdate?.(object, current.object) ?? object;
       const allowed = own(checked, decoded.object);
+      options.admit?.(allowed, current.object);
       const warnings = [...decoded.warnings, ...(kind.rules?.warnings?.(allowed) ?? [])];
       if (sameJson(allowed, current.object)) return { object: current.object, warnings };
       if (options.dryRun) return { object: allowed, warnings };

@@ -2,7 +2,7 @@
 // `create token`, `auth can-i`). The field numbers are those of the published messages.
 import { BinaryReader } from '@bufbuild/protobuf/wire';
 import { ApiError, badRequest, unsupportedMediaType } from './api-error.ts';
-
+import { AUTH_MESSAGES } from './protobuf-auth-messages.ts';
 import {
   base64,
   flag,
@@ -21,6 +21,7 @@ export const PROTOBUF_TYPE = 'application/vnd.kubernetes.protobuf';
 /** By apiVersion and kind. */
 const KINDS: { readonly [kind: string]: Message } = {
   ...STORED_MESSAGES,
+  ...AUTH_MESSAGES,
   'v1 Namespace': { 1: metadata },
   'v1 ConfigMap': {
     1: metadata,

@@ -12,13 +12,24 @@ export interface RequestPath {
 
 /** /api/v1/... and /apis/GROUP/VERSION/...; undefined when it is no path of resources. */
 export function parseResourcePath(pathname: string): RequestPath | undefined {
-  const parts = decodeParts(pathname);
-  if (!parts) return undefined;
-  const [root, ...rest] = parts;
-  if (root === 'api' && rest[0] === 'v1') return parseResource('', rest.slice(1));
-  if (root === 'apis' && rest[0] && rest[1] === versionOf(rest[0]))
-    return parseResource(rest[0], rest.slice(2));
-  return undefined;
+  const path = parseAnyResourcePath(pathname);
+  if (!path) return undefined;
+  return path.version === versionOf(path.group) || isOldWhoAmI(path) ? path : undefined;
+}
+
+/** `kubectl auth whoami` of 1.27 knows no other version. */
+const isOldWhoAmI = ({ group, plural, version }: RequestPath & { readonly version: string }): boolean =>
+  group === 'authentication.k8s.io' && plural === 'selfsubjectreviews' && version === 'v1beta1';
+
+/** Also of versions that are not served: what they ask leave for is the same. */
+export function parseAnyResourcePath(
+  pathname: string,
+): (RequestPath & { readonly version: string }) | undefined {
+  const [root, ...rest] = decodeParts(pathname) ?? [];
+  const [group = '', version = '', ...parts] = root === 'api' ? ['', ...rest] : rest;
+  if ((root !== 'api' && root !== 'apis') || version === '') return undefined;
+  const path = parseResource(group, parts);
+  return path && { ...path, version };
 }
 
 function decodeParts(pathname: string): string[] | undefined {

@@ -1,17 +1,22 @@
-// One request about stored objects: which verb it is, and what serves it.
+// One request about stored objects, which its user may make: which verb it is, and what serves it.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { collectionOf, idOf, type Kind, type KubeObject } from '../kinds/kind.ts';
+import { isRecord } from '@fleetset/scheduler-core/schema/decode';
+import type { User } from '../authentication/user.ts';
+import { admitWrite } from '../authorization/admit-write.ts';
+import type { Authorizer } from '../authorization/authorizer.ts';
+import { apiVersionOf, collectionOf, idOf, type Kind, type KubeObject } from '../kinds/kind.ts';
 import type { Store } from '../store/store.ts';
 import type { Upgrade } from '../streams/upgrade.ts';
 import { ApiError, badRequest, methodNotAllowed, notFoundObject, notFoundPath } from './api-error.ts';
-import { requireAllowed, type User } from './authenticate.ts';
 import { contentTypeOf, parseJson, parseYaml, readBody, readObject, readOptionalJson } from './body.ts';
 import { formatOne, formatPage, listPage, requireReached, storedObjects } from './list.ts';
 import { requireListOptions } from './list-options.ts';
 import type { Objects, Removed, WriteOptions } from './objects.ts';
 import { patchFunction } from './patch.ts';
+import { decodeObject } from './prepare-object.ts';
 import { flagParameter, type ReplyForm, type RequestPath, replyForm } from './request.ts';
 import { sendJson, setWarnings } from './respond.ts';
+import type { Review } from './reviews.ts';
 import { readSelection } from './selection.ts';
 import { serveWatch } from './watch.ts';
 import { applyOptions, deleteOptions, requireNoForce, writeOptions } from './write-options.ts';
@@ -45,6 +50,9 @@ export interface ResourceParts {
   readonly refresh: ReadonlyMap<Kind, () => Promise<void>>;
   /** By "METHOD plural/subresource". */
   readonly subresources: ReadonlyMap<string, ServedSubresource>;
+  /** Questions that are created, answered, and never kept. */
+  readonly reviews: ReadonlyMap<Kind, Review>;
+  readonly authorizer: Authorizer;
   readonly signal: AbortSignal;
 }
 
@@ -52,7 +60,7 @@ interface Call {
   readonly parts: ResourceParts;
   readonly kind: Kind;
   readonly path: RequestPath;
-  readonly user: User | undefined;
+  readonly user: User;
   readonly query: URLSearchParams;
   readonly form: ReplyForm;
   readonly request: IncomingMessage;
@@ -64,7 +72,7 @@ export async function serveResource(
   parts: ResourceParts,
   path: RequestPath,
   query: URLSearchParams,
-  user: User | undefined,
+  user: User,
   request: IncomingMessage,
   response: ServerResponse,
   upgrade?: Upgrade,
@@ -77,9 +85,6 @@ export async function serveResource(
   if (path.name) return serveOne(call, path.name);
   return serveMany(call);
 }
-
-const allow = ({ user, kind, path }: Call, verb: string): void =>
-  requireAllowed(user, verb, kind, path.namespace, path.name);
 
 async function serveMany(call: Call): Promise<void> {
   const { kind, request, query } = call;
@@ -97,7 +102,6 @@ async function serveMany(call: Call): Promise<void> {
 
 async function listMany(call: Call): Promise<void> {
   const { parts, kind, path, query, form, response } = call;
-  allow(call, 'list');
   requireVerb(kind, 'list');
   const selection = readSelection(kind, path.namespace, query);
   requireListOptions(query, false);
@@ -112,7 +116,6 @@ function objectsOf({ parts, kind, path, query }: Call): Iterable<KubeObject> {
 
 function watchMany(call: Call): Promise<void> {
   const { parts, kind, path, query, form, response } = call;
-  allow(call, 'watch');
   requireVerb(kind, 'watch');
   requireListOptions(query, true);
   const selection = readSelection(kind, path.namespace, query);
@@ -120,21 +123,35 @@ function watchMany(call: Call): Promise<void> {
 }
 
 async function createOne(call: Call): Promise<void> {
-  const { parts, kind, path, query, request, response } = call;
-  allow(call, 'create');
+  const { parts, kind, path, request, response } = call;
   requireVerb(kind, 'create');
   if (kind.namespaced && !path.namespace)
     throw badRequest('an empty namespace may not be set during creation');
   const body = await readObject(request);
-  const written = await parts.objects.create(kind, path.namespace, body, writeOptions(query, request));
+  const review = parts.reviews.get(kind);
+  if (review) return answerReview(call, review, body);
+  const written = await parts.objects.create(kind, path.namespace, body, optionsOf(call));
   setWarnings(response, written.warnings);
   sendOne(call, 201, written.object);
+}
+
+/** An older version of a review is the same but for its name. */
+function answerReview(
+  { kind, path, query, user, request, response }: Call,
+  review: Review,
+  body: unknown,
+): void {
+  const old = isRecord(body) && body.apiVersion === `${kind.group}/v1beta1`;
+  const current = old ? { ...body, apiVersion: apiVersionOf(kind) } : body;
+  const asked = decodeObject(kind, current, writeOptions(query, request));
+  setWarnings(response, asked.warnings);
+  const answer = review(asked.object, user, path.namespace);
+  sendJson(response, 201, old ? { ...answer, apiVersion: body.apiVersion } : answer);
 }
 
 /** Each object by the rules of a single deletion. */
 async function deleteMany(call: Call): Promise<void> {
   const { parts, kind, path, query, request, response } = call;
-  allow(call, 'deletecollection');
   requireVerb(kind, 'deletecollection');
   if (kind.namespaced && !path.namespace)
     throw methodNotAllowed(`DELETE is not allowed on ${kind.plural} of all namespaces`);
@@ -169,7 +186,7 @@ async function serveOne(call: Call, name: string): Promise<void> {
 }
 
 async function getOne(call: Call, name: string): Promise<void> {
-  allow(call, 'get');
+  requireVerb(call.kind, 'get');
   requireReached(call.parts.store, call.query);
   await call.parts.refresh.get(call.kind)?.();
   sendOne(call, 200, findOne(call, name));
@@ -186,10 +203,7 @@ function findOne(call: Call, name: string): KubeObject {
 
 async function replaceOne(call: Call, name: string): Promise<void> {
   const { parts, kind, path, request, response } = call;
-  if (!path.subresource) {
-    allow(call, 'update');
-    requireVerb(kind, 'update');
-  }
+  if (!path.subresource) requireVerb(kind, 'update');
   const body = await readObject(request);
   const written = await parts.objects.update(kind, path.namespace, name, () => body, optionsOf(call));
   setWarnings(response, written.warnings);
@@ -198,10 +212,7 @@ async function replaceOne(call: Call, name: string): Promise<void> {
 
 async function patchOne(call: Call, name: string): Promise<void> {
   const { parts, kind, path, query, request, response } = call;
-  if (!path.subresource) {
-    allow(call, 'patch');
-    requireVerb(kind, 'patch');
-  }
+  if (!path.subresource) requireVerb(kind, 'patch');
   const type = contentTypeOf(request);
   const text = await readBody(request);
   if (type === APPLY_TYPE) return applyOne(call, name, parseYaml(text));
@@ -214,29 +225,27 @@ async function patchOne(call: Call, name: string): Promise<void> {
 
 const APPLY_TYPE = 'application/apply-patch+yaml';
 
-/** Who makes an object by it must be allowed to create one. */
+/** Who makes an object by it must be allowed to create one: admitWrite sees to that. */
 async function applyOne(call: Call, name: string, config: unknown): Promise<void> {
   const { parts, kind, path, query, request, response } = call;
   const options = { ...optionsOf(call), ...applyOptions(query, request) };
   const isThere = parts.store.get(collectionOf(kind), idOf(path.namespace, name)) !== undefined;
-  if (!isThere && !path.subresource) {
-    allow(call, 'create');
-    requireVerb(kind, 'create');
-  }
+  if (!isThere && !path.subresource) requireVerb(kind, 'create');
   const written = await parts.objects.apply(kind, path.namespace, name, config, options);
   setWarnings(response, written.warnings);
   sendOne(call, written.created ? 201 : 200, written.object);
 }
 
 /** A write to a subresource changes nothing else. */
-const optionsOf = ({ query, request, path }: Call): WriteOptions => ({
+const optionsOf = ({ parts, kind, user, query, request, path }: Call): WriteOptions => ({
   ...writeOptions(query, request),
+  admit: (object, old) =>
+    admitWrite(parts.authorizer, user, { kind, object, old, isCreate: request.method === 'POST' }),
   ...(path.subresource === 'status' ? { subresource: 'status' } : {}),
 });
 
 async function deleteOne(call: Call, name: string): Promise<void> {
   const { parts, kind, path, query, request } = call;
-  allow(call, 'delete');
   requireVerb(kind, 'delete');
   const options = deleteOptions(query, await readOptionalJson(request));
   sendRemoved(call, await parts.objects.remove(kind, path.namespace, name, options));
@@ -256,7 +265,6 @@ async function serveSubresource(call: Call): Promise<void> {
   const served = kind.subresources?.find((candidate) => candidate.name === subresource);
   if (!served) throw notFoundPath();
   const verb = verbOfSubresource(request.method);
-  allow(call, verb);
   if (!served.verbs.includes(verb))
     throw methodNotAllowed(`${request.method} is not allowed on ${kind.plural}/${subresource}`);
   const serve = parts.subresources.get(`${request.method} ${kind.plural}/${subresource}`);

@@ -115,6 +115,94 @@ describe('a protobuf body', () => {
     expect(json).toMatchObject({ type: 'my/type', data: { a: 'dmFsdWU=', b: 'dGV4dA==' } });
   });
 
+  it.each<[string, string, string, Uint8Array, Json]>([
+    [
+      'ServiceAccount',
+      'v1',
+      '/api/v1/namespaces/default/serviceaccounts',
+      message({ 1: message({ 1: 'bot' }), 2: [message({ 3: 'a' })], 3: [message({ 1: 'pull' })], 4: true }),
+      { secrets: [{ name: 'a' }], imagePullSecrets: [{ name: 'pull' }], automountServiceAccountToken: true },
+    ],
+    [
+      'TokenRequest',
+      'authentication.k8s.io/v1',
+      '/api/v1/namespaces/default/serviceaccounts/default/token',
+      Buffer.concat([
+        message({ 1: message({}) }),
+        // 1000 seconds, as a varint.
+        message({ 2: Buffer.concat([message({ 1: ['me', 'you'] }), Buffer.from([4 << 3, 0xe8, 0x07])]) }),
+      ]),
+      { spec: { audiences: ['me', 'you'], expirationSeconds: 1000 } },
+    ],
+    [
+      'ClusterRole',
+      'rbac.authorization.k8s.io/v1',
+      '/apis/rbac.authorization.k8s.io/v1/clusterroles',
+      message({
+        1: message({ 1: 'from-protobuf' }),
+        2: [message({ 1: ['get'], 2: [''], 3: ['pods'], 4: ['x'] }), message({ 1: ['get'], 5: ['/a'] })],
+        3: message({ 1: [message({ 1: [entry('a', 'b')], 2: [message({ 1: 'k', 2: 'In', 3: ['v'] })] })] }),
+      }),
+      {
+        aggregationRule: {
+          clusterRoleSelectors: [
+            { matchLabels: { a: 'b' }, matchExpressions: [{ key: 'k', operator: 'In', values: ['v'] }] },
+          ],
+        },
+        rules: [
+          { verbs: ['get'], apiGroups: [''], resources: ['pods'], resourceNames: ['x'] },
+          { verbs: ['get'], nonResourceURLs: ['/a'] },
+        ],
+      },
+    ],
+    [
+      'RoleBinding',
+      'rbac.authorization.k8s.io/v1',
+      '/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings',
+      message({
+        1: message({ 1: 'from-protobuf' }),
+        2: [message({ 1: 'ServiceAccount', 3: 'bot', 4: 'default' })],
+        3: message({ 1: 'rbac.authorization.k8s.io', 2: 'ClusterRole', 3: 'view' }),
+      }),
+      {
+        subjects: [{ kind: 'ServiceAccount', name: 'bot', namespace: 'default' }],
+        roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'view' },
+      },
+    ],
+    [
+      'SubjectAccessReview',
+      'authorization.k8s.io/v1',
+      '/apis/authorization.k8s.io/v1/subjectaccessreviews',
+      message({
+        2: message({
+          1: message({ 1: 'default', 2: 'get', 5: 'pods', 6: 'log', 7: 'p' }),
+          3: 'jane',
+          4: ['dev'],
+          5: [entry('team', message({ 1: ['x', 'y'] }))],
+        }),
+      }),
+      {
+        spec: {
+          resourceAttributes: {
+            namespace: 'default',
+            verb: 'get',
+            resource: 'pods',
+            subresource: 'log',
+            name: 'p',
+          },
+          user: 'jane',
+          groups: ['dev'],
+          extra: { team: ['x', 'y'] },
+        },
+        status: { allowed: false },
+      },
+    ],
+  ])('of a %s carries all of it', async (kind, version, path, raw, expected) => {
+    const { status, json } = await post(path, envelope(kind, raw, version));
+    expect([status, json.message]).toEqual([201, undefined]);
+    expect(json).toMatchObject(expected);
+  });
+
   it('of a Service leaves out what Go writes as zero, and tells numbers of ports from names', async () => {
     const port = (name: string, target: Uint8Array) =>
       message({ 1: name, 2: 'TCP', 3: name === 'a' ? 80 : 81, 4: target, 5: 0 });

@@ -27,6 +27,7 @@ export interface TestPlane {
 export interface TestPlaneOptions {
   readonly dataDir?: string;
   readonly graceMs?: number;
+  readonly tokenAuthFile?: string;
   /** How far the plane's wall clock is from this machine's; asked each time. */
   readonly clockOffMs?: () => number;
 }
@@ -48,6 +49,7 @@ export async function startTestPlane(options: TestPlaneOptions = {}): Promise<Te
       agents: { host: '127.0.0.1', port: ports.agents },
       advertise: ['127.0.0.1'],
       nodeMonitorGraceMs: graceMs,
+      ...(options.tokenAuthFile ? { tokenAuthFile: options.tokenAuthFile } : {}),
       wallNow: () => Date.now() + (options.clockOffMs?.() ?? 0),
       version: VERSION,
       logger,

@@ -89,7 +89,7 @@ describe('a revision that does not become available', () => {
     expect(status.message).toContain(`${stable}, its way back, was deleted`);
     await untilQuiet(fleet);
     expect(fleet.births(set)).toEqual(births);
-    expect((await condition()).message).toMatch(/has failed, and nothing moves: /);
+    expect((await condition()).message).toMatch(/has stopped, and nothing moves: /);
     expect(await reasons()).toContain('RolloutStopped');
   });
 

@@ -3,9 +3,9 @@
 import { sameJson } from '../canonical-json.ts';
 import { earliest } from '../earliest.ts';
 import { scaledCount } from '../int-or-percent.ts';
-import { findBroken, stillBroken, withoutBroken } from './broken-nodes.ts';
+import { downWithoutIt, findBroken, stillBroken, withoutBroken } from './broken-nodes.ts';
 import type { Pacing } from './pacing.ts';
-import { effectiveRevision, isSetAside, isUp, type RolloutNode } from './plan-rollout.ts';
+import { effectiveRevision, isHeld, isSetAside, isUp, type RolloutNode } from './plan-rollout.ts';
 import { isAtRest, isEmpty, type RolloutNodes, restingWith, restingWithout } from './resting-nodes.ts';
 import { findFailures, tooManyFailures } from './rollout-failures.ts';
 import type { RolloutRecord, RolloutTimes } from './rollout-record.ts';
@@ -123,7 +123,7 @@ function begin(
     };
   }
   const silent = nodes.filter(({ lost }) => lost).map(({ name }) => name);
-  const broken = findBroken(view, before?.stable, times, pacing);
+  const broken = findBroken(view, before, times, pacing);
   return {
     newest,
     ...(before?.stable === undefined ? {} : { stable: before.stable }),
@@ -236,8 +236,8 @@ const fallbackOf = ({ stable }: RolloutRecord): Pick<Advance, 'fallback'> =>
   stable === undefined ? {} : { fallback: stable };
 
 /**
- * Some node is on its way, or may set out: what a deadline waits for. A node that is down and held back takes up
- * the budget that others wait for: meanwhile only those on their way count.
+ * Some node is on its way, or could set out if the budget were free: what a deadline waits for. One that is down and
+ * held for a time of its own takes up the budget that others wait for: meanwhile only those on their way count.
  */
 function mayAnyMove(
   fleet: RolloutView,
@@ -246,12 +246,21 @@ function mayAnyMove(
   record: RolloutRecord,
 ): boolean {
   const { nodes } = withoutBroken(fleet, record);
-  const isBroken = nodes.length < fleet.nodes.length;
-  const blocked = isBroken || (holds.size > 0 && nodes.some((node) => !isUp(node) && holds.has(node.name)));
+  const blocked = fleet.nodes.some((node) => !isUp(node) && isHeldForATime(node, fleet, holds));
   const canChange = (node: RolloutNode) =>
     !hasAvailable(node, target) &&
     (effectiveRevision(node) === target || (!blocked && !holds.has(node.name)));
   return nodes.some(canChange) || restingWithout(fleet, target).some((list) => list.some(canChange));
+}
+
+/** By a window that opens again, or a hold that ends: what else holds a node may be for ever. */
+function isHeldForATime(
+  node: RolloutNode,
+  { closed }: Pick<RolloutView, 'closed'>,
+  holds: Advance['holds'],
+): boolean {
+  const why = holds.get(node.name);
+  return why !== undefined && (isHeld(node) ? why === node.held : why === closed.get(node.name));
 }
 
 const UNDECIDED = { reason: '', message: '' } as const;
@@ -273,25 +282,35 @@ function judge(
   const failures = findFailures(record, pacing, timesBefore, times, those.nodes, waves, now);
   const seen = { ...record, failures };
   if (there && soaked) return { ...seen, phase: 'Complete', ...UNDECIDED, stable: newest };
-  const why = failureOf(failures, times, fleet);
-  if (why === undefined || pacing.onFailure === 'Continue') return { ...seen, ...(why ?? UNDECIDED) };
-  const back = pacing.onFailure === 'Rollback' && record.stable !== undefined && record.stable !== newest;
+  const failure = failureOf(failures, times, fleet, record);
+  if (failure === undefined) return { ...seen, ...UNDECIDED };
+  const { isItsDoing, ...why } = failure;
+  if (pacing.onFailure === 'Continue') return { ...seen, ...why };
+  const canGoBack = record.stable !== undefined && record.stable !== newest;
+  // Going back mends nothing that this revision did not break.
+  const back = pacing.onFailure === 'Rollback' && canGoBack && isItsDoing;
   if (!back) return { ...seen, phase: 'Stopped', ...why };
   return { ...seen, phase: 'RollingBack', ...why, goBack: whoHas(newest, fleet) };
 }
 
-type Verdict = Pick<RolloutRecord, 'reason' | 'message'>;
+interface Failure extends Pick<RolloutRecord, 'reason' | 'message'> {
+  readonly isItsDoing: boolean;
+}
 
 function failureOf(
   failures: RolloutRecord['failures'],
   times: RolloutTimes,
   { pacing, newest, now, ...fleet }: RolloutView,
-): Verdict | undefined {
-  if (now - times.progressAt >= pacing.progressDeadlineMs)
+  record: RolloutRecord,
+): Failure | undefined {
+  if (now - times.progressAt >= pacing.progressDeadlineMs) {
+    const down = downWithoutIt(fleet, record);
     return {
       reason: 'ProgressDeadlineExceeded',
-      message: `no node came nearer in ${pacing.progressDeadlineMs / 1000} s`,
+      message: `no node came nearer in ${pacing.progressDeadlineMs / 1000} s${downText(down)}`,
+      isItsDoing: down.length === 0,
     };
+  }
   if (!tooManyFailures(failures, pacing, newest, fleet)) return undefined;
   const [[node, why] = ['', '']] = Object.entries(failures);
   const count = Object.keys(failures).length;
@@ -299,7 +318,15 @@ function failureOf(
   return {
     reason: 'FailureThresholdExceeded',
     message: `${count} failed (failureThreshold ${pacing.failureThreshold}): ${node}: ${why}${others}`,
+    isItsDoing: true,
   };
+}
+
+function downText([first, ...others]: readonly string[]): string {
+  if (first === undefined) return '';
+  return others.length > 0
+    ? `: ${first} and ${others.length} more were down before it came, and take up the budget`
+    : `: ${first} was down before it came, and takes up the budget`;
 }
 
 function waveBudget(

@@ -69,7 +69,7 @@ export function foreseeRollout(input: ForeseenInput): Foreseen {
   for (let wave = -1; ; ) {
     const { advance, plan } = look(input, fleet);
     if (input.strategy.type === 'RollingUpdate') {
-      moments.push(...stepsBegun(input.pacing, wave, advance.record.wave, fleet.nodes, input.newest, plan));
+      moments.push(...stepsBegun(input, wave, advance.record, fleet.nodes, plan));
       wave = Math.max(wave, advance.record.wave);
     }
     const grants = plan.grants.filter(({ revision }) => revision === advance.target);
@@ -134,16 +134,15 @@ function onwards(
 
 /** Steps after `before` up to `now`: those that have no node pass at once. */
 function stepsBegun(
-  { waves }: Pacing,
+  { pacing: { waves }, newest }: ForeseenInput,
   before: number,
-  now: number,
+  { wave: now, broken }: RolloutRecord,
   nodes: readonly RolloutNode[],
-  newest: string,
   { surge, maxUnavailable }: RolloutPlan,
 ): Moment[] {
   if (waves.length === 0 || now <= before) return [];
   const heard = nodes.filter(({ lost }) => !lost);
-  const assigned = assignWaves(waves, { nodes: heard }, newest);
+  const assigned = assignWaves(waves, { nodes: heard }, newest, broken);
   const begun: Moment[] = [];
   for (let wave = before + 1; wave <= now; wave++)
     begun.push({

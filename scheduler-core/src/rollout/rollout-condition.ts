@@ -69,7 +69,7 @@ function sayingOf(record: RolloutRecord, { paused, source }: Pacing, standing: S
       return {
         status: 'False',
         reason,
-        message: `revision ${newest} has failed, and nothing moves: ${message}`,
+        message: `the rollout of revision ${newest} has stopped, and nothing moves: ${message}`,
       };
     case 'RollingBack':
       return {
@@ -167,7 +167,7 @@ export function rolloutEvents(
     Stopped: {
       type: 'Warning',
       reason: 'RolloutStopped',
-      message: `revision ${newest} has failed: ${message}`,
+      message: `the rollout of revision ${newest} has stopped: ${message}`,
     },
     RollingBack: {
       type: 'Warning',

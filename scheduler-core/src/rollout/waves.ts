@@ -13,7 +13,8 @@ export type Waves = ReadonlyMap<string, number>;
 /**
  * The first wave that selects a node and is not full takes it. Who has the target already comes first, so that a
  * node that joins meanwhile moves nobody to another wave; then who is down: it has least to lose, and would take up
- * the budget of the others. Who was broken before is no canary.
+ * the budget of the others. Who was broken before is no canary: it goes with the first wave that selects it, since it
+ * has nothing to lose either, and takes no room there.
  */
 export function assignWaves(
   waves: readonly Wave[],
@@ -25,19 +26,18 @@ export function assignWaves(
   if (waves.length === 0) return assigned;
   const nodes = everyNode(fleet);
   const updated = (node: RolloutNode) => Number(effectiveRevision(node) === target);
-  const last = new Set(broken);
-  const down = (node: RolloutNode) =>
-    last.has(node.name) ? -1 : Number(node.pod !== undefined && !isUp(node));
+  const extra = new Set(broken);
+  const down = (node: RolloutNode) => Number(node.pod !== undefined && !isUp(node));
   const sorted = [...nodes].sort(
     (a, b) => updated(b) - updated(a) || down(b) - down(a) || (a.name < b.name ? -1 : 1),
   );
   waves.forEach((wave, index) => {
     let room = wave.nodes === undefined ? Number.POSITIVE_INFINITY : scaledCount(wave.nodes, nodes.length);
     for (const node of sorted) {
-      if (room <= 0) break;
-      if (assigned.has(node.name) || !isSelected(wave, node)) continue;
+      const takes = extra.has(node.name) ? 0 : 1;
+      if (room < takes || assigned.has(node.name) || !isSelected(wave, node)) continue;
       assigned.set(node.name, index);
-      room -= 1;
+      room -= takes;
     }
   });
   return assigned;

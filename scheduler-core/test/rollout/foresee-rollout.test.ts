@@ -141,11 +141,11 @@ describe('foreseen', () => {
       ['step one of 1', 'a', 'step two of 1', 'approval', 'b', 'step the rest of 0'],
     ],
     [
-      'what crashed before is no canary',
+      'what crashed before goes with the canary, and is none',
       'a, b, c crashing',
       { steps: [{ name: 'one', nodes: 1, approval: 'Manual' }] },
       2,
-      ['step one of 1', 'approval', 'a', 'step the rest of 2', 'c+b'],
+      ['step one of 2', 'approval', 'c+a', 'step the rest of 2', 'b'],
     ],
     [
       'a step without nodes passes at once',

@@ -207,6 +207,53 @@ describe('whatever comes', () => {
     isCaught(arrives(resentful), 300);
   });
 
+  /** People let it go on, and mend no machine. */
+  const letGo = (story: ReturnType<typeof tellStory>, policy: RolloutPolicySpec) => {
+    for (const node of NODES) {
+      story.close(node, undefined);
+      story.hold(node, undefined);
+    }
+    story.setPolicy(policy);
+    story.approve(9);
+  };
+  const isDecided = (seeded?: Seeded) =>
+    fc.property(someRun, fc.constantFrom('two', 'three', 'four'), (run, to) => {
+      const policy = { ...run.policy, onFailure: 'Pause' as const };
+      const story = begin({ ...run, policy }, seeded);
+      letGo(story, policy);
+      story.update('six');
+      story.wait(5);
+      story.update(to);
+      story.wait(400);
+      expect(story.record()?.phase).toMatch(/^(Complete|Stopped)$/);
+    });
+  /** Node d is broken before the update, and takes up the whole budget. */
+  const brokenBefore: [Run, 'two'] = [
+    {
+      policy: { progressDeadlineSeconds: 60 },
+      maxUnavailable: 1,
+      maxSurge: undefined,
+      events: [
+        { kind: 'break', node: 'd' },
+        { kind: 'wait', seconds: 90 },
+      ],
+    },
+    'two',
+  ];
+  test('a rollout that nobody holds comes to an end, also with machines that nobody mends', () => {
+    holds(isDecided(), 150, [brokenBefore]);
+  });
+  test('a mutant whose deadline stands still while a node is down is caught', () => {
+    const patient: Seeded = {
+      advance: (before, times, view) => {
+        const made = advanceRollout(before, times, view);
+        const isDown = view.nodes.some(({ pod }) => pod?.available === false);
+        return isDown ? { ...made, times: { ...made.times, progressAt: view.now } } : made;
+      },
+    };
+    isCaught(isDecided(patient), 100, [brokenBefore]);
+  });
+
   const goesBack = (seeded?: Seeded) =>
     fc.property(someRun, fc.constantFrom('three', 'four'), fc.boolean(), (run, bad, dies) => {
       const policy = { ...run.policy, onFailure: 'Rollback' as const };

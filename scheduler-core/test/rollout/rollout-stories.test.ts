@@ -303,11 +303,58 @@ describe('a node that was broken before', () => {
     expect(story.record()).toMatchObject({ phase: 'Complete', failures: {} });
   });
 
-  test('takes up a budget of one: nobody moves, and no deadline runs', () => {
+  test('takes up a budget of one: it is updated first, and what does not mend it stops at the deadline', async () => {
     const story = broken(true, { maxUnavailable: 1 });
     story.update('two');
-    story.wait(3600);
-    expect(story.record()).toMatchObject({ phase: 'Progressing', failures: {} });
+    story.wait(700);
+    expect(story.revisionsOf()).toEqual(['one', 'one', 'one', 'two', 'one', 'one']);
+    const verdict = { phase: 'Stopped', reason: 'ProgressDeadlineExceeded', failures: {} };
+    expect(story.record()).toMatchObject(verdict);
+    expect(story.record()?.message).toContain('d was down before it came');
+    story.retry();
+    story.wait(700);
+    expect(story.record()).toMatchObject(verdict);
+    story.update('three');
+    story.wait(700);
+    expect(story.record()).toMatchObject({ ...verdict, newest: 'three' });
+    story.break('d', false);
+    story.retry();
+    story.wait(60);
+    expect(story.record()).toMatchObject({ phase: 'Complete', stable: 'three', failures: {} });
+    await tells(story, 'broken-before-takes-the-budget');
+  });
+
+  test.each<[string, RolloutPolicySpec]>([
+    ['without steps', {}],
+    ['with a canary', { steps: [{ nodes: 1, soakSeconds: 30 }] }],
+  ])('that takes up a budget of one and is mended by the update holds nobody up: %s', (_how, policy) => {
+    const story = broken(true, { maxUnavailable: 1, policy });
+    story.update('two');
+    story.wait(5);
+    expect(story.revisionsOf()).toEqual(['one', 'one', 'one', 'two', 'one', 'one']);
+    story.break('d', false);
+    story.wait(120);
+    expect(story.record()).toMatchObject({ phase: 'Complete', stable: 'two', failures: {} });
+  });
+
+  test('that takes up a budget of one excuses no other node that fails', () => {
+    const story = broken(true, { maxUnavailable: 1 });
+    story.break('d', false);
+    story.wait(10);
+    story.update('two');
+    story.wait(3);
+    story.break('a');
+    story.break('d');
+    story.wait(700);
+    expect(story.record()).toMatchObject({ phase: 'RollingBack', failures: { a: expect.anything() } });
+  });
+
+  test('when the policy says Continue, the deadline tells its name and nothing stops', () => {
+    const story = broken(true, { maxUnavailable: 1, policy: { onFailure: 'Continue' } });
+    story.update('two');
+    story.wait(700);
+    expect(story.record()).toMatchObject({ phase: 'Progressing', reason: 'ProgressDeadlineExceeded' });
+    expect(story.record()?.message).toContain('d was down before it came');
     story.break('d', false);
     story.wait(60);
     expect(story.record()?.phase).toBe('Complete');
@@ -322,11 +369,11 @@ describe('a node that was broken before', () => {
     expect(healthy(story)).toEqual(['one', 'one', 'one', 'one', 'one']);
   });
 
-  test('does not get it before the canary, and is none', () => {
+  test('gets it with the canary, and is none', () => {
     const story = broken(true, { policy: { steps: [{ nodes: 1, soakSeconds: 30 }] } });
     story.update('two');
     story.wait(20);
-    expect(story.revisionsOf()).toEqual(['two', 'one', 'one', 'one', 'one', 'one']);
+    expect(story.revisionsOf()).toEqual(['two', 'one', 'one', 'two', 'one', 'one']);
     story.wait(120);
     expect(story.record()).toMatchObject({ phase: 'Complete', failures: {} });
   });
@@ -486,20 +533,31 @@ describe('who may not move', () => {
   test.each<[string, RolloutPolicySpec]>([
     ['in a later step', { steps: [{ name: 'canary', nodeSelector: { canary: 'yes' } }] }],
     ['in the partition', { partition: 1 }],
-  ])('an unready node %s takes up the budget, is named, and no deadline runs', async (where, policy) => {
-    const story = tellStory({ nodes: ABC, labels: { a: { canary: 'yes' } }, policy });
-    story.wait(1);
-    story.break('c', 'unready');
-    story.update('two');
-    story.wait(3600);
-    expect(story.revisionsOf()).toEqual(['one', 'one', 'one']);
-    expect(story.record()).toMatchObject({ phase: 'Progressing', reason: '', failures: {} });
-    expect(story.text()).toContain('a: waits for its turn: 1 of at most 1 nodes are unavailable (c)');
-    story.break('c', false);
-    story.wait(30);
-    expect(story.revisionsOf().slice(0, 2)).toEqual(['two', 'two']);
-    if (where === 'in a later step') await tells(story, 'unready-in-a-later-step');
-  });
+  ])(
+    'an unready node %s takes up the budget, is named, and stops it at the deadline',
+    async (where, policy) => {
+      const story = tellStory({ nodes: ABC, labels: { a: { canary: 'yes' } }, policy });
+      story.wait(1);
+      story.break('c', 'unready');
+      story.update('two');
+      story.wait(599);
+      expect(story.record()).toMatchObject({ phase: 'Progressing', reason: '', failures: {} });
+      expect(story.text()).toContain('a: waits for its turn: 1 of at most 1 nodes are unavailable (c)');
+      story.wait(1);
+      expect(story.revisionsOf()).toEqual(['one', 'one', 'one']);
+      expect(story.record()).toMatchObject({
+        phase: 'Stopped',
+        reason: 'ProgressDeadlineExceeded',
+        failures: {},
+      });
+      expect(story.record()?.message).toContain('c was down before it came');
+      story.break('c', false);
+      story.retry();
+      story.wait(30);
+      expect(story.revisionsOf().slice(0, 2)).toEqual(['two', 'two']);
+      if (where === 'in a later step') await tells(story, 'unready-in-a-later-step');
+    },
+  );
 
   test('a partition keeps the last ones', async () => {
     const story = tellStory({ nodes: ABC, policy: { partition: 1 } });

@@ -3,6 +3,7 @@
 import { sameJson } from '../canonical-json.ts';
 import { earliest } from '../earliest.ts';
 import { scaledCount } from '../int-or-percent.ts';
+import type { Approval } from './approval.ts';
 import { downWithoutIt, findBroken, stillBroken, withoutBroken } from './broken-nodes.ts';
 import type { Pacing } from './pacing.ts';
 import { effectiveRevision, isHeld, isSetAside, isUp, type RolloutNode } from './plan-rollout.ts';
@@ -27,8 +28,8 @@ export interface RolloutView extends RolloutNodes {
   readonly changed?: ChangedNodes;
   /** Nodes that may not be touched now (a closed window), with why; holds of their own apart. */
   readonly closed: ReadonlyMap<string, string>;
-  /** How many waves somebody approved, from the first. */
-  readonly approvedWaves: number;
+  /** What somebody approved last, whether or not it is for this rollout. */
+  readonly approval?: Approval;
   /** Another than before: somebody wants the newest revision tried again. */
   readonly retry?: string;
   /** By a steady clock. */
@@ -132,6 +133,7 @@ function begin(
     // The first revision comes to all nodes at once: waves are for changes.
     wave: before || hasOther(view, newest) ? 0 : pacing.waves.length,
     failures: {},
+    attempt: (before?.attempt ?? 0) + 1,
     ...(retry === undefined ? {} : { retry }),
     aside: silent.sort(),
     ...(broken.length > 0 ? { broken } : {}),

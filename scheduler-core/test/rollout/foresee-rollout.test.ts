@@ -66,12 +66,12 @@ const foresee = (
       message: '',
       wave: 0,
       failures: {},
+      attempt: 1,
       aside: [],
     },
     newest: 'new',
     strategy: { type: 'RollingUpdate', maxUnavailable, maxSurge },
     pacing: pacingOf('a policy', policy),
-    approvedWaves: 0,
     closed: new Map(
       nodes.filter(({ labels }) => labels?.window).map(({ name }) => [name, 'its window opens at 2']),
     ),
@@ -189,7 +189,6 @@ describe('foreseen', () => {
       newest: 'new',
       strategy: { type: 'RollingUpdate', maxUnavailable: 1 },
       pacing: pacingOf('a policy', { steps: [{ nodes: 1 }] }),
-      approvedWaves: 0,
       closed: new Map(),
       nodes: withoutPods(fleet('a, b, c')),
     });
@@ -201,7 +200,6 @@ describe('foreseen', () => {
       newest: 'new',
       strategy: { type: 'OnDelete', maxUnavailable: 1 },
       pacing: pacingOf('a policy', { steps: [{ nodes: 1, soakSeconds: 60 }] }),
-      approvedWaves: 0,
       closed: new Map(),
       nodes: [...fleet('a, b'), ...withoutPods(fleet('c'))],
     });

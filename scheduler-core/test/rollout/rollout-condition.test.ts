@@ -16,6 +16,7 @@ const RECORD: RolloutRecord = {
   message: '',
   wave: 0,
   failures: {},
+  attempt: 1,
   aside: [],
 };
 const failed = { reason: 'ProgressDeadlineExceeded', message: 'no node came nearer in 60 s' } as const;

@@ -110,7 +110,6 @@ function mend(story: ReturnType<typeof tellStory>, policy: RolloutPolicySpec) {
     story.hold(node, undefined);
   }
   story.setPolicy(policy);
-  story.approve(9);
 }
 
 const freed = (nodes: readonly RolloutNode[]): RolloutNode[] =>
@@ -188,6 +187,7 @@ describe('whatever comes', () => {
       const story = begin(run, seeded);
       mend(story, run.policy);
       story.update('last');
+      story.approve(9);
       story.wait(120);
       expect(story.record()).toMatchObject({ phase: 'Complete', newest: 'last', stable: 'last' });
       expect(new Set(story.revisionsOf())).toEqual(new Set(['last']));
@@ -214,7 +214,6 @@ describe('whatever comes', () => {
       story.hold(node, undefined);
     }
     story.setPolicy(policy);
-    story.approve(9);
   };
   const isDecided = (seeded?: Seeded) =>
     fc.property(someRun, fc.constantFrom('two', 'three', 'four'), (run, to) => {
@@ -224,6 +223,7 @@ describe('whatever comes', () => {
       story.update('six');
       story.wait(5);
       story.update(to);
+      story.approve(9);
       story.wait(400);
       expect(story.record()?.phase).toMatch(/^(Complete|Stopped)$/);
     });
@@ -260,8 +260,10 @@ describe('whatever comes', () => {
       const story = begin({ ...run, policy }, seeded);
       mend(story, policy);
       story.update('last');
+      story.approve(9);
       story.wait(120);
       story.update(bad);
+      story.approve(9);
       // A node that never got it holds nobody on it.
       const spared = NODES.findIndex(
         (_, at) => ![story.revisionsOf()[at], story.besideOf()[at]].includes(bad),

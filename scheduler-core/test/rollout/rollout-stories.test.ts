@@ -408,6 +408,53 @@ describe('waves', () => {
     await tells(story, 'waves');
   });
 
+  const manual: RolloutPolicySpec = {
+    steps: [
+      { name: 'canary', nodes: 1 },
+      { name: 'all', approval: 'Manual' },
+    ],
+  };
+  const ASKS = ['two', 'one', 'one'];
+
+  test('that were approved are asked for again when the change is undone and made again', async () => {
+    const story = tellStory({ nodes: ABC, policy: manual });
+    story.update('two');
+    story.wait(10);
+    story.approve(2);
+    story.wait(2);
+    story.update('one');
+    story.wait(10);
+    story.approve(2);
+    story.wait(60);
+    expect(story.record()).toMatchObject({ phase: 'Complete', stable: 'one', attempt: 3 });
+    story.update('two');
+    story.wait(60);
+    expect(story.revisionsOf()).toEqual(ASKS);
+    story.approve(2);
+    story.wait(60);
+    expect(story.record()).toMatchObject({ phase: 'Complete', stable: 'two' });
+    await tells(story, 'approved-undone-and-again');
+  });
+
+  test('that were approved are asked for again in a retry, and are told why', () => {
+    const story = tellStory({ nodes: ABC, policy: { ...manual, failureThreshold: 1 } });
+    story.update('two');
+    story.wait(10);
+    story.approve(2);
+    story.wait(2);
+    story.break('b');
+    story.wait(30);
+    story.break('b', false);
+    story.wait(60);
+    expect(story.record()?.phase).toBe('RolledBack');
+    story.retry();
+    story.wait(3600);
+    expect(story.revisionsOf()).toEqual(ASKS);
+    expect(story.text()).toContain(
+      'b: step all waits for approval (that of attempt 2 does not count: this is attempt 3)',
+    );
+  });
+
   test('a canary that goes unready while it is watched ends it', async () => {
     const story = tellStory({
       nodes,

@@ -15,6 +15,7 @@ import {
   hasAvailable,
   haveAvailable,
   NO_TIMES,
+  observeComing,
   observeDown,
   observeTimes,
 } from './rollout-times.ts';
@@ -45,6 +46,8 @@ export interface Advance {
   readonly fallback?: string;
   /** Nodes that may not move, with why. */
   readonly holds: ReadonlyMap<string, string>;
+  /** Nodes that spend no budget while they are silent: it is not what they were granted that made them so. */
+  readonly aside: ReadonlySet<string>;
   /** Instead of the DaemonSet's own maxUnavailable, or under a surge of its maxSurge. */
   readonly maxUnavailable?: number;
   /** When what is watched (soakSeconds) has been available long enough. */
@@ -161,7 +164,7 @@ function look(before: RolloutRecord, timesBefore: RolloutTimes | undefined, view
   const target = targetOf(before);
   if (before.phase === 'Complete') return complete(before, timesBefore, view, target);
   // A silent node holds nothing up, unless it fell silent with the target.
-  const aside = new Set(before.aside);
+  const aside = asideOf(before);
   const counts = (node: RolloutNode) => !isSetAside(node, { target, aside });
   const fleet = { ...view, nodes: view.nodes.filter(counts) };
   const observed = observeTimes(timesBefore, target, view, counts);
@@ -188,6 +191,7 @@ function look(before: RolloutRecord, timesBefore: RolloutTimes | undefined, view
     times,
     target,
     holds,
+    aside,
     ...fallbackOf(before),
     ...(maxUnavailable === undefined ? {} : { maxUnavailable }),
     ...(turn.soakedAt === undefined ? {} : { soakedAt: turn.soakedAt }),
@@ -212,26 +216,32 @@ function nodeDeadline(
   return Number.isFinite(first) ? first : undefined;
 }
 
-/** Every node had it, so nothing is judged any more and no time counts: only the next template begins anew. */
-const complete = (
+/** Who was silent or broken before. */
+const asideOf = ({ aside, broken = [] }: RolloutRecord): Set<string> => new Set([...aside, ...broken]);
+
+/**
+ * Every node had it, so nothing is judged any more and no time counts: only the next template begins anew. Who falls
+ * silent now died by itself, unless it came to it later than the others and never had it available.
+ */
+function complete(
   record: RolloutRecord,
   timesBefore: RolloutTimes | undefined,
   view: RolloutView,
   target: string,
-): Advance => ({
-  record,
-  times: { ...NO_TIMES, downSince: observeDown(timesBefore, view) },
-  target,
-  holds: holdsOf(
+): Advance {
+  const grantedAt = observeComing(timesBefore, target, view);
+  const aside = asideOf(record);
+  for (const { name, lost } of view.nodes) if (lost && !grantedAt.has(name)) aside.add(name);
+  const turn = { wave: record.wave, waitsFor: '', soaked: true };
+  return {
     record,
-    view.pacing,
-    new Map(),
-    { wave: record.wave, waitsFor: '', soaked: true },
-    view,
+    times: { ...NO_TIMES, grantedAt, downSince: observeDown(timesBefore, view) },
     target,
-  ),
-  ...fallbackOf(record),
-});
+    holds: holdsOf(record, view.pacing, new Map(), turn, view, target),
+    aside,
+    ...fallbackOf(record),
+  };
+}
 
 /** Also when it is the target: a node that joins while nothing may move is not left without a pod that has proved itself. */
 const fallbackOf = ({ stable }: RolloutRecord): Pick<Advance, 'fallback'> =>

@@ -98,7 +98,7 @@ function look({ newest, pacing, strategy }: ForeseenInput, fleet: Imagined) {
   const plan = planRollout({
     strategy: withBudget(strategy, paced ? advance.maxUnavailable : undefined),
     nodes,
-    aside: new Set(advance.record.aside),
+    aside: advance.aside,
     broken: new Set(advance.record.broken),
     groupBudgets: pacing.groupBudgets,
     target: paced ? advance.target : newest,

@@ -223,6 +223,61 @@ describe('silent nodes', () => {
     await tells(story, 'undo-with-a-dead-node');
   });
 
+  const FIVE = ['a', 'b', 'c', 'd', 'e'];
+  const awayMeanwhile = () => {
+    const story = tellStory({ nodes: FIVE });
+    for (const name of ['b', 'c']) story.silence(name);
+    story.update('two');
+    story.wait(30);
+    expect(story.record()?.phase).toBe('Complete');
+    return story;
+  };
+
+  test.each(['in one life of the plane', 'and the plane restarts'])(
+    'that die when it is complete keep nobody who returns from it: %s',
+    async (how) => {
+      const story = awayMeanwhile();
+      story.break('a', 'unready');
+      story.wait(5);
+      story.silence('a');
+      story.wait(60);
+      if (how === 'and the plane restarts') story.restart();
+      for (const name of ['b', 'c']) story.silence(name, false);
+      story.wait(30);
+      expect(story.revisionsOf()).toEqual(['two', 'two', 'two', 'two', 'two']);
+      expect(story.overBudget()).toBe(0);
+      if (how === 'in one life of the plane') await tells(story, 'dead-when-complete');
+    },
+  );
+
+  test('that return when it is complete and die of it spend budget: the next is spared', () => {
+    const story = awayMeanwhile();
+    story.silence('b', false);
+    story.wait(2);
+    expect(story.revisionsOf()).toEqual(['two', 'two', 'one', 'two', 'two']);
+    story.silence('b');
+    story.silence('c', false);
+    story.wait(3600);
+    expect(story.revisionsOf()).toEqual(['two', 'two', 'one', 'two', 'two']);
+    expect(story.text()).toContain('c: waits for its turn: 1 of at most 1 nodes are unavailable (b)');
+    story.remove('b');
+    story.wait(10);
+    expect(story.revisionsOf()).toEqual(['two', 'two', 'two', 'two']);
+  });
+
+  test('that were broken before and die spend no budget', () => {
+    const story = tellStory({ nodes: ABC });
+    story.wait(1);
+    story.break('b');
+    story.wait(60);
+    story.update('two');
+    story.wait(30);
+    story.silence('b');
+    story.wait(30);
+    expect(story.revisionsOf()).toEqual(['two', 'two', 'two']);
+    expect(story.record()).toMatchObject({ phase: 'Complete', failures: {} });
+  });
+
   const BACK = { nodes: ['a', 'b', 'c', 'd'], policy: { failureThreshold: 1 } };
   test.each(['before the rollback', 'in it', 'as the plane restarts'])(
     'that never had the new revision hold no rollback up: %s',

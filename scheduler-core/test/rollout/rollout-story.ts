@@ -185,7 +185,7 @@ export function tellStory(options: StoryOptions) {
       target: advance.target,
       nodes: view,
       holds: advance.holds,
-      aside: new Set(record.aside),
+      aside: advance.aside,
       broken: new Set(record.broken),
       groupBudgets: pacing.groupBudgets,
       ...(advance.fallback === undefined ? {} : { fallback: advance.fallback }),

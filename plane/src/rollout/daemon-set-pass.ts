@@ -151,6 +151,7 @@ export function passDaemonSet(
           nodes,
           target: advance.target,
           aside: advance.aside,
+          ...(record.broken ? { broken: record.broken } : {}),
         })
       : undefined;
   const conditionBefore = daemonSet.status?.conditions?.find((one) => one.type === 'Progressing');

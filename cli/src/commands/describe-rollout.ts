@@ -9,6 +9,7 @@ export interface RolloutStatus {
   readonly newestRevision?: string;
   readonly targetRevision?: string;
   readonly stableRevision?: string;
+  readonly attempt?: number;
   readonly step?: number;
   readonly stepName?: string;
   readonly awaitsApproval?: boolean;

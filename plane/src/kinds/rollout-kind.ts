@@ -22,6 +22,9 @@ const rollout = object(fleetset('Rollout'), {
     newestRevision: string({ description: "The revision of the DaemonSet's template." }),
     targetRevision: string({ description: 'The revision that nodes should have now.' }),
     stableRevision: string({ description: 'The last revision that all nodes had.' }),
+    attempt: int32({
+      description: "Which of the DaemonSet's rollouts this is: an approval is for one of them.",
+    }),
     step: int32({ description: 'The step that is under way, from 1; 0 without steps.' }),
     stepName: string(),
     awaitsApproval: boolean({ description: 'The step waits until somebody approves it.' }),

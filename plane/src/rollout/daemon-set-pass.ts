@@ -120,7 +120,7 @@ export function passDaemonSet(
     strategy: withBudget(strategy, advance.maxUnavailable),
     nodes,
     resting,
-    aside: new Set(record.aside),
+    aside: advance.aside,
     broken: new Set(record.broken),
     groupBudgets: wishes.pacing.groupBudgets,
     ...(paced ? pacedBy(advance) : { target: history.hash }),
@@ -150,7 +150,8 @@ export function passDaemonSet(
           daemonSetUid: uid,
           nodes,
           target: advance.target,
-          aside: new Set(record.aside),
+          aside: advance.aside,
+          ...(record.broken ? { broken: record.broken } : {}),
         })
       : undefined;
   const conditionBefore = daemonSet.status?.conditions?.find((one) => one.type === 'Progressing');

@@ -1,5 +1,6 @@
 // Rollouts, made from the last plan of each DaemonSet and what it rests on.
 import { targetOf } from '@fleetset/scheduler-core/rollout/advance-rollout';
+import { approvedWaves } from '@fleetset/scheduler-core/rollout/approval';
 import { hasNothingToDo, NOTHING_TO_DO, SETTLING } from '@fleetset/scheduler-core/rollout/rollout-condition';
 import type { RolloutRecord } from '@fleetset/scheduler-core/rollout/rollout-record';
 import { updateStrategyOf } from '@fleetset/scheduler-core/rollout/update-strategy';
@@ -96,7 +97,7 @@ function pacedStatus(
   record: RolloutRecord | undefined,
   plan: SetPlan | undefined,
 ): Status {
-  const { pacing, approvedWaves } = readWishes(store, daemonSet, record?.newest ?? '');
+  const { pacing, approval } = readWishes(store, daemonSet, record?.newest ?? '');
   const wave = record && pacing.waves.length > 0 ? Math.min(record.wave, pacing.waves.length) : undefined;
   return {
     policy: pacing.source,
@@ -107,6 +108,7 @@ function pacedStatus(
           newestRevision: record.newest,
           targetRevision: targetOf(record),
           failures: record.failures,
+          attempt: record.attempt,
           ...(record.stable === undefined ? {} : { stableRevision: record.stable }),
         }
       : {}),
@@ -115,7 +117,9 @@ function pacedStatus(
       : {
           step: wave + 1,
           stepName: pacing.waves[wave]?.name ?? 'the rest',
-          awaitsApproval: record?.phase === 'Progressing' && needsApproval(pacing.waves, wave, approvedWaves),
+          awaitsApproval:
+            record?.phase === 'Progressing' &&
+            needsApproval(pacing.waves, wave, approvedWaves(approval, record)),
         }),
     ...(plan
       ? {

@@ -1,5 +1,6 @@
 // The waves of a rollout: which nodes come when, which wave is under way, and who has to wait for it.
 import { scaledCount } from '../int-or-percent.ts';
+import { type Approval, approvedWaves, ignoredText } from './approval.ts';
 import { withoutBroken } from './broken-nodes.ts';
 import { type Pacing, stepTitle, type Wave } from './pacing.ts';
 import { effectiveRevision, isHeld, isUp, type RolloutNode } from './plan-rollout.ts';
@@ -13,7 +14,8 @@ export type Waves = ReadonlyMap<string, number>;
 /**
  * The first wave that selects a node and is not full takes it. Who has the target already comes first, so that a
  * node that joins meanwhile moves nobody to another wave; then who is down: it has least to lose, and would take up
- * the budget of the others. Who was broken before is no canary.
+ * the budget of the others. Who was broken before is no canary: it goes with the first wave that selects it, since it
+ * has nothing to lose either, and takes no room there.
  */
 export function assignWaves(
   waves: readonly Wave[],
@@ -25,19 +27,18 @@ export function assignWaves(
   if (waves.length === 0) return assigned;
   const nodes = everyNode(fleet);
   const updated = (node: RolloutNode) => Number(effectiveRevision(node) === target);
-  const last = new Set(broken);
-  const down = (node: RolloutNode) =>
-    last.has(node.name) ? -1 : Number(node.pod !== undefined && !isUp(node));
+  const extra = new Set(broken);
+  const down = (node: RolloutNode) => Number(node.pod !== undefined && !isUp(node));
   const sorted = [...nodes].sort(
     (a, b) => updated(b) - updated(a) || down(b) - down(a) || (a.name < b.name ? -1 : 1),
   );
   waves.forEach((wave, index) => {
     let room = wave.nodes === undefined ? Number.POSITIVE_INFINITY : scaledCount(wave.nodes, nodes.length);
     for (const node of sorted) {
-      if (room <= 0) break;
-      if (assigned.has(node.name) || !isSelected(wave, node)) continue;
+      const takes = extra.has(node.name) ? 0 : 1;
+      if (room < takes || assigned.has(node.name) || !isSelected(wave, node)) continue;
       assigned.set(node.name, index);
-      room -= 1;
+      room -= takes;
     }
   });
   return assigned;
@@ -64,10 +65,11 @@ export function waveUnderWay(
   record: RolloutRecord,
   { waves, soakMs }: Pacing,
   assigned: Waves,
-  fleet: RolloutNodes & { readonly now: number; readonly approvedWaves: number },
+  fleet: RolloutNodes & { readonly now: number; readonly approval?: Approval },
   times: Pick<RolloutTimes, 'target' | 'availableAt'>,
 ): Turn {
-  const { now, approvedWaves } = fleet;
+  const { now, approval } = fleet;
+  const approved = approvedWaves(approval, record);
   const nodes = waves.length === 0 ? [] : everyNode(fleet);
   const waitedFor = withoutBroken(fleet, record);
   const those = waves.length === 0 ? [] : everyNode(waitedFor);
@@ -80,8 +82,12 @@ export function waveUnderWay(
         ? waitedFor
         : { nodes: those.filter((node) => waveOf(node, assigned, waves) === wave) };
     const name = nameOf(waves, wave);
-    if (needsApproval(waves, wave, approvedWaves) && nodes.some((node) => comesWith(node, wave)))
-      return { wave, waitsFor: `${name} waits for approval`, soaked: false };
+    if (needsApproval(waves, wave, approved) && nodes.some((node) => comesWith(node, wave)))
+      return {
+        wave,
+        waitsFor: `${name} waits for approval${ignoredText(approval, record)}`,
+        soaked: false,
+      };
     if (!haveAvailable(own, times.target)) return { wave, waitsFor: `${name} is under way`, soaked: false };
     const soaksFor = waves[wave]?.soakMs ?? soakMs;
     const soakedAt = soaksFor > 0 ? lastOf(own, times, now) + soaksFor : now;
@@ -98,27 +104,30 @@ const lastOf = (own: RolloutNodes, { availableAt }: Pick<RolloutTimes, 'availabl
     Number.NEGATIVE_INFINITY,
   );
 
-export const needsApproval = (waves: readonly Wave[], wave: number, approvedWaves: number): boolean =>
-  waves[wave]?.manual === true && approvedWaves <= wave;
+/** `approved`: how many waves are, from the first. */
+export const needsApproval = (waves: readonly Wave[], wave: number, approved: number): boolean =>
+  waves[wave]?.manual === true && approved <= wave;
 
 const nameOf = (waves: readonly Wave[], wave: number): string =>
   waves[wave] ? stepTitle(waves[wave].name) : 'the last step';
 
 interface HoldView extends RolloutNodes {
   readonly closed: ReadonlyMap<string, string>;
-  readonly approvedWaves: number;
+  readonly approval?: Approval;
 }
 
 /** Nodes that are not on the target and may not be moved to it now, with why. */
 export function holdsOf(
-  { phase, message, stable, broken }: RolloutRecord,
+  record: RolloutRecord,
   pacing: Pacing,
   assigned: Waves,
   { wave, waitsFor }: Turn,
   view: HoldView,
   target: string,
 ): ReadonlyMap<string, string> {
-  const { nodes, closed, approvedWaves } = view;
+  const { phase, message, stable, broken } = record;
+  const { nodes, closed } = view;
+  const approved = approvedWaves(view.approval, record);
   const kept = phase === 'Progressing' ? keptBack(pacing, assigned, view) : new Set<string>();
   const holds = new Map<string, string>();
   const reasonFor = (node: RolloutNode): string | undefined => {
@@ -130,7 +139,7 @@ export function holdsOf(
     if (isStuck(node, stable, broken)) return undefined;
     const own = waveOf(node, assigned, pacing.waves);
     // What is behind us was approved, or came before there were waves.
-    const awaits = own > wave || (own === wave && needsApproval(pacing.waves, own, approvedWaves));
+    const awaits = own > wave || (own === wave && needsApproval(pacing.waves, own, approved));
     if (phase === 'Progressing' && awaits) return waitsFor;
     if (kept.has(node.name)) return `kept back: partition ${pacing.partition} of ${pacing.source}`;
     return node.failing === undefined || isUp(node) ? shut : undefined;

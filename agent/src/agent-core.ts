@@ -141,6 +141,7 @@ export async function startAgentCore(parts: AgentCoreParts): Promise<AgentCore> 
     machineMemoryBytes: facts.now().memoryBytes,
     room,
     takenPorts: parts.takenPorts,
+    allowedUnsafeSysctls: settings.allowedUnsafeSysctls,
     terminationLogs: parts.terminationLogs,
     seccompDirectory: join(dataDir, 'seccomp'),
     minOomScoreAdjust: parts.minOomScoreAdjust,

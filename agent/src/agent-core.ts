@@ -26,6 +26,7 @@ import { bodiesOf, bodiesOfPod } from './node/desired-state.ts';
 import { openKeptEngine } from './node/kept-engine.ts';
 import { loggedEvents } from './node/logged-events.ts';
 import { type NodeAgent, type NodeAgentParts, startNodeAgent } from './node/node-agent.ts';
+import { createPrePuller } from './node/pre-puller.ts';
 import { createReporter } from './node/reporter.ts';
 import type { NodeSettings } from './node-settings.ts';
 import type { ContainerRuntime } from './runtime/container-runtime.ts';
@@ -140,6 +141,7 @@ export async function startAgentCore(parts: AgentCoreParts): Promise<AgentCore> 
     machineMemoryBytes: facts.now().memoryBytes,
     room,
     takenPorts: parts.takenPorts,
+    allowedUnsafeSysctls: settings.allowedUnsafeSysctls,
     terminationLogs: parts.terminationLogs,
     seccompDirectory: join(dataDir, 'seccomp'),
     minOomScoreAdjust: parts.minOomScoreAdjust,
@@ -209,6 +211,7 @@ export async function startAgentCore(parts: AgentCoreParts): Promise<AgentCore> 
     return { podName: record?.name ?? '', reason: why?.reason ?? 'ContainerCreating' };
   };
   const stopping = new AbortController();
+  const prePuller = createPrePuller({ runtime, say: (state) => session.prePullState(state), logger });
   const session = startSyncSession({
     client,
     desired,
@@ -219,6 +222,8 @@ export async function startAgentCore(parts: AgentCoreParts): Promise<AgentCore> 
     logger,
     onDesired: takeEffect,
     onConnected: () => reporter.connected(),
+    onPrePull: prePuller.take,
+    onDisconnected: prePuller.breakOff,
     onTunnel: (request) => {
       serveTunnel({ client, runtime, dialer, waiting, signal: stopping.signal }, request).catch(
         (error: unknown) => logger.warn({ err: error }, 'a tunnel failed'),
@@ -284,6 +289,7 @@ export async function startAgentCore(parts: AgentCoreParts): Promise<AgentCore> 
       holds.close();
       reporter.stop();
       session.stop();
+      prePuller.breakOff();
       await agent.stop();
     },
   };

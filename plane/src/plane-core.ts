@@ -91,6 +91,7 @@ export async function startPlaneCore(options: PlaneCoreOptions): Promise<PlaneCo
     store,
     fleet,
     usage,
+    prePulls: rollout.prePulls,
     intake,
     bodies,
     recorder,

@@ -141,7 +141,10 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
             namespace,
           ),
       ],
-      [rolloutKind, rollouts({ store, records, planOf: rollout.planOf })],
+      [
+        rolloutKind,
+        rollouts({ store, records, planOf: rollout.planOf, prePullOf: rollout.prePulls.statusOf }),
+      ],
       [nodeMetricsKind, nodeMetrics({ store, usage })],
       [podMetricsKind, podMetrics({ store, usage })],
     ]),

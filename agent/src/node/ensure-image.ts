@@ -6,9 +6,7 @@ import { dockerConfig, type PullCredential, pullCredentials } from '../runtime/p
 import { ActionFailed } from './action-failed.ts';
 import { about, type ExecuteParts, trouble } from './action-parts.ts';
 import type { PodConfig } from './pod-config.ts';
-
-/** However long a pull takes, it goes on while the engine tells of progress. */
-const PULL_IDLE_LIMIT_MS = 30 * 60_000;
+import { pullByAny } from './pull-by-any.ts';
 
 /** `isFresh`: it was pulled a moment ago, for this very start. */
 export async function ensureImage(
@@ -98,35 +96,4 @@ function credentialsFor(
     image,
     configs.flatMap(({ config }) => (config ? [config] : [])),
   );
-}
-
-/** Each that fits is tried until one does; without any the registry is asked as anybody. */
-async function pullByAny(
-  parts: ExecuteParts,
-  image: string,
-  credentials: readonly PullCredential[],
-): Promise<void> {
-  const [first, ...others] = credentials;
-  try {
-    await pullWhileItMoves(parts, image, first);
-  } catch (error) {
-    const isPull = isRuntimeError(error, 'pull-failed') || isRuntimeError(error, 'pull-refused');
-    if (others.length === 0 || !isPull || parts.signal.aborted) throw error;
-    await pullByAny(parts, image, others);
-  }
-}
-
-async function pullWhileItMoves(
-  { runtime, signal }: ExecuteParts,
-  image: string,
-  credential: PullCredential | undefined,
-): Promise<void> {
-  const idle = new AbortController();
-  const giveUp = () => idle.abort(new Error(`no progress in ${PULL_IDLE_LIMIT_MS / 60_000} minutes`));
-  const timer = setTimeout(giveUp, PULL_IDLE_LIMIT_MS).unref();
-  try {
-    await runtime.pull(image, AbortSignal.any([signal, idle.signal]), () => timer.refresh(), credential);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -71,6 +71,8 @@ export interface NodeAgentParts {
   /** What pods may have of the machine altogether. */
   readonly room: () => NodeRoom;
   readonly takenPorts: FindTakenPorts;
+  /** Beyond the safe ones. */
+  readonly allowedUnsafeSysctls?: readonly string[];
   readonly minOomScoreAdjust: number;
   readonly terminationLogs: TerminationLogs;
   readonly seccompDirectory: string;
@@ -220,7 +222,10 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
       daemonSets: desired.daemonSets,
       tombstones: desired.tombstones,
       orphans: desired.orphans,
-      machine: { os: parts.ownLabels()['kubernetes.io/os'] ?? process.platform },
+      machine: {
+        os: parts.ownLabels()['kubernetes.io/os'] ?? process.platform,
+        allowedUnsafeSysctls: parts.allowedUnsafeSysctls ?? [],
+      },
       failedPods,
       pods: plannedPods(untouched, (record) => {
         const minReadyMs = desired.minReadyMs.get(record.daemonSetUid) ?? 0;

@@ -6,6 +6,8 @@ import type {
   NodeDesired,
   NodeReport,
   OpenTunnel,
+  PrePull,
+  PrePullState,
   Usage,
 } from '@fleetset/proto/gen/fleetset/v1/node';
 import { DesiredRefused_Reason } from '@fleetset/proto/gen/fleetset/v1/node';
@@ -37,15 +39,20 @@ export interface SyncSessionParts {
   readonly onTunnel: (request: OpenTunnel) => void;
   /** Somebody wants to know what is used, for so long from now. */
   readonly onUsageWanted?: (forMs: number) => void;
+  /** Images for later; none: no more. */
+  readonly onPrePull?: (announced: PrePull) => void;
   /** An operator took this node out of the fleet. */
   readonly onRemoved: (message: string) => Promise<void>;
   /** The plane listens now: the whole report is wanted. */
   readonly onConnected: () => void;
+  /** Its stream has ended. */
+  readonly onDisconnected?: () => void;
 }
 
 export interface SyncSession {
   readonly report: (report: NodeReport) => void;
   readonly usage: (usage: Usage) => void;
+  readonly prePullState: (state: PrePullState) => void;
   /** The plane listens. */
   readonly connected: () => boolean;
   readonly stop: () => void;
@@ -90,6 +97,8 @@ export function startSyncSession(parts: SyncSessionParts): SyncSession {
           return parts.onTunnel(message.value);
         case 'usageWanted':
           return parts.onUsageWanted?.(message.value.forMs);
+        case 'prePull':
+          return parts.onPrePull?.(message.value);
         case 'removed':
           pending = undefined;
           return void inTurn(() => parts.onRemoved(message.value.message));
@@ -125,6 +134,7 @@ export function startSyncSession(parts: SyncSessionParts): SyncSession {
     if (stream !== which) return;
     stream = undefined;
     clearInterval(heartbeat);
+    parts.onDisconnected?.();
     if (stopped) return;
     const { code, message } =
       error === undefined ? { code: status.OK, message: 'the plane ended the stream' } : errorOf(error);
@@ -218,6 +228,7 @@ export function startSyncSession(parts: SyncSessionParts): SyncSession {
     usage: (usage) => {
       if (welcomed) send({ $case: 'usage', value: usage });
     },
+    prePullState: (state) => send({ $case: 'prePullState', value: state }),
     stop: () => {
       stopped = true;
       clearTimeout(retry);

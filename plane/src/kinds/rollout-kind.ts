@@ -1,7 +1,15 @@
 // fleetset.dev/v1 Rollout: what one DaemonSet's rollout has come to. Read-only, made when asked for; what
 // `fleetset rollout status` shows.
 import { objectMeta } from '@fleetset/scheduler-core/schema/meta';
-import { boolean, type Infer, int32, map, object, string } from '@fleetset/scheduler-core/schema/schema';
+import {
+  boolean,
+  type Infer,
+  int32,
+  list,
+  map,
+  object,
+  string,
+} from '@fleetset/scheduler-core/schema/schema';
 import { column, NAME } from './columns.ts';
 import type { Kind, KubeObject } from './kind.ts';
 
@@ -39,6 +47,17 @@ const rollout = object(fleetset('Rollout'), {
         'Nodes that wait until they may be changed: a maintenance window is closed, or a hold is on.',
     }),
     failures: { ...map(string()), description: 'Nodes that failed with the newest revision, with why.' },
+    prePull: {
+      ...object(fleetset('RolloutPrePull'), {
+        pulled: int32({ description: 'Nodes that were told to pull, and have the images.' }),
+        pulling: { ...list(string()), description: 'Nodes that pull now.' },
+        failures: {
+          ...map(string()),
+          description: 'Nodes that could not, with why. Nothing waits for them.',
+        },
+      }),
+      description: 'What nodes pulled before their turn; absent when none was told to.',
+    },
   }),
 });
 export interface Rollout extends Infer<typeof rollout> {}

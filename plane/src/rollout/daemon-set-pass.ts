@@ -19,6 +19,7 @@ import {
   type RolloutNode,
   type RolloutPlan,
 } from '@fleetset/scheduler-core/rollout/plan-rollout';
+import { type PrePullWish, wishPrePulls } from '@fleetset/scheduler-core/rollout/pre-pull';
 import { restingCount } from '@fleetset/scheduler-core/rollout/resting-nodes';
 import {
   progressingCondition,
@@ -56,6 +57,7 @@ export interface DaemonSetPass {
   readonly times: RolloutTimes;
   readonly events: readonly RolloutEvent[];
   readonly waiting?: WaitingFor;
+  readonly prePull?: PrePullWish;
   /** Time alone changes something then; milliseconds of the monotonic clock. */
   readonly nextAt?: number;
   readonly plan: SetPlan;
@@ -163,6 +165,13 @@ export function passDaemonSet(
   };
   const condition = progressingCondition(record, wishes.pacing, standing, conditionBefore, nowText);
   const waiting = paced ? waitingFor(record, advance.times, standing) : undefined;
+  const prePull = wishPrePulls({
+    record: paced ? record : undefined,
+    pacing: wishes.pacing,
+    target: history.hash,
+    waits: plan.waits,
+    fleet: views,
+  });
   const { conditions: _before, ...counters } = status;
   const shown = { ...counters, ...(paced ? { conditions: [condition] } : {}) };
   return {
@@ -189,6 +198,7 @@ export function passDaemonSet(
     times: advance.times,
     events: paced ? rolloutEvents(records.of(uid), record) : [],
     ...(waiting ? { waiting } : {}),
+    ...(prePull ? { prePull } : {}),
     ...(nextAt === undefined ? {} : { nextAt }),
     status: sameJson(shown, daemonSet.status) ? [] : [statusWrite(store, daemonSet, shown)],
   };

@@ -71,8 +71,8 @@ const sortedRecord = (record: { readonly [key: string]: string }): { [key: strin
   Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1)));
 
 /** The template of one of its revisions. */
-function templateNamed(
-  { revisionsOf }: DesiredInputs,
+export function templateNamed(
+  { revisionsOf }: Pick<DesiredInputs, 'revisionsOf'>,
   uid: string,
   hash: string | undefined,
 ): PodTemplateSpec | undefined {

@@ -8,7 +8,7 @@ import type { RolloutEvent } from '@fleetset/scheduler-core/rollout/rollout-cond
 import type { Node } from '@fleetset/scheduler-core/schema/node';
 import type { EventRecorder } from '../events/event-recorder.ts';
 import type { Fleet } from '../fleet/fleet.ts';
-import { ORPHANS } from '../fleet/orphans.ts';
+import { adoptedBy, ORPHANS, podsOfSet } from '../fleet/orphans.ts';
 
 import { TOMBSTONES } from '../fleet/tombstones.ts';
 import type { KubeObject } from '../kinds/kind.ts';
@@ -22,9 +22,11 @@ import { type DaemonSetPass, passDaemonSet, type SetPlan } from './daemon-set-pa
 import { desiredFor } from './desired-state.ts';
 import { finishDeletion, leftoversOf } from './end-of-set.ts';
 import type { GrantBook } from './grants.ts';
+import { neededImages } from './needed-images.ts';
 import { createNodeViews } from './node-views.ts';
 import { adopt, settleOrphans } from './orphaning.ts';
 import { rulesBySet } from './placement-rules.ts';
+import { createPrePulls, type PrePulls } from './pre-pulls.ts';
 import type { RolloutRecords } from './rollout-records.ts';
 import type { StoredRevision, StoredSet } from './stored-set.ts';
 import { forgetBodies, tellNode } from './tell-node.ts';
@@ -49,6 +51,7 @@ export interface RolloutLoop {
   readonly touchNode: (name: string) => void;
   /** The last plan of a DaemonSet, for people. */
   readonly planOf: (daemonSetUid: string) => SetPlan | undefined;
+  readonly prePulls: Pick<PrePulls, 'heard' | 'statusOf'>;
   readonly stop: () => Promise<void>;
 }
 
@@ -137,6 +140,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       else due.set(uid, nextAt);
       if (await commit([...pass.history, ...pass.record, ...pass.grants])) {
         for (const event of pass.events) tell(daemonSet, event);
+        prePulls.wish(uid, pass.prePull);
         // A verdict shows in the plan that follows it.
         if (pass.record.length > 0) dirtySets.add(uid);
       } else dirtySets.add(uid);
@@ -155,6 +159,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
     records.forgetTimes(uid);
     configs.forget(uid);
     waiting.forget(uid);
+    prePulls.wish(uid, undefined);
     rollers.set(uid, []);
     holding.delete(uid);
     due.delete(uid);
@@ -209,6 +214,22 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
     return names;
   };
 
+  const prePulls = createPrePulls({
+    fleet,
+    runs: (node, uid) => podsOfSet(fleet.state(node), uid, adoptedBy(store, uid)).length > 0,
+    neededBy: (node, uid, revision) => {
+      const { byHash } = revisionsNow();
+      const inputs = { store, fleet, bodies, revisionsOf: (of: string) => byHash.get(of) ?? NO_REVISIONS };
+      return neededImages(inputs, node, uid, revision);
+    },
+    onFailing: (uid, message) => {
+      const daemonSet = allSets().find(({ metadata }) => metadata.uid === uid);
+      const text = `an image could not be pulled in advance; it is tried again, and nothing waits for it: ${message}`;
+      if (daemonSet) tell(daemonSet, { type: 'Warning', reason: 'PrePullFailed', message: text });
+    },
+    monotonicNow: parts.monotonicNow,
+  });
+
   const loop = startLevelLoop({
     pass: async () => {
       // Told between one look and the next: a node that is granted something and has not heard of it yet would
@@ -217,6 +238,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       do {
         await passSets();
         await commit(settleOrphans(store, fleet, grants, tellNodes()));
+        prePulls.goOn();
       } while (dirtySets.size > 0);
       await dropSnapshots();
       forgetBodies(bodies, fleet);
@@ -291,7 +313,9 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       loop.wake();
     },
     planOf: (uid) => plans.get(uid),
+    prePulls,
     stop: async () => {
+      prePulls.stop();
       views.close();
       for (const watch of watches) if (watch !== 'expired') watch.close();
       await loop.stop();

@@ -10,6 +10,7 @@ import type { KubeObject } from '../kinds/kind.ts';
 import type { Rollout } from '../kinds/rollout-kind.ts';
 import type { Store } from '../store/store.ts';
 import type { SetPlan } from './daemon-set-pass.ts';
+import type { PrePullStatus } from './pre-pulls.ts';
 import type { RolloutRecords } from './rollout-records.ts';
 import { readWishes } from './rollout-wishes.ts';
 import type { StoredSet } from './stored-set.ts';
@@ -20,6 +21,7 @@ export interface RolloutSources {
   readonly store: Store;
   readonly records: RolloutRecords;
   readonly planOf: (daemonSetUid: string) => SetPlan | undefined;
+  readonly prePullOf: (daemonSetUid: string) => PrePullStatus | undefined;
 }
 
 export const rollouts =
@@ -75,18 +77,22 @@ const onDelete = (daemonSet: StoredSet, plan: SetPlan | undefined): Status => ({
   ...(plan ? { newestRevision: plan.newest, targetRevision: plan.newest } : {}),
 });
 
-function rolloutOf({ store, records, planOf }: RolloutSources, daemonSet: StoredSet): KubeObject {
+function rolloutOf(sources: RolloutSources, daemonSet: StoredSet): KubeObject {
+  const { store, records } = sources;
   const { name = '', namespace = '', uid = '' } = daemonSet.metadata;
-  const plan = planOf(uid);
+  const plan = sources.planOf(uid);
+  const prePull = sources.prePullOf(uid);
   const rollout: Rollout = {
     apiVersion: 'fleetset.dev/v1',
     kind: 'Rollout',
     metadata: { name, namespace, uid: `${uid}.rollout` },
     spec: { daemonSetName: name },
-    status:
-      updateStrategyOf(daemonSet).type === 'OnDelete'
+    status: {
+      ...(updateStrategyOf(daemonSet).type === 'OnDelete'
         ? onDelete(daemonSet, plan)
-        : pacedStatus(store, daemonSet, records.of(uid), plan),
+        : pacedStatus(store, daemonSet, records.of(uid), plan)),
+      ...(prePull ? { prePull: { ...prePull, pulling: [...prePull.pulling] } } : {}),
+    },
   };
   return rollout as unknown as KubeObject;
 }

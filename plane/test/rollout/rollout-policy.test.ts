@@ -245,6 +245,7 @@ describe('a policy that is wrong', () => {
       spec: {
         progressDeadlineSeconds: 0,
         failureThreshold: '0%',
+        prePull: { maxParallel: -1 },
         steps: [
           { name: 'a', nodes: '101%' },
           { name: 'a', soakSeconds: -1 },
@@ -259,6 +260,7 @@ describe('a policy that is wrong', () => {
       'spec.daemonSets',
       'spec.progressDeadlineSeconds',
       'spec.failureThreshold',
+      'spec.prePull.maxParallel',
       'spec.steps[0].nodes',
       'spec.steps[1].name',
       'spec.steps[1].soakSeconds',

@@ -162,7 +162,11 @@ const isStuck = (node: RolloutNode, stable: string | undefined, broken: readonly
 };
 
 /** The last ones, as many as the partition says. */
-function keptBack({ partition, waves }: Pacing, assigned: Waves, fleet: RolloutNodes): ReadonlySet<string> {
+export function keptBack(
+  { partition, waves }: Pacing,
+  assigned: Waves,
+  fleet: RolloutNodes,
+): ReadonlySet<string> {
   const count = scaledCount(partition, fleet.nodes.length + restingCount(fleet));
   if (count === 0) return new Set();
   const order = [...everyNode(fleet)].sort(

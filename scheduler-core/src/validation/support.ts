@@ -8,7 +8,7 @@ import type { DaemonSet } from '../schema/daemon-set.ts';
 import type { PodSpec } from '../schema/pod.ts';
 import type { Volume } from '../schema/volume.ts';
 import { type FieldError, forbidden } from './field-error.ts';
-import { unsafeSysctls } from './pod-security.ts';
+import { machineSysctls, unsafeSysctls } from './pod-security.ts';
 
 export interface SupportFindings {
   readonly refused: readonly FieldError[];
@@ -52,13 +52,14 @@ export function findUnsupported(daemonSet: DaemonSet): SupportFindings {
     ...(pod.securityContext?.supplementalGroupsPolicy === 'Strict'
       ? [unsupported(`${at}.securityContext.supplementalGroupsPolicy`)]
       : []),
-    ...unsafeSysctls(at, pod),
+    ...machineSysctls(at, pod),
     ...(pod.affinity?.podAffinity ? [unsupported(`${at}.affinity.podAffinity`)] : []),
     ...(pod.affinity?.podAntiAffinity ? [unsupported(`${at}.affinity.podAntiAffinity`)] : []),
     ...(pod.volumes ?? []).flatMap((volume, index) => volumeFindings(`${at}.volumes[${index}]`, volume)),
     ...eachContainer(at, pod, containerFindings),
   ];
   const warnings = [
+    ...unsafeSysctls(at, pod),
     ...surgeOverPorts(daemonSet),
     ...warned(at, pod, POD_WARNED),
     ...((pod.os?.name ?? 'linux') === 'linux'

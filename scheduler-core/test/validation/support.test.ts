@@ -82,7 +82,7 @@ const POD_SECURITY: { readonly [field: string]: Treatment } = {
   seLinuxOptions: 'done',
   seccompProfile: 'done',
   supplementalGroups: 'done',
-  // Those that are not safe are refused below.
+  // Those that are not safe are warned about or refused below.
   sysctls: 'done',
   windowsOptions: refused({ hostProcess: true }),
 };
@@ -230,7 +230,7 @@ describe('single values', () => {
       'spec.template.spec.securityContext.supplementalGroupsPolicy',
     ],
     [
-      ['pod.securityContext', { sysctls: [{ name: 'kernel.msgmax', value: '1' }] }],
+      ['pod.securityContext', { sysctls: [{ name: 'vm.swappiness', value: '1' }] }],
       'spec.template.spec.securityContext.sysctls[0].name',
     ],
     [['main.lifecycle', { stopSignal: 'SIGUSR1' }], 'spec.template.spec.containers[0].lifecycle.stopSignal'],
@@ -297,6 +297,16 @@ describe('single values', () => {
     expect(found(['pod.os', { name: 'windows' }])).toEqual({
       refused: [],
       warnings: ['spec.template.spec.os.name: agents run on linux, and reject a pod that is for windows'],
+    });
+  });
+
+  test('a sysctl that only some nodes allow is warned about', () => {
+    const sysctls = [{ name: 'net/core/somaxconn', value: '1' }];
+    expect(found(['pod.securityContext', { sysctls }])).toEqual({
+      refused: [],
+      warnings: [
+        'spec.template.spec.securityContext.sysctls[0].name: sysctl "net/core/somaxconn" is not among the safe ones: only nodes whose agent allows it (allowedUnsafeSysctls) run the pod',
+      ],
     });
   });
 

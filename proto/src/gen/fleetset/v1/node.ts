@@ -55,6 +55,7 @@ export interface SyncRequest {
     | { readonly $case: "bodiesWanted"; readonly value: BodiesWanted }
     | { readonly $case: "desiredRefused"; readonly value: DesiredRefused }
     | { readonly $case: "usage"; readonly value: Usage }
+    | { readonly $case: "prePullState"; readonly value: PrePullState }
     | undefined;
 }
 
@@ -66,6 +67,7 @@ export interface SyncResponse {
     | { readonly $case: "openTunnel"; readonly value: OpenTunnel }
     | { readonly $case: "removed"; readonly value: NodeRemoved }
     | { readonly $case: "usageWanted"; readonly value: UsageWanted }
+    | { readonly $case: "prePull"; readonly value: PrePull }
     | undefined;
 }
 
@@ -332,6 +334,58 @@ export interface AgentEvent {
 /** The node was taken out of the fleet by an operator: stop its pods and do not come back. */
 export interface NodeRemoved {
   readonly message: string;
+}
+
+/**
+ * Images that the node will need when its turn in a rollout comes, to be pulled while what runs here runs on. Good for
+ * this stream alone: when that ends, so does the pull. A newer one takes the place of the one before it; without images
+ * nothing is to be pulled any more.
+ */
+export interface PrePull {
+  /** Never twice the same of one plane. */
+  readonly id: number;
+  readonly images: readonly PrePullImage[];
+  /** Secrets to pull them with, in the order of the template. */
+  readonly pullSecrets: readonly PrePullSecret[];
+}
+
+export interface PrePullImage {
+  readonly image: string;
+  /** "Always" or "IfNotPresent". */
+  readonly pullPolicy: string;
+}
+
+export interface PrePullSecret {
+  readonly name: string;
+  /** Its entries, as the body of a Secret has them. Empty: there is no such object. */
+  readonly content: Buffer;
+}
+
+/** How a PrePull stands: told when it is taken up, and when it is over. Nothing is told of one that another replaced. */
+export interface PrePullState {
+  readonly id: number;
+  readonly phase: PrePullState_Phase;
+  /** Why it failed. */
+  readonly message: string;
+}
+
+export const PrePullState_Phase = {
+  PHASE_UNSPECIFIED: 0,
+  PHASE_PULLING: 1,
+  /** PHASE_PULLED - All images are on the node, or there were none. */
+  PHASE_PULLED: 2,
+  PHASE_FAILED: 3,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type PrePullState_Phase = typeof PrePullState_Phase[keyof typeof PrePullState_Phase];
+
+export namespace PrePullState_Phase {
+  export type PHASE_UNSPECIFIED = typeof PrePullState_Phase.PHASE_UNSPECIFIED;
+  export type PHASE_PULLING = typeof PrePullState_Phase.PHASE_PULLING;
+  export type PHASE_PULLED = typeof PrePullState_Phase.PHASE_PULLED;
+  export type PHASE_FAILED = typeof PrePullState_Phase.PHASE_FAILED;
+  export type UNRECOGNIZED = typeof PrePullState_Phase.UNRECOGNIZED;
 }
 
 /**
@@ -657,6 +711,9 @@ export const SyncRequest: MessageFns<SyncRequest> = {
       case "usage":
         Usage.encode(message.message.value, writer.uint32(50).fork()).join();
         break;
+      case "prePullState":
+        PrePullState.encode(message.message.value, writer.uint32(58).fork()).join();
+        break;
     }
     return writer;
   },
@@ -722,6 +779,14 @@ export const SyncRequest: MessageFns<SyncRequest> = {
             message.message = { $case: "usage", value: Usage.decode(reader, reader.uint32()) };
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.message = { $case: "prePullState", value: PrePullState.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -776,6 +841,12 @@ export const SyncRequest: MessageFns<SyncRequest> = {
         }
         break;
       }
+      case "prePullState": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "prePullState", value: PrePullState.fromPartial(object.message.value) };
+        }
+        break;
+      }
     }
     return message;
   },
@@ -805,6 +876,9 @@ export const SyncResponse: MessageFns<SyncResponse> = {
         break;
       case "usageWanted":
         UsageWanted.encode(message.message.value, writer.uint32(66).fork()).join();
+        break;
+      case "prePull":
+        PrePull.encode(message.message.value, writer.uint32(74).fork()).join();
         break;
     }
     return writer;
@@ -871,6 +945,14 @@ export const SyncResponse: MessageFns<SyncResponse> = {
             message.message = { $case: "usageWanted", value: UsageWanted.decode(reader, reader.uint32()) };
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.message = { $case: "prePull", value: PrePull.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -922,6 +1004,12 @@ export const SyncResponse: MessageFns<SyncResponse> = {
       case "usageWanted": {
         if (object.message?.value !== undefined && object.message?.value !== null) {
           message.message = { $case: "usageWanted", value: UsageWanted.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "prePull": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "prePull", value: PrePull.fromPartial(object.message.value) };
         }
         break;
       }
@@ -3317,6 +3405,298 @@ export const NodeRemoved: MessageFns<NodeRemoved> = {
   },
   fromPartial<I extends Exact<DeepPartial<NodeRemoved>, I>>(object: I): NodeRemoved {
     const message = createBaseNodeRemoved() as any;
+    message.message = object.message ?? "";
+    return message;
+  },
+};
+
+function createBasePrePull(): PrePull {
+  return { id: 0, images: [], pullSecrets: [] };
+}
+
+export const PrePull: MessageFns<PrePull> = {
+  encode(message: PrePull, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0) {
+      writer.uint32(8).uint64(message.id);
+    }
+    for (const v of message.images) {
+      PrePullImage.encode(v!, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.pullSecrets) {
+      PrePullSecret.encode(v!, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PrePull {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePrePull() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.images.push(PrePullImage.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.pullSecrets.push(PrePullSecret.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PrePull>, I>>(base?: I): PrePull {
+    return PrePull.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PrePull>, I>>(object: I): PrePull {
+    const message = createBasePrePull() as any;
+    message.id = object.id ?? 0;
+    message.images = object.images?.map((e) => PrePullImage.fromPartial(e)) || [];
+    message.pullSecrets = object.pullSecrets?.map((e) => PrePullSecret.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBasePrePullImage(): PrePullImage {
+  return { image: "", pullPolicy: "" };
+}
+
+export const PrePullImage: MessageFns<PrePullImage> = {
+  encode(message: PrePullImage, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.image !== "") {
+      writer.uint32(10).string(message.image);
+    }
+    if (message.pullPolicy !== "") {
+      writer.uint32(18).string(message.pullPolicy);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PrePullImage {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePrePullImage() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.image = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.pullPolicy = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PrePullImage>, I>>(base?: I): PrePullImage {
+    return PrePullImage.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PrePullImage>, I>>(object: I): PrePullImage {
+    const message = createBasePrePullImage() as any;
+    message.image = object.image ?? "";
+    message.pullPolicy = object.pullPolicy ?? "";
+    return message;
+  },
+};
+
+function createBasePrePullSecret(): PrePullSecret {
+  return { name: "", content: Buffer.alloc(0) };
+}
+
+export const PrePullSecret: MessageFns<PrePullSecret> = {
+  encode(message: PrePullSecret, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.content.length !== 0) {
+      writer.uint32(18).bytes(message.content);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PrePullSecret {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePrePullSecret() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.content = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PrePullSecret>, I>>(base?: I): PrePullSecret {
+    return PrePullSecret.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PrePullSecret>, I>>(object: I): PrePullSecret {
+    const message = createBasePrePullSecret() as any;
+    message.name = object.name ?? "";
+    message.content = object.content ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
+function createBasePrePullState(): PrePullState {
+  return { id: 0, phase: 0, message: "" };
+}
+
+export const PrePullState: MessageFns<PrePullState> = {
+  encode(message: PrePullState, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0) {
+      writer.uint32(8).uint64(message.id);
+    }
+    if (message.phase !== 0) {
+      writer.uint32(16).int32(message.phase);
+    }
+    if (message.message !== "") {
+      writer.uint32(26).string(message.message);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PrePullState {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePrePullState() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.phase = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PrePullState>, I>>(base?: I): PrePullState {
+    return PrePullState.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PrePullState>, I>>(object: I): PrePullState {
+    const message = createBasePrePullState() as any;
+    message.id = object.id ?? 0;
+    message.phase = object.phase ?? 0;
     message.message = object.message ?? "";
     return message;
   },

@@ -74,6 +74,39 @@ describe('an agent', () => {
     expect((await lines()).slice(4)).toEqual(['preStop', 'app-ends', 'car-ends']);
   });
 
+  it('ends a container by the signal that it names', { timeout: 100_000 }, async () => {
+    const said = join(agent.directory, 'signal');
+    const ends = `trap "echo usr1 > ${said}/said; exit 0" USR1; sleep 1000 & wait`;
+    tell('signal-1', {
+      os: { name: 'linux' },
+      terminationGracePeriodSeconds: 30,
+      volumes: [{ name: 'said', hostPath: { path: said, type: 'DirectoryOrCreate' } }],
+      containers: [
+        shell('app', ends, {
+          lifecycle: { stopSignal: 'SIGUSR1' },
+          volumeMounts: [{ name: 'said', mountPath: said }],
+        }),
+      ],
+    });
+    await agent.comes('it is ready', () => agent.podOf('signal-1')?.ready);
+    expect(agent.statusOf('signal-1').containerStatuses?.[0]?.stopSignal).toBe('SIGUSR1');
+    tell('signal-2', { containers: [shell('app', STAYS)] });
+    await agent.comes('the next one is ready', () => agent.podOf('signal-2')?.ready);
+    expect(await readFile(join(said, 'said'), 'utf8')).toBe('usr1\n');
+  });
+
+  it('runs a pod with users of its own only where the engine maps them', { timeout: 100_000 }, async () => {
+    tell('users-1', { containers: [shell('app', STAYS)] });
+    await agent.comes('it is ready', () => agent.podOf('users-1')?.ready);
+    tell('users-2', { hostNetwork: false, hostUsers: false, containers: [shell('app', STAYS)] });
+    const waiting = () => agent.statusOf('users-2').containerStatuses?.[0]?.state?.waiting;
+    await agent.comes('that the engine does not', () => waiting()?.reason === 'CreateContainerConfigError');
+    expect(waiting()?.message).toMatch(
+      /^hostUsers is false, and the Docker engine of the node maps no users/,
+    );
+    expect(agent.podOf('users-1')?.ready).toBe(true);
+  });
+
   it('shows what a container left to say, and why it may not be root', { timeout: 100_000 }, async () => {
     tell('web-3', {
       containers: [

@@ -4,7 +4,7 @@ import { randomInt, randomUUID } from 'node:crypto';
 import type { CreateAction, DiscardAction, NodeAction } from '@fleetset/scheduler-core/node/node-action';
 import { allContainers, HOLDER, needsHolder, type PodRecord } from '@fleetset/scheduler-core/node/pod-record';
 import type { Container } from '@fleetset/scheduler-core/schema/container';
-import type { PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
+import type { PodSpec, PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
 import { SAFE_LETTERS } from '@fleetset/scheduler-core/template-hash';
 import {
   type ContainerIdentity,
@@ -121,6 +121,7 @@ async function create(parts: ExecuteParts, action: CreateAction): Promise<void> 
   const check = action.only === 'check';
   // Without its holder it would land in the host's network. A holder that is gone is made again first.
   if (!container || (needsHolder(template) && !holder && !check)) return;
+  await requireMappedUsers(parts, spec);
   const pod = volumePod(parts, record, template, parts.podIp(record.uid));
   await ensureVolumes(parts, pod);
   await ensureImage(parts, record, container, pod.config, action.imageIsFresh === true);
@@ -163,6 +164,14 @@ const isThere = (parts: ExecuteParts, { pod, name, attempt }: ContainerIdentity)
     parts,
     ({ identity }) => identity.pod.uid === pod.uid && identity.name === name && identity.attempt === attempt,
   );
+
+/** A pod that is to have users of its own never runs with those of the machine. */
+async function requireMappedUsers(parts: ExecuteParts, { hostUsers }: PodSpec): Promise<void> {
+  if (hostUsers !== false || (await parts.runtime.info()).mapsUsers) return;
+  const why =
+    'hostUsers is false, and the Docker engine of the node maps no users (userns-remap in its daemon.json)';
+  throw new ActionFailed(trouble(parts, 'create', 'CreateContainerConfigError', why));
+}
 
 /** runAsNonRoot is checked against the user the container would really have. */
 async function requireNonRoot(

@@ -62,6 +62,8 @@ export interface ContainerSettings {
   readonly dns?: Resolver;
   /** Lines of /etc/hosts. */
   readonly extraHosts?: readonly { readonly ip: string; readonly name: string }[];
+  /** Instead of the image's own, or SIGTERM. */
+  readonly stopSignal?: string;
   readonly sysctls?: { readonly [name: string]: string };
   readonly devices?: readonly Device[];
   readonly mounts: readonly Mount[];
@@ -119,6 +121,8 @@ export interface RuntimeInfo {
   readonly kernelVersion: string;
   /** Where it keeps images and containers, by its own view of the file system. */
   readonly rootDir: string;
+  /** What is root in a container is nobody on the machine. */
+  readonly mapsUsers: boolean;
 }
 
 export interface EngineImage {

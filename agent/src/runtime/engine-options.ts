@@ -27,6 +27,7 @@ export function createOptions(
     ...(settings.tty ? { Tty: true } : {}),
     ...(settings.stdin ? { OpenStdin: true } : {}),
     ...(settings.stdinOnce ? { StdinOnce: true } : {}),
+    ...(settings.stopSignal ? { StopSignal: settings.stopSignal } : {}),
     ...(ports.length > 0
       ? { ExposedPorts: Object.fromEntries(ports.map((port) => [portKey(port), {}])) }
       : {}),

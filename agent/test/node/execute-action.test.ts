@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { CreateAction, NodeAction } from '@fleetset/scheduler-core/node/node-action';
 import type { Container } from '@fleetset/scheduler-core/schema/container';
+import type { PodSpec } from '@fleetset/scheduler-core/schema/pod';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ActionFailed } from '../../src/node/action-failed.ts';
 import { createAgentEvents } from '../../src/node/agent-events.ts';
@@ -35,7 +36,11 @@ afterEach(() => {
 const record = podRecord();
 
 /** The node's end: one pod of one container, and how its actions are done. */
-async function openPod(over: Partial<Container> = {}, wrap: Partial<ContainerRuntime> = {}) {
+async function openPod(
+  over: Partial<Container> = {},
+  wrap: Partial<ContainerRuntime> = {},
+  spec: Partial<PodSpec> = {},
+) {
   const directory = await tempDirectory();
   const pods = await openPodBook(directory, () => {});
   const bodies = await openBodyFiles(join(directory, 'bodies'));
@@ -59,7 +64,7 @@ async function openPod(over: Partial<Container> = {}, wrap: Partial<ContainerRun
         terminationLogs: openTerminationLogs(directory),
         seccompDirectory: directory,
         monotonicNow: () => performance.now(),
-        templateOf: () => template({ containers: [container] }),
+        templateOf: () => template({ ...spec, containers: [container] }),
         daemonSet: (uid) => ({
           uid,
           namespace: 'default',
@@ -89,6 +94,17 @@ const failureOf = (run: Promise<void>) =>
     () => undefined,
     (error: unknown) => error,
   );
+
+it('a pod with users of its own is made only where the engine maps them', async () => {
+  const info = await engine.runtime(OWNER).info();
+  const spec = { hostUsers: false };
+  const { act } = await openPod({}, {}, spec);
+  expect(await failureOf(act(CREATE))).toMatchObject({ trouble: { reason: 'CreateContainerConfigError' } });
+  expect(engine.containers()).toEqual([]);
+  const mapping = await openPod({}, { info: async () => ({ ...info, mapsUsers: true }) }, spec);
+  await mapping.act(CREATE);
+  expect(engine.containers()).toHaveLength(1);
+});
 
 describe('an image', () => {
   it.each<[string, string | undefined, readonly string[]]>([

@@ -2,6 +2,7 @@
 // the pod would not be what was asked for, warned about where it runs all the same.
 
 import { hostPorts } from '../node/host-ports.ts';
+import { allContainers } from '../node/pod-record.ts';
 import { allowsSurge, updateStrategyOf } from '../rollout/update-strategy.ts';
 import type { Container } from '../schema/container.ts';
 import type { DaemonSet } from '../schema/daemon-set.ts';
@@ -49,9 +50,7 @@ export function findUnsupported(daemonSet: DaemonSet): SupportFindings {
   const refused = [
     ...present(at, pod, POD_REFUSED),
     ...present(`${at}.securityContext`, pod.securityContext ?? {}, POD_SECURITY_REFUSED),
-    ...(pod.securityContext?.supplementalGroupsPolicy === 'Strict'
-      ? [unsupported(`${at}.securityContext.supplementalGroupsPolicy`)]
-      : []),
+    ...strictGroups(at, pod),
     ...machineSysctls(at, pod),
     ...(pod.affinity?.podAffinity ? [unsupported(`${at}.affinity.podAffinity`)] : []),
     ...(pod.affinity?.podAntiAffinity ? [unsupported(`${at}.affinity.podAntiAffinity`)] : []),
@@ -66,7 +65,9 @@ export function findUnsupported(daemonSet: DaemonSet): SupportFindings {
       ? []
       : [`${at}.os.name: agents run on linux, and reject a pod that is for ${pod.os?.name}`]),
     ...(pod.volumes ?? []).flatMap((volume, index) => volumeWarnings(`${at}.volumes[${index}]`, volume)),
-    ...(pod.hostUsers === false ? [`${at}.hostUsers: user namespaces are not used`] : []),
+    ...(pod.hostUsers === false
+      ? [`${at}.hostUsers: only nodes whose engine maps users (userns-remap) run the pod`]
+      : []),
     ...eachContainer(at, pod, containerWarnings),
   ];
   return { refused, warnings };
@@ -96,6 +97,20 @@ const containerWarnings = (at: string, container: Container): string[] => [
     .filter((side) => container.resources?.[side]?.['ephemeral-storage'] !== undefined)
     .map((side) => `${at}.resources.${side}[ephemeral-storage]: has no effect: the disk is not metered`),
 ];
+
+/** With a group of its own the engine gives a container no group of the image, and without one all of them. */
+function strictGroups(at: string, pod: PodSpec): FieldError[] {
+  const { supplementalGroupsPolicy, runAsGroup } = pod.securityContext ?? {};
+  const hasGroup = ({ securityContext }: Container) =>
+    (securityContext?.runAsGroup ?? runAsGroup) !== undefined;
+  if (supplementalGroupsPolicy !== 'Strict' || allContainers(pod).every(hasGroup)) return [];
+  return [
+    forbidden(
+      `${at}.securityContext.supplementalGroupsPolicy`,
+      'Strict needs a runAsGroup, of the pod or of each container: without one Docker adds the groups of the image',
+    ),
+  ];
+}
 
 const unsupported = (field: string): FieldError => forbidden(field, 'not supported by fleetset');
 
@@ -160,7 +175,6 @@ function containerFindings(at: string, container: Container): FieldError[] {
       present(`${at}.volumeMounts[${index}]`, mount, ['recursiveReadOnly']),
     ),
     ...present(`${at}.securityContext`, container.securityContext ?? {}, SECURITY_REFUSED),
-    ...present(`${at}.lifecycle`, container.lifecycle ?? {}, ['stopSignal']),
   ];
 }
 
@@ -168,4 +182,8 @@ function containerFindings(at: string, container: Container): FieldError[] {
 const resourceFindings = (at: string, limits: { readonly [name: string]: string } = {}): FieldError[] =>
   Object.keys(limits)
     .filter((name) => !['cpu', 'memory', 'ephemeral-storage'].includes(name))
-    .map((name) => unsupported(`${at}[${name}]`));
+    .map((name) =>
+      name.startsWith('hugepages-')
+        ? forbidden(`${at}[${name}]`, 'not supported by fleetset: Docker cannot limit huge pages')
+        : unsupported(`${at}[${name}]`),
+    );

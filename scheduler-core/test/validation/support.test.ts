@@ -233,7 +233,6 @@ describe('single values', () => {
       ['pod.securityContext', { sysctls: [{ name: 'vm.swappiness', value: '1' }] }],
       'spec.template.spec.securityContext.sysctls[0].name',
     ],
-    [['main.lifecycle', { stopSignal: 'SIGUSR1' }], 'spec.template.spec.containers[0].lifecycle.stopSignal'],
     [
       ['pod.initContainers', [{ name: 'i', volumeDevices: [{ name: 'a', devicePath: '/dev/a' }] }]],
       'spec.template.spec.initContainers[0].volumeDevices',
@@ -253,6 +252,10 @@ describe('single values', () => {
         ],
       ],
       'spec.template.spec.containers[0].volumeMounts[1].recursiveReadOnly',
+    ],
+    [
+      ['main.resources', { limits: { 'hugepages-2Mi': '4Mi', memory: '1Gi' } }],
+      'spec.template.spec.containers[0].resources.limits[hugepages-2Mi]',
     ],
     [
       ['main.resources', { limits: { 'nvidia.com/gpu': '1' } }],
@@ -306,6 +309,29 @@ describe('single values', () => {
       refused: [],
       warnings: [
         'spec.template.spec.securityContext.sysctls[0].name: sysctl "net/core/somaxconn" is not among the safe ones: only nodes whose agent allows it (allowedUnsafeSysctls) run the pod',
+      ],
+    });
+  });
+
+  test.each<[string, object, object | undefined, boolean]>([
+    ['of the pod', { runAsGroup: 3000 }, undefined, true],
+    ['of each container', {}, { runAsGroup: 3000 }, true],
+    ['anywhere is missing, the groups of the image would come', {}, undefined, false],
+  ])('strict groups: a group %s', (_, pod, own, supported) => {
+    const { refused } = found(
+      ['pod.securityContext', { supplementalGroupsPolicy: 'Strict', ...pod }],
+      ['main.securityContext', own ?? {}],
+    );
+    expect(refused.map(({ field }) => field)).toEqual(
+      supported ? [] : ['spec.template.spec.securityContext.supplementalGroupsPolicy'],
+    );
+  });
+
+  test('users of its own are warned about: not every node has them', () => {
+    expect(found(['pod.hostUsers', false])).toEqual({
+      refused: [],
+      warnings: [
+        'spec.template.spec.hostUsers: only nodes whose engine maps users (userns-remap) run the pod',
       ],
     });
   });

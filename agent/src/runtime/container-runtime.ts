@@ -151,7 +151,8 @@ export interface ContainerRuntime {
   readonly images: () => Promise<readonly EngineImage[]>;
   /** Takes a name from its image, or removes the image of this id; with its last name it is gone. Never one in use. */
   readonly removeImage: (name: string) => Promise<void>;
-  /** Calls back at each sign of progress; ends with the signal's reason when that is aborted. */
+  /** Calls back at each sign of progress; ends with the signal's reason when that is aborted. Fails as 'invalid' when
+   *  no image can have that name. */
   readonly pull: (
     image: string,
     signal: AbortSignal,

@@ -617,6 +617,18 @@ describe('a registry that says no', () => {
   });
 });
 
+it.each([
+  ['Team/App', 'invalid reference format: repository name must be lowercase'],
+  ['app:1:2', 'invalid reference format'],
+  ['app@sha256:12', 'invalid reference format'],
+])('the name %s, which no image can have, is told in the words of the engine', async (name, message) => {
+  expect(await runtime.hasImage(name)).toBe(false);
+  await expect(runtime.pull(name, new AbortController().signal)).rejects.toMatchObject({
+    kind: 'invalid',
+    message,
+  });
+});
+
 describe('limits of time', () => {
   it.each([3_000_000, 2 ** 31 - 1])('a grace of %i s is no reason to give up', async (graceSeconds) => {
     const id = await runtime.create(settings(WRITES_AND_STAYS));

@@ -142,7 +142,7 @@ export interface ContainerRuntime {
   readonly info: () => Promise<RuntimeInfo>;
   /** Every container of this agent, whatever its state. */
   readonly list: () => Promise<readonly RuntimeContainer[]>;
-  /** Containers of this agent whose labels do not say which pod they are of. */
+  /** Containers of this agent whose labels do not say which pod they are of, or say what those of an older one say. */
   readonly strays: () => Promise<readonly string[]>;
   readonly hasImage: (image: string) => Promise<boolean>;
   /** What the name means now. */

@@ -1,11 +1,11 @@
 // Does one action of the plan against the engine. What fails becomes memory that the next plan counts with.
 
 import { randomInt, randomUUID } from 'node:crypto';
+import { generatedName } from '@fleetset/scheduler-core/generated-name';
 import type { CreateAction, DiscardAction, NodeAction } from '@fleetset/scheduler-core/node/node-action';
 import { allContainers, HOLDER, needsHolder, type PodRecord } from '@fleetset/scheduler-core/node/pod-record';
 import type { Container } from '@fleetset/scheduler-core/schema/container';
 import type { PodSpec, PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
-import { SAFE_LETTERS } from '@fleetset/scheduler-core/template-hash';
 import {
   type ContainerIdentity,
   type ContainerSettings,
@@ -49,10 +49,9 @@ export async function executeAction(parts: ExecuteParts, action: NodeAction): Pr
 async function bear(parts: ExecuteParts, daemonSetUid: string): Promise<void> {
   const daemonSet = parts.daemonSet(daemonSetUid);
   if (!daemonSet?.granted) return;
-  const suffix = Array.from({ length: 5 }, () => SAFE_LETTERS[randomInt(SAFE_LETTERS.length)]).join('');
   const record: PodRecord = {
     uid: randomUUID(),
-    name: `${daemonSet.name}-${suffix}`,
+    name: generatedName(`${daemonSet.name}-`, randomInt),
     namespace: daemonSet.namespace,
     daemonSetUid,
     daemonSetName: daemonSet.name,

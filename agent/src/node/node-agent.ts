@@ -28,6 +28,7 @@ import { createActionOutcomes } from './action-outcomes.ts';
 import { about, type ExecuteParts } from './action-parts.ts';
 import { createActionRunner, HOLD_AFTER_FAILURE_MS } from './action-runner.ts';
 import type { AgentEvents } from './agent-events.ts';
+import { createBackOffEvents } from './back-off-events.ts';
 import { createBlockedStarts, type FindTakenPorts } from './blocked-starts.ts';
 import { type ContainerChecks, createContainerChecks } from './container-checks.ts';
 import {
@@ -142,6 +143,11 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     const record = pods.get(podUid)?.record;
     return record ? about(executeParts, record, container) : { podUid, container };
   };
+  const tellBackOffs = createBackOffEvents(
+    parts.events,
+    aboutContainer,
+    (hash) => templateOf(bodies, hash)?.spec,
+  );
   const podIpOf = (podUid: string, templateHash: string, containers: readonly RuntimeContainer[]) =>
     templateOf(bodies, templateHash)?.spec?.hostNetwork
       ? parts.nodeIp()
@@ -215,6 +221,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     const taken = await starts.portsInTheWay(containers, untouched);
     const now = monotonicNow();
     const held = parts.held();
+    const seen = containers.map((container) => ended.seen(container, checks.healthOf(container.id)));
     const plan = planNode({
       ...(held === undefined ? {} : { held }),
       now,
@@ -231,7 +238,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
         const minReadyMs = desired.minReadyMs.get(record.daemonSetUid) ?? 0;
         return plannedHealth(podHealth(healthSources(), record, containers, minReadyMs), now);
       }),
-      containers: containers.map((container) => ended.seen(container, checks.healthOf(container.id))),
+      containers: seen,
       busy: underWay,
       memory,
       unhealthy: checks.unhealthy(containers),
@@ -239,6 +246,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
       taken,
     });
     starts.tell(plan);
+    tellBackOffs({ pods: plan.pods, containers: seen, memory, now });
     const alone = leaveAlone(pods.all().filter(({ record }) => untouched.has(record.daemonSetUid)));
     view = {
       containers,

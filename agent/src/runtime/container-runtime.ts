@@ -146,7 +146,7 @@ export interface ContainerRuntime {
   readonly info: () => Promise<RuntimeInfo>;
   /** Every container of this agent, whatever its state. */
   readonly list: () => Promise<readonly RuntimeContainer[]>;
-  /** Containers of this agent whose labels do not say which pod they are of. */
+  /** Containers of this agent whose labels do not say which pod they are of, or say what those of an older one say. */
   readonly strays: () => Promise<readonly string[]>;
   readonly hasImage: (image: string) => Promise<boolean>;
   /** What the name means now. */
@@ -155,7 +155,8 @@ export interface ContainerRuntime {
   readonly images: () => Promise<readonly EngineImage[]>;
   /** Takes a name from its image, or removes the image of this id; with its last name it is gone. Never one in use. */
   readonly removeImage: (name: string) => Promise<void>;
-  /** Calls back at each sign of progress; ends with the signal's reason when that is aborted. */
+  /** Calls back at each sign of progress; ends with the signal's reason when that is aborted. Fails as 'invalid' when
+   *  no image can have that name. */
   readonly pull: (
     image: string,
     signal: AbortSignal,

@@ -170,7 +170,36 @@ describe('an image', () => {
   it('that is not there, and whose registry does not answer, is waited for', async () => {
     const { act, reasons } = await openPod({ image: IMAGE });
     expect(await failureOf(act(CREATE))).toMatchObject({ trouble: { reason: 'ErrImagePull' } });
-    expect(reasons()).toEqual(['Pulling', 'Failed']);
+    expect(reasons()).toEqual(['Pulling', 'Failed', 'Failed', 'BackOff']);
+  });
+
+  it.each<[string, Partial<Container>, Partial<ContainerRuntime>, string, string]>([
+    [
+      'that no image can be called',
+      { image: 'Foo/Bar' },
+      { pull: async () => Promise.reject(new RuntimeError('invalid', 'invalid reference format')) },
+      'InvalidImageName',
+      `InspectFailed: Failed to apply default image tag "Foo/Bar": couldn't parse image name "Foo/Bar": invalid reference format`,
+    ],
+    [
+      'that the engine cannot look at',
+      {},
+      { hasImage: async () => Promise.reject(new RuntimeError('failed', 'the disk is broken')) },
+      'ImageInspectError',
+      `InspectFailed: Failed to inspect image "${TEST_IMAGE}": the disk is broken`,
+    ],
+    [
+      'that is not there and must not be pulled',
+      { image: IMAGE, imagePullPolicy: 'Never' },
+      {},
+      'ErrImageNeverPull',
+      `ErrImageNeverPull: Container image "${IMAGE}" is not present with pull policy of Never`,
+    ],
+  ])('%s is told in the words of Kubernetes', async (_what, container, wrap, reason, event) => {
+    const { act, events } = await openPod(container, wrap);
+    expect(await failureOf(act(CREATE))).toMatchObject({ trouble: { kind: 'image', reason } });
+    const told = events.take().map((one) => `${one.reason}: ${one.message}`);
+    expect(told.slice(-2)).toEqual([event, `Failed: Error: ${reason}`]);
   });
 
   it('that takes hours is pulled to its end while there is progress', async () => {

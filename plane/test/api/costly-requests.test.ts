@@ -60,7 +60,7 @@ describe('YAML', () => {
 });
 
 describe('what nests deeply', () => {
-  const json = (depth: number) => '{"a":'.repeat(depth) + '1' + '}'.repeat(depth);
+  const json = (depth: number) => `${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`;
   const yaml = (depth: number) => `a: ${'['.repeat(depth)}${']'.repeat(depth)}`;
 
   it('is read as far as the plane can work on it', () => {

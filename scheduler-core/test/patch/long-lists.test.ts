@@ -5,7 +5,7 @@ import { mergeApplied } from '../../src/patch/merge-applied.ts';
 import { applyStrategicMerge } from '../../src/patch/strategic-merge.ts';
 import { objectMeta } from '../../src/schema/meta.ts';
 
-const COUNT = 150_000;
+const COUNT = 80_000;
 const numbers = Array.from({ length: COUNT }, (_, index) => index);
 const finalizers = numbers.map((index) => `example.com/${index}`);
 const ownerReferences = numbers.map((index) => ({ apiVersion: 'v1', kind: 'Z', name: 'z', uid: `${index}` }));

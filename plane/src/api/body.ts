@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { parseDocument } from 'yaml';
 import { ApiError, badRequest, tooLarge, unsupportedMediaType } from './api-error.ts';
+import { requireAffordable, requireShallow, requireUniqueKeys } from './document-limits.ts';
 import { decodeProtobuf, PROTOBUF_TYPE } from './protobuf-body.ts';
 
 /** As Kubernetes' API server. */
@@ -43,24 +44,30 @@ export async function readObject(request: IncomingMessage): Promise<unknown> {
 }
 
 export function parseJson(text: string): unknown {
+  let value: unknown;
   try {
-    return JSON.parse(text);
+    value = JSON.parse(text);
   } catch (error) {
     throw badRequest(`the body of the request is not JSON: ${(error as Error).message}`);
   }
+  return requireShallow(value);
 }
 
 /** JSON is YAML, and most of what claims to be YAML is JSON. */
 export function parseYaml(text: string): unknown {
   if (text.trimStart().startsWith('{')) return parseJson(text);
-  const document = parseDocument(text, { merge: true, logLevel: 'silent' });
+  requireAffordable(text);
+  const document = parseDocument(text, { merge: true, logLevel: 'silent', uniqueKeys: false });
   const [error] = document.errors;
   if (error) throw badRequest(`the body of the request is not YAML: ${error.message.split('\n')[0]}`);
+  requireUniqueKeys(document);
+  let value: unknown;
   try {
-    return document.toJS({ maxAliasCount: 100 });
+    value = document.toJS({ maxAliasCount: 100 });
   } catch (error) {
     throw badRequest(`the body of the request is not YAML: ${(error as Error).message}`);
   }
+  return requireShallow(value);
 }
 
 /** For DELETE, whose body may be absent. */

@@ -39,11 +39,26 @@ export function sendError(response: ServerResponse, error: unknown): void {
   sendJson(response, code, body);
 }
 
+/** As Kubernetes: clients read headers of so many bytes and no more. Too many are cut short, then left out. */
+const WARNINGS_LIMIT = 4096;
+const LONG_WARNING = 256;
+
 /** Set before the reply; kubectl prints one line for each. */
 export function setWarnings(response: ServerResponse, warnings: readonly string[]): void {
-  if (warnings.length > 0)
+  const told = withinLimit(warnings);
+  if (told.length > 0)
     response.setHeader(
       'Warning',
-      warnings.map((text) => `299 - ${JSON.stringify(text.replace(/[^\x20-\x7e]/g, '?'))}`),
+      told.map((text) => `299 - ${JSON.stringify(text.replace(/[^\x20-\x7e]/g, '?'))}`),
     );
+}
+
+function withinLimit(warnings: readonly string[]): string[] {
+  const total = warnings.reduce((sum, { length }) => sum + length, 0);
+  const texts = total <= WARNINGS_LIMIT ? warnings : warnings.map((text) => text.slice(0, LONG_WARNING));
+  let room = WARNINGS_LIMIT;
+  return texts.filter(({ length }) => {
+    room -= length;
+    return room >= 0;
+  });
 }

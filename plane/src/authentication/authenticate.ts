@@ -33,10 +33,10 @@ export function authenticate(parts: AuthenticationParts, request: IncomingMessag
   return judged.user;
 }
 
-/** Undefined when nothing was shown that could be a token of ours. */
-function bearerOf(header: string | undefined): string | undefined {
-  const [, token] = /^bearer\s+(\S.*?)\s*$/i.exec(header ?? '') ?? [];
-  return token;
+/** Undefined when nothing was shown that could be a token of ours. Anybody may send anything: no search goes back. */
+export function bearerOf(header: string | undefined): string | undefined {
+  const [scheme, token] = (header ?? '').trim().split(/\s+/, 2);
+  return scheme?.toLowerCase() === 'bearer' ? token : undefined;
 }
 
 export interface JudgedToken {

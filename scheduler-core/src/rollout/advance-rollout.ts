@@ -17,7 +17,7 @@ import {
   observeDown,
   observeTimes,
 } from './rollout-times.ts';
-import { assignWaves, holdsOf, type Waves, waveUnderWay } from './waves.ts';
+import { assignWaves, holdsOf, NO_WAVES, sizeOfWave, type Waves, waveUnderWay } from './waves.ts';
 
 export interface RolloutView extends RolloutNodes {
   /** The revision of the DaemonSet's template. */
@@ -223,7 +223,7 @@ const complete = (
   holds: holdsOf(
     record,
     view.pacing,
-    new Map(),
+    NO_WAVES,
     { wave: record.wave, waitsFor: '', soaked: true },
     view,
     target,
@@ -302,15 +302,10 @@ function failureOf(
   };
 }
 
-function waveBudget(
-  { wave, phase }: RolloutRecord,
-  { waves }: Pacing,
-  assigned: ReadonlyMap<string, number>,
-): number | undefined {
+function waveBudget({ wave, phase }: RolloutRecord, { waves }: Pacing, assigned: Waves): number | undefined {
   const own = phase === 'Progressing' ? waves[wave]?.maxUnavailable : undefined;
   if (own === undefined) return undefined;
-  const size = [...assigned.values()].filter((one) => one === wave).length;
-  return Math.max(1, scaledCount(own, size));
+  return Math.max(1, scaledCount(own, sizeOfWave(assigned, wave)));
 }
 
 const sameRecord = (a: RolloutRecord, b: RolloutRecord): boolean => sameJson(a, b);

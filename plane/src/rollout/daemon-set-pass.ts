@@ -38,7 +38,7 @@ import type { Fleet } from '../fleet/fleet.ts';
 import { adoptedBy, podsOfSet } from '../fleet/orphans.ts';
 import type { KubeObject } from '../kinds/kind.ts';
 import type { Store, Write } from '../store/store.ts';
-import { type ClosedNodes, closedNodes, goodForMs } from './closed-nodes.ts';
+import { type ClosedNodes, goodForMs } from './closed-nodes.ts';
 import type { ConfigRollout, ConfigRollouts } from './config-rollouts.ts';
 import { type GrantBook, putGrant } from './grants.ts';
 import type { NodeViews } from './node-views.ts';
@@ -105,7 +105,7 @@ export function passDaemonSet(
   const strategy = updateStrategyOf(daemonSet);
   const wishes = readWishes(store, daemonSet, history.hash);
   const wallNow = Date.parse(nowText);
-  const shut = closedNodes(views, wishes.pacing.windows, wallNow);
+  const shut = views.windows.look(wishes.pacing.windows, wallNow);
   const advance = advanceRollout(before, records.timesOf(uid), {
     ...wishes,
     newest: history.hash,
@@ -207,7 +207,10 @@ export function passDaemonSet(
 function closedCount({ waits }: RolloutPlan, { closed }: ClosedNodes, nodes: readonly RolloutNode[]): number {
   const held = new Set(nodes.filter(isHeld).map(({ name }) => name));
   if (held.size + closed.size === 0) return 0;
-  return waits.filter(({ node, reason }) => held.has(node) || closed.get(node) === reason).length;
+  // A text is shared by many: most of those that wait are told of by it alone.
+  const texts = new Set(closed.values());
+  const isShut = (node: string, reason: string) => texts.has(reason) && closed.get(node) === reason;
+  return waits.filter(({ node, reason }) => held.has(node) || isShut(node, reason)).length;
 }
 
 /** Of the template with the config that its newest revision is to hold. */

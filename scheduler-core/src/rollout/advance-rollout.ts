@@ -19,7 +19,7 @@ import {
   observeDown,
   observeTimes,
 } from './rollout-times.ts';
-import { assignWaves, holdsOf, type Waves, waveUnderWay } from './waves.ts';
+import { assignWaves, holdsOf, NO_WAVES, sizeOfWave, type Waves, waveUnderWay } from './waves.ts';
 
 export interface RolloutView extends RolloutNodes {
   /** The revision of the DaemonSet's template. */
@@ -237,7 +237,7 @@ function complete(
     record,
     times: { ...NO_TIMES, grantedAt, downSince: observeDown(timesBefore, view) },
     target,
-    holds: holdsOf(record, view.pacing, new Map(), turn, view, target),
+    holds: holdsOf(record, view.pacing, NO_WAVES, turn, view, target),
     aside,
     ...fallbackOf(record),
   };
@@ -341,15 +341,10 @@ function downText([first, ...others]: readonly string[]): string {
     : `: ${first} was down before it came, and takes up the budget`;
 }
 
-function waveBudget(
-  { wave, phase }: RolloutRecord,
-  { waves }: Pacing,
-  assigned: ReadonlyMap<string, number>,
-): number | undefined {
+function waveBudget({ wave, phase }: RolloutRecord, { waves }: Pacing, assigned: Waves): number | undefined {
   const own = phase === 'Progressing' ? waves[wave]?.maxUnavailable : undefined;
   if (own === undefined) return undefined;
-  const size = [...assigned.values()].filter((one) => one === wave).length;
-  return Math.max(1, scaledCount(own, size));
+  return Math.max(1, scaledCount(own, sizeOfWave(assigned, wave)));
 }
 
 const sameRecord = (a: RolloutRecord, b: RolloutRecord): boolean => sameJson(a, b);

@@ -47,13 +47,15 @@ export function stillBroken(
 }
 
 /** Those that a rollout waits for. */
-export function withoutBroken<Fleet extends RolloutNodes>(
-  fleet: Fleet,
-  { broken = [] }: RolloutRecord,
-): Fleet {
-  if (broken.length === 0) return fleet;
+export function withoutBroken<Fleet extends RolloutNodes>(fleet: Fleet, record: RolloutRecord): Fleet {
+  if (!record.broken?.length) return fleet;
+  const isBroken = brokenIn(record);
+  return { ...fleet, nodes: fleet.nodes.filter((node) => !isBroken(node)) };
+}
+
+export function brokenIn({ broken = [] }: RolloutRecord): (node: RolloutNode) => boolean {
   const names = new Set(broken);
-  return { ...fleet, nodes: fleet.nodes.filter(({ name }) => !names.has(name)) };
+  return ({ name }) => names.size > 0 && names.has(name);
 }
 
 /** While nobody else is on the way to the newest revision: those that are down, and were before they had it. */

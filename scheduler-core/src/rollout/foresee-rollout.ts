@@ -14,7 +14,7 @@ import {
 } from './plan-rollout.ts';
 import type { RolloutRecord, RolloutTimes } from './rollout-record.ts';
 import { type UpdateStrategy, withBudget } from './update-strategy.ts';
-import { assignWaves, needsApproval, waveOf } from './waves.ts';
+import { assignWaves, needsApproval, sizeOfWave } from './waves.ts';
 
 export interface ForeseenInput {
   /** What the rollout before has come to. */
@@ -149,7 +149,7 @@ function stepsBegun(
     begun.push({
       is: 'step',
       name: waves[wave]?.name ?? 'the rest',
-      size: heard.filter((node) => waveOf(node, assigned, waves) === wave).length,
+      size: sizeOfWave(assigned, wave),
       ...(waves[wave]?.maxUnavailable !== undefined && wave === now
         ? { budget: surge?.maxSurge ?? maxUnavailable }
         : {}),

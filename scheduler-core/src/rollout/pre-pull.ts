@@ -109,7 +109,7 @@ export function wishPrePulls({
   const counted = { ...fleet, nodes: fleet.nodes.filter((node) => !isSetAside(node, { target, aside })) };
   const waves = assignWaves(pacing.waves, counted, target, record.broken);
   const kept = keptBack(pacing, waves, fleet);
-  const waveOf = (name: string) => waves.get(name) ?? pacing.waves.length;
+  const waveOf = (name: string) => waves.of({ name });
   const nodes = waits.filter(({ node }) => !kept.has(node)).sort((a, b) => waveOf(a.node) - waveOf(b.node));
   return { ...wish, nodes };
 }

@@ -26,6 +26,7 @@ import { bodiesOf, bodiesOfPod } from './node/desired-state.ts';
 import { openKeptEngine } from './node/kept-engine.ts';
 import { loggedEvents } from './node/logged-events.ts';
 import { type NodeAgent, type NodeAgentParts, startNodeAgent } from './node/node-agent.ts';
+import { createPodTokens } from './node/pod-tokens.ts';
 import { createReporter } from './node/reporter.ts';
 import type { NodeSettings } from './node-settings.ts';
 import type { ContainerRuntime } from './runtime/container-runtime.ts';
@@ -34,6 +35,7 @@ import { type DesiredFile, openDesiredFile } from './state/desired-file.ts';
 import type { Files } from './state/durable-file.ts';
 import { openPodBook, type PodBook } from './state/pod-book.ts';
 import type { TerminationLogs } from './state/termination-logs.ts';
+import { openTokenFile } from './state/token-file.ts';
 import type { PlaneClient } from './sync/plane-client.ts';
 import { serveTunnel } from './sync/serve-tunnel.ts';
 import { startSyncSession } from './sync/sync-session.ts';
@@ -125,6 +127,23 @@ export async function startAgentCore(parts: AgentCoreParts): Promise<AgentCore> 
 
   const room = () => leftForPods(facts.now(), settings.reserved);
 
+  const tokens = createPodTokens({
+    file: await openTokenFile(dataDir, unreadable('tokens'), files),
+    ask: (wanted) => session.wantToken(wanted),
+    connected: () => session.connected(),
+    monotonicNow,
+    wallNow: () => Date.now(),
+    onChange: () => agent.wake(),
+    onRefused: (podUid, why) =>
+      events.add({
+        type: 'Warning',
+        reason: 'FailedMount',
+        message: `failed to fetch token: ${why}`,
+        podUid,
+      }),
+    onFailure: unreadable('tokens'),
+  });
+
   const agent: NodeAgent = startNodeAgent({
     nodeName,
     runtime,
@@ -136,6 +155,7 @@ export async function startAgentCore(parts: AgentCoreParts): Promise<AgentCore> 
     held: () => holdText(holds.current()),
     nodeIp: () => facts.now().ip,
     volumes: parts.volumes,
+    tokens,
     allocatable: { ...room(), cpus: room().cpuMilli / 1000 },
     machineMemoryBytes: facts.now().memoryBytes,
     room,
@@ -218,7 +238,11 @@ export async function startAgentCore(parts: AgentCoreParts): Promise<AgentCore> 
     machineId: parts.machineId,
     logger,
     onDesired: takeEffect,
-    onConnected: () => reporter.connected(),
+    onConnected: () => {
+      reporter.connected();
+      tokens.connectedAnew();
+    },
+    onToken: tokens.issued,
     onTunnel: (request) => {
       serveTunnel({ client, runtime, dialer, waiting, signal: stopping.signal }, request).catch(
         (error: unknown) => logger.warn({ err: error }, 'a tunnel failed'),
@@ -285,6 +309,7 @@ export async function startAgentCore(parts: AgentCoreParts): Promise<AgentCore> 
       reporter.stop();
       session.stop();
       await agent.stop();
+      await tokens.stop();
     },
   };
 }
@@ -306,6 +331,7 @@ const nothingMore = (before: NodeDesired | undefined): NodeDesired => ({
   tombstones: [],
   orphans: [],
   configs: [],
+  api: before?.api,
 });
 
 /** Node reads it once too. */

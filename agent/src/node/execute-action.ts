@@ -3,6 +3,7 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import type { CreateAction, DiscardAction, NodeAction } from '@fleetset/scheduler-core/node/node-action';
 import { allContainers, HOLDER, needsHolder, type PodRecord } from '@fleetset/scheduler-core/node/pod-record';
+import { accountVolumeName } from '@fleetset/scheduler-core/node/service-account';
 import type { Container } from '@fleetset/scheduler-core/schema/container';
 import type { PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
 import { SAFE_LETTERS } from '@fleetset/scheduler-core/template-hash';
@@ -49,19 +50,22 @@ export async function executeAction(parts: ExecuteParts, action: NodeAction): Pr
 async function bear(parts: ExecuteParts, daemonSetUid: string): Promise<void> {
   const daemonSet = parts.daemonSet(daemonSetUid);
   if (!daemonSet?.granted) return;
-  const suffix = Array.from({ length: 5 }, () => SAFE_LETTERS[randomInt(SAFE_LETTERS.length)]).join('');
   const record: PodRecord = {
     uid: randomUUID(),
-    name: `${daemonSet.name}-${suffix}`,
+    name: `${daemonSet.name}-${fiveLetters()}`,
     namespace: daemonSet.namespace,
     daemonSetUid,
     daemonSetName: daemonSet.name,
     revision: daemonSet.granted.revision,
     templateHash: daemonSet.granted.templateHash,
     createdAt: birthAfter(parts.pods, daemonSetUid),
+    ...(daemonSet.granted.account?.mount ? { accountVolume: accountVolumeName(fiveLetters()) } : {}),
   };
   await parts.pods.add(record, daemonSet.granted.config);
 }
+
+const fiveLetters = (): string =>
+  Array.from({ length: 5 }, () => SAFE_LETTERS[randomInt(SAFE_LETTERS.length)]).join('');
 
 /** Later than all of its DaemonSet that are here, also in the same second and when the clock was set back: the order of
  *  their births says which pod replaces which. */
@@ -96,7 +100,7 @@ async function discard(parts: ExecuteParts, { podUid, daemonSetUid, end }: Disca
 
 async function create(parts: ExecuteParts, action: CreateAction): Promise<void> {
   const record = parts.pods.get(action.podUid)?.record;
-  const template = record && parts.templateOf(record.templateHash);
+  const template = record && parts.templateOf(record);
   if (!record || !template?.spec) return;
   const { spec } = template;
   const holder = parts.holderOf(action.podUid);

@@ -6,6 +6,8 @@ import type {
   NodeDesired,
   NodeReport,
   OpenTunnel,
+  TokenIssued,
+  TokenWanted,
   Usage,
 } from '@fleetset/proto/gen/fleetset/v1/node';
 import { DesiredRefused_Reason } from '@fleetset/proto/gen/fleetset/v1/node';
@@ -35,6 +37,7 @@ export interface SyncSessionParts {
   /** Takes effect: it is on disk, with all its bodies. */
   readonly onDesired: (desired: NodeDesired) => Promise<void>;
   readonly onTunnel: (request: OpenTunnel) => void;
+  readonly onToken?: (issued: TokenIssued) => void;
   /** Somebody wants to know what is used, for so long from now. */
   readonly onUsageWanted?: (forMs: number) => void;
   /** An operator took this node out of the fleet. */
@@ -46,6 +49,8 @@ export interface SyncSessionParts {
 export interface SyncSession {
   readonly report: (report: NodeReport) => void;
   readonly usage: (usage: Usage) => void;
+  /** Lost when the stream ends before the answer comes. */
+  readonly wantToken: (wanted: TokenWanted) => void;
   /** The plane listens. */
   readonly connected: () => boolean;
   readonly stop: () => void;
@@ -88,6 +93,8 @@ export function startSyncSession(parts: SyncSessionParts): SyncSession {
           return takeInTurn(message.value);
         case 'openTunnel':
           return parts.onTunnel(message.value);
+        case 'tokenIssued':
+          return parts.onToken?.(message.value);
         case 'usageWanted':
           return parts.onUsageWanted?.(message.value.forMs);
         case 'removed':
@@ -215,6 +222,7 @@ export function startSyncSession(parts: SyncSessionParts): SyncSession {
   return {
     connected: () => welcomed,
     report: (report) => send({ $case: 'report', value: report }),
+    wantToken: (wanted) => send({ $case: 'tokenWanted', value: wanted }),
     usage: (usage) => {
       if (welcomed) send({ $case: 'usage', value: usage });
     },

@@ -18,6 +18,7 @@ import { createReportIntake } from './fleet/report-intake.ts';
 import { TOMBSTONES } from './fleet/tombstones.ts';
 import { createUsageBook, type UsageBook } from './fleet/usage-book.ts';
 import { SERVED_KINDS } from './kinds/served-kinds.ts';
+import { startEndpointsLoop } from './lifecycle/endpoints-loop.ts';
 import { startGarbageLoop } from './lifecycle/garbage-loop.ts';
 import { restoreNamespaceDefaults, startNamespaceDefaults } from './lifecycle/namespace-defaults.ts';
 import { startNamespaceLoop } from './lifecycle/namespace-loop.ts';
@@ -151,6 +152,7 @@ export async function startPlaneCore(options: PlaneCoreOptions): Promise<PlaneCo
     onFailure: onFailure('namespace'),
   });
   const defaults = startNamespaceDefaults(store, caCertificate, nowText, onFailure('namespace default'));
+  const endpoints = startEndpointsLoop({ store, nowText, onFailure: onFailure('endpoints') });
   const garbage = startGarbageLoop({ store, objects, onFailure: onFailure('garbage') });
   const forget = async (node: string) => {
     await intake.forget(node);
@@ -188,7 +190,7 @@ export async function startPlaneCore(options: PlaneCoreOptions): Promise<PlaneCo
       if (removals !== 'expired') removals.close();
       recorder.close();
       intake.close();
-      const loops = [rollout, lifecycle, namespaces, defaults, garbage];
+      const loops = [rollout, lifecycle, namespaces, defaults, endpoints, garbage];
       await Promise.all(loops.map((loop) => loop.stop()));
       await store.close();
     },

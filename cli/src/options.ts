@@ -84,6 +84,17 @@ export function parseHostPort(name: string, text: string): HostPort {
   return { host: match[1] ?? (match[2] || '0.0.0.0'), port };
 }
 
+/** HOST or HOST:PORT, of a machine. */
+export function parseHostMaybePort(
+  name: string,
+  text: string,
+): { readonly host: string; readonly port?: number } {
+  const { host, port } =
+    isIP(text) !== 0 || MACHINE_NAME.test(text) ? { host: text } : parseHostPort(name, text);
+  checkedNames(name, [text.startsWith(':') ? '' : host]);
+  return port === undefined ? { host } : { host, port };
+}
+
 /** NAME[,NAME...], names or addresses of machines. */
 export const parseNames = (name: string, text: string | undefined): readonly string[] | undefined =>
   checkedNames(name, text?.split(','));

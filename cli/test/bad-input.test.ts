@@ -107,6 +107,12 @@ describe.concurrent('bad input', { timeout: 60_000 }, () => {
       /--advertise: "plane:6443" is not a name or an address \(without a port\)/,
     ],
     [
+      'plane whose API is nowhere for pods',
+      plane('--advertise-api', 'plane:port'),
+      2,
+      /--advertise-api: "plane:port" is not HOST:PORT/,
+    ],
+    [
       'plane that advertises nothing',
       plane('--config', at('nothing.yaml', 'advertise: []')),
       2,

@@ -13,7 +13,6 @@ import { createReviews } from './api/reviews.ts';
 import { serveTokenRequest } from './api/token-request.ts';
 import { authenticate } from './authentication/authenticate.ts';
 import { impersonated } from './authentication/impersonate.ts';
-import { createAccountTokens } from './authentication/service-account-tokens.ts';
 import { readTokenFile } from './authentication/token-file.ts';
 import { startAccess } from './authorization/start-access.ts';
 import { isConnected } from './fleet/fleet.ts';
@@ -48,6 +47,8 @@ export interface PlaneOptions {
   readonly agents: Address;
   /** Names and addresses the plane is reached under, for its certificate; the first goes into the kubeconfig. */
   readonly advertise: readonly string[];
+  /** Where pods find the API; absent: under the first name, at the port it listens on. */
+  readonly advertiseApi?: { readonly host: string; readonly port?: number };
   /** Under which of them agents reach it, for the join command; absent: the first. */
   readonly agentHost?: string;
   /** Where to write the administrator's kubeconfig; absent: only on request. */
@@ -77,8 +78,18 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
   const fileTokens = options.tokenAuthFile ? readTokenFile(options.tokenAuthFile) : new Map();
   mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
   const authority = await openAuthority(join(options.dataDir, 'pki'));
-  const names = [...new Set([...options.advertise, 'localhost', '127.0.0.1', '::1', PLANE_SERVER_NAME])];
+  const names = [
+    ...new Set([
+      ...options.advertise,
+      ...ownName(options.advertiseApi),
+      'localhost',
+      '127.0.0.1',
+      '::1',
+      PLANE_SERVER_NAME,
+    ]),
+  ];
   const identity = await authority.serverIdentity(names);
+  let endpoint = apiEndpoint(options, options.api.port);
   const tokenKey = openTokenKey(join(options.dataDir, 'pki'));
   const store = openSqliteStore(join(options.dataDir, 'plane.db'), (error) =>
     logger.error({ err: error }, 'what follows the store failed over a change; the others go on'),
@@ -89,10 +100,14 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     version,
     logger,
     nowText,
+    wallNow,
+    caCertificate: authority.caCertificate,
+    tokenKey,
+    apiEndpoint: () => endpoint,
   });
   const { fleet, grants, records, rollout, sessions, objects, usage } = core;
   const tunnels = createTunnels(fleet);
-  const accountTokens = createAccountTokens({ store, key: tokenKey, wallNow });
+  const { accountTokens } = core;
   const authentication = { store, accountTokens, fileTokens, wallNow };
   const access = await startAccess(
     store,
@@ -173,6 +188,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
   });
   try {
     const apiPort = await api.listen(options.api.host, options.api.port);
+    endpoint = apiEndpoint(options, apiPort);
     const agentPort = await grpc.listen(options.agents.host, options.agents.port);
     const host = options.advertise[0] ?? '127.0.0.1';
     server = `https://${hostPort(host, apiPort)}`;
@@ -204,6 +220,13 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     throw error;
   }
 }
+
+const apiEndpoint = ({ advertise, advertiseApi }: PlaneOptions, port: number) => ({
+  host: advertiseApi?.host ?? advertise[0] ?? '127.0.0.1',
+  port: advertiseApi?.port ?? port,
+});
+
+const ownName = (own: PlaneOptions['advertiseApi']): string[] => (own ? [own.host] : []);
 
 /** Where agents reach this plane, for the join command. */
 async function publishInfo(

@@ -51,6 +51,9 @@ export const localAnswers = (parts: AnswerParts): LocalAnswers => ({
     podList({
       nodeName: parts.nodeName,
       report: parts.report(),
-      templateOf: (uid) => templateOf(parts.bodies, parts.pods.get(uid)?.record.templateHash ?? ''),
+      templateOf: (uid) => {
+        const record = parts.pods.get(uid)?.record;
+        return record && templateOf(parts.bodies, record);
+      },
     }),
 });

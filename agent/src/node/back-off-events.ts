@@ -7,6 +7,7 @@ import {
   HOLDER,
   isSidecar,
   latest,
+  type PodRecord,
   type SeenContainer,
 } from '@fleetset/scheduler-core/node/pod-record';
 import { waitingReason } from '@fleetset/scheduler-core/node/waiting-reason';
@@ -22,11 +23,10 @@ export interface BackOffLook {
 
 export type TellBackOffs = (look: BackOffLook) => void;
 
-/** `specOf`: of a pod's template. */
 export function createBackOffEvents(
   events: AgentEvents,
   about: (podUid: string, container: string) => Pick<NewEvent, 'podUid' | 'container' | 'init'>,
-  specOf: (templateHash: string) => PodSpec | undefined,
+  specOf: (pod: PodRecord) => PodSpec | undefined,
 ): TellBackOffs {
   const told = new Set<string>();
   return ({ pods, containers, memory, now }) => {
@@ -38,7 +38,7 @@ export function createBackOffEvents(
       const record = records.get(podUid);
       if (state !== 'exited' || name === HOLDER || !record || told.has(id)) continue;
       const own = containers.filter((other) => other.podUid === podUid);
-      if (latest(name, own) !== container || isDone(container, specOf(record.templateHash))) continue;
+      if (latest(name, own) !== container || isDone(container, specOf(record))) continue;
       const known = memory.get(containerKey(podUid, name));
       if (waitingReason(record, name, '', container, known, now)?.reason !== 'CrashLoopBackOff') continue;
       told.add(id);

@@ -4,6 +4,7 @@ import { randomInt, randomUUID } from 'node:crypto';
 import { generatedName } from '@fleetset/scheduler-core/generated-name';
 import type { CreateAction, DiscardAction, NodeAction } from '@fleetset/scheduler-core/node/node-action';
 import { allContainers, HOLDER, needsHolder, type PodRecord } from '@fleetset/scheduler-core/node/pod-record';
+import { ACCOUNT_VOLUME_PREFIX } from '@fleetset/scheduler-core/node/service-account';
 import type { Container } from '@fleetset/scheduler-core/schema/container';
 import type { PodSpec, PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
 import {
@@ -58,6 +59,9 @@ async function bear(parts: ExecuteParts, daemonSetUid: string): Promise<void> {
     revision: daemonSet.granted.revision,
     templateHash: daemonSet.granted.templateHash,
     createdAt: birthAfter(parts.pods, daemonSetUid),
+    ...(daemonSet.granted.account?.mount
+      ? { accountVolume: generatedName(ACCOUNT_VOLUME_PREFIX, randomInt) }
+      : {}),
   };
   await parts.pods.add(record, daemonSet.granted.config);
 }
@@ -95,7 +99,7 @@ async function discard(parts: ExecuteParts, { podUid, daemonSetUid, end }: Disca
 
 async function create(parts: ExecuteParts, action: CreateAction): Promise<void> {
   const record = parts.pods.get(action.podUid)?.record;
-  const template = record && parts.templateOf(record.templateHash);
+  const template = record && parts.templateOf(record);
   if (!record || !template?.spec) return;
   const { spec } = template;
   const holder = parts.holderOf(action.podUid);

@@ -8,6 +8,8 @@ import type {
   OpenTunnel,
   PrePull,
   PrePullState,
+  TokenIssued,
+  TokenWanted,
   Usage,
 } from '@fleetset/proto/gen/fleetset/v1/node';
 import { DesiredRefused_Reason } from '@fleetset/proto/gen/fleetset/v1/node';
@@ -37,6 +39,7 @@ export interface SyncSessionParts {
   /** Takes effect: it is on disk, with all its bodies. */
   readonly onDesired: (desired: NodeDesired) => Promise<void>;
   readonly onTunnel: (request: OpenTunnel) => void;
+  readonly onToken?: (issued: TokenIssued) => void;
   /** Somebody wants to know what is used, for so long from now. */
   readonly onUsageWanted?: (forMs: number) => void;
   /** Images for later; none: no more. */
@@ -53,6 +56,8 @@ export interface SyncSession {
   readonly report: (report: NodeReport) => void;
   readonly usage: (usage: Usage) => void;
   readonly prePullState: (state: PrePullState) => void;
+  /** Lost when the stream ends before the answer comes. */
+  readonly wantToken: (wanted: TokenWanted) => void;
   /** The plane listens. */
   readonly connected: () => boolean;
   readonly stop: () => void;
@@ -95,6 +100,8 @@ export function startSyncSession(parts: SyncSessionParts): SyncSession {
           return takeInTurn(message.value);
         case 'openTunnel':
           return parts.onTunnel(message.value);
+        case 'tokenIssued':
+          return parts.onToken?.(message.value);
         case 'usageWanted':
           return parts.onUsageWanted?.(message.value.forMs);
         case 'prePull':
@@ -225,6 +232,7 @@ export function startSyncSession(parts: SyncSessionParts): SyncSession {
   return {
     connected: () => welcomed,
     report: (report) => send({ $case: 'report', value: report }),
+    wantToken: (wanted) => send({ $case: 'tokenWanted', value: wanted }),
     usage: (usage) => {
       if (welcomed) send({ $case: 'usage', value: usage });
     },

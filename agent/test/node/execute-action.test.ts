@@ -16,6 +16,7 @@ import { openTerminationLogs } from '../../src/state/termination-logs.ts';
 import { openPodVolumes } from '../../src/volumes/pod-volumes.ts';
 import { template } from '../desired.ts';
 import { createFakeEngine, type FakeEngine } from '../fake-runtime.ts';
+import { NO_TOKENS } from '../no-tokens.ts';
 import { plainMounts } from '../plain-mounts.ts';
 import { podRecord, settings, TEST_IMAGE } from '../pods.ts';
 import { tempDirectory } from '../temp-directory.ts';
@@ -59,7 +60,9 @@ async function openPod(
         nodeIp: () => '127.0.0.1',
         allocatable: { cpus: 2, memoryBytes: 2 ** 34, diskBytes: 0 },
         machineMemoryBytes: 2 ** 34,
-        configOf: ({ namespace }, whole) => podConfig(undefined, bodies, namespace, whole, undefined),
+        api: () => undefined,
+        configOf: (pod, whole) =>
+          podConfig({ told: undefined, bodies, tokens: NO_TOKENS }, pod, whole, undefined),
         minOomScoreAdjust: -1000,
         terminationLogs: openTerminationLogs(directory),
         seccompDirectory: directory,

@@ -57,7 +57,7 @@ function pod(
       serviceAccountName: 'default',
       allocatable: { cpus: 1, memoryBytes: 2 ** 30, diskBytes: 0 },
     },
-    config: { lookup: () => config, pullSecrets: [], state: JSON.stringify(config) },
+    config: { lookup: () => config, tokens: () => 'none', pullSecrets: [], state: JSON.stringify(config) },
   };
 }
 

@@ -12,6 +12,7 @@ import {
   type Parsed,
   parseDurationWithin,
   parseFlags,
+  parseHostMaybePort,
   parseHostPort,
   parseNames,
   readConfig,
@@ -21,13 +22,14 @@ import {
 import { runUntilSignal } from '../run-until-signal.ts';
 import { CommandFailed } from '../usage-error.ts';
 import type { Command } from './command.ts';
-import { reachedAt } from './reached-at.ts';
+import { reachedAt, reachedFromPods } from './reached-at.ts';
 
 const KEYS = [
   'dataDir',
   'apiAddress',
   'agentAddress',
   'advertise',
+  'advertiseApi',
   'kubeconfig',
   'nodeMonitorGracePeriod',
   'tokenAuthFile',
@@ -43,6 +45,7 @@ const FLAGS = {
   'api-address': { type: 'string' },
   'agent-address': { type: 'string' },
   advertise: { type: 'string' },
+  'advertise-api': { type: 'string' },
   kubeconfig: { type: 'string' },
   'node-monitor-grace-period': { type: 'string' },
   'token-auth-file': { type: 'string' },
@@ -55,7 +58,7 @@ export const planeCommand: Command = {
 Runs the control plane: the Kubernetes-shaped API for people and tools, and the address that agents dial.
 
   --config FILE                    YAML with the keys dataDir, apiAddress, agentAddress, advertise (a list),
-                                   kubeconfig, nodeMonitorGracePeriod, tokenAuthFile, logLevel; flags
+                                   advertiseApi, kubeconfig, nodeMonitorGracePeriod, tokenAuthFile, logLevel; flags
                                    win over it
   --data-dir DIR                   where state lives (default /var/lib/fleetset/plane)
   --api-address HOST:PORT          the API (default 0.0.0.0:6443)
@@ -63,6 +66,10 @@ Runs the control plane: the Kubernetes-shaped API for people and tools, and the 
   --advertise NAME[,NAME...]       names and addresses people and agents reach it under; the first goes into the
                                    kubeconfig and the join command (default: the address each listens on; for
                                    0.0.0.0 this machine's host name)
+  --advertise-api HOST[:PORT]      where pods on every machine reach the API (KUBERNETES_SERVICE_HOST); best an
+                                   address (default: the first of --advertise that is an address, or else that is
+                                   not loopback; without one, what the API listens on, for 0.0.0.0 this machine's
+                                   address)
   --kubeconfig FILE                where to write the administrator's kubeconfig (default DIR/admin.kubeconfig)
   --node-monitor-grace-period 40s  how long a node may be silent before it is Unknown (1s to 576h)
   --token-auth-file FILE           tokens of people and programs, one a line: token,user,uid,"group,group"
@@ -97,6 +104,7 @@ function planeSettings(parsed: Parsed, config: Config) {
     parseNames('--advertise', textFlag(parsed, 'advertise')) ??
     checkedNames('advertise', listKey(config, 'advertise'));
   const agentHost = advertise?.[0] ?? reachedAt(agents, undefined, hostname());
+  const advertiseApi = text('advertise-api', 'advertiseApi', reachedFromPods(api, advertise));
   const tokenAuthFile = textFlag(parsed, 'token-auth-file') ?? textKey(config, 'tokenAuthFile');
   return {
     dataDir,
@@ -104,6 +112,7 @@ function planeSettings(parsed: Parsed, config: Config) {
     agents,
     advertise: advertise ?? [reachedAt(api, undefined, hostname()), agentHost, hostname()],
     agentHost,
+    advertiseApi: parseHostMaybePort('--advertise-api', advertiseApi),
     kubeconfig: text('kubeconfig', 'kubeconfig', join(dataDir, 'admin.kubeconfig')),
     ...(tokenAuthFile === undefined ? {} : { tokenAuthFile }),
     nodeMonitorGraceMs: parseDurationWithin(graceName, grace, GRACE_RANGE),

@@ -12,7 +12,7 @@ import { collectionOf, idOfObject, type Kind, type KubeObject } from '../kinds/k
 import { nodeKind } from '../kinds/node-kind.ts';
 import { namespaceKind } from '../kinds/plain-kinds.ts';
 import { podKind } from '../kinds/pod-kind.ts';
-import { newDefaultAccount } from '../lifecycle/default-accounts.ts';
+import { namespaceDefaults } from '../lifecycle/namespace-defaults.ts';
 import { GRANTS } from '../rollout/grants.ts';
 import { orphan } from '../rollout/orphaning.ts';
 import type { Store, Write } from '../store/store.ts';
@@ -24,12 +24,13 @@ import { LONGEST_GRACE_SECONDS } from './write-options.ts';
 export const SYSTEM_NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-lease'] as const;
 const DEFAULT_GRACE_SECONDS = 30;
 
-export function createEffects(store: Store): EffectsOf {
+/** `caCertificate`: of the API, for the pods of each namespace. */
+export function createEffects(store: Store, caCertificate: string): EffectsOf {
   const byKind = new Map<Kind, Effects>([
     [nodeKind, nodeEffects(store)],
     [podKind, podEffects(store)],
     [daemonSetKind, daemonSetEffects(store)],
-    [namespaceKind, namespaceEffects()],
+    [namespaceKind, namespaceEffects(caCertificate)],
   ]);
   const plain = plainEffects(store);
   return (kind) => byKind.get(kind) ?? plain;
@@ -196,9 +197,10 @@ function withoutOwner(store: Store, { metadata: { uid } }: KubeObject): Write[] 
 }
 
 /** It begins with its default account. What it holds is deleted first, by the namespace loop. */
-function namespaceEffects(): Effects {
+function namespaceEffects(caCertificate: string): Effects {
   return {
-    alongCreate: ({ metadata }) => [newDefaultAccount(metadata.name ?? '', metadata.creationTimestamp ?? '')],
+    alongCreate: ({ metadata }) =>
+      namespaceDefaults(metadata.name ?? '', caCertificate, metadata.creationTimestamp ?? ''),
     planDelete: (object) => {
       const name = object.metadata.name ?? '';
       if ((SYSTEM_NAMESPACES as readonly string[]).includes(name))

@@ -1,6 +1,7 @@
 // What a node may do at the API as itself: see itself, its own pods, and the config and secrets that they name; write
 // events and its own Lease; ask for tokens bound to its own pods.
 import { configRefs, pullSecretRefs } from '@fleetset/scheduler-core/node/config-data';
+import { accountName } from '@fleetset/scheduler-core/node/service-account';
 import {
   type Access,
   fullResource,
@@ -51,7 +52,7 @@ const RULES = new Map<string, NodeRule>([
     (node, { verb, namespace, name }, store) =>
       verb === 'create' &&
       podsOf(store, node).some(
-        (pod) => pod.metadata.namespace === namespace && accountOf(pod) === (name ?? ''),
+        (pod) => pod.metadata.namespace === namespace && accountName(pod.spec) === (name ?? ''),
       ),
   ],
   ['/events', writesEvents],
@@ -72,9 +73,6 @@ const podsOf = (store: Store, node: string): StoredPod[] =>
   [...store.list('core/pods')]
     .map(({ value }) => value as unknown as StoredPod)
     .filter(({ spec }) => spec?.nodeName === node);
-
-/** Without a say, a pod is its namespace's default account. */
-export const accountOf = ({ spec }: Pod): string => spec?.serviceAccountName || 'default';
 
 const isNamed = ({ metadata }: StoredPod, namespace: string | undefined, name: string | undefined): boolean =>
   name !== undefined && metadata.name === name && metadata.namespace === namespace;

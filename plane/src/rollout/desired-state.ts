@@ -1,9 +1,15 @@
 // What one node is told: every DaemonSet with its placement rules and the revision this node may run, the ConfigMaps
 // and Secrets that its pods name, what operators set on the node, and the pods that somebody deleted.
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
-import { type ConfigObject, type DesiredDaemonSet, NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
+import {
+  type ApiEndpoint,
+  type ConfigObject,
+  type DesiredDaemonSet,
+  NodeDesired,
+} from '@fleetset/proto/gen/fleetset/v1/node';
 import type { ConfigRef } from '@fleetset/scheduler-core/node/config-data';
 import { configPin, withoutPin } from '@fleetset/scheduler-core/node/config-snapshot';
+import { ROOT_CA } from '@fleetset/scheduler-core/node/service-account';
 import { revisionTemplate } from '@fleetset/scheduler-core/revision-history';
 import { allowsSurge, updateStrategyOf } from '@fleetset/scheduler-core/rollout/update-strategy';
 import type { Node } from '@fleetset/scheduler-core/schema/node';
@@ -21,6 +27,7 @@ import { decisionsFor } from './node-view.ts';
 import { rulesOf } from './placement-rules.ts';
 import { remembered } from './remembered.ts';
 import type { StoredRevision, StoredSet } from './stored-set.ts';
+import { accountFor, accountKey } from './told-accounts.ts';
 import { configKey, pullRefsOf, readConfig, refsOf } from './told-configs.ts';
 
 /** Made once from each stored revision. */
@@ -36,6 +43,8 @@ export interface DesiredInputs {
   /** Its revisions hold their config: a change of it is rolled out. */
   readonly holdsConfig: (daemonSet: StoredSet) => boolean;
   readonly snapshots: ConfigSnapshots;
+  /** Where pods find the API. */
+  readonly api: ApiEndpoint;
 }
 
 /** Without its generation: that is given when the content is new. */
@@ -64,6 +73,7 @@ export function desiredFor(inputs: DesiredInputs, node: Node): NodeDesired {
       .filter(({ adopter }) => !adopter)
       .map(({ uid }) => uid)
       .sort(),
+    api: inputs.api,
   };
 }
 
@@ -86,6 +96,9 @@ interface Named {
   readonly refs: readonly ConfigRef[];
 }
 
+/** Any pod may have been born with it. */
+const ROOT_CA_REF: ConfigRef = { kind: 'ConfigMap', name: ROOT_CA };
+
 /** What nodes run: the snapshot is told beside it. */
 const plainTemplates = new WeakMap<object, PodTemplateSpec>();
 const plain = (template: PodTemplateSpec) => remembered(plainTemplates, template, () => withoutPin(template));
@@ -101,6 +114,7 @@ function namedBySet(inputs: DesiredInputs, daemonSet: StoredSet, node: Node): Na
   const refs = [...hashes]
     .flatMap((hash) => templateNamed(inputs, uid, hash) ?? [])
     .flatMap((template) => [
+      ROOT_CA_REF,
       ...(snapshotOf(inputs, daemonSet, template) ? [] : refsOf(template)),
       ...pullRefsOf(template),
     ]);
@@ -113,7 +127,7 @@ function namedBySet(inputs: DesiredInputs, daemonSet: StoredSet, node: Node): Na
 function namedByOrphans({ store, fleet }: DesiredInputs, set: OrphanedSet, nodeName: string): Named {
   const { namespace, name, uid } = set;
   const hashes = new Set((fleet.state(nodeName).podsBySet.get(uid) ?? []).map(({ revision }) => revision));
-  const refs = [...hashes].flatMap((hash) => {
+  const named = [...hashes].flatMap((hash) => {
     const stored = store.get('apps/controllerrevisions', `${namespace}/${name}-${hash}`)?.value;
     if (!stored) return [];
     const template = remembered(templateOf, stored, () =>
@@ -121,7 +135,7 @@ function namedByOrphans({ store, fleet }: DesiredInputs, set: OrphanedSet, nodeN
     );
     return [...refsOf(template), ...pullRefsOf(template)];
   });
-  return { namespace, refs };
+  return { namespace, refs: [ROOT_CA_REF, ...named] };
 }
 
 function configsFor(inputs: DesiredInputs, sets: readonly StoredSet[], node: Node): ConfigObject[] {
@@ -168,8 +182,15 @@ function desiredSet(inputs: DesiredInputs, daemonSet: StoredSet, nodeName: strin
     surge: allowsSurge(updateStrategyOf(daemonSet)) || grants.isSurge(uid, nodeName),
     adopts: adoptedBy(store, uid),
     config: template && snapshotOf(inputs, daemonSet, template),
+    account: template && accountFor(store, namespace, template),
   };
 }
+
+/** What a change of would change what it says. */
+export const objectsTold = ({ configs, daemonSets }: NodeDesired): string[] => [
+  ...configs.map(configKey),
+  ...daemonSets.flatMap(({ namespace, account }) => (account ? [accountKey(namespace, account.name)] : [])),
+];
 
 /** One for all: its buffer has grown to what they need. */
 const writer = new BinaryWriter();

@@ -1,5 +1,6 @@
 // The loop that paces: wakes on changes of DaemonSets, nodes, reports and deletions; writes history, grants and
 // status; then tells each touched node what it is to do now.
+import type { ApiEndpoint } from '@fleetset/proto/gen/fleetset/v1/node';
 import { earliest } from '@fleetset/scheduler-core/earliest';
 import { startLevelLoop } from '@fleetset/scheduler-core/level-loop';
 import type { ConfigKind } from '@fleetset/scheduler-core/node/config-data';
@@ -19,7 +20,7 @@ import { createConfigIndex } from './config-index.ts';
 import { createConfigRollouts } from './config-rollouts.ts';
 import type { ConfigSnapshots } from './config-snapshots.ts';
 import { type DaemonSetPass, passDaemonSet, type SetPlan } from './daemon-set-pass.ts';
-import { desiredFor } from './desired-state.ts';
+import { desiredFor, objectsTold } from './desired-state.ts';
 import { finishDeletion, leftoversOf } from './end-of-set.ts';
 import type { GrantBook } from './grants.ts';
 import { neededImages } from './needed-images.ts';
@@ -30,7 +31,8 @@ import { createPrePulls, type PrePulls } from './pre-pulls.ts';
 import type { RolloutRecords } from './rollout-records.ts';
 import type { StoredRevision, StoredSet } from './stored-set.ts';
 import { forgetBodies, tellNode } from './tell-node.ts';
-import { CONFIG_COLLECTIONS, configKey } from './told-configs.ts';
+import { ACCOUNTS } from './told-accounts.ts';
+import { CONFIG_COLLECTIONS } from './told-configs.ts';
 import { createWaitingTeller } from './waiting-teller.ts';
 
 export interface RolloutLoopParts {
@@ -41,6 +43,8 @@ export interface RolloutLoopParts {
   readonly records: RolloutRecords;
   readonly snapshots: ConfigSnapshots;
   readonly recorder: EventRecorder;
+  /** Where pods find the API. */
+  readonly api: () => ApiEndpoint;
   readonly monotonicNow: () => number;
   readonly nowText: () => string;
   readonly onFailure: (error: unknown, retryInMs: number) => void;
@@ -63,7 +67,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
   const views = createNodeViews(parts);
   const waiting = createWaitingTeller(parts.monotonicNow);
   const configs = createConfigRollouts(store, parts.snapshots);
-  /** Nodes by the ConfigMaps and Secrets they are told of, and DaemonSets by those whose change they roll out. */
+  /** Nodes by the ConfigMaps, Secrets and ServiceAccounts they are told of, and DaemonSets by those whose change they roll out. */
   const tellers = createConfigIndex();
   const rollers = createConfigIndex();
   /** DaemonSets whose revisions held their config at the last look. */
@@ -200,6 +204,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       bodies,
       grants,
       snapshots: parts.snapshots,
+      api: parts.api(),
       holdsConfig: ({ metadata }: StoredSet) => holding.has(metadata.uid ?? ''),
       revisionsOf: (uid: string) => byHash.get(uid) ?? NO_REVISIONS,
     };
@@ -208,7 +213,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       const node = store.get('core/nodes', name)?.value as unknown as Node | undefined;
       const state = fleet.get(name);
       const desired = node && state?.session ? desiredFor(inputs, node) : undefined;
-      tellers.set(name, desired?.configs.map(configKey) ?? []);
+      tellers.set(name, desired ? objectsTold(desired) : []);
       if (desired && state) tellNode(fleet, state, desired, rules, store.epoch);
     }
     return names;
@@ -259,17 +264,18 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       onChange(change);
       loop.wake();
     });
-  /** Most ConfigMaps and Secrets are nobody's here. */
-  const followConfig = (kind: ConfigKind) =>
-    store.watch(CONFIG_COLLECTIONS[kind], store.version(), ({ id }) => {
+  /** Most objects of these kinds are nobody's here. */
+  const followNamed = (kind: ConfigKind | 'ServiceAccount', collection: string) =>
+    store.watch(collection, store.version(), ({ id }) => {
       const before = dirtyNodes.size + dirtySets.size;
       for (const name of tellers.of(`${kind}/${id}`)) dirtyNodes.add(name);
       for (const uid of rollers.of(`${kind}/${id}`)) dirtySets.add(uid);
       if (dirtyNodes.size + dirtySets.size > before) loop.wake();
     });
   const watches = [
-    followConfig('ConfigMap'),
-    followConfig('Secret'),
+    followNamed('ConfigMap', CONFIG_COLLECTIONS.ConfigMap),
+    followNamed('Secret', CONFIG_COLLECTIONS.Secret),
+    followNamed('ServiceAccount', ACCOUNTS),
     follow('apps/daemonsets', (change) => {
       if (isStatusOnly(change)) return;
       dirtySets.add(uidOf(change));

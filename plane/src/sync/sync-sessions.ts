@@ -16,6 +16,7 @@ import type { EventRecorder } from '../events/event-recorder.ts';
 import { readyCondition } from '../fleet/compose-node.ts';
 import type { Fleet, NodeChange, NodeState, Session } from '../fleet/fleet.ts';
 import { nodeRecord, REMOVED_KEYS } from '../fleet/node-record.ts';
+import type { PodTokens } from '../fleet/pod-tokens.ts';
 import type { ReportIntake } from '../fleet/report-intake.ts';
 import type { UsageBook } from '../fleet/usage-book.ts';
 import type { BodyBook } from '../rollout/body-book.ts';
@@ -32,6 +33,7 @@ export interface SyncSessionsParts {
   readonly bodies: BodyBook;
   readonly usage: Pick<UsageBook, 'take'>;
   readonly prePulls: Pick<PrePulls, 'heard'>;
+  readonly podTokens: Pick<PodTokens, 'want'>;
   readonly recorder: EventRecorder;
   readonly version: string;
   readonly heartbeatMs: number;
@@ -100,6 +102,8 @@ export function createSyncSessions(parts: SyncSessionsParts): SyncSessions {
           return parts.prePulls.heard(session, message.value);
         case 'bodiesWanted':
           return sendBodies(bodies, fleet.state(session.nodeName), session, message.value);
+        case 'tokenWanted':
+          return parts.podTokens.want(session, message.value);
         case 'desiredRefused':
           return refusedDesired(parts, session, message.value);
         default:

@@ -31,9 +31,6 @@ const POD_WARNED: { readonly [field in keyof PodSpec]?: string } = {
   priority: 'has no effect: there is no preemption between daemon pods',
   preemptionPolicy: 'has no effect: there is no preemption between daemon pods',
   topologySpreadConstraints: 'has no effect on a DaemonSet',
-  serviceAccountName: 'no service account token is mounted into the pod',
-  serviceAccount: 'no service account token is mounted into the pod',
-  automountServiceAccountToken: 'no service account token is mounted into the pod',
 };
 const POD_SECURITY_REFUSED = ['windowsOptions'] as const;
 const CONTAINER_REFUSED: readonly (keyof Container)[] = ['volumeDevices', 'restartPolicyRules'];
@@ -141,7 +138,7 @@ function surgeOverPorts(daemonSet: DaemonSet): string[] {
 }
 
 const VOLUMES = ['hostPath', 'emptyDir', 'configMap', 'secret', 'downwardAPI', 'projected'];
-const PROJECTED = ['configMap', 'secret', 'downwardAPI'];
+const PROJECTED = ['configMap', 'secret', 'downwardAPI', 'serviceAccountToken'];
 
 function volumeFindings(at: string, volume: Volume): FieldError[] {
   const { medium = '' } = volume.emptyDir ?? {};

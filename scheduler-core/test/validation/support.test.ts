@@ -23,7 +23,7 @@ const forbidden = (value: unknown): Treatment => ['forbidden', value];
 const POD: { readonly [field: string]: Treatment } = {
   activeDeadlineSeconds: forbidden(1),
   affinity: 'done',
-  automountServiceAccountToken: warned(true),
+  automountServiceAccountToken: 'done',
   containers: 'done',
   dnsConfig: 'done',
   dnsPolicy: 'done',
@@ -55,8 +55,8 @@ const POD: { readonly [field: string]: Treatment } = {
   schedulerName: 'harmless',
   schedulingGates: refused([{ name: 'a' }]),
   securityContext: 'done',
-  serviceAccount: warned('a'),
-  serviceAccountName: warned('a'),
+  serviceAccount: 'done',
+  serviceAccountName: 'done',
   setHostnameAsFQDN: 'done',
   shareProcessNamespace: 'done',
   subdomain: 'done',
@@ -195,19 +195,16 @@ describe('volumes', () => {
       warnings: [],
     });
   });
-  test.each(['serviceAccountToken', 'clusterTrustBundle', 'podCertificate'])(
-    'projected %s is refused',
-    (kind) => {
-      const sources = [{ configMap: { name: 'c' } }, { [kind]: { path: 'a' } }];
-      expect(found(['pod.volumes', [{ name: 'v', projected: { sources } }]]).refused).toEqual([
-        {
-          reason: 'FieldValueForbidden',
-          field: `spec.template.spec.volumes[0].projected.sources[1].${kind}`,
-          message: 'Forbidden: not supported by fleetset',
-        },
-      ]);
-    },
-  );
+  test.each(['clusterTrustBundle', 'podCertificate'])('projected %s is refused', (kind) => {
+    const sources = [{ configMap: { name: 'c' } }, { [kind]: { path: 'a' } }];
+    expect(found(['pod.volumes', [{ name: 'v', projected: { sources } }]]).refused).toEqual([
+      {
+        reason: 'FieldValueForbidden',
+        field: `spec.template.spec.volumes[0].projected.sources[1].${kind}`,
+        message: 'Forbidden: not supported by fleetset',
+      },
+    ]);
+  });
   test('an emptyDir of huge pages is refused, and how large one on disk may be is warned about', () => {
     const at = 'spec.template.spec.volumes[0].emptyDir';
     const huge = found(['pod.volumes', [{ name: 'v', emptyDir: { medium: 'HugePages' } }]]);
@@ -346,7 +343,6 @@ describe('single values', () => {
     ['pod.initContainers', []],
     ['pod.dnsConfig', {}],
     ['pod.hostUsers', true],
-    ['pod.automountServiceAccountToken', false],
     ['pod.os', { name: 'linux' }],
     ['pod.hostname', ''],
     ['pod.securityContext', { sysctls: [], seLinuxOptions: {} }],

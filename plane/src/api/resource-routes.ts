@@ -1,6 +1,7 @@
 // One request about stored objects, which its user may make: which verb it is, and what serves it.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isRecord } from '@fleetset/scheduler-core/schema/decode';
+import { noteAsked } from '../audit/audited-bodies.ts';
 import type { User } from '../authentication/user.ts';
 import { admitWrite } from '../authorization/admit-write.ts';
 import type { Authorizer } from '../authorization/authorizer.ts';
@@ -215,9 +216,10 @@ async function patchOne(call: Call, name: string): Promise<void> {
   if (!path.subresource) requireVerb(kind, 'patch');
   const type = contentTypeOf(request);
   const text = await readBody(request);
-  if (type === APPLY_TYPE) return applyOne(call, name, parseYaml(text));
+  if (type === APPLY_TYPE) return applyOne(call, name, noteAsked(request, parseYaml(text)));
   requireNoForce(query, request);
-  const change = patchFunction(kind, type, type.endsWith('+json') ? parseJson(text) : text);
+  const patch = type.endsWith('+json') ? noteAsked(request, parseJson(text)) : text;
+  const change = patchFunction(kind, type, patch);
   const written = await parts.objects.update(kind, path.namespace, name, change, optionsOf(call));
   setWarnings(response, written.warnings);
   sendOne(call, 200, written.object);

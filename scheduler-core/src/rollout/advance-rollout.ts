@@ -27,6 +27,8 @@ export interface RolloutView extends RolloutNodes {
   readonly changed?: ChangedNodes;
   /** Nodes that may not be touched now (a closed window), with why; holds of their own apart. */
   readonly closed: ReadonlyMap<string, string>;
+  /** Revisions of which no pod may be made now, with why: nobody moves to them. */
+  readonly refused?: ReadonlyMap<string, string>;
   /** How many waves somebody approved, from the first. */
   readonly approvedWaves: number;
   /** Another than before: somebody wants the newest revision tried again. */
@@ -245,6 +247,8 @@ function mayAnyMove(
   holds: Advance['holds'],
   record: RolloutRecord,
 ): boolean {
+  // Time changes nothing about it.
+  if (fleet.refused?.has(target)) return false;
   const { nodes } = withoutBroken(fleet, record);
   const isBroken = nodes.length < fleet.nodes.length;
   const blocked = isBroken || (holds.size > 0 && nodes.some((node) => !isUp(node) && holds.has(node.name)));

@@ -107,6 +107,7 @@ const nameOf = (waves: readonly Wave[], wave: number): string =>
 interface HoldView extends RolloutNodes {
   readonly closed: ReadonlyMap<string, string>;
   readonly approvedWaves: number;
+  readonly refused?: ReadonlyMap<string, string>;
 }
 
 /** Nodes that are not on the target and may not be moved to it now, with why. */
@@ -119,9 +120,11 @@ export function holdsOf(
   target: string,
 ): ReadonlyMap<string, string> {
   const { nodes, closed, approvedWaves } = view;
+  const refused = view.refused?.get(target);
   const kept = phase === 'Progressing' ? keptBack(pacing, assigned, view) : new Set<string>();
   const holds = new Map<string, string>();
   const reasonFor = (node: RolloutNode): string | undefined => {
+    if (refused !== undefined) return refused;
     if (phase === 'Stopped') return `the rollout has stopped: ${message}`;
     if (pacing.paused) return `the rollout is paused by ${pacing.source}`;
     if (isHeld(node)) return node.held;
@@ -141,7 +144,12 @@ export function holdsOf(
   };
   nodes.forEach(look);
   // Nothing else holds a node at rest.
-  if (phase === 'Stopped' || pacing.paused || closed.size + pacing.waves.length + kept.size > 0)
+  if (
+    refused !== undefined ||
+    phase === 'Stopped' ||
+    pacing.paused ||
+    closed.size + pacing.waves.length + kept.size > 0
+  )
     for (const list of restingWithout(view, target)) list.forEach(look);
   return holds;
 }

@@ -3,14 +3,17 @@
 import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { METRICS_CONTENT_TYPE, metricsText } from '@fleetset/scheduler-core/prometheus-text';
 import { revisionHash } from '@fleetset/scheduler-core/revision-history';
 import { status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { createApiServer } from './api/api-server.ts';
 import { issuerDocuments } from './api/issuer-documents.ts';
+import { apiMetrics, createRequestCounts } from './api/metrics.ts';
 import { podSubresources } from './api/pod-subresources.ts';
 import { createReviews } from './api/reviews.ts';
 import { serveTokenRequest } from './api/token-request.ts';
+import { type AuditSettings, openAudit } from './audit/open-audit.ts';
 import { authenticate } from './authentication/authenticate.ts';
 import { impersonated } from './authentication/impersonate.ts';
 import { readTokenFile } from './authentication/token-file.ts';
@@ -56,6 +59,8 @@ export interface PlaneOptions {
   readonly nodeMonitorGraceMs: number;
   /** Tokens of people and programs, in the form of kube-apiserver's --token-auth-file. */
   readonly tokenAuthFile?: string;
+  /** Absent: nothing is kept of who did what. */
+  readonly audit?: AuditSettings;
   readonly version: string;
   readonly logger: Logger;
   /** Milliseconds since 1970, for what people see and for maintenance windows; absent: this machine's clock. */
@@ -76,6 +81,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
   const nowText = () => textOf(wallNow());
   // First: nothing is made for a plane that cannot start.
   const fileTokens = options.tokenAuthFile ? readTokenFile(options.tokenAuthFile) : new Map();
+  const audit = options.audit && openAudit(options.audit, logger, wallNow);
   mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
   const authority = await openAuthority(join(options.dataDir, 'pki'));
   const names = [
@@ -130,6 +136,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
       refused ? logger.warn({ node }, `join refused: ${refused}`) : logger.info({ node }, 'node joined'),
     onFailure: (error, what) => logger.error({ err: error }, `${what} failed`),
   });
+  const requests = createRequestCounts();
   const virtualKinds = [placementKind, rolloutKind, nodeMetricsKind, podMetricsKind, ...REVIEW_KINDS];
   let ready = false;
   let server = '';
@@ -173,8 +180,19 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     ]),
     reviews: createReviews(authentication, authorizer),
     authorizer,
-    userOf: (request) => impersonated(authenticate(authentication, request), request, authorizer.require),
-    documents: issuerDocuments(tokenKey, () => server),
+    authenticate: (request) => authenticate(authentication, request),
+    impersonate: (user, request) => impersonated(user, request, authorizer.require),
+    audit,
+    documents: new Map([
+      ...issuerDocuments(tokenKey, () => server),
+      [
+        '/metrics',
+        () => ({
+          type: METRICS_CONTENT_TYPE,
+          bytes: Buffer.from(metricsText(apiMetrics({ requests, audit: audit?.counts }))),
+        }),
+      ],
+    ]),
     tls: {
       key: identity.key,
       cert: identity.certificate + authority.caCertificate,
@@ -183,8 +201,12 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     version,
     versionInfo: versionInfo(version),
     isReady: () => ready,
-    onReply: ({ error, ...reply }) =>
-      error ? logger.error({ err: error, ...reply }, 'a request failed') : logger.debug(reply, 'request'),
+    onReply: ({ error, ...reply }) => {
+      requests.count(reply);
+      return error
+        ? logger.error({ err: error, ...reply }, 'a request failed')
+        : logger.debug(reply, 'request');
+    },
   });
   try {
     const apiPort = await api.listen(options.api.host, options.api.port);
@@ -211,6 +233,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
         await Promise.all([api.close(), grpc.close()]);
         await access.stop();
         await core.stop();
+        await audit?.close();
       },
     };
   } catch (error) {

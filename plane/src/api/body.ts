@@ -1,6 +1,7 @@
 // Reads a request's body, bounded, and as the JSON it claims to be.
 import type { IncomingMessage } from 'node:http';
 import { parseDocument } from 'yaml';
+import { noteAsked } from '../audit/audited-bodies.ts';
 import { ApiError, badRequest, tooLarge, unsupportedMediaType } from './api-error.ts';
 import { requireAffordable, requireShallow, requireUniqueKeys } from './document-limits.ts';
 import { decodeProtobuf, PROTOBUF_TYPE } from './protobuf-body.ts';
@@ -32,7 +33,10 @@ async function readBytes(request: IncomingMessage): Promise<Buffer> {
 }
 
 /** An object, in JSON or in the protobuf that newer clients send for some kinds. */
-export async function readObject(request: IncomingMessage): Promise<unknown> {
+export const readObject = async (request: IncomingMessage): Promise<unknown> =>
+  noteAsked(request, await decodeBody(request));
+
+async function decodeBody(request: IncomingMessage): Promise<unknown> {
   const type = contentTypeOf(request);
   if (type === PROTOBUF_TYPE) return decodeProtobuf(await readBytes(request));
   if (type === 'application/yaml') return parseYaml(await readBody(request));
@@ -73,5 +77,5 @@ export function parseYaml(text: string): unknown {
 /** For DELETE, whose body may be absent. */
 export async function readOptionalJson(request: IncomingMessage): Promise<unknown> {
   const text = await readBody(request);
-  return text.trim() === '' ? {} : parseJson(text);
+  return noteAsked(request, text.trim() === '' ? {} : parseJson(text));
 }

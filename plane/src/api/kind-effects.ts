@@ -1,9 +1,11 @@
 // What writing or deleting a Node, Pod, DaemonSet or Namespace means for the fleet.
+import type { DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
 import type { Node } from '@fleetset/scheduler-core/schema/node';
 import type { Pod } from '@fleetset/scheduler-core/schema/pod';
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
 import { formatTaint, sameTaint } from '@fleetset/scheduler-core/taint-toleration';
 import { type FieldError, forbidden } from '@fleetset/scheduler-core/validation/field-error';
+import { remarksOnNamespace, remarksOnSet } from '../admission/pod-security.ts';
 import { NODE_RECORDS, nodeRecord, REMOVED_KEYS } from '../fleet/node-record.ts';
 import { isDeleted, putTombstone, TOMBSTONES } from '../fleet/tombstones.ts';
 import { daemonSetKind } from '../kinds/daemon-set-kind.ts';
@@ -30,7 +32,7 @@ export function createEffects(store: Store, caCertificate: string): EffectsOf {
     [nodeKind, nodeEffects(store)],
     [podKind, podEffects(store)],
     [daemonSetKind, daemonSetEffects(store)],
-    [namespaceKind, namespaceEffects(caCertificate)],
+    [namespaceKind, namespaceEffects(store, caCertificate)],
   ]);
   const plain = plainEffects(store);
   return (kind) => byKind.get(kind) ?? plain;
@@ -137,6 +139,7 @@ const isCascade = (finalizer: string): finalizer is keyof typeof CASCADES =>
 /** Rule 63. */
 function daemonSetEffects(store: Store): Effects {
   return {
+    remarks: (object) => remarksOnSet(store, object as unknown as DaemonSet),
     planDelete: (object, options) =>
       planCascade(
         object,
@@ -197,8 +200,9 @@ function withoutOwner(store: Store, { metadata: { uid } }: KubeObject): Write[] 
 }
 
 /** It begins with its default account. What it holds is deleted first, by the namespace loop. */
-function namespaceEffects(caCertificate: string): Effects {
+function namespaceEffects(store: Store, caCertificate: string): Effects {
   return {
+    remarks: (object, old) => remarksOnNamespace(store, object, old),
     alongCreate: ({ metadata }) =>
       namespaceDefaults(metadata.name ?? '', caCertificate, metadata.creationTimestamp ?? ''),
     planDelete: (object) => {

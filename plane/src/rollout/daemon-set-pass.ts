@@ -34,12 +34,14 @@ import type {
   DaemonSet,
   DaemonSetSpec,
 } from '@fleetset/scheduler-core/schema/daemon-set';
+import { revisionRefusal } from '../admission/pod-security.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import { adoptedBy, podsOfSet } from '../fleet/orphans.ts';
 import type { KubeObject } from '../kinds/kind.ts';
 import type { Store, Write } from '../store/store.ts';
 import { type ClosedNodes, goodForMs } from './closed-nodes.ts';
 import type { ConfigRollout, ConfigRollouts } from './config-rollouts.ts';
+import { createFailure } from './create-failure.ts';
 import { type GrantBook, putGrant } from './grants.ts';
 import type { NodeViews } from './node-views.ts';
 import { putRecord, type RolloutRecords } from './rollout-records.ts';
@@ -106,6 +108,7 @@ export function passDaemonSet(
   const wishes = readWishes(store, daemonSet, history.hash);
   const wallNow = Date.parse(nowText);
   const shut = views.windows.look(wishes.pacing.windows, wallNow);
+  const refused = refusedRevisions(store, daemonSet, [history.hash, before?.stable]);
   const advance = advanceRollout(before, records.timesOf(uid), {
     ...wishes,
     newest: history.hash,
@@ -113,6 +116,7 @@ export function passDaemonSet(
     resting,
     ...(changed ? { changed } : {}),
     closed: shut.closed,
+    refused,
     now: parts.monotonicNow(),
   });
   const { record } = advance;
@@ -125,7 +129,7 @@ export function passDaemonSet(
     aside: advance.aside,
     broken: new Set(record.broken),
     groupBudgets: wishes.pacing.groupBudgets,
-    ...(paced ? pacedBy(advance) : { target: history.hash }),
+    ...(paced ? pacedBy(advance, refused) : { target: history.hash, holds: advance.holds }),
   });
   const idleRevision = paced ? idleTarget(advance, wishes.pacing) : history.hash;
   const granted = [...plan.grants, ...idleGrants(views.idle.values(), idleRevision)];
@@ -172,8 +176,11 @@ export function passDaemonSet(
     waits: plan.waits,
     fleet: views,
   });
+  const target = paced ? advance.target : history.hash;
+  const failed = createFailure(daemonSet, views, target, refused.get(target), nowText);
+  const conditions = [...(paced ? [condition] : []), ...(failed ? [failed.condition] : [])];
   const { conditions: _before, ...counters } = status;
-  const shown = { ...counters, ...(paced ? { conditions: [condition] } : {}) };
+  const shown = { ...counters, ...(conditions.length > 0 ? { conditions } : {}) };
   return {
     daemonSet,
     plan: {
@@ -196,7 +203,7 @@ export function passDaemonSet(
     ],
     record: paced && record !== records.of(uid) ? [putRecord(uid, record)] : [],
     times: advance.times,
-    events: paced ? rolloutEvents(records.of(uid), record) : [],
+    events: [...(paced ? rolloutEvents(records.of(uid), record) : []), ...(failed?.events ?? [])],
     ...(waiting ? { waiting } : {}),
     ...(prePull ? { prePull } : {}),
     ...(nextAt === undefined ? {} : { nextAt }),
@@ -244,11 +251,24 @@ const observedGeneration = ({ metadata, spec, status }: StoredSet, { decision }:
     ? (status?.observedGeneration ?? 0)
     : (metadata.generation ?? 1);
 
-const pacedBy = ({ target, holds, fallback }: Advance) => ({
+const pacedBy = ({ target, holds, fallback }: Advance, refused: ReadonlyMap<string, string>) => ({
   target,
   holds,
-  ...(fallback === undefined ? {} : { fallback }),
+  ...(fallback === undefined || refused.has(fallback) ? {} : { fallback }),
 });
+
+/** Those of which no pod may be made in this namespace now, with why. */
+function refusedRevisions(
+  store: Store,
+  daemonSet: StoredSet,
+  hashes: readonly (string | undefined)[],
+): ReadonlyMap<string, string> {
+  const refusals = hashes.flatMap((hash): [string, string][] => {
+    const why = hash === undefined ? undefined : revisionRefusal(store, daemonSet, hash);
+    return hash === undefined || why === undefined ? [] : [[hash, why]];
+  });
+  return new Map(refusals);
+}
 
 /** Without the place to go back to when its revision was deleted. What went back there does not go on to what failed. */
 function knownStable(

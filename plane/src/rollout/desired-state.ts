@@ -10,10 +10,10 @@ import {
 import type { ConfigRef } from '@fleetset/scheduler-core/node/config-data';
 import { configPin, withoutPin } from '@fleetset/scheduler-core/node/config-snapshot';
 import { ROOT_CA } from '@fleetset/scheduler-core/node/service-account';
-import { revisionTemplate } from '@fleetset/scheduler-core/revision-history';
 import { allowsSurge, updateStrategyOf } from '@fleetset/scheduler-core/rollout/update-strategy';
 import type { Node } from '@fleetset/scheduler-core/schema/node';
 import type { PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
+import { podRefusal } from '../admission/pod-security.ts';
 import { operatorLabels, operatorTaints } from '../fleet/compose-node.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import { nodeRecord } from '../fleet/node-record.ts';
@@ -26,12 +26,9 @@ import type { GrantBook } from './grants.ts';
 import { decisionsFor } from './node-view.ts';
 import { rulesOf } from './placement-rules.ts';
 import { remembered } from './remembered.ts';
-import type { StoredRevision, StoredSet } from './stored-set.ts';
+import { type StoredRevision, type StoredSet, templateOf } from './stored-set.ts';
 import { accountFor, accountKey } from './told-accounts.ts';
 import { configKey, pullRefsOf, readConfig, refsOf } from './told-configs.ts';
-
-/** Made once from each stored revision. */
-const templateOf = new WeakMap<object, PodTemplateSpec>();
 
 export interface DesiredInputs {
   readonly store: Store;
@@ -87,7 +84,16 @@ export function templateNamed(
   hash: string | undefined,
 ): PodTemplateSpec | undefined {
   const revision = hash === undefined ? undefined : revisionsOf(uid).get(hash);
-  return revision && remembered(templateOf, revision, () => revisionTemplate(revision));
+  return revision && templateOf(revision);
+}
+
+/** What the node may run; undefined also where no pod of it may be made now: what runs stays, and nothing new comes. */
+function grantedTemplate(inputs: DesiredInputs, { metadata }: StoredSet, nodeName: string) {
+  const { uid = '', namespace = '' } = metadata;
+  const revision = inputs.grants.of(uid).get(nodeName);
+  const template = templateNamed(inputs, uid, revision);
+  if (!template || revision === undefined) return undefined;
+  return podRefusal(inputs.store, namespace, template) === undefined ? { revision, template } : undefined;
 }
 
 /** ConfigMaps and Secrets, all of one namespace. */
@@ -110,7 +116,8 @@ function namedBySet(inputs: DesiredInputs, daemonSet: StoredSet, node: Node): Na
   const nodeName = node.metadata?.name ?? '';
   const state = inputs.fleet.state(nodeName);
   const pods = podsOfSet(state, uid, adoptedBy(inputs.store, uid));
-  const hashes = new Set([inputs.grants.of(uid).get(nodeName), ...pods.map(({ revision }) => revision)]);
+  const granted = grantedTemplate(inputs, daemonSet, nodeName)?.revision;
+  const hashes = new Set([granted, ...pods.map(({ revision }) => revision)]);
   const refs = [...hashes]
     .flatMap((hash) => templateNamed(inputs, uid, hash) ?? [])
     .flatMap((template) => [
@@ -130,9 +137,7 @@ function namedByOrphans({ store, fleet }: DesiredInputs, set: OrphanedSet, nodeN
   const named = [...hashes].flatMap((hash) => {
     const stored = store.get('apps/controllerrevisions', `${namespace}/${name}-${hash}`)?.value;
     if (!stored) return [];
-    const template = remembered(templateOf, stored, () =>
-      revisionTemplate(stored as unknown as StoredRevision),
-    );
+    const template = templateOf(stored as unknown as StoredRevision);
     return [...refsOf(template), ...pullRefsOf(template)];
   });
   return { namespace, refs: [ROOT_CA_REF, ...named] };
@@ -168,15 +173,15 @@ function snapshotOf(
 function desiredSet(inputs: DesiredInputs, daemonSet: StoredSet, nodeName: string): DesiredDaemonSet {
   const { store, bodies, grants } = inputs;
   const { uid = '', namespace = '', name = '' } = daemonSet.metadata;
-  const revisionHash = grants.of(uid).get(nodeName);
-  const template = templateNamed(inputs, uid, revisionHash);
+  const granted = grantedTemplate(inputs, daemonSet, nodeName);
+  const template = granted?.template;
   return {
     namespace,
     name,
     uid,
     placementHash: bodies.hashOf(rulesOf(daemonSet)),
     templateHash: template ? bodies.hashOf(plain(template)) : '',
-    revision: template ? (revisionHash ?? '') : '',
+    revision: granted?.revision ?? '',
     minReadySeconds: daemonSet.spec?.minReadySeconds ?? 0,
     // What began as a surge ends as one: more nodes may be on their way than may be down.
     surge: allowsSurge(updateStrategyOf(daemonSet)) || grants.isSurge(uid, nodeName),

@@ -1,9 +1,11 @@
 // The loop that paces: wakes on changes of DaemonSets, nodes, reports and deletions; writes history, grants and
 // status; then tells each touched node what it is to do now.
 import type { ApiEndpoint } from '@fleetset/proto/gen/fleetset/v1/node';
+import { sameJson } from '@fleetset/scheduler-core/canonical-json';
 import { earliest } from '@fleetset/scheduler-core/earliest';
 import { startLevelLoop } from '@fleetset/scheduler-core/level-loop';
 import type { ConfigKind } from '@fleetset/scheduler-core/node/config-data';
+import { policyOf } from '@fleetset/scheduler-core/pod-security/policy';
 import { revisionHash } from '@fleetset/scheduler-core/revision-history';
 import type { RolloutEvent } from '@fleetset/scheduler-core/rollout/rollout-condition';
 import type { Node } from '@fleetset/scheduler-core/schema/node';
@@ -287,6 +289,11 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       // One that is still needed is made again.
       if (!value && previous) dirtySets.add(ownerOf(previous as unknown as StoredRevision));
     }),
+    follow('core/namespaces', ({ id, value, previous }) => {
+      if (isSameSecurity(value, previous)) return;
+      for (const { metadata } of allSets()) if (metadata.namespace === id) dirtySets.add(metadata.uid ?? '');
+      touchAllNodes();
+    }),
     follow('fleetset.dev/rolloutpolicies', touchAllSets),
     follow('core/nodes', (change) => {
       if (isHeartbeatOnly(change)) return;
@@ -362,6 +369,13 @@ function isHeartbeatOnly({ value, previous }: Change): boolean {
     now.metadata?.labels === before.metadata?.labels &&
     ready(now) === ready(before)
   );
+}
+
+/** What its pods may be is as before. */
+function isSameSecurity(now: Change['value'], before: Change['value']): boolean {
+  const enforced = (value: Change['value']) =>
+    policyOf((value as unknown as KubeObject | undefined)?.metadata.labels ?? {}).enforce;
+  return sameJson(enforced(now), enforced(before));
 }
 
 const ownerOf = ({ metadata }: StoredRevision): string =>

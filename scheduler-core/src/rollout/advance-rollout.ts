@@ -29,6 +29,8 @@ export interface RolloutView extends RolloutNodes {
   readonly changed?: ChangedNodes;
   /** Nodes that may not be touched now (a closed window), with why; holds of their own apart. */
   readonly closed: ReadonlyMap<string, string>;
+  /** Revisions of which no pod may be made now, with why: nobody moves to them. */
+  readonly refused?: ReadonlyMap<string, string>;
   /** What somebody approved last, whether or not it is for this rollout. */
   readonly approval?: Approval;
   /** Another than before: somebody wants the newest revision tried again. */
@@ -257,6 +259,8 @@ function mayAnyMove(
   holds: Advance['holds'],
   record: RolloutRecord,
 ): boolean {
+  // Time changes nothing about it.
+  if (fleet.refused?.has(target)) return false;
   const { nodes } = withoutBroken(fleet, record);
   const blocked = fleet.nodes.some((node) => !isUp(node) && isHeldForATime(node, fleet, holds));
   const canChange = (node: RolloutNode) =>

@@ -194,6 +194,7 @@ const nameOf = (waves: readonly Wave[], wave: number): string =>
 interface HoldView extends RolloutNodes {
   readonly closed: ReadonlyMap<string, string>;
   readonly approval?: Approval;
+  readonly refused?: ReadonlyMap<string, string>;
 }
 
 /** Nodes that are not on the target and may not be moved to it now, with why. */
@@ -208,9 +209,11 @@ export function holdsOf(
   const { phase, message, stable, broken } = record;
   const { closed } = view;
   const approved = approvedWaves(view.approval, record);
+  const refused = view.refused?.get(target);
   const kept = phase === 'Progressing' ? keptBack(pacing, assigned, view) : new Set<string>();
   const holds = new Map<string, string>();
   const reasonFor = (node: RolloutNode, own: number): string | undefined => {
+    if (refused !== undefined) return refused;
     if (phase === 'Stopped') return `the rollout has stopped: ${message}`;
     if (pacing.paused) return `the rollout is paused by ${pacing.source}`;
     if (isHeld(node)) return node.held;
@@ -233,7 +236,8 @@ export function holdsOf(
   const lookLast = lookAmong(pacing.waves.length);
   leftOut(assigned, view).forEach(lookLast);
   // Nothing else holds a node at rest.
-  const mayHold = phase === 'Stopped' || pacing.paused || closed.size + kept.size > 0;
+  const mayHold =
+    refused !== undefined || phase === 'Stopped' || pacing.paused || closed.size + kept.size > 0;
   if (assigned.nodes.length === 0 && mayHold)
     for (const list of restingWithout(view, target)) list.forEach(lookLast);
   return holds;

@@ -103,7 +103,11 @@ export function createSurgeLaw(parts: SurgeLawParts): SurgeLaw {
     onSaid: ({ pods }) => {
       for (const { uid, available, unknown, terminating } of pods)
         if (!terminating) said.set(uid, { available: available && !unknown });
-        else said.set(uid, { available: false, endsAt: time.now(), ...said.get(uid) });
+        else {
+          said.set(uid, { available: false, endsAt: time.now(), ...said.get(uid) });
+          // The plane counts it no more from then on (ADR 12), and who has the image already starts at once.
+          ending.add(uid);
+        }
     },
     onUpdated: (machine, container) => {
       const uid = setUidOf(container);

@@ -8,7 +8,7 @@ import { apiVersionOf, collectionOf, idOf, type Kind, type KubeObject } from '..
 import type { Store } from '../store/store.ts';
 import type { Upgrade } from '../streams/upgrade.ts';
 import { ApiError, badRequest, methodNotAllowed, notFoundObject, notFoundPath } from './api-error.ts';
-import { contentTypeOf, parseJson, parseYaml, readBody, readObject, readOptionalJson } from './body.ts';
+import { contentTypeOf, parseJson, parseYaml, readBody, readObject, readOptionalObject } from './body.ts';
 import { formatOne, formatPage, listPage, requireReached, storedObjects } from './list.ts';
 import { requireListOptions } from './list-options.ts';
 import type { Objects, Removed, WriteOptions } from './objects.ts';
@@ -155,7 +155,7 @@ async function deleteMany(call: Call): Promise<void> {
   requireVerb(kind, 'deletecollection');
   if (kind.namespaced && !path.namespace)
     throw methodNotAllowed(`DELETE is not allowed on ${kind.plural} of all namespaces`);
-  const options = deleteOptions(query, await readOptionalJson(request));
+  const options = deleteOptions(query, await readOptionalObject(request));
   const selection = readSelection(kind, path.namespace, query);
   const matching = [...objectsOf(call)].filter(selection.matches);
   for (const { metadata } of matching)
@@ -247,7 +247,7 @@ const optionsOf = ({ parts, kind, user, query, request, path }: Call): WriteOpti
 async function deleteOne(call: Call, name: string): Promise<void> {
   const { parts, kind, path, query, request } = call;
   requireVerb(kind, 'delete');
-  const options = deleteOptions(query, await readOptionalJson(request));
+  const options = deleteOptions(query, await readOptionalObject(request));
   sendRemoved(call, await parts.objects.remove(kind, path.namespace, name, options));
 }
 

@@ -81,6 +81,7 @@ export async function serveResource(
   if (!kind || (path.namespace && !kind.namespaced)) throw notFoundPath();
   const form = replyForm(request.headers.accept);
   const call: Call = { parts, kind, path, user, query, form, request, response, upgrade };
+  if (path.name && kind.namespaced && !path.namespace) throw notFoundPath();
   if (path.subresource) return serveSubresource(call);
   if (path.name) return serveOne(call, path.name);
   return serveMany(call);
@@ -118,6 +119,7 @@ function watchMany(call: Call): Promise<void> {
   const { parts, kind, path, query, form, response } = call;
   requireVerb(kind, 'watch');
   requireListOptions(query, true);
+  requireReached(parts.store, query);
   const selection = readSelection(kind, path.namespace, query);
   return serveWatch({ store: parts.store, kind, selection, query, form, response, signal: parts.signal });
 }
@@ -169,8 +171,7 @@ async function deleteMany(call: Call): Promise<void> {
 }
 
 async function serveOne(call: Call, name: string): Promise<void> {
-  const { kind, request, path } = call;
-  if (kind.namespaced && !path.namespace) throw notFoundPath();
+  const { kind, request } = call;
   switch (request.method) {
     case 'GET':
       return getOne(call, name);

@@ -49,6 +49,34 @@ describe('a path of slashes', () => {
   });
 });
 
+describe('a field selector by the name of what every object inherits', () => {
+  // The bug this found: the first was an error of the plane, the second selected nothing without a word.
+  it.each(['__proto__', 'constructor', 'toString', 'hasOwnProperty'])(
+    '%s is not supported',
+    async (field) => {
+      for (const watch of ['', '&watch=true']) {
+        const reply = await plane.api.call('GET', `/api/v1/namespaces?fieldSelector=${field}%3Dx${watch}`);
+        expect([reply.status, reply.json.message]).toEqual([400, `field label not supported: ${field}`]);
+      }
+    },
+  );
+});
+
+describe('a subresource of a namespaced object', () => {
+  // The bug this found: the name was looked up as a namespace and a name.
+  it.each([
+    ['POST', '/api/v1/serviceaccounts/default%2Fdefault/token'],
+    ['GET', '/api/v1/serviceaccounts/default%2Fdefault'],
+    ['GET', '/apis/apps/v1/daemonsets/default%2Fweb/status'],
+  ])('is not served without its namespace: %s %s', async (method, path) => {
+    const reply = await plane.api.call(method, path, method === 'POST' ? {} : undefined);
+    expect([reply.status, reply.json.message]).toEqual([
+      404,
+      'the server could not find the requested resource',
+    ]);
+  });
+});
+
 describe('the data of a ConfigMap or Secret', () => {
   const MB = 1024 * 1024;
   const tooLong = 'data: Too long: may not be more than 1048576 bytes';

@@ -33,6 +33,7 @@ export type ServedSubresource = (call: SubresourceCall) => Promise<void> | void;
 
 export interface SubresourceCall {
   readonly object: KubeObject;
+  readonly user: User;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly query: URLSearchParams;
@@ -261,7 +262,7 @@ function sendRemoved({ kind, response }: Call, { object, gone }: Removed): void 
 }
 
 async function serveSubresource(call: Call): Promise<void> {
-  const { parts, kind, path, query, request, response, upgrade } = call;
+  const { parts, kind, path, user, query, request, response, upgrade } = call;
   const { subresource = '', name = '' } = path;
   const served = kind.subresources?.find((candidate) => candidate.name === subresource);
   if (!served) throw notFoundPath();
@@ -271,7 +272,7 @@ async function serveSubresource(call: Call): Promise<void> {
   const serve = parts.subresources.get(`${request.method} ${kind.plural}/${subresource}`);
   if (serve) {
     const signal = parts.signal;
-    return serve({ object: findOne(call, name), request, response, query, signal, upgrade });
+    return serve({ object: findOne(call, name), user, request, response, query, signal, upgrade });
   }
   if (subresource === 'status') {
     if (request.method === 'GET') return getOne(call, name);

@@ -10,6 +10,7 @@ import {
   type BoundObject,
   boundToPod,
 } from '../authentication/service-account-tokens.ts';
+import { admitToken } from '../authorization/admit-write.ts';
 import { accountOf } from '../authorization/node-access.ts';
 import { idOf, type KubeObject } from '../kinds/kind.ts';
 import type { Store } from '../store/store.ts';
@@ -23,7 +24,7 @@ const LONGEST_SECONDS = 2 ** 32;
 const TOKEN_REQUEST = { group: 'authentication.k8s.io', kind: 'TokenRequest', plural: 'tokenrequests' };
 
 export async function serveTokenRequest(
-  { object, request, response }: SubresourceCall,
+  { object, user, request, response }: SubresourceCall,
   store: Store,
   tokens: AccountTokens,
 ): Promise<void> {
@@ -33,6 +34,7 @@ export async function serveTokenRequest(
   const errors = lifetimeErrors(expirationSeconds);
   if (errors.length > 0) throw invalidObject(TOKEN_REQUEST, '', errors);
   const bound = boundObjectRef && boundObject(store, namespace, name, boundObjectRef);
+  admitToken(user, name, bound);
   const { token, expiresAt } = tokens.issue({
     namespace,
     account: { name, uid },

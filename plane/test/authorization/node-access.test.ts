@@ -124,6 +124,25 @@ describe('a node', () => {
     const reply = await node.call('POST', `${ACCOUNTS}/web/token`, boundTo(podOf[mine.name]));
     expect(reply.status).toBe(201);
     expect((await node.call('POST', `${ACCOUNTS}/default/token`, { spec: {} })).status).toBe(403);
+    // The bug this found: a node that was taken over could get one for a century, of no pod or of another node's.
+    for (const [asked, why] of [
+      [{ spec: { expirationSeconds: 3_000_000_000 } }, 'not bound to a pod'],
+      [
+        { spec: { boundObjectRef: { kind: 'Secret', apiVersion: 'v1', name: 'settings' } } },
+        'not bound to a pod',
+      ],
+      [
+        { spec: { boundObjectRef: { kind: 'Node', apiVersion: 'v1', name: mine.name } } },
+        'not bound to a pod',
+      ],
+      [boundTo(podOf[other.name]), 'bound to a pod scheduled on a different node'],
+    ] as const) {
+      const { status, json } = await node.call('POST', `${ACCOUNTS}/web/token`, asked);
+      expect([status, json.message]).toEqual([
+        403,
+        `serviceaccounts "web" is forbidden: node requested token ${why}`,
+      ]);
+    }
     const wrong = await plane.api.call('POST', `${ACCOUNTS}/default/token`, boundTo(podOf[mine.name]));
     expect(wrong.json.message).toContain('to pod running with different serviceaccount name');
   });

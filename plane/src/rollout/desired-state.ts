@@ -14,10 +14,10 @@ import { nodeRecord } from '../fleet/node-record.ts';
 import { adoptedBy, type OrphanedSet, orphanedSets, podsOfSet } from '../fleet/orphans.ts';
 import { tombstonesOf } from '../fleet/tombstones.ts';
 import type { Store } from '../store/store.ts';
+import { belongsOn } from './belongs.ts';
 import type { BodyBook } from './body-book.ts';
 import type { ConfigSnapshots } from './config-snapshots.ts';
 import type { GrantBook } from './grants.ts';
-import { decisionsFor } from './node-view.ts';
 import { rulesOf } from './placement-rules.ts';
 import { remembered } from './remembered.ts';
 import type { StoredRevision, StoredSet } from './stored-set.ts';
@@ -49,7 +49,7 @@ export function desiredFor(inputs: DesiredInputs, node: Node): NodeDesired {
   return {
     generation: undefined,
     daemonSets: sets
-      .map((daemonSet) => desiredSet(inputs, daemonSet, name))
+      .map((daemonSet) => desiredSet(inputs, daemonSet, node))
       .sort((a, b) => (a.uid < b.uid ? -1 : 1)),
     configs: configsFor(inputs, sets, node),
     labels: sortedRecord(operatorLabels(node.metadata?.labels ?? {}, own)),
@@ -105,8 +105,7 @@ function namedBySet(inputs: DesiredInputs, daemonSet: StoredSet, node: Node): Na
       ...pullRefsOf(template),
     ]);
   if (refs.length === 0) return { namespace, refs };
-  const belongs = decisionsFor(state, node, rulesOf(daemonSet), uid, state.lost).rollout !== 'Leave';
-  return { namespace, refs: belongs ? refs : [] };
+  return { namespace, refs: belongsOn(node, rulesOf(daemonSet)) ? refs : [] };
 }
 
 /** Of pods that a DaemonSet left behind, which go on. */
@@ -151,9 +150,10 @@ function snapshotOf(
   return pin !== undefined && holdsConfig(daemonSet) ? snapshots.told(pin) : undefined;
 }
 
-function desiredSet(inputs: DesiredInputs, daemonSet: StoredSet, nodeName: string): DesiredDaemonSet {
+function desiredSet(inputs: DesiredInputs, daemonSet: StoredSet, node: Node): DesiredDaemonSet {
   const { store, bodies, grants } = inputs;
   const { uid = '', namespace = '', name = '' } = daemonSet.metadata;
+  const nodeName = node.metadata?.name ?? '';
   const revisionHash = grants.of(uid).get(nodeName);
   const template = templateNamed(inputs, uid, revisionHash);
   return {
@@ -167,7 +167,8 @@ function desiredSet(inputs: DesiredInputs, daemonSet: StoredSet, nodeName: strin
     // What began as a surge ends as one: more nodes may be on their way than may be down.
     surge: allowsSurge(updateStrategyOf(daemonSet)) || grants.isSurge(uid, nodeName),
     adopts: adoptedBy(store, uid),
-    config: template && snapshotOf(inputs, daemonSet, template),
+    config:
+      template && belongsOn(node, rulesOf(daemonSet)) ? snapshotOf(inputs, daemonSet, template) : undefined,
   };
 }
 

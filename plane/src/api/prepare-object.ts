@@ -55,7 +55,9 @@ export function withIdentity(
   if (metadata.resourceVersion)
     throw badRequest('resourceVersion should not be set on objects to be created');
   const name = metadata.name || (metadata.generateName ? generatedName(metadata.generateName) : undefined);
-  const { managedFields, selfLink, deletionTimestamp, deletionGracePeriodSeconds, ...kept } = metadata;
+  const { managedFields, selfLink, deletionTimestamp, deletionGracePeriodSeconds, ...given } = metadata;
+  // Go's clients write what was not set as an empty text in protobuf.
+  const kept = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ''));
   return {
     ...object,
     metadata: {

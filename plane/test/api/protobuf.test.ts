@@ -65,7 +65,7 @@ describe('a protobuf body', () => {
       '/api/v1/namespaces?fieldManager=kubectl-create&fieldValidation=Strict',
       envelope(
         'Namespace',
-        message({ 1: message({ 1: 'from-protobuf', 11: [entry('a', 'b'), entry('c', '')] }) }),
+        message({ 1: message({ 1: 'from-protobuf', 2: '', 3: '', 11: [entry('a', 'b'), entry('c', '')] }) }),
       ),
     );
     expect(status).toBe(201);
@@ -74,6 +74,8 @@ describe('a protobuf body', () => {
       metadata: { name: 'from-protobuf', labels: { a: 'b', c: '' } },
       status: { phase: 'Active' },
     });
+    expect(Object.keys(json.metadata)).not.toContain('generateName');
+    expect(Object.keys(json.metadata)).not.toContain('namespace');
   });
 
   it('of a ConfigMap carries text and bytes', async () => {

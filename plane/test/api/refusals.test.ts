@@ -106,6 +106,36 @@ describe('the data of a ConfigMap or Secret', () => {
   });
 });
 
+describe('a Secret of a type that Kubernetes knows', () => {
+  const make = (type: string, stringData: Json = {}, annotations: Json = {}) =>
+    plane.api.call('POST', '/api/v1/namespaces/default/secrets?dryRun=All', {
+      metadata: { name: 'typed', annotations },
+      type: `kubernetes.io/${type}`,
+      stringData,
+    });
+  const account = { 'kubernetes.io/service-account.name': 'default' };
+
+  it.each<[string, Json, Json, string | undefined]>([
+    ['tls', { 'tls.crt': 'c' }, {}, 'data[tls.key]: Required value'],
+    ['tls', { 'tls.crt': 'c', 'tls.key': '' }, {}, undefined],
+    ['basic-auth', {}, {}, 'data[username]: Required value, data[password]: Required value'],
+    ['basic-auth', { password: 'p' }, {}, undefined],
+    ['ssh-auth', { 'ssh-privatekey': '' }, {}, 'data[ssh-privatekey]: Required value'],
+    ['ssh-auth', { 'ssh-privatekey': 'k' }, {}, undefined],
+    ['dockercfg', {}, {}, 'data[.dockercfg]: Required value'],
+    ['dockerconfigjson', { '.dockerconfigjson': 'nonsense' }, {}, 'must be JSON'],
+    ['dockerconfigjson', { '.dockerconfigjson': '{"auths":{}}' }, {}, undefined],
+    ['service-account-token', {}, {}, 'service-account.name]: Required value'],
+    ['service-account-token', {}, account, undefined],
+    ['of-our-own', {}, {}, undefined],
+  ])('%s holds what it must: %j', async (type, data, annotations, why) => {
+    const { status, json } = await make(type, data, annotations);
+    if (why === undefined) return expect(status).toBe(201);
+    expect([status, json.message.includes(why)]).toEqual([422, true]);
+    expect(json.message).not.toContain('nonsense');
+  });
+});
+
 describe('deleting many', () => {
   // The bug this found: the first that was gone already ended it with 404, and the rest stayed.
   it('twice at once succeeds twice', async () => {

@@ -15,8 +15,8 @@ export default defineConfig({
           // Vitest's own choice leaves one processor idle; most of these tests wait for a socket or a disk.
           maxWorkers: availableParallelism() + 1,
           // Only against a hang: a loaded machine is slow, and that is no failure.
-          testTimeout: 30_000,
-          hookTimeout: 30_000,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {

@@ -79,6 +79,7 @@ export async function startPlannerFleet(nodeCount: number, setCount: number): Pr
   const loop = startRolloutLoop({
     ...parts,
     recorder,
+    api: () => ({ host: '192.0.2.1', port: 6443 }),
     onFailure: fail,
   });
   const say = (node: BenchNode) => {
@@ -218,6 +219,7 @@ function doAsTold({ desired, pods }: BenchNode): void {
       statusJson: '{}',
       createdAt: nowText(),
       unknown: false,
+      accountVolume: '',
     });
   }
 }

@@ -3,17 +3,19 @@
 import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { METRICS_CONTENT_TYPE, metricsText } from '@fleetset/scheduler-core/prometheus-text';
 import { revisionHash } from '@fleetset/scheduler-core/revision-history';
 import { status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { createApiServer } from './api/api-server.ts';
 import { issuerDocuments } from './api/issuer-documents.ts';
+import { apiMetrics, createRequestCounts } from './api/metrics.ts';
 import { podSubresources } from './api/pod-subresources.ts';
 import { createReviews } from './api/reviews.ts';
 import { serveTokenRequest } from './api/token-request.ts';
+import { type AuditSettings, openAudit } from './audit/open-audit.ts';
 import { authenticate } from './authentication/authenticate.ts';
 import { impersonated } from './authentication/impersonate.ts';
-import { createAccountTokens } from './authentication/service-account-tokens.ts';
 import { readTokenFile } from './authentication/token-file.ts';
 import { startAccess } from './authorization/start-access.ts';
 import { isConnected } from './fleet/fleet.ts';
@@ -48,6 +50,8 @@ export interface PlaneOptions {
   readonly agents: Address;
   /** Names and addresses the plane is reached under, for its certificate; the first goes into the kubeconfig. */
   readonly advertise: readonly string[];
+  /** Where pods find the API; absent: under the first name, at the port it listens on. */
+  readonly advertiseApi?: { readonly host: string; readonly port?: number };
   /** Under which of them agents reach it, for the join command; absent: the first. */
   readonly agentHost?: string;
   /** Where to write the administrator's kubeconfig; absent: only on request. */
@@ -55,6 +59,8 @@ export interface PlaneOptions {
   readonly nodeMonitorGraceMs: number;
   /** Tokens of people and programs, in the form of kube-apiserver's --token-auth-file. */
   readonly tokenAuthFile?: string;
+  /** Absent: nothing is kept of who did what. */
+  readonly audit?: AuditSettings;
   readonly version: string;
   readonly logger: Logger;
   /** Milliseconds since 1970, for what people see and for maintenance windows; absent: this machine's clock. */
@@ -75,10 +81,21 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
   const nowText = () => textOf(wallNow());
   // First: nothing is made for a plane that cannot start.
   const fileTokens = options.tokenAuthFile ? readTokenFile(options.tokenAuthFile) : new Map();
+  const audit = options.audit && openAudit(options.audit, logger, wallNow);
   mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
   const authority = await openAuthority(join(options.dataDir, 'pki'));
-  const names = [...new Set([...options.advertise, 'localhost', '127.0.0.1', '::1', PLANE_SERVER_NAME])];
+  const names = [
+    ...new Set([
+      ...options.advertise,
+      ...ownName(options.advertiseApi),
+      'localhost',
+      '127.0.0.1',
+      '::1',
+      PLANE_SERVER_NAME,
+    ]),
+  ];
   const identity = await authority.serverIdentity(names);
+  let endpoint = apiEndpoint(options, options.api.port);
   const tokenKey = openTokenKey(join(options.dataDir, 'pki'));
   const store = openSqliteStore(join(options.dataDir, 'plane.db'), (error) =>
     logger.error({ err: error }, 'what follows the store failed over a change; the others go on'),
@@ -89,10 +106,14 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     version,
     logger,
     nowText,
+    wallNow,
+    caCertificate: authority.caCertificate,
+    tokenKey,
+    apiEndpoint: () => endpoint,
   });
   const { fleet, grants, records, rollout, sessions, objects, usage } = core;
   const tunnels = createTunnels(fleet);
-  const accountTokens = createAccountTokens({ store, key: tokenKey, wallNow });
+  const { accountTokens } = core;
   const authentication = { store, accountTokens, fileTokens, wallNow };
   const access = await startAccess(
     store,
@@ -115,6 +136,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
       refused ? logger.warn({ node }, `join refused: ${refused}`) : logger.info({ node }, 'node joined'),
     onFailure: (error, what) => logger.error({ err: error }, `${what} failed`),
   });
+  const requests = createRequestCounts();
   const virtualKinds = [placementKind, rolloutKind, nodeMetricsKind, podMetricsKind, ...REVIEW_KINDS];
   let ready = false;
   let server = '';
@@ -141,7 +163,10 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
             namespace,
           ),
       ],
-      [rolloutKind, rollouts({ store, records, planOf: rollout.planOf })],
+      [
+        rolloutKind,
+        rollouts({ store, records, planOf: rollout.planOf, prePullOf: rollout.prePulls.statusOf }),
+      ],
       [nodeMetricsKind, nodeMetrics({ store, usage })],
       [podMetricsKind, podMetrics({ store, usage })],
     ]),
@@ -155,8 +180,19 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     ]),
     reviews: createReviews(authentication, authorizer),
     authorizer,
-    userOf: (request) => impersonated(authenticate(authentication, request), request, authorizer.require),
-    documents: issuerDocuments(tokenKey, () => server),
+    authenticate: (request) => authenticate(authentication, request),
+    impersonate: (user, request) => impersonated(user, request, authorizer.require),
+    audit,
+    documents: new Map([
+      ...issuerDocuments(tokenKey, () => server),
+      [
+        '/metrics',
+        () => ({
+          type: METRICS_CONTENT_TYPE,
+          bytes: Buffer.from(metricsText(apiMetrics({ requests, audit: audit?.counts }))),
+        }),
+      ],
+    ]),
     tls: {
       key: identity.key,
       cert: identity.certificate + authority.caCertificate,
@@ -165,11 +201,16 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     version,
     versionInfo: versionInfo(version),
     isReady: () => ready,
-    onReply: ({ error, ...reply }) =>
-      error ? logger.error({ err: error, ...reply }, 'a request failed') : logger.debug(reply, 'request'),
+    onReply: ({ error, ...reply }) => {
+      requests.count(reply);
+      return error
+        ? logger.error({ err: error, ...reply }, 'a request failed')
+        : logger.debug(reply, 'request');
+    },
   });
   try {
     const apiPort = await api.listen(options.api.host, options.api.port);
+    endpoint = apiEndpoint(options, apiPort);
     const agentPort = await grpc.listen(options.agents.host, options.agents.port);
     const host = options.advertise[0] ?? '127.0.0.1';
     server = `https://${hostPort(host, apiPort)}`;
@@ -192,6 +233,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
         await Promise.all([api.close(), grpc.close()]);
         await access.stop();
         await core.stop();
+        await audit?.close();
       },
     };
   } catch (error) {
@@ -201,6 +243,13 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     throw error;
   }
 }
+
+const apiEndpoint = ({ advertise, advertiseApi }: PlaneOptions, port: number) => ({
+  host: advertiseApi?.host ?? advertise[0] ?? '127.0.0.1',
+  port: advertiseApi?.port ?? port,
+});
+
+const ownName = (own: PlaneOptions['advertiseApi']): string[] => (own ? [own.host] : []);
 
 /** Where agents reach this plane, for the join command. */
 async function publishInfo(

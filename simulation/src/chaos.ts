@@ -1,6 +1,7 @@
 // Everything that may happen to a fleet between its birth and the end of a run. Each run has some kinds of it only, so
 // that what is rare among all kinds is common in some runs.
 
+import type { RolloutRecord } from '@fleetset/scheduler-core/rollout/rollout-record';
 import type { RolloutPolicySpec } from '@fleetset/scheduler-core/schema/rollout-policy';
 import type { Dice } from './dice.ts';
 import type { Machine } from './machine.ts';
@@ -68,16 +69,15 @@ const stored = ({ world }: Fleet, name: string): StoredSet | undefined => {
   const store = world.store();
   return store && setsIn(store).find(({ metadata }) => metadata.name === name);
 };
-const newestOf = (fleet: Fleet, name: string): string =>
-  (fleet.world.store()?.get('fleetset/rollouts', stored(fleet, name)?.metadata.uid ?? '')?.value
-    .newest as string) ?? '';
+const recordOf = (fleet: Fleet, name: string): Partial<RolloutRecord> =>
+  fleet.world.store()?.get('fleetset/rollouts', stored(fleet, name)?.metadata.uid ?? '')?.value ?? {};
 
 const annotate =
-  (annotation: string, value: (fleet: Fleet, newest: string) => string | undefined): Act =>
+  (annotation: string, value: (fleet: Fleet, record: Partial<RolloutRecord>) => string | undefined): Act =>
   (fleet) => {
     const wish = someSetOf(fleet);
     if (!wish) return;
-    const text = value(fleet, newestOf(fleet, wish.name));
+    const text = value(fleet, recordOf(fleet, wish.name));
     fleet.world.use(`annotate ${wish.name} ${annotation}=${text}`, (objects) =>
       annotateSet(objects, wish.name, { [`fleetset.dev/${annotation}`]: text }),
     );
@@ -127,8 +127,11 @@ const OPERATORS: { readonly [name: string]: Act } = {
   },
   pause: annotate('paused', () => 'true'),
   resume: annotate('paused', () => undefined),
-  approve: annotate('approved-steps', ({ dice }, newest) => `${newest}/${dice.int(1, 3)}`),
-  retry: annotate('retry', ({ dice }, newest) => `${newest}/${dice.int(1, 1000)}`),
+  approve: annotate(
+    'approved-steps',
+    ({ dice }, { newest, attempt }) => `${newest}/${dice.int(1, 3)}/${attempt}`,
+  ),
+  retry: annotate('retry', ({ dice }, { newest }) => `${newest}/${dice.int(1, 1000)}`),
   'delete a pod': (fleet) => {
     const grace = fleet.dice.pick([undefined, undefined, 0, 1]);
     const at = fleet.dice.next();

@@ -206,11 +206,9 @@ vi.mock('@fleetset/agent/node/reporter', async (original) => {
 
 vi.mock('@fleetset/plane/rollout/closed-nodes', async (original) => {
   const real = await original<typeof import('@fleetset/plane/rollout/closed-nodes')>();
-  const { closedNodes } = real;
-  return {
-    ...real,
-    closedNodes: on('knows no windows', (_views, _windows, _instant) => ({ closed: new Map() }), closedNodes),
-  };
+  const { openClosedBook } = real;
+  const empty: ReturnType<typeof openClosedBook> = { touch: () => {}, look: () => ({ closed: new Map() }) };
+  return { ...real, openClosedBook: on('knows no windows', () => empty, openClosedBook) };
 });
 
 vi.mock('@fleetset/scheduler-core/node/hold', async (original) => {

@@ -84,16 +84,16 @@ export function buildReport(input: ReportInput): BuiltReport {
 /** What happens to the DaemonSet's pods here, and what keeps their containers from running. */
 function progressOf(input: ReportInput, view: NodeView, daemonSetUid: string): string {
   const own = view.plan.pods.filter(({ record }) => record.daemonSetUid === daemonSetUid);
-  return own
-    .map((choice) => {
-      const { name, uid } = choice.record;
-      const troubles = allContainers(specOf(input, choice, view.containers)).flatMap((container) => {
-        const trouble = input.agent.memoryOf(uid, container.name)?.trouble;
-        return trouble ? [`${container.name}: ${trouble.reason}: ${trouble.message}`] : [];
-      });
-      return [`${name}: ${choice.bucket}, ${choice.reason}`, ...troubles].join('; ');
-    })
-    .join('; ');
+  const unborn = view.plan.unborn?.get(daemonSetUid);
+  const pods = own.map((choice) => {
+    const { name, uid } = choice.record;
+    const troubles = allContainers(specOf(input, choice, view.containers)).flatMap((container) => {
+      const trouble = input.agent.memoryOf(uid, container.name)?.trouble;
+      return trouble ? [`${container.name}: ${trouble.reason}: ${trouble.message}`] : [];
+    });
+    return [`${name}: ${choice.bucket}, ${choice.reason}`, ...troubles].join('; ');
+  });
+  return [...pods, ...(unborn === undefined ? [] : [unborn])].join('; ');
 }
 
 function buildPod(
@@ -156,6 +156,7 @@ function buildPod(
         : 0,
     statusJson: JSON.stringify(status),
     createdAt: record.createdAt,
+    accountVolume: record.accountVolume ?? '',
   };
 }
 
@@ -176,7 +177,7 @@ function specOf(
   { record }: PodChoice,
   containers: readonly RuntimeContainer[],
 ): PodSpec {
-  const template = templateOf(bodies, record.templateHash);
+  const template = templateOf(bodies, record);
   if (template?.spec) return template.spec;
   const names = new Set(containers.map(({ identity }) => identity.name).filter((name) => name !== HOLDER));
   return { containers: [...names].map((name) => ({ name })) };

@@ -42,7 +42,7 @@ async function renewVolumes(
   { podUid }: StartAction,
   { record, container }: FoundSpec,
 ): Promise<void> {
-  const template = parts.templateOf(record.templateHash);
+  const template = parts.templateOf(record);
   if (!template?.spec || !container) return;
   const pod = volumePod(parts, record, template, parts.podIp(podUid));
   try {
@@ -69,7 +69,7 @@ async function killAfterHook(
     message: 'PostStartHook failed',
     ...about(parts, record, action.container),
   });
-  const grace = parts.templateOf(record.templateHash)?.spec?.terminationGracePeriodSeconds;
+  const grace = parts.templateOf(record)?.spec?.terminationGracePeriodSeconds;
   await stopContainer(parts, {
     ...action,
     kind: 'stop',
@@ -121,7 +121,7 @@ interface FoundSpec {
 
 function specOf(parts: ExecuteParts, podUid: string, name: string): FoundSpec | undefined {
   const record = parts.pods.get(podUid)?.record;
-  const spec = record && parts.templateOf(record.templateHash)?.spec;
+  const spec = record && parts.templateOf(record)?.spec;
   const container = spec && allContainers(spec).find((one) => one.name === name);
   return record && { record, container };
 }

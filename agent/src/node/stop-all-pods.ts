@@ -23,8 +23,7 @@ export async function stopAllPods(
   const running = (await parts.runtime.list()).filter(({ state }) => state === 'running');
   const stop = async (container: RuntimeContainer) => {
     const { id, identity } = container;
-    const hash = pods.get(identity.pod.uid)?.record.templateHash ?? identity.pod.templateHash;
-    const spec = parts.templateOf(hash)?.spec;
+    const spec = parts.templateOf(pods.get(identity.pod.uid)?.record ?? identity.pod)?.spec;
     const own = spec?.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS;
     const graceSeconds = identity.name === HOLDER ? 0 : Math.min(own, Math.floor(limitMs / 1000));
     const reason = 'the machine is shutting down';

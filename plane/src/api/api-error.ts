@@ -90,7 +90,10 @@ export function invalidObject(kind: NamedKind, name: string, all: readonly Field
 }
 
 /** The Status body of an error; what is not an ApiError is nobody's business but the log's. */
-export function statusOf(error: unknown): { readonly code: number; readonly body: object } {
+export function statusOf(error: unknown): {
+  readonly code: number;
+  readonly body: { readonly code: number } & { readonly [field: string]: unknown };
+} {
   const api =
     error instanceof ApiError
       ? error

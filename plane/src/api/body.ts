@@ -1,6 +1,7 @@
 // Reads a request's body, bounded, and as the JSON it claims to be.
 import type { IncomingMessage } from 'node:http';
 import { parseDocument } from 'yaml';
+import { noteAsked } from '../audit/audited-bodies.ts';
 import { ApiError, badRequest, tooLarge, unsupportedMediaType } from './api-error.ts';
 import { requireAffordable, requireShallow, requireUniqueKeys } from './document-limits.ts';
 import { decodeProtobuf, PROTOBUF_TYPE } from './protobuf-body.ts';
@@ -33,12 +34,12 @@ async function readBytes(request: IncomingMessage): Promise<Buffer> {
 
 /** An object, in JSON or in the protobuf that newer clients send for some kinds. */
 export const readObject = async (request: IncomingMessage): Promise<unknown> =>
-  decodeBody(request, await readBytes(request));
+  noteAsked(request, decodeBody(request, await readBytes(request)));
 
 /** As `readObject`, of a request whose body may be absent. */
 export async function readOptionalObject(request: IncomingMessage): Promise<unknown> {
   const bytes = await readBytes(request);
-  return bytes.length === 0 ? {} : decodeBody(request, bytes);
+  return noteAsked(request, bytes.length === 0 ? {} : decodeBody(request, bytes));
 }
 
 function decodeBody(request: IncomingMessage, bytes: Buffer): unknown {

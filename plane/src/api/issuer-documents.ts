@@ -2,7 +2,7 @@
 // public key.
 import { publicKeySet, type TokenKey } from '../authentication/json-web-token.ts';
 import { ISSUER } from '../authentication/service-account-tokens.ts';
-import type { Document } from './api-server.ts';
+import type { Document } from './documents.ts';
 
 /** By path. `server` is the URL under which clients reach the API. */
 export function issuerDocuments(key: TokenKey, server: () => string): ReadonlyMap<string, () => Document> {

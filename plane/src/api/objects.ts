@@ -1,6 +1,7 @@
 // Creating, changing and deleting stored objects: defaults, validation, what only the plane may set, no-op
 // writes, conflicts. The rules of each kind are in kinds/, effects beyond the object in effects.ts.
 import { sameJson } from '@fleetset/scheduler-core/canonical-json';
+import type { Remarks } from '../admission/pod-security.ts';
 import { collectionOf, idOf, idOfObject, type Kind, type KubeObject } from '../kinds/kind.ts';
 import { type Store, StoreFailure, type Write } from '../store/store.ts';
 import { ApiError, alreadyExists, conflict, forbiddenRequest, notFoundObject } from './api-error.ts';
@@ -35,6 +36,8 @@ export interface Written {
   readonly object: KubeObject;
   /** For Warning headers. */
   readonly warnings: readonly string[];
+  /** For the audit log. */
+  readonly annotations?: Remarks['annotations'];
 }
 
 export interface Objects {
@@ -112,6 +115,18 @@ export function createObjects(store: Store, effectsOf: EffectsOf, nowText: () =>
     }
   };
 
+  const remarksOn = (
+    kind: Kind,
+    object: KubeObject,
+    old: KubeObject | undefined,
+    decoding: readonly string[],
+    subresource?: string,
+  ): Omit<Written, 'object'> => {
+    const remarks = subresource ? undefined : effectsOf(kind).remarks?.(object, old);
+    const warnings = [...decoding, ...(kind.rules?.warnings?.(object) ?? []), ...(remarks?.warnings ?? [])];
+    return { warnings, ...(remarks ? { annotations: remarks.annotations } : {}) };
+  };
+
   const reread = (kind: Kind, object: KubeObject): KubeObject =>
     (store.get(collectionOf(kind), idOfObject(object))?.value as unknown as KubeObject | undefined) ?? object;
 
@@ -127,7 +142,7 @@ export function createObjects(store: Store, effectsOf: EffectsOf, nowText: () =>
     if (kind.namespaced) requireNamespace(store, namespace ?? '', fresh);
     const object = own(checkedObject(kind, fresh, undefined), decoded.object);
     options.admit?.(object, undefined);
-    const warnings = [...decoded.warnings, ...(kind.rules?.warnings?.(object) ?? [])];
+    const remarks = remarksOn(kind, object, undefined, decoded.warnings);
     const writes = [
       ...(effectsOf(kind).alongCreate?.(object) ?? []),
       {
@@ -141,10 +156,10 @@ export function createObjects(store: Store, effectsOf: EffectsOf, nowText: () =>
     if (options.dryRun) {
       if (store.get(collectionOf(kind), idOfObject(object)))
         throw alreadyExists(kind, object.metadata.name ?? '');
-      return { object, warnings };
+      return { object, ...remarks };
     }
     if (!(await commit(kind, object, writes))) throw alreadyExists(kind, object.metadata.name ?? '');
-    return { object: reread(kind, object), warnings };
+    return { object: reread(kind, object), ...remarks };
   };
 
   /** `step` may run again after a conflict. */
@@ -167,9 +182,9 @@ export function createObjects(store: Store, effectsOf: EffectsOf, nowText: () =>
       const checked = effectsOf(kind).checkUpdate?.(object, current.object) ?? object;
       const allowed = own(checked, decoded.object);
       options.admit?.(allowed, current.object);
-      const warnings = [...decoded.warnings, ...(kind.rules?.warnings?.(allowed) ?? [])];
-      if (sameJson(allowed, current.object)) return { object: current.object, warnings };
-      if (options.dryRun) return { object: allowed, warnings };
+      const remarks = remarksOn(kind, allowed, current.object, decoded.warnings, options.subresource);
+      if (sameJson(allowed, current.object)) return { object: current.object, ...remarks };
+      if (options.dryRun) return { object: allowed, ...remarks };
       const done = allowed.metadata.deletionTimestamp !== undefined && !isHeld(allowed);
       const write: Write = {
         collection: collectionOf(kind),
@@ -180,7 +195,7 @@ export function createObjects(store: Store, effectsOf: EffectsOf, nowText: () =>
       };
       const along = done ? (effectsOf(kind).alongEnd?.(allowed) ?? []) : [];
       if (await commit(kind, allowed, [write, ...along]))
-        return { object: done ? allowed : reread(kind, allowed), warnings };
+        return { object: done ? allowed : reread(kind, allowed), ...remarks };
       const asked = decoded.object.metadata.resourceVersion;
       if (asked !== undefined || attempt === CONFLICT_TRIES) throw conflict(kind, name);
     }

@@ -1,8 +1,8 @@
 // One object on its way into the store: decoded, named, checked, and without what clients have no say in.
 import { randomInt, randomUUID } from 'node:crypto';
+import { generatedName } from '@fleetset/scheduler-core/generated-name';
 import { decode } from '@fleetset/scheduler-core/schema/decode';
 import type { ObjectMeta } from '@fleetset/scheduler-core/schema/meta';
-import { SAFE_LETTERS } from '@fleetset/scheduler-core/template-hash';
 import { validateDeletion } from '@fleetset/scheduler-core/validation/deletion';
 import { apiVersionOf, type Kind, type KubeObject } from '../kinds/kind.ts';
 import { badRequest, conflict, invalidObject } from './api-error.ts';
@@ -54,7 +54,8 @@ export function withIdentity(
     );
   if (metadata.resourceVersion)
     throw badRequest('resourceVersion should not be set on objects to be created');
-  const name = metadata.name || (metadata.generateName ? generatedName(metadata.generateName) : undefined);
+  const name =
+    metadata.name || (metadata.generateName ? generatedName(metadata.generateName, randomInt) : undefined);
   const { managedFields, selfLink, deletionTimestamp, deletionGracePeriodSeconds, ...given } = metadata;
   // Go's clients write what was not set as an empty text in protobuf.
   const kept = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ''));
@@ -69,14 +70,6 @@ export function withIdentity(
     },
   };
 }
-
-/** As Kubernetes: names that could be labels stay so. */
-const LONGEST_BASE = 58;
-
-const generatedName = (base: string): string => base.slice(0, LONGEST_BASE) + randomSuffix();
-
-const randomSuffix = (): string =>
-  Array.from({ length: 5 }, () => SAFE_LETTERS[randomInt(SAFE_LETTERS.length)]).join('');
 
 export function requireSameIdentity(kind: Kind, object: KubeObject, current: KubeObject): void {
   const { name, namespace, uid, resourceVersion } = object.metadata;

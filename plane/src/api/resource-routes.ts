@@ -1,6 +1,7 @@
 // One request about stored objects, which its user may make: which verb it is, and what serves it.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isRecord } from '@fleetset/scheduler-core/schema/decode';
+import { annotate, noteAsked } from '../audit/audited-bodies.ts';
 import type { User } from '../authentication/user.ts';
 import { admitWrite } from '../authorization/admit-write.ts';
 import type { Authorizer } from '../authorization/authorizer.ts';
@@ -11,7 +12,7 @@ import { ApiError, badRequest, methodNotAllowed, notFoundObject, notFoundPath } 
 import { contentTypeOf, parseJson, parseYaml, readBody, readObject, readOptionalObject } from './body.ts';
 import { formatOne, formatPage, listPage, requireReached, storedObjects } from './list.ts';
 import { requireListOptions } from './list-options.ts';
-import type { Objects, Removed, WriteOptions } from './objects.ts';
+import type { Objects, Removed, WriteOptions, Written } from './objects.ts';
 import { patchFunction } from './patch.ts';
 import { decodeObject } from './prepare-object.ts';
 import { flagParameter, type ReplyForm, type RequestPath, replyForm } from './request.ts';
@@ -126,7 +127,7 @@ function watchMany(call: Call): Promise<void> {
 }
 
 async function createOne(call: Call): Promise<void> {
-  const { parts, kind, path, request, response } = call;
+  const { parts, kind, path, request } = call;
   requireVerb(kind, 'create');
   if (kind.namespaced && !path.namespace)
     throw badRequest('an empty namespace may not be set during creation');
@@ -134,8 +135,7 @@ async function createOne(call: Call): Promise<void> {
   const review = parts.reviews.get(kind);
   if (review) return answerReview(call, review, body);
   const written = await parts.objects.create(kind, path.namespace, body, optionsOf(call));
-  setWarnings(response, written.warnings);
-  sendOne(call, 201, written.object);
+  sendWritten(call, 201, written);
 }
 
 /** An older version of a review is the same but for its name. */
@@ -204,38 +204,36 @@ function findOne(call: Call, name: string): KubeObject {
 }
 
 async function replaceOne(call: Call, name: string): Promise<void> {
-  const { parts, kind, path, request, response } = call;
+  const { parts, kind, path, request } = call;
   if (!path.subresource) requireVerb(kind, 'update');
   const body = await readObject(request);
   const written = await parts.objects.update(kind, path.namespace, name, () => body, optionsOf(call));
-  setWarnings(response, written.warnings);
-  sendOne(call, 200, written.object);
+  sendWritten(call, 200, written);
 }
 
 async function patchOne(call: Call, name: string): Promise<void> {
-  const { parts, kind, path, query, request, response } = call;
+  const { parts, kind, path, query, request } = call;
   if (!path.subresource) requireVerb(kind, 'patch');
   const type = contentTypeOf(request);
   const text = await readBody(request);
-  if (type === APPLY_TYPE) return applyOne(call, name, parseYaml(text));
+  if (type === APPLY_TYPE) return applyOne(call, name, noteAsked(request, parseYaml(text)));
   requireNoForce(query, request);
-  const change = patchFunction(kind, type, type.endsWith('+json') ? parseJson(text) : text);
+  const patch = type.endsWith('+json') ? noteAsked(request, parseJson(text)) : text;
+  const change = patchFunction(kind, type, patch);
   const written = await parts.objects.update(kind, path.namespace, name, change, optionsOf(call));
-  setWarnings(response, written.warnings);
-  sendOne(call, 200, written.object);
+  sendWritten(call, 200, written);
 }
 
 const APPLY_TYPE = 'application/apply-patch+yaml';
 
 /** Who makes an object by it must be allowed to create one: admitWrite sees to that. */
 async function applyOne(call: Call, name: string, config: unknown): Promise<void> {
-  const { parts, kind, path, query, request, response } = call;
+  const { parts, kind, path, query, request } = call;
   const options = { ...optionsOf(call), ...applyOptions(query, request) };
   const isThere = parts.store.get(collectionOf(kind), idOf(path.namespace, name)) !== undefined;
   if (!isThere && !path.subresource) requireVerb(kind, 'create');
   const written = await parts.objects.apply(kind, path.namespace, name, config, options);
-  setWarnings(response, written.warnings);
-  sendOne(call, written.created ? 201 : 200, written.object);
+  sendWritten(call, written.created ? 201 : 200, written);
 }
 
 /** A write to a subresource changes nothing else. */
@@ -290,6 +288,12 @@ function verbOfSubresource(method: string | undefined): string {
 
 function sendOne({ kind, form, query, response }: Call, code: number, object: KubeObject): void {
   sendJson(response, code, formatOne(kind, object, form, query, Date.now()));
+}
+
+function sendWritten(call: Call, code: number, { object, warnings, annotations = {} }: Written): void {
+  setWarnings(call.response, warnings);
+  annotate(call.request, annotations);
+  sendOne(call, code, object);
 }
 
 function requireVerb(kind: Kind, verb: Kind['verbs'][number]): void {

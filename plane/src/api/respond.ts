@@ -1,11 +1,13 @@
 // Writing replies: JSON, Status errors, warnings; gzip only for what is large and asked for.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { gzipSync } from 'node:zlib';
+import { noteAnswered } from '../audit/audited-bodies.ts';
 import { ApiError, statusOf } from './api-error.ts';
 
 const GZIP_FROM_BYTES = 128 * 1024;
 
 export function sendJson(response: ServerResponse, code: number, body: object): void {
+  noteAnswered(response.req, body);
   sendBytes(response, code, 'application/json', Buffer.from(JSON.stringify(body)));
 }
 

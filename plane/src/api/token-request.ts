@@ -1,17 +1,17 @@
 // serviceaccounts/token: a token made on request, for an audience, for a time, and bound to an object if asked.
 
+import { accountName } from '@fleetset/scheduler-core/node/service-account';
 import { applyDefaults } from '@fleetset/scheduler-core/schema/apply-defaults';
 import { decode } from '@fleetset/scheduler-core/schema/decode';
 import type { Pod } from '@fleetset/scheduler-core/schema/pod';
 import { type TokenRequest, tokenRequest } from '@fleetset/scheduler-core/schema/service-account';
-import { type FieldError, invalid } from '@fleetset/scheduler-core/validation/field-error';
+import { tokenLifetimeErrors } from '@fleetset/scheduler-core/validation/volumes';
 import {
   type AccountTokens,
   type BoundObject,
   boundToPod,
 } from '../authentication/service-account-tokens.ts';
 import { admitToken } from '../authorization/admit-write.ts';
-import { accountOf } from '../authorization/node-access.ts';
 import { idOf, type KubeObject } from '../kinds/kind.ts';
 import type { Store } from '../store/store.ts';
 import { badRequest, conflict, invalidObject, notFoundObject } from './api-error.ts';
@@ -19,8 +19,6 @@ import { readObject } from './body.ts';
 import type { SubresourceCall } from './resource-routes.ts';
 import { sendJson } from './respond.ts';
 
-const SHORTEST_SECONDS = 600;
-const LONGEST_SECONDS = 2 ** 32;
 const TOKEN_REQUEST = { group: 'authentication.k8s.io', kind: 'TokenRequest', plural: 'tokenrequests' };
 
 export async function serveTokenRequest(
@@ -31,7 +29,7 @@ export async function serveTokenRequest(
   const asked = readRequest(await readObject(request));
   const { name = '', namespace = '', uid = '' } = object.metadata;
   const { audiences = [], expirationSeconds = 3600, boundObjectRef } = asked.spec ?? {};
-  const errors = lifetimeErrors(expirationSeconds);
+  const errors = tokenLifetimeErrors('spec.expirationSeconds', expirationSeconds);
   if (errors.length > 0) throw invalidObject(TOKEN_REQUEST, '', errors);
   const bound = boundObjectRef && boundObject(store, namespace, name, boundObjectRef);
   admitToken(user, name, bound);
@@ -58,15 +56,6 @@ function readRequest(body: unknown): TokenRequest {
       `TokenRequest in version "v1" cannot be handled as a TokenRequest: ${errors.join(', ')}`,
     );
   return applyDefaults(tokenRequest, value) as TokenRequest;
-}
-
-function lifetimeErrors(seconds: number): FieldError[] {
-  const field = 'spec.expirationSeconds';
-  if (seconds < SHORTEST_SECONDS)
-    return [invalid(field, seconds, 'may not specify a duration less than 10 minutes')];
-  return seconds > LONGEST_SECONDS
-    ? [invalid(field, seconds, 'may not specify a duration larger than 2^32 seconds')]
-    : [];
 }
 
 type Reference = NonNullable<NonNullable<TokenRequest['spec']>['boundObjectRef']>;
@@ -96,7 +85,7 @@ function boundObject(
     );
   if (kind !== 'Pod') return { kind: bindable, name, uid: foundUid };
   const pod = object as unknown as Pod & Pick<KubeObject, 'metadata'>;
-  if (accountOf(pod) !== account)
+  if (accountName(pod.spec) !== account)
     throw badRequest(
       `cannot bind token for serviceaccount ${JSON.stringify(account)} to pod running with different serviceaccount name.`,
     );

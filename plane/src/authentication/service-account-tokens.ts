@@ -61,6 +61,8 @@ export function createAccountTokens(parts: {
   readonly key: TokenKey;
   /** Milliseconds since 1970. */
   readonly wallNow: () => number;
+  /** This plane does not know yet which pods run on the node. */
+  readonly isUnheard: (nodeName: string) => boolean;
 }): AccountTokens {
   const { store, key, wallNow } = parts;
   const known = new Map<string, Claims>();
@@ -76,6 +78,12 @@ export function createAccountTokens(parts: {
     const { deletionTimestamp } = object.metadata;
     return !deletionTimestamp || Date.parse(deletionTimestamp) + GRACE_AFTER_DELETION_MS > wallNow();
   };
+  /** A plane that has just started knows of no pod until its node says so: it may be there. */
+  const mayBeThere = (id: string, node: unknown): boolean =>
+    isRecord(node) &&
+    !store.get(BOUND_COLLECTIONS.pod, id) &&
+    found(BOUND_COLLECTIONS.node, String(node.name), node.uid) &&
+    parts.isUnheard(String(node.name));
   return {
     issue: (order) => {
       const seconds = Math.floor(wallNow() / 1000);
@@ -109,7 +117,8 @@ export function createAccountTokens(parts: {
         // The node of a pod's token is where the pod was, and no condition.
         if (kind === 'node' && isRecord(own.pod)) continue;
         const id = kind === 'node' ? String(bound.name) : idOf(namespace, String(bound.name));
-        if (!found(collection, id, bound.uid)) return undefined;
+        if (found(collection, id, bound.uid)) continue;
+        if (kind !== 'pod' || !mayBeThere(id, own.node)) return undefined;
       }
       return { user: userOf(namespace, name, String(account.uid), claims), audiences };
     },

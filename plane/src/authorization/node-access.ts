@@ -2,6 +2,7 @@
 // events and its own Lease; ask for tokens bound to its own pods. That a pod is its own the node says itself; whether its
 // DaemonSet belongs there the plane decides.
 import { configRefs, pullSecretRefs } from '@fleetset/scheduler-core/node/config-data';
+import { accountName } from '@fleetset/scheduler-core/node/service-account';
 import {
   type Access,
   fullResource,
@@ -54,7 +55,9 @@ const RULES = new Map<string, NodeRule>([
       verb === 'create' &&
       podsOf(store, node).some(
         (pod) =>
-          pod.metadata.namespace === namespace && accountOf(pod) === (name ?? '') && isPlaced(store, pod),
+          pod.metadata.namespace === namespace &&
+          accountName(pod.spec) === (name ?? '') &&
+          isPlaced(store, pod),
       ),
   ],
   ['/events', writesEvents],
@@ -75,9 +78,6 @@ const podsOf = (store: Store, node: string): StoredPod[] =>
   [...store.list('core/pods')]
     .map(({ value }) => value as unknown as StoredPod)
     .filter(({ spec }) => spec?.nodeName === node);
-
-/** Without a say, a pod is its namespace's default account. */
-export const accountOf = ({ spec }: Pod): string => spec?.serviceAccountName || 'default';
 
 const isNamed = ({ metadata }: StoredPod, namespace: string | undefined, name: string | undefined): boolean =>
   name !== undefined && metadata.name === name && metadata.namespace === namespace;

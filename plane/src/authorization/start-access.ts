@@ -1,6 +1,5 @@
-// All that decides who may do what, begun before the first request: default accounts and roles are there, roles that
-// are sums are summed up, and loops keep them so.
-import { restoreDefaultAccounts, startDefaultAccounts } from '../lifecycle/default-accounts.ts';
+// All that decides who may do what, begun before the first request: default roles are there, roles that are sums are
+// summed up, and a loop keeps them so.
 import type { Store } from '../store/store.ts';
 import { aggregateRoles, startAggregation } from './aggregate-roles.ts';
 import { type Authorizer, createAuthorizer } from './authorizer.ts';
@@ -16,19 +15,15 @@ export async function startAccess(
   nowText: () => string,
   onFailure: (loop: string) => (error: unknown, retryInMs: number) => void,
 ): Promise<Access> {
-  await restoreDefaultAccounts(store, nowText());
   await reconcileDefaults(store, nowText());
   await aggregateRoles(store);
   const authorizer = createAuthorizer(store);
-  const loops = [
-    startAggregation(store, onFailure('role aggregation')),
-    startDefaultAccounts(store, nowText, onFailure('default account')),
-  ];
+  const aggregation = startAggregation(store, onFailure('role aggregation'));
   return {
     authorizer,
     stop: async () => {
       authorizer.close();
-      await Promise.all(loops.map((loop) => loop.stop()));
+      await aggregation.stop();
     },
   };
 }

@@ -12,7 +12,7 @@ import { mergedConditions, withOwn } from './compose-node.ts';
 import { type Fleet, isBehind, type NodeState, reportedChange } from './fleet.ts';
 import { NODE_RECORDS, type NodeRecord, nodeRecord } from './node-record.ts';
 import { ownFacts } from './own-facts.ts';
-import { dropPods, followPodsByNode, idsByUid, type MirrorPlan, planMirror } from './pod-mirror.ts';
+import { dropPods, idsByUid, type MirrorPlan, planMirror } from './pod-mirror.ts';
 import { readNodeStatus } from './reported-status.ts';
 import { dropTombstone, tombstonesOf } from './tombstones.ts';
 
@@ -22,6 +22,8 @@ export interface ReportIntakeParts {
   readonly store: Store;
   readonly fleet: Fleet;
   readonly recorder: EventRecorder;
+  /** Ids of the mirrored pods of a node. */
+  readonly podsOf: (nodeName: string) => ReadonlySet<string>;
   readonly nowText: () => string;
   /** The report has been taken in. */
   readonly onTaken: (nodeName: string) => void;
@@ -43,7 +45,7 @@ export function createReportIntake(parts: ReportIntakeParts): ReportIntake {
   const waiting = new Map<string, NodeReport>();
   const busy = new Set<string>();
   const retries = new Map<string, NodeJS.Timeout>();
-  const podsOf = followPodsByNode(parts.store);
+  const { podsOf } = parts;
   let closed = false;
 
   const run = async (nodeName: string) => {

@@ -1,5 +1,6 @@
 // The kinds that are only kept: Namespace, ConfigMap, Secret.
 import { sameJson } from '@fleetset/scheduler-core/canonical-json';
+import { validateSecurityLabels } from '@fleetset/scheduler-core/pod-security/policy';
 import {
   type ConfigMap,
   configMap,
@@ -49,9 +50,21 @@ export const namespaceKind: Kind = {
       spec: old?.spec ?? { finalizers: ['kubernetes'] },
       status: old?.status ?? { phase: 'Active' },
     }),
-    validate: ({ metadata }) => validateMetadata(metadata, false, dnsLabelProblem),
+    validate: ({ metadata }, old) => [
+      ...validateMetadata(metadata, false, dnsLabelProblem),
+      ...newlyWrong(metadata.labels, old?.metadata.labels),
+    ],
   },
 };
+
+/** What was let in before may stay as it is. */
+function newlyWrong(
+  labels: KubeObject['metadata']['labels'],
+  old: KubeObject['metadata']['labels'],
+): FieldError[] {
+  const errors = validateSecurityLabels(labels ?? {});
+  return sameJson(errors, validateSecurityLabels(old ?? {})) ? [] : errors;
+}
 
 export const configMapKind: Kind = {
   group: '',

@@ -1,36 +1,81 @@
-// Which nodes may not be changed now since their maintenance windows are closed, and when that changes.
+// Which nodes may not be changed now since their maintenance windows are closed, and when that changes. Kept from look to
+// look: until the first window opens or closes only nodes that changed are looked at again.
 import type { Window } from '@fleetset/scheduler-core/rollout/pacing';
 import { closureAt } from '../maintenance/node-maintenance.ts';
-import type { SetViews } from './node-views.ts';
+import type { NodeView } from './node-view.ts';
 
 export interface ClosedNodes {
   /** With why. */
   readonly closed: ReadonlyMap<string, string>;
-  /** When the first of all windows that were looked at opens or closes; milliseconds since 1970. */
+  /** When the first of all windows that were looked at opens or closes; milliseconds since 1970. No node that left
+   *  meanwhile makes it later. */
   readonly changesAt?: number;
 }
 
-const NOTHING_CLOSED: ClosedNodes = { closed: new Map() };
-
-/** `instant`: of the wall clock. Only nodes that run a pod have something to close. */
-export function closedNodes(
-  { all, windowed }: Pick<SetViews, 'all' | 'windowed'>,
-  windows: readonly Window[],
-  instant: number,
-): ClosedNodes {
-  const views = windows.length > 0 ? all : windowed;
-  if (views.size === 0) return NOTHING_CLOSED;
-  const closureOf = closureAt(windows, instant);
-  const closed = new Map<string, string>();
-  let next = Number.POSITIVE_INFINITY;
-  for (const { rollout, maintenance } of views.values()) {
-    if (rollout.decision !== 'Run' || !rollout.pod) continue;
-    const { reason, changesAt = next } = closureOf(rollout.labels ?? {}, maintenance);
-    if (reason !== undefined) closed.set(rollout.name, reason);
-    next = Math.min(next, changesAt);
-  }
-  return { closed, ...(Number.isFinite(next) ? { changesAt: next } : {}) };
+export interface ClosedBook {
+  /** The view of this node is another now. */
+  readonly touch: (name: string) => void;
+  /** `instant`: of the wall clock. Only nodes that run a pod have something to close. Good until the next look. */
+  readonly look: (windows: readonly Window[], instant: number) => ClosedNodes;
 }
+
+interface Look {
+  /** Of the policy, as text. */
+  readonly windows: string;
+  readonly at: number;
+  readonly closed: Map<string, string>;
+  changesAt: number;
+}
+
+/** `all`: of every node; `windowed`: of those that have windows of their own. */
+export function openClosedBook(
+  all: ReadonlyMap<string, NodeView>,
+  windowed: ReadonlyMap<string, NodeView>,
+): ClosedBook {
+  let last: Look | undefined;
+  const touched = new Set<string>();
+  const known = (windows: string, instant: number): Look | undefined =>
+    last?.windows === windows && last.at <= instant && instant < last.changesAt ? last : undefined;
+  return {
+    touch: (name) => {
+      if (last) touched.add(name);
+    },
+    look: (windows, instant) => {
+      const text = JSON.stringify(windows);
+      const before = known(text, instant);
+      const look = before ?? {
+        windows: text,
+        at: instant,
+        closed: new Map(),
+        changesAt: Number.POSITIVE_INFINITY,
+      };
+      const names = before ? touched : (windows.length > 0 ? all : windowed).keys();
+      lookAt(look, names, all, closureAt(windows, instant));
+      touched.clear();
+      last = look;
+      const { closed, changesAt } = look;
+      return { closed, ...(Number.isFinite(changesAt) ? { changesAt } : {}) };
+    },
+  };
+}
+
+function lookAt(
+  look: Look,
+  names: Iterable<string>,
+  all: ReadonlyMap<string, NodeView>,
+  closureOf: ReturnType<typeof closureAt>,
+): void {
+  for (const name of names) {
+    const view = all.get(name);
+    const runs = view?.rollout.decision === 'Run' && view.rollout.pod !== undefined;
+    const { reason, changesAt } = runs ? closureOf(view.rollout.labels ?? {}, view.maintenance) : NOTHING;
+    if (reason === undefined) look.closed.delete(name);
+    else look.closed.set(name, reason);
+    if (changesAt !== undefined) look.changesAt = Math.min(look.changesAt, changesAt);
+  }
+}
+
+const NOTHING: ReturnType<ReturnType<typeof closureAt>> = {};
 
 /** A wall clock may be set meanwhile: it is looked at again after so long at most. */
 const LOOK_AGAIN_MS = 60_000;

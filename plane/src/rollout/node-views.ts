@@ -19,6 +19,7 @@ import type { PodSpec } from '@fleetset/scheduler-core/schema/pod';
 import { ORPHANS, type OrphanedSet } from '../fleet/orphans.ts';
 import { TOMBSTONES } from '../fleet/tombstones.ts';
 import type { Change, StoredValue } from '../store/store.ts';
+import { type ClosedBook, openClosedBook } from './closed-nodes.ts';
 import { GRANTS } from './grants.ts';
 import { type NodeView, type ViewSources, viewNode } from './node-view.ts';
 import { rulesOf } from './placement-rules.ts';
@@ -26,8 +27,7 @@ import { rulesOf } from './placement-rules.ts';
 /** Good until the next look at the same DaemonSet. */
 export interface SetViews extends Required<RolloutNodes> {
   readonly all: ReadonlyMap<string, NodeView>;
-  /** Those of them that have maintenance windows of their own. */
-  readonly windowed: ReadonlyMap<string, NodeView>;
+  readonly windows: Pick<ClosedBook, 'look'>;
   /** Those that run nothing now, and were granted something when they did. */
   readonly idle: ReadonlyMap<string, RolloutNode>;
   readonly counts: Readonly<StatusCounts>;
@@ -54,7 +54,9 @@ interface Kept {
   readonly rules: PlacementRules;
   readonly nodes: KeptNodes;
   readonly all: Map<string, NodeView>;
+  /** Those of them that have maintenance windows of their own. */
   readonly windowed: Map<string, NodeView>;
+  readonly windows: ClosedBook;
   readonly idle: Map<string, RolloutNode>;
   readonly counts: StatusCounts;
   readonly stale: Set<string>;
@@ -93,13 +95,16 @@ export function createNodeViews(sources: ViewSources): NodeViews {
     );
 
   const begin = (uid: string, spec: PodSpec, rules: PlacementRules): Kept => {
+    const all = new Map<string, NodeView>();
+    const windowed = new Map<string, NodeView>();
     const kept: Kept = {
       nodes: noNodes(),
       uid,
       spec,
       rules,
-      all: new Map(),
-      windowed: new Map(),
+      all,
+      windowed,
+      windows: openClosedBook(all, windowed),
       idle: new Map(),
       counts: noCounts(),
       stale: new Set(),
@@ -153,6 +158,7 @@ function replaceView(kept: Kept, name: string, view: NodeView | undefined): void
   keepNode(kept.nodes, name, view?.rollout);
   put(kept.all, name, view);
   put(kept.windowed, name, view?.maintenance?.windows && view);
+  kept.windows.touch(name);
   put(kept.idle, name, view && isIdle(view.rollout) ? view.rollout : undefined);
   kept.changed?.set(name, view?.rollout.decision === 'Run' ? view.rollout : undefined);
 }

@@ -148,7 +148,9 @@ function inheritedRecord(records: RolloutRecords, sets: readonly OrphanedSet[], 
   const stable = sets.map((set) => records.of(set.uid)?.stable).find((one) => one !== undefined);
   if (stable === undefined || records.of(uid)) return [];
   const begun = { newest: '', stable, phase: 'Progressing', reason: '', message: '', wave: 0 } as const;
-  return [putRecord(uid, { ...begun, failures: {}, aside: [] })];
+  // What was approved of theirs is no approval of this one's.
+  const attempt = Math.max(...sets.map((set) => records.of(set.uid)?.attempt ?? 0));
+  return [putRecord(uid, { ...begun, failures: {}, attempt, aside: [] })];
 }
 
 function asItIs(store: Store, { metadata }: StoredSet): Write[] {

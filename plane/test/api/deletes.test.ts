@@ -255,7 +255,7 @@ describe('deleting many', () => {
     ] as const)
       await plane.api.ok('POST', maps, configMap(name, {}, { labels, finalizers }));
     await plane.api.ok('DELETE', `${maps}?labelSelector=app%3Dx&dryRun=All`);
-    expect((await plane.api.ok('GET', maps)).items).toHaveLength(3);
+    expect((await plane.api.ok('GET', maps)).items).toHaveLength(4);
     expect(await plane.api.ok('DELETE', `${maps}?labelSelector=app%3Dx`)).toMatchObject({
       status: 'Success',
     });
@@ -265,9 +265,10 @@ describe('deleting many', () => {
     ).toEqual([
       ['b', true],
       ['c', false],
+      ['kube-root-ca.crt', false],
     ]);
     await plane.api.ok('DELETE', `${maps}?fieldSelector=metadata.name%3Dc`);
-    expect((await plane.api.ok('GET', maps)).items).toHaveLength(1);
+    expect((await plane.api.ok('GET', maps)).items).toHaveLength(2);
   });
 });
 

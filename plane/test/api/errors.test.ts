@@ -473,7 +473,7 @@ describe('a Status is answered for', () => {
   it('and none of it is an error of the plane, or changed anything', async () => {
     expect(plane.complaints).toEqual([]);
     const maps = await plane.api.ok('GET', MAPS);
-    expect(maps.items.map(({ metadata }: Json) => metadata.name)).toEqual(['here']);
+    expect(maps.items.map(({ metadata }: Json) => metadata.name)).toEqual(['here', 'kube-root-ca.crt']);
   });
 });
 

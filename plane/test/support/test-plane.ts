@@ -1,6 +1,7 @@
 // The whole plane in this process, on free ports of the loopback address and a directory of its own.
 import { join } from 'node:path';
 import { pino } from 'pino';
+import type { AuditSettings } from '../../src/audit/open-audit.ts';
 import { openAuthority } from '../../src/identity/authority.ts';
 import { type Plane, startPlane } from '../../src/plane.ts';
 import { type ApiClient, type Credentials, createApiClient, type Json } from './api-client.ts';
@@ -28,6 +29,7 @@ export interface TestPlaneOptions {
   readonly dataDir?: string;
   readonly graceMs?: number;
   readonly tokenAuthFile?: string;
+  readonly audit?: AuditSettings;
   /** How far the plane's wall clock is from this machine's; asked each time. */
   readonly clockOffMs?: () => number;
 }
@@ -50,6 +52,7 @@ export async function startTestPlane(options: TestPlaneOptions = {}): Promise<Te
       advertise: ['127.0.0.1'],
       nodeMonitorGraceMs: graceMs,
       ...(options.tokenAuthFile ? { tokenAuthFile: options.tokenAuthFile } : {}),
+      ...(options.audit ? { audit: options.audit } : {}),
       wallNow: () => Date.now() + (options.clockOffMs?.() ?? 0),
       version: VERSION,
       logger,

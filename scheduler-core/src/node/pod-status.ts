@@ -197,6 +197,7 @@ function containerStatus(view: ContainerView, { unknown, previous }: PodView): C
     imageID: current?.imageId ?? '',
     ...(current ? { containerID: containerId(current) } : {}),
     started: wasReady || (running && (health?.started ?? false)),
+    ...(spec.lifecycle?.stopSignal ? { stopSignal: spec.lifecycle.stopSignal } : {}),
   };
 }
 

@@ -66,6 +66,8 @@ export interface Grant {
 export interface Wait {
   readonly node: string;
   readonly reason: string;
+  /** It is set aside: nobody waits for it. */
+  readonly silent?: true;
 }
 export interface RolloutPlan {
   readonly grants: readonly Grant[];
@@ -92,7 +94,7 @@ export function planRollout(input: RolloutInput): RolloutPlan {
   const waits: Wait[] = [];
   const decide = (node: RolloutNode, verdict: Verdict) => {
     if (!verdict.granted) {
-      waits.push({ node: node.name, reason: verdict.reason });
+      waits.push({ node: node.name, reason: verdict.reason, ...(node.lost ? { silent: true } : {}) });
       const revision = verdict.meanwhile ?? spareOf(node, input);
       if (revision !== undefined)
         grants.push({ node: node.name, revision, reason: `meanwhile: ${verdict.reason}` });
@@ -368,23 +370,41 @@ interface Groups {
   readonly spend: (node: RolloutNode) => void;
 }
 
+/** What the nodes of one budget spend, by their value of its label, and what is said to those that may not any more. */
+interface GroupSpending {
+  readonly budget: GroupBudget;
+  readonly spent: Map<string, number>;
+  readonly said: Map<string, string>;
+}
+
 /** `spending`: nodes that spend budget already. */
 function groupsOf(budgets: readonly GroupBudget[], spending: readonly RolloutNode[], surge: boolean): Groups {
-  const spent = new Map<string, number>();
-  const key = ({ topologyKey }: GroupBudget, { labels = {} }: RolloutNode) =>
-    `${topologyKey}=${labels[topologyKey] ?? ''}`;
+  const groups = budgets.map((budget): GroupSpending => ({ budget, spent: new Map(), said: new Map() }));
+  const groupIn = ({ topologyKey }: GroupBudget, { labels }: RolloutNode) => labels?.[topologyKey] ?? '';
   const spend = (node: RolloutNode) => {
-    for (const one of budgets) spent.set(key(one, node), (spent.get(key(one, node)) ?? 0) + 1);
+    for (const { budget, spent, said } of groups) {
+      const value = groupIn(budget, node);
+      spent.set(value, (spent.get(value) ?? 0) + 1);
+      said.delete(value);
+    }
+  };
+  // One text for all of a group.
+  const textOf = ({ budget: { topologyKey }, spent, said }: GroupSpending, value: string): string => {
+    const text =
+      said.get(value) ??
+      `waits for its turn: ${spent.get(value) ?? 0} of the nodes with ${topologyKey}=${value} are ${surge ? 'being updated or down' : 'unavailable'}`;
+    said.set(value, text);
+    return text;
   };
   for (const node of spending) spend(node);
   return {
     spend,
     full: (node, own = 0) => {
-      const found = budgets.find((one) => (spent.get(key(one, node)) ?? 0) - own >= one.maxUnavailable);
-      return (
-        found &&
-        `waits for its turn: ${spent.get(key(found, node))} of the nodes with ${key(found, node)} are ${surge ? 'being updated or down' : 'unavailable'}`
-      );
+      for (const group of groups) {
+        const value = groupIn(group.budget, node);
+        if ((group.spent.get(value) ?? 0) - own >= group.budget.maxUnavailable) return textOf(group, value);
+      }
+      return undefined;
     },
   };
 }

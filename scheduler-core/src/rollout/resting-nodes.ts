@@ -53,6 +53,17 @@ export const everyNode = ({ nodes, resting }: RolloutNodes): readonly RolloutNod
 export const byName = (a: RolloutNode, b: RolloutNode): number =>
   a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
 
+/** All of them by name. */
+export const inOrder = ({ nodes, resting }: RolloutNodes): readonly RolloutNode[] =>
+  byNames([sortedByName(nodes), ...(resting?.values() ?? [])]);
+
+/** Mostly they are so already. */
+export function sortedByName(list: readonly RolloutNode[]): readonly RolloutNode[] {
+  for (let at = 1; at < list.length; at++)
+    if (byName(list[at - 1] as RolloutNode, list[at] as RolloutNode) > 0) return [...list].sort(byName);
+  return list;
+}
+
 /** Lists that are by name, as one. */
 export const byNames = (lists: readonly (readonly RolloutNode[])[]): readonly RolloutNode[] =>
   lists

@@ -5,7 +5,7 @@ import { effectiveRevision, type RolloutNode } from './plan-rollout.ts';
 import { type RolloutNodes, restingWith } from './resting-nodes.ts';
 import type { RolloutRecord, RolloutTimes } from './rollout-record.ts';
 import { hasAvailable } from './rollout-times.ts';
-import { type Waves, waveOf } from './waves.ts';
+import type { Waves } from './waves.ts';
 
 type Failures = RolloutRecord['failures'];
 
@@ -24,8 +24,8 @@ export function findFailures(
     // Nothing to find out: most nodes, most of the time.
     if (hasAvailable(node, times.target) && node.failing === undefined) continue;
     if (effectiveRevision(node) !== newest || found[node.name] !== undefined) continue;
-    const soakMs = pacing.waves[waveOf(node, waves, pacing.waves)]?.soakMs ?? pacing.soakMs;
-    const reason = failureOf(node, aside, { ...pacing, soakMs }, before, times, now);
+    const soakMs = () => pacing.waves[waves.of(node)]?.soakMs ?? pacing.soakMs;
+    const reason = failureOf(node, aside, pacing, soakMs, before, times, now);
     if (reason) found[node.name] = reason;
   }
   return Object.keys(found).length === Object.keys(failures).length ? failures : found;
@@ -34,7 +34,8 @@ export function findFailures(
 function failureOf(
   node: RolloutNode,
   aside: readonly string[],
-  { soakMs, progressDeadlineMs }: Pacing,
+  { progressDeadlineMs }: Pacing,
+  soakMs: () => number,
   before: RolloutTimes | undefined,
   times: RolloutTimes,
   now: number,
@@ -44,9 +45,8 @@ function failureOf(
   const failing = node.beside?.revision === times.target ? node.beside.failing : undefined;
   if (failing) return failing;
   if (node.failing && pod?.revision === times.target) return node.failing;
-  const isWatched = soakMs > 0 && before?.target === times.target;
-  const wasAvailableAt = isWatched ? before.availableAt.get(name) : undefined;
-  if (wasAvailableAt !== undefined && !times.availableAt.has(name) && now - wasAvailableAt < soakMs)
+  const wasAvailableAt = before?.target === times.target ? before.availableAt.get(name) : undefined;
+  if (wasAvailableAt !== undefined && !times.availableAt.has(name) && now - wasAvailableAt < soakMs())
     return 'it became unavailable while it was watched';
   const grantedAt = times.grantedAt.get(name);
   if (grantedAt !== undefined && !times.onceAvailable.has(name) && now - grantedAt >= progressDeadlineMs)

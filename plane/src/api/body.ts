@@ -34,17 +34,22 @@ async function readBytes(request: IncomingMessage): Promise<Buffer> {
 
 /** An object, in JSON or in the protobuf that newer clients send for some kinds. */
 export const readObject = async (request: IncomingMessage): Promise<unknown> =>
-  noteAsked(request, await decodeBody(request));
+  noteAsked(request, decodeBody(request, await readBytes(request)));
 
-async function decodeBody(request: IncomingMessage): Promise<unknown> {
+/** As `readObject`, of a request whose body may be absent. */
+export async function readOptionalObject(request: IncomingMessage): Promise<unknown> {
+  const bytes = await readBytes(request);
+  return noteAsked(request, bytes.length === 0 ? {} : decodeBody(request, bytes));
+}
+
+function decodeBody(request: IncomingMessage, bytes: Buffer): unknown {
   const type = contentTypeOf(request);
-  if (type === PROTOBUF_TYPE) return decodeProtobuf(await readBytes(request));
-  if (type === 'application/yaml') return parseYaml(await readBody(request));
-  if (type !== 'application/json')
-    throw unsupportedMediaType(
-      `the body of the request was in an unknown format - accepted media types include: application/json, application/yaml (got ${type})`,
-    );
-  return parseJson(await readBody(request));
+  if (type === PROTOBUF_TYPE) return decodeProtobuf(bytes);
+  if (type === 'application/yaml') return parseYaml(bytes.toString('utf8'));
+  if (type === 'application/json') return parseJson(bytes.toString('utf8'));
+  throw unsupportedMediaType(
+    `the body of the request was in an unknown format - accepted media types include: application/json, application/yaml (got ${type})`,
+  );
 }
 
 export function parseJson(text: string): unknown {
@@ -72,10 +77,4 @@ export function parseYaml(text: string): unknown {
     throw badRequest(`the body of the request is not YAML: ${(error as Error).message}`);
   }
   return requireShallow(value);
-}
-
-/** For DELETE, whose body may be absent. */
-export async function readOptionalJson(request: IncomingMessage): Promise<unknown> {
-  const text = await readBody(request);
-  return noteAsked(request, text.trim() === '' ? {} : parseJson(text));
 }

@@ -59,7 +59,7 @@ function readContinuation(token: string | null): Continuation | undefined {
     const { version, after } = JSON.parse(
       Buffer.from(token, 'base64url').toString(),
     ) as Partial<Continuation>;
-    if (typeof version === 'number' && typeof after === 'string') return { version, after };
+    if (Number.isSafeInteger(version) && typeof after === 'string') return { version: version ?? 0, after };
   } catch {
     // Said below.
   }
@@ -68,7 +68,7 @@ function readContinuation(token: string | null): Continuation | undefined {
 
 /** A client that has seen a version is never shown an older one. */
 export function requireReached(store: Store, query: URLSearchParams): void {
-  const asked = versionParameter(query);
+  const asked = Math.max(versionParameter(query), readContinuation(query.get('continue'))?.version ?? 0);
   if (asked > store.version())
     throw new ApiError(504, 'Timeout', `Too large resource version: ${asked}, current: ${store.version()}`, {
       retryAfterSeconds: 1,

@@ -3,6 +3,7 @@ import { randomInt, randomUUID } from 'node:crypto';
 import { generatedName } from '@fleetset/scheduler-core/generated-name';
 import { decode } from '@fleetset/scheduler-core/schema/decode';
 import type { ObjectMeta } from '@fleetset/scheduler-core/schema/meta';
+import { validateDeletion } from '@fleetset/scheduler-core/validation/deletion';
 import { apiVersionOf, type Kind, type KubeObject } from '../kinds/kind.ts';
 import { badRequest, conflict, invalidObject } from './api-error.ts';
 import type { WriteOptions } from './objects.ts';
@@ -32,7 +33,10 @@ export function decodeObject(kind: Kind, body: unknown, options: WriteOptions) {
 export function checkedObject(kind: Kind, object: KubeObject, old: KubeObject | undefined): KubeObject {
   const defaulted = kind.rules?.setDefaults?.(object) ?? object;
   const prepared = kind.rules?.prepare?.(defaulted, old) ?? defaulted;
-  const errors = kind.rules?.validate?.(prepared, old) ?? [];
+  const errors = [
+    ...(kind.rules?.validate?.(prepared, old) ?? []),
+    ...validateDeletion(prepared.metadata, old?.metadata),
+  ];
   if (errors.length > 0) throw invalidObject(kind, prepared.metadata.name ?? '', errors);
   return prepared;
 }
@@ -52,7 +56,9 @@ export function withIdentity(
     throw badRequest('resourceVersion should not be set on objects to be created');
   const name =
     metadata.name || (metadata.generateName ? generatedName(metadata.generateName, randomInt) : undefined);
-  const { managedFields, selfLink, deletionTimestamp, deletionGracePeriodSeconds, ...kept } = metadata;
+  const { managedFields, selfLink, deletionTimestamp, deletionGracePeriodSeconds, ...given } = metadata;
+  // Go's clients write what was not set as an empty text in protobuf.
+  const kept = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ''));
   return {
     ...object,
     metadata: {

@@ -94,7 +94,8 @@ export function versionParameter(query: URLSearchParams): number {
   return Number(text);
 }
 
+/** As Kubernetes reads them: there is false and 0, and whatever else is written there means true (Python says True). */
 export const flagParameter = (query: URLSearchParams, name: string): boolean => {
   const text = query.get(name);
-  return text === 'true' || text === '1' || text === '';
+  return text !== null && !['false', '0'].includes(text.toLowerCase());
 };

@@ -9,7 +9,7 @@ import { apiVersionOf, collectionOf, idOf, type Kind, type KubeObject } from '..
 import type { Store } from '../store/store.ts';
 import type { Upgrade } from '../streams/upgrade.ts';
 import { ApiError, badRequest, methodNotAllowed, notFoundObject, notFoundPath } from './api-error.ts';
-import { contentTypeOf, parseJson, parseYaml, readBody, readObject, readOptionalJson } from './body.ts';
+import { contentTypeOf, parseJson, parseYaml, readBody, readObject, readOptionalObject } from './body.ts';
 import { formatOne, formatPage, listPage, requireReached, storedObjects } from './list.ts';
 import { requireListOptions } from './list-options.ts';
 import type { Objects, Removed, WriteOptions, Written } from './objects.ts';
@@ -34,6 +34,7 @@ export type ServedSubresource = (call: SubresourceCall) => Promise<void> | void;
 
 export interface SubresourceCall {
   readonly object: KubeObject;
+  readonly user: User;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly query: URLSearchParams;
@@ -82,6 +83,7 @@ export async function serveResource(
   if (!kind || (path.namespace && !kind.namespaced)) throw notFoundPath();
   const form = replyForm(request.headers.accept);
   const call: Call = { parts, kind, path, user, query, form, request, response, upgrade };
+  if (path.name && kind.namespaced && !path.namespace) throw notFoundPath();
   if (path.subresource) return serveSubresource(call);
   if (path.name) return serveOne(call, path.name);
   return serveMany(call);
@@ -119,6 +121,7 @@ function watchMany(call: Call): Promise<void> {
   const { parts, kind, path, query, form, response } = call;
   requireVerb(kind, 'watch');
   requireListOptions(query, true);
+  requireReached(parts.store, query);
   const selection = readSelection(kind, path.namespace, query);
   return serveWatch({ store: parts.store, kind, selection, query, form, response, signal: parts.signal });
 }
@@ -155,7 +158,7 @@ async function deleteMany(call: Call): Promise<void> {
   requireVerb(kind, 'deletecollection');
   if (kind.namespaced && !path.namespace)
     throw methodNotAllowed(`DELETE is not allowed on ${kind.plural} of all namespaces`);
-  const options = deleteOptions(query, await readOptionalJson(request));
+  const options = deleteOptions(query, await readOptionalObject(request));
   const selection = readSelection(kind, path.namespace, query);
   const matching = [...objectsOf(call)].filter(selection.matches);
   for (const { metadata } of matching)
@@ -169,8 +172,7 @@ async function deleteMany(call: Call): Promise<void> {
 }
 
 async function serveOne(call: Call, name: string): Promise<void> {
-  const { kind, request, path } = call;
-  if (kind.namespaced && !path.namespace) throw notFoundPath();
+  const { kind, request } = call;
   switch (request.method) {
     case 'GET':
       return getOne(call, name);
@@ -245,7 +247,7 @@ const optionsOf = ({ parts, kind, user, query, request, path }: Call): WriteOpti
 async function deleteOne(call: Call, name: string): Promise<void> {
   const { parts, kind, path, query, request } = call;
   requireVerb(kind, 'delete');
-  const options = deleteOptions(query, await readOptionalJson(request));
+  const options = deleteOptions(query, await readOptionalObject(request));
   sendRemoved(call, await parts.objects.remove(kind, path.namespace, name, options));
 }
 
@@ -258,7 +260,7 @@ function sendRemoved({ kind, response }: Call, { object, gone }: Removed): void 
 }
 
 async function serveSubresource(call: Call): Promise<void> {
-  const { parts, kind, path, query, request, response, upgrade } = call;
+  const { parts, kind, path, user, query, request, response, upgrade } = call;
   const { subresource = '', name = '' } = path;
   const served = kind.subresources?.find((candidate) => candidate.name === subresource);
   if (!served) throw notFoundPath();
@@ -268,7 +270,7 @@ async function serveSubresource(call: Call): Promise<void> {
   const serve = parts.subresources.get(`${request.method} ${kind.plural}/${subresource}`);
   if (serve) {
     const signal = parts.signal;
-    return serve({ object: findOne(call, name), request, response, query, signal, upgrade });
+    return serve({ object: findOne(call, name), user, request, response, query, signal, upgrade });
   }
   if (subresource === 'status') {
     if (request.method === 'GET') return getOne(call, name);

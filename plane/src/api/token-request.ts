@@ -11,6 +11,7 @@ import {
   type BoundObject,
   boundToPod,
 } from '../authentication/service-account-tokens.ts';
+import { admitToken } from '../authorization/admit-write.ts';
 import { idOf, type KubeObject } from '../kinds/kind.ts';
 import type { Store } from '../store/store.ts';
 import { badRequest, conflict, invalidObject, notFoundObject } from './api-error.ts';
@@ -21,7 +22,7 @@ import { sendJson } from './respond.ts';
 const TOKEN_REQUEST = { group: 'authentication.k8s.io', kind: 'TokenRequest', plural: 'tokenrequests' };
 
 export async function serveTokenRequest(
-  { object, request, response }: SubresourceCall,
+  { object, user, request, response }: SubresourceCall,
   store: Store,
   tokens: AccountTokens,
 ): Promise<void> {
@@ -31,6 +32,7 @@ export async function serveTokenRequest(
   const errors = tokenLifetimeErrors('spec.expirationSeconds', expirationSeconds);
   if (errors.length > 0) throw invalidObject(TOKEN_REQUEST, '', errors);
   const bound = boundObjectRef && boundObject(store, namespace, name, boundObjectRef);
+  admitToken(user, name, bound);
   const { token, expiresAt } = tokens.issue({
     namespace,
     account: { name, uid },

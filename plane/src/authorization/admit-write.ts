@@ -1,5 +1,7 @@
-// What a write must not do though its writer may write the kind: hand out more than he has, or write another node's.
+// What a write must not do though its writer may write the kind: hand out more than he has, or write another node's; and
+// what token a node must not ask for though it may ask for some of that account.
 import { forbiddenRequest } from '../api/api-error.ts';
+import type { BoundObject } from '../authentication/service-account-tokens.ts';
 import { nodeOfUser, type User } from '../authentication/user.ts';
 import type { Kind, KubeObject } from '../kinds/kind.ts';
 import type { Authorizer } from './authorizer.ts';
@@ -32,4 +34,21 @@ export function admitWrite(authorizer: Authorizer, user: User, write: AdmittedWr
       { name, group: kind.group, kind: kind.plural },
     );
   preventEscalation(authorizer, user, kind, object, old);
+}
+
+/** Throws 403. A node's tokens live and die with a pod of its own: one that was taken over keeps none. */
+export function admitToken(user: User, account: string, bound: BoundObject | undefined): void {
+  const node = nodeOfUser(user);
+  if (node === undefined) return;
+  const why =
+    bound?.kind !== 'Pod'
+      ? 'node requested token not bound to a pod'
+      : bound.node?.name !== node
+        ? 'node requested token bound to a pod scheduled on a different node'
+        : undefined;
+  if (why !== undefined)
+    throw forbiddenRequest(`serviceaccounts ${JSON.stringify(account)} is forbidden: ${why}`, {
+      name: account,
+      kind: 'serviceaccounts',
+    });
 }

@@ -52,8 +52,8 @@ function aggregate({ id, version, value }: Stored, roles: readonly Stored[]): Wr
   return [{ collection: CLUSTER_ROLES, id, value: { ...value, rules }, expect: version, durable: true }];
 }
 
-/** One aggregated role may select another. What selects itself in the end adds nothing to itself. */
-function rulesOf(role: StoredRole, roles: readonly Stored[], seen: ReadonlySet<string>): PolicyRule[] {
+/** One aggregated role may select another. `seen`: those whose rules are in the sum already, or will be. */
+function rulesOf(role: StoredRole, roles: readonly Stored[], seen: Set<string>): PolicyRule[] {
   if (!role.aggregationRule) return [...(role.rules ?? [])];
   const selectors = role.aggregationRule.clusterRoleSelectors ?? [];
   const rules: PolicyRule[] = [];
@@ -61,7 +61,8 @@ function rulesOf(role: StoredRole, roles: readonly Stored[], seen: ReadonlySet<s
     const other = value as unknown as StoredRole;
     if (seen.has(id)) continue;
     if (!selectors.some((selector) => matchesSelector(selector, other.metadata.labels ?? {}))) continue;
-    const more = rulesOf(other, roles, new Set([...seen, id]));
+    seen.add(id);
+    const more = rulesOf(other, roles, seen);
     rules.push(...more.filter((rule) => !rules.some((known) => sameJson(known, rule))));
   }
   return rules;

@@ -1,5 +1,6 @@
 // What a node may do at the API as itself: see itself, its own pods, and the config and secrets that they name; write
-// events and its own Lease; ask for tokens bound to its own pods.
+// events and its own Lease; ask for tokens bound to its own pods. That a pod is its own the node says itself; whether its
+// DaemonSet belongs there the plane decides.
 import { configRefs, pullSecretRefs } from '@fleetset/scheduler-core/node/config-data';
 import { accountName } from '@fleetset/scheduler-core/node/service-account';
 import {
@@ -12,6 +13,7 @@ import {
 import type { Pod } from '@fleetset/scheduler-core/schema/pod';
 import { nodeOfUser, type User } from '../authentication/user.ts';
 import type { KubeObject } from '../kinds/kind.ts';
+import { isPlaced } from '../rollout/belongs.ts';
 import type { Store } from '../store/store.ts';
 
 const NO_OPINION: Verdict = { allowed: false, reason: '' };
@@ -52,7 +54,10 @@ const RULES = new Map<string, NodeRule>([
     (node, { verb, namespace, name }, store) =>
       verb === 'create' &&
       podsOf(store, node).some(
-        (pod) => pod.metadata.namespace === namespace && accountName(pod.spec) === (name ?? ''),
+        (pod) =>
+          pod.metadata.namespace === namespace &&
+          accountName(pod.spec) === (name ?? '') &&
+          isPlaced(store, pod),
       ),
   ],
   ['/events', writesEvents],
@@ -88,9 +93,12 @@ function namesConfig(
 ): boolean {
   if (!READ.includes(verb) || !name) return false;
   return podsOf(store, node).some(
-    ({ metadata, spec }) =>
-      metadata.namespace === namespace &&
-      spec !== undefined &&
-      [...configRefs(spec), ...pullSecretRefs(spec)].some((ref) => ref.kind === kind && ref.name === name),
+    (pod) =>
+      pod.metadata.namespace === namespace &&
+      pod.spec !== undefined &&
+      [...configRefs(pod.spec), ...pullSecretRefs(pod.spec)].some(
+        (ref) => ref.kind === kind && ref.name === name,
+      ) &&
+      isPlaced(store, pod),
   );
 }

@@ -91,6 +91,10 @@ const allows = (
   authorizer.judge(user, { verb, group: RBAC_GROUP, resource, name, ...(namespace ? { namespace } : {}) })
     .allowed;
 
+/** A role may have rules without end, and not be answered with all of them. */
+const LINES_LIMIT = 100;
+const LONGEST_LINE = 1000;
+
 function requireHeld(
   authorizer: Authorizer,
   user: User,
@@ -101,7 +105,9 @@ function requireHeld(
   const { rules, problems } = authorizer.heldRules(user, metadata.namespace);
   const missing = missingRules(rules, wanted);
   if (missing.length === 0) return;
-  const lines = [...new Set(compactRules(missing).map(formatRule))].sort();
+  const all = [...new Set(compactRules(missing).map(formatRule))].sort();
+  const lines = all.slice(0, LINES_LIMIT).map((line) => line.slice(0, LONGEST_LINE));
+  if (all.length > lines.length) lines.push(`and ${all.length - lines.length} more`);
   const found = problems.length > 0 ? `; resolution errors: ${formatProblems(problems)}` : '';
   throw refused(
     kind,

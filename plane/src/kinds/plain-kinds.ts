@@ -19,6 +19,7 @@ import { validateMetadata } from '@fleetset/scheduler-core/validation/metadata';
 import { configKeyProblem, dnsLabelProblem } from '@fleetset/scheduler-core/validation/names';
 import { AGE, column, NAME } from './columns.ts';
 import { ALL_VERBS, type Kind, type KubeObject } from './kind.ts';
+import { validateSecretType } from './secret-types.ts';
 
 const as = <T>(object: KubeObject) => object as unknown as T & { metadata: KubeObject['metadata'] };
 const DATA_LIMIT_BYTES = 1024 * 1024;
@@ -124,6 +125,7 @@ export const secretKind: Kind = {
         ...validateKeys('data', data),
         ...validateSize('data', decodedBytes(data)),
         ...validateBase64('data', data),
+        ...validateSecretType(type, data, object.metadata.annotations),
         ...(before && before.type !== type ? [invalid('type', type ?? '', 'field is immutable')] : []),
         ...validateImmutable(object, old, ['data']),
       ];

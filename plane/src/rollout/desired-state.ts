@@ -20,10 +20,10 @@ import { nodeRecord } from '../fleet/node-record.ts';
 import { adoptedBy, type OrphanedSet, orphanedSets, podsOfSet } from '../fleet/orphans.ts';
 import { tombstonesOf } from '../fleet/tombstones.ts';
 import type { Store } from '../store/store.ts';
+import { belongsOn } from './belongs.ts';
 import type { BodyBook } from './body-book.ts';
 import type { ConfigSnapshots } from './config-snapshots.ts';
 import type { GrantBook } from './grants.ts';
-import { decisionsFor } from './node-view.ts';
 import { rulesOf } from './placement-rules.ts';
 import { remembered } from './remembered.ts';
 import { type StoredRevision, type StoredSet, templateOf } from './stored-set.ts';
@@ -55,7 +55,7 @@ export function desiredFor(inputs: DesiredInputs, node: Node): NodeDesired {
   return {
     generation: undefined,
     daemonSets: sets
-      .map((daemonSet) => desiredSet(inputs, daemonSet, name))
+      .map((daemonSet) => desiredSet(inputs, daemonSet, node))
       .sort((a, b) => (a.uid < b.uid ? -1 : 1)),
     configs: configsFor(inputs, sets, node),
     labels: sortedRecord(operatorLabels(node.metadata?.labels ?? {}, own)),
@@ -126,8 +126,7 @@ function namedBySet(inputs: DesiredInputs, daemonSet: StoredSet, node: Node): Na
       ...pullRefsOf(template),
     ]);
   if (refs.length === 0) return { namespace, refs };
-  const belongs = decisionsFor(state, node, rulesOf(daemonSet), uid, state.lost).rollout !== 'Leave';
-  return { namespace, refs: belongs ? refs : [] };
+  return { namespace, refs: belongsOn(node, rulesOf(daemonSet)) ? refs : [] };
 }
 
 /** Of pods that a DaemonSet left behind, which go on. */
@@ -170,11 +169,13 @@ function snapshotOf(
   return pin !== undefined && holdsConfig(daemonSet) ? snapshots.told(pin) : undefined;
 }
 
-function desiredSet(inputs: DesiredInputs, daemonSet: StoredSet, nodeName: string): DesiredDaemonSet {
+function desiredSet(inputs: DesiredInputs, daemonSet: StoredSet, node: Node): DesiredDaemonSet {
   const { store, bodies, grants } = inputs;
   const { uid = '', namespace = '', name = '' } = daemonSet.metadata;
+  const nodeName = node.metadata?.name ?? '';
   const granted = grantedTemplate(inputs, daemonSet, nodeName);
   const template = granted?.template;
+  const belongs = belongsOn(node, rulesOf(daemonSet));
   return {
     namespace,
     name,
@@ -186,7 +187,7 @@ function desiredSet(inputs: DesiredInputs, daemonSet: StoredSet, nodeName: strin
     // What began as a surge ends as one: more nodes may be on their way than may be down.
     surge: allowsSurge(updateStrategyOf(daemonSet)) || grants.isSurge(uid, nodeName),
     adopts: adoptedBy(store, uid),
-    config: template && snapshotOf(inputs, daemonSet, template),
+    config: template && belongs ? snapshotOf(inputs, daemonSet, template) : undefined,
     account: template && accountFor(store, namespace, template),
   };
 }

@@ -26,6 +26,40 @@ const status = async (path: string) => (await plane.api.call('GET', path)).statu
 const setFinalizers = (path: string, finalizers: string[] | null) =>
   plane.api.ok('PATCH', path, { metadata: { finalizers } }, { type: MERGE });
 
+describe('how to delete', () => {
+  // The bug this found: each of these deleted the object.
+  it.each([
+    { dryRun: 'All' },
+    { preconditions: { uid: 5 } },
+    { preconditions: 'none' },
+    { preconditions: [] },
+    { orphanDependents: 'yes' },
+    { propagationPolicy: 1 },
+    { kind: 'Pod', apiVersion: 'v1' },
+    '"x"',
+    '[]',
+  ])('%j is not understood, and nothing is deleted', async (options) => {
+    const name = fresh();
+    await plane.api.ok('POST', MAPS, configMap(name));
+    const { status: code, json } = await plane.api.call('DELETE', `${MAPS}/${name}`, options);
+    expect([code, json.reason]).toEqual([400, 'BadRequest']);
+    expect(json.message).toContain('cannot be handled as a DeleteOptions');
+    expect(await status(`${MAPS}/${name}`)).toBe(200);
+  });
+
+  it('comes in YAML, too', async () => {
+    const name = fresh();
+    await plane.api.ok('POST', MAPS, configMap(name));
+    const yaml = { type: 'application/yaml' };
+    await plane.api.ok('DELETE', `${MAPS}/${name}`, 'dryRun: [All]\n', yaml);
+    expect(await status(`${MAPS}/${name}`)).toBe(200);
+    const form = { type: 'application/x-www-form-urlencoded' };
+    expect((await plane.api.call('DELETE', `${MAPS}/${name}`, 'x=y', form)).status).toBe(415);
+    await plane.api.ok('DELETE', `${MAPS}/${name}`, 'propagationPolicy: Background\n', yaml);
+    expect(await status(`${MAPS}/${name}`)).toBe(404);
+  });
+});
+
 describe('finalizers', () => {
   it('keep the object until the last is taken off, and that write takes it along', async () => {
     const path = `${MAPS}/${fresh()}`;

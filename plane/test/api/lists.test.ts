@@ -196,6 +196,19 @@ describe('pages', () => {
   });
 });
 
+describe('a continue parameter that was not given out here', () => {
+  it.each([
+    ['no JSON', 'x', 400],
+    ['no number', '{"version":"1","after":""}', 400],
+    ['a number that is no version', '{"version":1e300,"after":""}', 400],
+    ['a version of the future', '{"version":99999999,"after":""}', 504],
+    ['a version from before the beginning', '{"version":-5,"after":""}', 410],
+  ])('%s', async (_, text, status) => {
+    const token = Buffer.from(text).toString('base64url');
+    expect((await plane.api.call('GET', `${maps}?limit=1&continue=${token}`)).status).toBe(status);
+  });
+});
+
 describe('the form of bare metadata', () => {
   const accept = (as: string) => ({
     headers: { Accept: `application/json;as=${as};v=v1;g=meta.k8s.io,application/json` },

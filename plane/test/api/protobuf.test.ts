@@ -37,16 +37,16 @@ const entry = (key: string, value: Value): Uint8Array => message({ 1: key, 2: va
 const envelope = (kind: string, raw: Uint8Array, apiVersion = 'v1'): Buffer =>
   Buffer.concat([MAGIC, message({ 1: message({ 1: apiVersion, 2: kind }), 2: raw, 3: '', 4: '' })]);
 
-const post = (path: string, body: Uint8Array): Promise<{ status: number; json: Json }> =>
+const post = (path: string, body: Uint8Array, method = 'POST'): Promise<{ status: number; json: Json }> =>
   new Promise((resolve, reject) => {
     const outgoing = request(
       {
         ...plane.admin,
         host: '127.0.0.1',
         port: plane.apiPort,
-        method: 'POST',
+        method,
         path,
-        headers: { 'Content-Type': TYPE, Accept: `${TYPE},application/json` },
+        headers: { 'Content-Type': TYPE, 'Content-Length': body.length, Accept: `${TYPE},application/json` },
       },
       async (response) => {
         const chunks: Buffer[] = [];
@@ -65,7 +65,7 @@ describe('a protobuf body', () => {
       '/api/v1/namespaces?fieldManager=kubectl-create&fieldValidation=Strict',
       envelope(
         'Namespace',
-        message({ 1: message({ 1: 'from-protobuf', 11: [entry('a', 'b'), entry('c', '')] }) }),
+        message({ 1: message({ 1: 'from-protobuf', 2: '', 3: '', 11: [entry('a', 'b'), entry('c', '')] }) }),
       ),
     );
     expect(status).toBe(201);
@@ -74,6 +74,8 @@ describe('a protobuf body', () => {
       metadata: { name: 'from-protobuf', labels: { a: 'b', c: '' } },
       status: { phase: 'Active' },
     });
+    expect(Object.keys(json.metadata)).not.toContain('generateName');
+    expect(Object.keys(json.metadata)).not.toContain('namespace');
   });
 
   it('of a ConfigMap carries text and bytes', async () => {
@@ -236,6 +238,19 @@ describe('a protobuf body', () => {
       envelope('PriorityClass', raw, 'scheduling.k8s.io/v1'),
     );
     expect(json).toMatchObject({ value: 1000, description: 'why' });
+  });
+
+  it('says how to delete, as Go’s controllers do it, in the version of any group', async () => {
+    await plane.api.ok('POST', MAPS, { metadata: { name: 'to-delete' } });
+    const { uid } = (await plane.api.ok('GET', `${MAPS}/to-delete`)).metadata;
+    const options = (fields: Parameters<typeof message>[0], version = 'v1') =>
+      post(`${MAPS}/to-delete`, envelope('DeleteOptions', message(fields), version), 'DELETE');
+    expect((await options({ 2: message({ 1: 'another' }) })).status).toBe(409);
+    expect((await options({ 5: ['All'] })).status).toBe(200);
+    expect((await options({ 4: 'Sideways' })).status).toBe(400);
+    const { status } = await options({ 1: 0, 2: message({ 1: uid }), 4: 'Background' }, 'apps/v1');
+    expect(status).toBe(200);
+    expect((await plane.api.call('GET', `${MAPS}/to-delete`)).status).toBe(404);
   });
 
   it('is validated like any other', async () => {

@@ -189,6 +189,23 @@ describe('a watch', () => {
     stream.close();
   });
 
+  // The bug this found: of a plane that was restored from a backup, who had seen more heard nothing of what was lost.
+  it('from a version that was never reached is told so, and a new list works', async () => {
+    const reply = await plane.api.call('GET', `${maps}?watch=true&resourceVersion=99999999`);
+    expect([reply.status, reply.json.reason]).toEqual([504, 'Timeout']);
+    expect(reply.json.details.causes[0].reason).toBe('ResourceVersionTooLarge');
+  });
+
+  // Python's client writes True.
+  it.each(['True', 'TRUE', '1', 'yes', ''])('is asked for with watch=%s, too', async (flag) => {
+    const { status, text } = await plane.api.call('GET', `${maps}?watch=${flag}&timeoutSeconds=1`);
+    expect([status, text.includes('ConfigMapList')]).toEqual([200, false]);
+  });
+
+  it.each(['False', 'FALSE', '0'])('is not asked for with watch=%s', async (flag) => {
+    expect((await plane.api.ok('GET', `${maps}?watch=${flag}`)).kind).toBe('ConfigMapList');
+  });
+
   it('of a kind that cannot be watched is refused', async () => {
     const reply = await plane.api.call('GET', '/apis/fleetset.dev/v1/placements?watch=true');
     expect(reply.status).toBe(405);

@@ -1,7 +1,9 @@
 // The roles that every fleet has: what they allow, that they are made whole at a start, and those that are sums.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { aggregateRoles } from '../../src/authorization/aggregate-roles.ts';
 import type { Json } from '../support/api-client.ts';
 import { actingAs, RBAC, rule } from '../support/people.ts';
+import { storeFile } from '../support/store.ts';
 import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
 import { until } from '../support/until.ts';
 
@@ -105,6 +107,27 @@ describe('a role that is a sum', () => {
     const before = await version();
     await plane.api.ok('POST', `${RBAC}/clusterroles`, { metadata: { name: 'unrelated' }, rules: [] });
     expect(await version()).toBe(before);
+  });
+});
+
+describe('sums that are parts of one another, all of all', () => {
+  // Looking at every way through them took longer than the universe is old.
+  it('are summed up', async () => {
+    const store = storeFile().open();
+    const labels = { sum: 'true' };
+    const put = (name: string, more: Json) => ({
+      collection: 'rbac.authorization.k8s.io/clusterroles',
+      id: name,
+      value: { metadata: { name, labels }, ...more },
+      durable: true,
+    });
+    const aggregationRule = { clusterRoleSelectors: [{ matchLabels: labels }] };
+    const sums = Array.from({ length: 30 }, (_, index) => put(`sum${index}`, { aggregationRule }));
+    await store.commit([...sums, put('leaf', { rules: [rule('get', 'leaves')] })]);
+    await aggregateRoles(store);
+    for (const { collection, id } of sums)
+      expect(store.get(collection, id)?.value.rules).toEqual([rule('get', 'leaves')]);
+    await store.close();
   });
 });
 

@@ -55,6 +55,15 @@ describe('a role', () => {
     expect((await plane.api.call('GET', `${ROLES}/more`)).status).toBe(404);
   });
 
+  it('of very much more is refused with no more words than somebody reads', async () => {
+    const words = (letter: string, count: number) =>
+      Array.from({ length: count }, (_, index) => `${letter}${index}`).join(',');
+    for (const much of [rule(words('v', 20), words('r', 400)), rule(words('v', 1000), words('r', 1000))]) {
+      const { status, json } = await writer.call('POST', ROLES, role('much', much));
+      expect([status, json.message.length < 20_000]).toEqual([403, true]);
+    }
+  });
+
   it('of what its writer holds in one namespace is none for the cluster, nor for another', async () => {
     const rules = role('spread', rule('get', 'pods'));
     expect((await writer.call('POST', `${RBAC}/clusterroles`, rules)).status).toBe(403);

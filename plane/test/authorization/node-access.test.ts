@@ -3,11 +3,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { admitWrite } from '../../src/authorization/admit-write.ts';
 import { createAuthorizer } from '../../src/authorization/authorizer.ts';
 import { configMapKind } from '../../src/kinds/plain-kinds.ts';
-import { type ApiClient, createApiClient, type Json } from '../support/api-client.ts';
+import { type ApiClient, createApiClient, type Json, STRATEGIC } from '../support/api-client.ts';
 import { type HollowMember, joinMember } from '../support/hollow-member.ts';
 import { configMap, daemonSet, NODES, PODS, SETS } from '../support/manifests.ts';
 import { holderOf } from '../support/people.ts';
-import { placement, podReport } from '../support/reports.ts';
+import { newest, placement, podReport } from '../support/reports.ts';
 import { storeFile } from '../support/store.ts';
 import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
 import { until } from '../support/until.ts';
@@ -124,9 +124,76 @@ describe('a node', () => {
     const reply = await node.call('POST', `${ACCOUNTS}/web/token`, boundTo(podOf[mine.name]));
     expect(reply.status).toBe(201);
     expect((await node.call('POST', `${ACCOUNTS}/default/token`, { spec: {} })).status).toBe(403);
+    // The bug this found: a node that was taken over could get one for a century, of no pod or of another node's.
+    for (const [asked, why] of [
+      [{ spec: { expirationSeconds: 3_000_000_000 } }, 'not bound to a pod'],
+      [
+        { spec: { boundObjectRef: { kind: 'Secret', apiVersion: 'v1', name: 'settings' } } },
+        'not bound to a pod',
+      ],
+      [
+        { spec: { boundObjectRef: { kind: 'Node', apiVersion: 'v1', name: mine.name } } },
+        'not bound to a pod',
+      ],
+      [boundTo(podOf[other.name]), 'bound to a pod scheduled on a different node'],
+    ] as const) {
+      const { status, json } = await node.call('POST', `${ACCOUNTS}/web/token`, asked);
+      expect([status, json.message]).toEqual([
+        403,
+        `serviceaccounts "web" is forbidden: node requested token ${why}`,
+      ]);
+    }
     const wrong = await plane.api.call('POST', `${ACCOUNTS}/default/token`, boundTo(podOf[mine.name]));
     expect(wrong.json.message).toContain('to pod running with different serviceaccount name');
   });
+});
+
+describe('a node that says it runs what is not for it', () => {
+  // The bug this found: by a pod that it made up it got every Secret that any DaemonSet names, and their accounts.
+  it('is told and given no Secret of it, and no token', async () => {
+    const vault = { 'node-restriction.kubernetes.io/vault': 'yes' };
+    await plane.api.ok('POST', SECRETS, { metadata: { name: 'vault-key' } });
+    await plane.api.ok('POST', ACCOUNTS, { metadata: { name: 'vault' } });
+    const containers = [{ name: 'main', image: 'v:1', envFrom: [{ secretRef: { name: 'vault-key' } }] }];
+    const pod = { containers, nodeSelector: vault, serviceAccountName: 'vault' };
+    const set = await plane.api.ok('POST', SETS, daemonSet('vault', { pod }));
+    const revision = await until('its revision', async () => {
+      const { items } = await plane.api.ok('GET', '/apis/apps/v1/namespaces/default/controllerrevisions');
+      const [own] = items.filter(({ metadata }: Json) => metadata.ownerReferences[0].name === 'vault');
+      return own?.metadata.labels['controller-revision-hash'];
+    });
+    const liar = await joinMember(plane);
+    liar.report({ placements: [placement(set, 'Run')], pods: [podReport(set, revision)] });
+    const made = await until('the pod is shown', async () => {
+      const { items } = await plane.api.ok('GET', `${PODS}?fieldSelector=spec.nodeName%3D${liar.name}`);
+      return items[0];
+    });
+    const { caCertificate: ca, key, certificate: cert } = liar.identity;
+    const asked = createApiClient(() => plane.apiPort, { ca, key, cert });
+    const code = async (...request: Parameters<ApiClient['call']>) => (await asked.call(...request)).status;
+    const token = () => code('POST', `${ACCOUNTS}/vault/token`, boundTo(made));
+    expect([await code('GET', `${SECRETS}/vault-key`), await token()]).toEqual([403, 403]);
+    await untilTold(liar, set);
+    expect(secretsTold(liar)).not.toContain('vault-key');
+    // Once an operator says so it is for it.
+    await plane.api.ok(
+      'PATCH',
+      `${NODES}/${liar.name}`,
+      { metadata: { labels: vault } },
+      { type: STRATEGIC },
+    );
+    expect([await code('GET', `${SECRETS}/vault-key`), await token()]).toEqual([200, 201]);
+    await until('it is told', () => secretsTold(liar).includes('vault-key'));
+    asked.close();
+    liar.leave();
+  });
+
+  const untilTold = (member: HollowMember, set: Json) =>
+    until('the DaemonSet is told', () =>
+      newest(member.stream)?.daemonSets.some(({ uid }) => uid === set.metadata.uid),
+    );
+  const secretsTold = (member: HollowMember): string[] =>
+    (newest(member.stream)?.configs ?? []).map(({ name }) => name);
 });
 
 describe('a token bound to a pod', () => {

@@ -4,7 +4,25 @@ import { urlMatches } from './rule-allows.ts';
 
 /** What of `wanted` the `held` rules do not cover, in the smallest pieces; empty when all is covered. */
 export function missingRules(held: readonly PolicyRule[], wanted: readonly PolicyRule[]): PolicyRule[] {
-  return wanted.flatMap(breakDown).filter((piece) => !held.some((rule) => ruleCovers(rule, piece)));
+  const isCovered = (piece: PolicyRule) => held.some((rule) => ruleCovers(rule, piece));
+  return wanted.flatMap((rule) => {
+    if (isCovered(rule)) return [];
+    return piecesOf(rule) > PIECES_LIMIT ? [rule] : breakDown(rule).filter((piece) => !isCovered(piece));
+  });
+}
+
+/** What a rule of few words multiplies to has no end. More than people write has to be held in one rule, too. */
+const PIECES_LIMIT = 10_000;
+
+function piecesOf({
+  verbs,
+  apiGroups = [],
+  resources = [],
+  resourceNames = [],
+  nonResourceURLs = [],
+}: PolicyRule) {
+  const things = apiGroups.length * resources.length * Math.max(1, resourceNames.length);
+  return verbs.length * (things + nonResourceURLs.length);
 }
 
 /** One rule for each verb on each thing. */
@@ -38,20 +56,28 @@ function ruleCovers(held: PolicyRule, piece: PolicyRule): boolean {
   );
 }
 
+/** A list of a rule is asked for as many words as another rule has: it is made a set once. */
+const sets = new WeakMap<readonly string[], ReadonlySet<string>>();
+function has(list: readonly string[], one: string): boolean {
+  const set = sets.get(list) ?? new Set(list);
+  sets.set(list, set);
+  return set.has(one);
+}
+
 const hasAll = (held: readonly string[] = [], wanted: readonly string[] = []): boolean =>
-  held.includes('*') || wanted.every((one) => held.includes(one));
+  has(held, '*') || wanted.every((one) => has(held, one));
 
 function coversResource(held: readonly string[], resource: string): boolean {
-  if (held.includes('*') || held.includes(resource)) return true;
+  if (has(held, '*') || has(held, resource)) return true;
   const [, subresource] = /^[^/]*\/(.+)$/.exec(resource) ?? [];
-  return subresource !== undefined && held.includes(`*/${subresource}`);
+  return subresource !== undefined && has(held, `*/${subresource}`);
 }
 
 /** A wanted URL may itself end in a star: whatever begins with it is covered by a shorter one. */
 const coversUrl = (held: readonly string[], url: string): boolean => held.some((one) => urlMatches(one, url));
 
 const coversNames = (held: readonly string[], wanted: readonly string[]): boolean =>
-  held.length === 0 || (wanted.length > 0 && wanted.every((one) => held.includes(one)));
+  held.length === 0 || (wanted.length > 0 && wanted.every((one) => has(held, one)));
 
 /** Rules about the same resource become one with all their verbs, in the order of their first. */
 export function compactRules(rules: readonly PolicyRule[]): PolicyRule[] {

@@ -116,3 +116,22 @@ describe('what is missing', () => {
     expect(compactRules(missingRules(held, wanted)).map(formatRule)).toEqual(expected);
   });
 });
+
+describe('a rule that multiplies to more than anybody could look through', () => {
+  const words = (letter: string) => Array.from({ length: 5000 }, (_, index) => `${letter}${index}`);
+  const huge: PolicyRule = { verbs: words('v'), apiGroups: words('g'), resources: words('r') };
+  const named: PolicyRule = { ...huge, apiGroups: [''], resources: ['a'], resourceNames: words('n') };
+
+  it('is held by who holds one as great, and else told as it is', () => {
+    const everything = { verbs: ['*'], apiGroups: ['*'], resources: ['*'] };
+    for (const wanted of [huge, named]) {
+      expect(missingRules([wanted], [wanted])).toEqual([]);
+      expect(missingRules([everything], [wanted])).toEqual([]);
+      expect(missingRules([{ ...everything, verbs: words('v').slice(1) }], [wanted])).toEqual([wanted]);
+    }
+  });
+
+  it('gives nothing when it is for nothing', () => {
+    expect(missingRules([], [{ ...huge, resources: [] }])).toEqual([]);
+  });
+});

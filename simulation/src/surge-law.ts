@@ -90,7 +90,7 @@ export function createSurgeLaw(parts: SurgeLawParts): SurgeLaw {
       const pods = new Map<string, Set<string>>();
       for (const container of machine.engine.containers()) {
         if (container.state !== 'running' || !isApp(container)) continue;
-        const uid = setUidOf(container);
+        const uid = setUidOf(machine, container);
         pods.set(uid, (pods.get(uid) ?? new Set()).add(podUidOf(container)));
       }
       for (const key of ran.keys()) {
@@ -110,7 +110,7 @@ export function createSurgeLaw(parts: SurgeLawParts): SurgeLaw {
         }
     },
     onUpdated: (machine, container) => {
-      const uid = setUidOf(container);
+      const uid = setUidOf(machine, container);
       if (!goesBySurge(machine, uid)) return false;
       const pod = podUidOf(container);
       const { available = false, endsAt = time.now() } = said.get(pod) ?? {};
@@ -121,7 +121,10 @@ export function createSurgeLaw(parts: SurgeLawParts): SurgeLaw {
       const isOther = (other: string) => other !== pod;
       const isUp = upPods(machine, uid, desired?.minReadyMs.get(uid)).some(isOther);
       const wasUp = plan?.pods.some(
-        ({ record }) => record.daemonSetUid === uid && isOther(record.uid) && said.get(record.uid)?.available,
+        ({ record }) =>
+          machine.ownerOf(record.daemonSetUid) === uid &&
+          isOther(record.uid) &&
+          said.get(record.uid)?.available,
       );
       if (!isUp && !wasUp)
         trace.break(

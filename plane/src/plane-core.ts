@@ -16,6 +16,7 @@ import { SERVED_KINDS } from './kinds/served-kinds.ts';
 import { startGarbageLoop } from './lifecycle/garbage-loop.ts';
 import { startNamespaceLoop } from './lifecycle/namespace-loop.ts';
 import { startNodeLifecycle } from './lifecycle/node-lifecycle.ts';
+import { restoreSystemPriorities } from './lifecycle/system-priorities.ts';
 import { createBodyBook } from './rollout/body-book.ts';
 import { openConfigSnapshots } from './rollout/config-snapshots.ts';
 import { GRANTS, type GrantBook, openGrantBook } from './rollout/grants.ts';
@@ -54,6 +55,7 @@ export const textOf = (instant: number): string => new Date(instant).toISOString
 export async function startPlaneCore(options: PlaneCoreOptions): Promise<PlaneCore> {
   const { store, logger, version, nowText } = options;
   await createSystemNamespaces(store, nowText());
+  await restoreSystemPriorities(store, nowText());
 
   const monotonicNow = () => performance.now();
   const onFailure = (loop: string) => (error: unknown, retryInMs: number) =>

@@ -14,7 +14,7 @@ import { protocolAsked, responseOn, type Upgrade, upgradeOf } from '../streams/u
 import { methodNotAllowed, notFoundPath } from './api-error.ts';
 import { type Document, findDocument } from './documents.ts';
 import { type Exchange, type Reply, runExchange } from './exchange.ts';
-import { parseAnyResourcePath, parseResourcePath } from './request.ts';
+import { parseAnyResourcePath, parseResourcePath, withoutWatchPath } from './request.ts';
 import { serveInTime, serveLong, timeoutOf } from './request-limits.ts';
 import { type ResourceParts, serveResource } from './resource-routes.ts';
 import { sendBytes, sendJson } from './respond.ts';
@@ -181,7 +181,7 @@ function authenticated(parts: ApiServerParts, request: IncomingMessage, onRefusa
 function urlOf(target: string): URL {
   const text = target.startsWith('/') ? `https://plane${target}` : target;
   if (!URL.canParse(text)) throw notFoundPath();
-  return new URL(text);
+  return withoutWatchPath(new URL(text));
 }
 
 /** What everybody may ask for: health and version. */

@@ -11,7 +11,12 @@ export function decodeObject(kind: Kind, body: unknown, options: WriteOptions) {
   const decoded = decode(kind.schema, body);
   const handled = `${kind.kind} in version "v1" cannot be handled as a ${kind.kind}`;
   if (decoded.errors.length > 0) throw badRequest(`${handled}: ${decoded.errors.join(', ')}`);
-  const unknown = decoded.unknown.map((path) => `unknown field ${JSON.stringify(path)}`);
+  const unknown = [
+    ...decoded.unknown.map((path) => `unknown field ${JSON.stringify(path)}`),
+    ...(options.fieldValidation === 'Ignore' ? [] : (options.duplicates?.() ?? [])).map(
+      (path) => `duplicate field ${JSON.stringify(path)}`,
+    ),
+  ];
   if (unknown.length > 0 && options.fieldValidation === 'Strict')
     throw badRequest(`${handled}: strict decoding error: ${unknown.join(', ')}`);
   const object = decoded.value as Partial<KubeObject>;
@@ -42,6 +47,7 @@ export function withIdentity(
   namespace: string | undefined,
   object: KubeObject,
   now: string,
+  suffix: () => string = randomSuffix,
 ): KubeObject {
   const { metadata } = object;
   if (metadata.namespace && kind.namespaced && metadata.namespace !== namespace)
@@ -50,7 +56,8 @@ export function withIdentity(
     );
   if (metadata.resourceVersion)
     throw badRequest('resourceVersion should not be set on objects to be created');
-  const name = metadata.name || (metadata.generateName ? generatedName(metadata.generateName) : undefined);
+  const name =
+    metadata.name || (metadata.generateName ? generatedName(metadata.generateName, suffix) : undefined);
   const { managedFields, selfLink, deletionTimestamp, deletionGracePeriodSeconds, ...kept } = metadata;
   return {
     ...object,
@@ -67,9 +74,9 @@ export function withIdentity(
 /** As Kubernetes: names that could be labels stay so. */
 const LONGEST_BASE = 58;
 
-const generatedName = (base: string): string => base.slice(0, LONGEST_BASE) + randomSuffix();
+const generatedName = (base: string, suffix: () => string): string => base.slice(0, LONGEST_BASE) + suffix();
 
-const randomSuffix = (): string =>
+export const randomSuffix = (): string =>
   Array.from({ length: 5 }, () => SAFE_LETTERS[randomInt(SAFE_LETTERS.length)]).join('');
 
 export function requireSameIdentity(kind: Kind, object: KubeObject, current: KubeObject): void {

@@ -9,7 +9,7 @@ import { apiVersionOf, collectionOf, idOf, type Kind, type KubeObject } from '..
 import type { Store } from '../store/store.ts';
 import type { Upgrade } from '../streams/upgrade.ts';
 import { ApiError, badRequest, methodNotAllowed, notFoundObject, notFoundPath } from './api-error.ts';
-import { contentTypeOf, parseJson, parseYaml, readBody, readObject, readOptionalJson } from './body.ts';
+import { contentTypeOf, parseYaml, readBody, readJson, readObject, readOptionalJson } from './body.ts';
 import { formatOne, listPage, requireReached, shapeOf, storedObjects } from './list.ts';
 import { requireListOptions } from './list-options.ts';
 import type { Objects, Removed, WriteOptions, Written } from './objects.ts';
@@ -228,7 +228,7 @@ async function patchOne(call: Call, name: string): Promise<void> {
   const text = await readBody(request);
   if (type === APPLY_TYPE) return applyOne(call, name, noteAsked(request, parseYaml(text)));
   requireNoForce(query, request);
-  const patch = type.endsWith('+json') ? noteAsked(request, parseJson(text)) : text;
+  const patch = type.endsWith('+json') ? noteAsked(request, readJson(request, text)) : text;
   const change = patchFunction(kind, type, patch);
   const written = await parts.objects.update(kind, path.namespace, name, change, optionsOf(call));
   sendWritten(call, 200, written);

@@ -4,6 +4,7 @@ import { requiredManager, validateManagerName } from '@fleetset/scheduler-core/p
 import { isRecord } from '@fleetset/scheduler-core/schema/decode';
 import { type FieldError, forbidden } from '@fleetset/scheduler-core/validation/field-error';
 import { badRequest, invalidObject } from './api-error.ts';
+import { duplicatesIn } from './body.ts';
 import type { ApplyOptions, DeleteOptions, WriteOptions } from './objects.ts';
 import { flagParameter } from './request.ts';
 
@@ -22,6 +23,7 @@ export function writeOptions(query: URLSearchParams, request: IncomingMessage): 
     dryRun: isDryRun(query.getAll('dryRun')),
     fieldValidation: (validation as WriteOptions['fieldValidation'] | null) ?? 'Warn',
     manager: given || programOf(request),
+    duplicates: () => duplicatesIn(request),
   };
 }
 

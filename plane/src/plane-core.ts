@@ -23,6 +23,7 @@ import { startGarbageLoop } from './lifecycle/garbage-loop.ts';
 import { restoreNamespaceDefaults, startNamespaceDefaults } from './lifecycle/namespace-defaults.ts';
 import { startNamespaceLoop } from './lifecycle/namespace-loop.ts';
 import { startNodeLifecycle } from './lifecycle/node-lifecycle.ts';
+import { restoreSystemPriorities } from './lifecycle/system-priorities.ts';
 import { createBodyBook } from './rollout/body-book.ts';
 import { openConfigSnapshots } from './rollout/config-snapshots.ts';
 import { GRANTS, type GrantBook, openGrantBook } from './rollout/grants.ts';
@@ -70,6 +71,7 @@ export async function startPlaneCore(options: PlaneCoreOptions): Promise<PlaneCo
   const { store, logger, version, nowText, wallNow, caCertificate } = options;
   await createSystemNamespaces(store, nowText());
   await restoreNamespaceDefaults(store, caCertificate, nowText());
+  await restoreSystemPriorities(store, nowText());
 
   const monotonicNow = () => performance.now();
   const onFailure = (loop: string) => (error: unknown, retryInMs: number) =>

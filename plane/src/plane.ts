@@ -11,6 +11,7 @@ import { createApiServer } from './api/api-server.ts';
 import { issuerDocuments } from './api/issuer-documents.ts';
 import { apiMetrics, createRequestCounts } from './api/metrics.ts';
 import { podSubresources } from './api/pod-subresources.ts';
+import { createLimits, type LimitSettings } from './api/request-limits.ts';
 import { createReviews } from './api/reviews.ts';
 import { serveTokenRequest } from './api/token-request.ts';
 import { type AuditSettings, openAudit } from './audit/open-audit.ts';
@@ -61,6 +62,8 @@ export interface PlaneOptions {
   readonly tokenAuthFile?: string;
   /** Absent: nothing is kept of who did what. */
   readonly audit?: AuditSettings;
+  /** How much clients may ask for at once; absent ones are the default. */
+  readonly limits?: Partial<LimitSettings>;
   readonly version: string;
   readonly logger: Logger;
   /** Milliseconds since 1970, for what people see and for maintenance windows; absent: this machine's clock. */
@@ -137,6 +140,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     onFailure: (error, what) => logger.error({ err: error }, `${what} failed`),
   });
   const requests = createRequestCounts();
+  const limits = createLimits(options.limits);
   const virtualKinds = [placementKind, rolloutKind, nodeMetricsKind, podMetricsKind, ...REVIEW_KINDS];
   let ready = false;
   let server = '';
@@ -183,13 +187,14 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     authenticate: (request) => authenticate(authentication, request),
     impersonate: (user, request) => impersonated(user, request, authorizer.require),
     audit,
+    limits,
     documents: new Map([
       ...issuerDocuments(tokenKey, () => server),
       [
         '/metrics',
         () => ({
           type: METRICS_CONTENT_TYPE,
-          bytes: Buffer.from(metricsText(apiMetrics({ requests, audit: audit?.counts }))),
+          bytes: Buffer.from(metricsText(apiMetrics({ requests, limits, audit: audit?.counts }))),
         }),
       ],
     ]),

@@ -3,7 +3,7 @@ import type { EventEmitter } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { Duplex } from 'node:stream';
-import type { AuditEntry, AuditLog } from '../audit/audit-log.ts';
+import { type AuditEntry, type AuditLog, isLongRunning } from '../audit/audit-log.ts';
 import type { User } from '../authentication/user.ts';
 import { forbiddenAccess } from '../authorization/authorizer.ts';
 import { accessOf } from '../authorization/request-access.ts';
@@ -14,7 +14,8 @@ import { protocolAsked, responseOn, type Upgrade, upgradeOf } from '../streams/u
 import { methodNotAllowed, notFoundPath } from './api-error.ts';
 import { type Document, findDocument } from './documents.ts';
 import { type Exchange, type Reply, runExchange } from './exchange.ts';
-import { parseAnyResourcePath, parseResourcePath } from './request.ts';
+import { parseAnyResourcePath, parseResourcePath, withoutWatchPath } from './request.ts';
+import { serveInTime, serveLong, timeoutOf } from './request-limits.ts';
 import { type ResourceParts, serveResource } from './resource-routes.ts';
 import { sendBytes, sendJson } from './respond.ts';
 
@@ -35,6 +36,10 @@ export interface ApiServerParts extends Omit<ResourceParts, 'signal'> {
   readonly onReply: (reply: Reply) => void;
 }
 
+/** A client that is so slow to say who it is and what it wants is none. */
+const HEADERS_WITHIN_MS = 20_000;
+const SWEEP_EVERY_MS = 50;
+
 export interface ApiServer {
   readonly listen: (host: string, port: number) => Promise<number>;
   readonly close: () => Promise<void>;
@@ -44,6 +49,7 @@ export function createApiServer(parts: ApiServerParts): ApiServer {
   const stop = new AbortController();
   const documents = openApiV3(parts.kinds, parts.version);
   const documentV2 = openApiV2(parts.kinds, parts.version);
+  const { limits } = parts;
   const resourceParts: ResourceParts = { ...parts, signal: stop.signal };
 
   const serve = async (exchange: Exchange): Promise<void> => {
@@ -54,7 +60,14 @@ export function createApiServer(parts: ApiServerParts): ApiServer {
     if (serveDocument(url.pathname, request, response)) return;
     const path = parseResourcePath(url.pathname);
     if (!path) throw notFoundPath();
-    await serveResource(resourceParts, path, url.searchParams, user, request, response, upgrade);
+    const work = (signal: AbortSignal) =>
+      serveResource(resourceParts, path, url.searchParams, user, request, response, signal, upgrade);
+    if (isLongRunning(accessOf(request.method ?? '', url)))
+      await serveLong(limits, user.name, stop.signal, work);
+    else {
+      const timeoutMs = timeoutOf(url.searchParams, limits.timeoutMs);
+      await serveInTime(limits, user.name, response, timeoutMs, work);
+    }
   };
 
   const serveDocument = (pathname: string, request: IncomingMessage, response: ServerResponse): boolean => {
@@ -85,6 +98,8 @@ export function createApiServer(parts: ApiServerParts): ApiServer {
       requestCert: true,
       rejectUnauthorized: false,
       minVersion: 'TLSv1.2',
+      handshakeTimeout: HEADERS_WITHIN_MS,
+      connectionsCheckingInterval: 5000,
       shouldUpgradeCallback: (request) => protocolAsked(request) !== undefined,
     },
     (request, response) => answer(request, response, response),
@@ -98,9 +113,10 @@ export function createApiServer(parts: ApiServerParts): ApiServer {
       upgradeOf(request, response, socket, head, () => audit?.started(101)),
     );
   });
-  // Watches and log streams stay open for as long as their reader wants; idle ones are ended by their own rules.
-  server.requestTimeout = 60_000;
-  server.headersTimeout = 20_000;
+  // How long a request may take to arrive; what is answered may take as long as its reader wants.
+  server.requestTimeout = limits.timeoutMs;
+  server.headersTimeout = Math.min(HEADERS_WITHIN_MS, limits.timeoutMs);
+  server.maxConnections = limits.connections;
   server.keepAliveTimeout = 120_000;
   server.on('tlsClientError', () => {});
   return {
@@ -108,12 +124,15 @@ export function createApiServer(parts: ApiServerParts): ApiServer {
     close: async () => {
       stop.abort();
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      server.closeIdleConnections();
+      // What is under way is answered, and its connection has no further use then.
+      const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_EVERY_MS);
       const force = setTimeout(() => {
         server.closeAllConnections();
         for (const socket of upgraded) socket.destroy();
-      }, 2000);
+      }, limits.stopMs);
+      server.closeIdleConnections();
       await closed;
+      clearInterval(sweep);
       clearTimeout(force);
     },
   };
@@ -162,7 +181,7 @@ function authenticated(parts: ApiServerParts, request: IncomingMessage, onRefusa
 function urlOf(target: string): URL {
   const text = target.startsWith('/') ? `https://plane${target}` : target;
   if (!URL.canParse(text)) throw notFoundPath();
-  return new URL(text);
+  return withoutWatchPath(new URL(text));
 }
 
 /** What everybody may ask for: health and version. */

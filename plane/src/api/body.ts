@@ -1,5 +1,6 @@
 // Reads a request's body, bounded, and as the JSON it claims to be.
 import type { IncomingMessage } from 'node:http';
+import { duplicateFields } from '@fleetset/scheduler-core/schema/duplicate-fields';
 import { parseDocument } from 'yaml';
 import { noteAsked } from '../audit/audited-bodies.ts';
 import { ApiError, badRequest, tooLarge, unsupportedMediaType } from './api-error.ts';
@@ -46,10 +47,25 @@ function decodeBody(request: IncomingMessage, bytes: Buffer): unknown {
   const type = contentTypeOf(request);
   if (type === PROTOBUF_TYPE) return decodeProtobuf(bytes);
   if (type === 'application/yaml') return parseYaml(bytes.toString('utf8'));
-  if (type === 'application/json') return parseJson(bytes.toString('utf8'));
+  if (type === 'application/json') return readJson(request, bytes.toString('utf8'));
   throw unsupportedMediaType(
     `the body of the request was in an unknown format - accepted media types include: application/json, application/yaml (got ${type})`,
   );
+}
+
+/** JSON texts, for those who ask what they set twice. */
+const texts = new WeakMap<IncomingMessage, string>();
+
+/** Fields that the JSON of the request's body sets more than once; of what was read as something else there are none. */
+export const duplicatesIn = (request: IncomingMessage): string[] => {
+  const text = texts.get(request);
+  return text === undefined ? [] : duplicateFields(text);
+};
+
+export function readJson(request: IncomingMessage, text: string): unknown {
+  const value = parseJson(text);
+  texts.set(request, text);
+  return value;
 }
 
 export function parseJson(text: string): unknown {

@@ -42,6 +42,8 @@ export async function runExchange(
   let failure: unknown;
   await serve(exchange).catch((error: unknown) => {
     failure = error;
+    // What it has not sent yet nobody reads.
+    if (error instanceof ApiError && error.code === 504) response.shouldKeepAlive = false;
     if (upgrade?.granted()) upgrade.drop();
     else sendError(response, error);
   });

@@ -2,6 +2,7 @@
 import type { Metric, Sample } from '@fleetset/scheduler-core/prometheus-text';
 import type { AuditFile } from '../audit/audit-file.ts';
 import type { Reply } from './exchange.ts';
+import type { RequestLimits } from './request-limits.ts';
 
 export interface RequestCounts {
   readonly count: (reply: Reply) => void;
@@ -28,13 +29,38 @@ export function createRequestCounts(): RequestCounts {
 
 export interface MetricsParts {
   readonly requests: RequestCounts;
+  readonly limits: RequestLimits;
   readonly audit: AuditFile['counts'] | undefined;
 }
 
-export function apiMetrics({ requests, audit }: MetricsParts): Metric[] {
+export function apiMetrics({ requests, limits, audit }: MetricsParts): Metric[] {
   const audited = audit?.() ?? { written: 0, lost: 0 };
   return [
     metric('apiserver_request_total', 'counter', 'Requests that were answered.', requests.samples()),
+    one(
+      'apiserver_current_inflight_requests',
+      'gauge',
+      'Requests that are being served, but for those that last.',
+      limits.seats.counts().taken,
+    ),
+    one(
+      'apiserver_current_inqueue_requests',
+      'gauge',
+      'Requests that wait for a seat.',
+      limits.seats.counts().waiting,
+    ),
+    one(
+      'apiserver_longrunning_requests',
+      'gauge',
+      'Watches, logs, exec, attach and port-forward.',
+      limits.longSeats.counts().taken,
+    ),
+    one(
+      'apiserver_flowcontrol_rejected_requests_total',
+      'counter',
+      'Requests that were answered with 429.',
+      limits.seats.counts().refused + limits.longSeats.counts().refused,
+    ),
     one(
       'apiserver_audit_event_total',
       'counter',

@@ -1,5 +1,6 @@
 // Creating, changing and deleting stored objects: defaults, validation, what only the plane may set, no-op
 // writes, conflicts. The rules of each kind are in kinds/, effects beyond the object in effects.ts.
+import { randomInt } from 'node:crypto';
 import { sameJson } from '@fleetset/scheduler-core/canonical-json';
 import type { Remarks } from '../admission/pod-security.ts';
 import { collectionOf, idOf, idOfObject, type Kind, type KubeObject } from '../kinds/kind.ts';
@@ -21,6 +22,8 @@ export interface WriteOptions {
   readonly fieldValidation: 'Strict' | 'Warn' | 'Ignore';
   /** Of the object as it would be written, and as it was; may refuse by throwing an ApiError. */
   readonly admit?: (object: KubeObject, old: KubeObject | undefined) => void;
+  /** Fields that the request's body sets more than once; asked for where it matters. */
+  readonly duplicates?: () => readonly string[];
   /** Who is to own what this write sets; absent: the plane. */
   readonly manager?: string;
   /** Only this part is written. */
@@ -98,7 +101,15 @@ interface Step {
 /** Of writers that meet, one gets through each time: so many at once can all do so. */
 const CONFLICT_TRIES = 50;
 
-export function createObjects(store: Store, effectsOf: EffectsOf, nowText: () => string): Objects {
+/** As Kubernetes: a name that was chosen and is taken is chosen anew. */
+const NAME_TRIES = 8;
+
+export function createObjects(
+  store: Store,
+  effectsOf: EffectsOf,
+  nowText: () => string,
+  pick: (below: number) => number = (below) => randomInt(below),
+): Objects {
   const find = (kind: Kind, namespace: string | undefined, name: string) => {
     const stored = store.get(collectionOf(kind), idOf(namespace, name));
     if (!stored) throw notFoundObject(kind, name);
@@ -138,7 +149,7 @@ export function createObjects(store: Store, effectsOf: EffectsOf, nowText: () =>
     own: Own,
   ): Promise<Written> => {
     const decoded = decodeObject(kind, body, options);
-    const fresh = withIdentity(kind, namespace, decoded.object, nowText());
+    const fresh = withIdentity(kind, namespace, decoded.object, nowText(), pick);
     if (kind.namespaced) requireNamespace(store, namespace ?? '', fresh);
     const object = own(checkedObject(kind, fresh, undefined), decoded.object);
     options.admit?.(object, undefined);
@@ -204,10 +215,16 @@ export function createObjects(store: Store, effectsOf: EffectsOf, nowText: () =>
   return {
     get: (kind, namespace, name) => find(kind, namespace, name).object,
 
-    create: (kind, namespace, body, options) =>
-      make(kind, namespace, body, options, (object, requested) =>
-        withOwners(kind, object, undefined, requested, options, nowText()),
-      ),
+    create: async (kind, namespace, body, options) => {
+      for (let attempt = 1; ; attempt++)
+        try {
+          return await make(kind, namespace, body, options, (object, requested) =>
+            withOwners(kind, object, undefined, requested, options, nowText()),
+          );
+        } catch (error) {
+          if (attempt === NAME_TRIES || !cameBetween(error) || !isNamedByPlane(body)) throw error;
+        }
+    },
 
     update: (kind, namespace, name, wantedOf, options) =>
       change(kind, namespace, name, options, (current) => ({
@@ -302,6 +319,11 @@ function requirePreconditions(
       `Precondition failed: ResourceVersion in precondition: ${resourceVersion}, ResourceVersion in object meta: ${current.metadata.resourceVersion}`,
     );
 }
+
+const isNamedByPlane = (body: unknown): boolean => {
+  const { name, generateName } = (body as Partial<KubeObject> | undefined)?.metadata ?? {};
+  return !name && Boolean(generateName);
+};
 
 /** Somebody else made it since it was looked for. */
 const cameBetween = (error: unknown): boolean =>

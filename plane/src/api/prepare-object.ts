@@ -1,5 +1,5 @@
 // One object on its way into the store: decoded, named, checked, and without what clients have no say in.
-import { randomInt, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { generatedName } from '@fleetset/scheduler-core/generated-name';
 import { decode } from '@fleetset/scheduler-core/schema/decode';
 import type { ObjectMeta } from '@fleetset/scheduler-core/schema/meta';
@@ -12,7 +12,12 @@ export function decodeObject(kind: Kind, body: unknown, options: WriteOptions) {
   const decoded = decode(kind.schema, body);
   const handled = `${kind.kind} in version "v1" cannot be handled as a ${kind.kind}`;
   if (decoded.errors.length > 0) throw badRequest(`${handled}: ${decoded.errors.join(', ')}`);
-  const unknown = decoded.unknown.map((path) => `unknown field ${JSON.stringify(path)}`);
+  const unknown = [
+    ...decoded.unknown.map((path) => `unknown field ${JSON.stringify(path)}`),
+    ...(options.fieldValidation === 'Ignore' ? [] : (options.duplicates?.() ?? [])).map(
+      (path) => `duplicate field ${JSON.stringify(path)}`,
+    ),
+  ];
   if (unknown.length > 0 && options.fieldValidation === 'Strict')
     throw badRequest(`${handled}: strict decoding error: ${unknown.join(', ')}`);
   const object = decoded.value as Partial<KubeObject>;
@@ -46,6 +51,7 @@ export function withIdentity(
   namespace: string | undefined,
   object: KubeObject,
   now: string,
+  pick: (below: number) => number,
 ): KubeObject {
   const { metadata } = object;
   if (metadata.namespace && kind.namespaced && metadata.namespace !== namespace)
@@ -55,7 +61,7 @@ export function withIdentity(
   if (metadata.resourceVersion)
     throw badRequest('resourceVersion should not be set on objects to be created');
   const name =
-    metadata.name || (metadata.generateName ? generatedName(metadata.generateName, randomInt) : undefined);
+    metadata.name || (metadata.generateName ? generatedName(metadata.generateName, pick) : undefined);
   const { managedFields, selfLink, deletionTimestamp, deletionGracePeriodSeconds, ...given } = metadata;
   // Go's clients write what was not set as an empty text in protobuf.
   const kept = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ''));

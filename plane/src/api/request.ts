@@ -21,6 +21,26 @@ export function parseResourcePath(pathname: string): RequestPath | undefined {
 const isOldWhoAmI = ({ group, plural, version }: RequestPath & { readonly version: string }): boolean =>
   group === 'authentication.k8s.io' && plural === 'selfsubjectreviews' && version === 'v1beta1';
 
+const WATCH_PATH = /^(\/+api\/+v1|\/+apis\/+[^/]+\/+[^/]+)\/+watch(\/.*)$/;
+
+/** /api/v1/watch/pods is what clients asked for before there was ?watch=true; with a name, it is a watch of that one. */
+export function withoutWatchPath(url: URL): URL {
+  const [, root, rest] = WATCH_PATH.exec(url.pathname) ?? [];
+  if (root === undefined) return url;
+  const current = new URL(url);
+  current.pathname = `${root}${rest}`;
+  const path = parseAnyResourcePath(current.pathname);
+  if (!path || path.subresource) return url;
+  current.searchParams.set('watch', 'true');
+  if (path.name !== undefined) {
+    const selector = current.searchParams.get('fieldSelector');
+    const own = `metadata.name=${path.name}`;
+    current.searchParams.set('fieldSelector', selector ? `${selector},${own}` : own);
+    current.pathname = current.pathname.replace(/\/+[^/]+\/*$/, '');
+  }
+  return current;
+}
+
 /** Also of versions that are not served: what they ask leave for is the same. */
 export function parseAnyResourcePath(
   pathname: string,

@@ -1,7 +1,7 @@
 // One request about stored objects, which its user may make: which verb it is, and what serves it.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isRecord } from '@fleetset/scheduler-core/schema/decode';
-import { annotate, noteAsked } from '../audit/audited-bodies.ts';
+import { annotate, noteAnswered, noteAsked } from '../audit/audited-bodies.ts';
 import type { User } from '../authentication/user.ts';
 import { admitWrite } from '../authorization/admit-write.ts';
 import type { Authorizer } from '../authorization/authorizer.ts';
@@ -9,16 +9,18 @@ import { apiVersionOf, collectionOf, idOf, type Kind, type KubeObject } from '..
 import type { Store } from '../store/store.ts';
 import type { Upgrade } from '../streams/upgrade.ts';
 import { ApiError, badRequest, methodNotAllowed, notFoundObject, notFoundPath } from './api-error.ts';
-import { contentTypeOf, parseJson, parseYaml, readBody, readObject, readOptionalObject } from './body.ts';
-import { formatOne, formatPage, listPage, requireReached, storedObjects } from './list.ts';
+import { contentTypeOf, parseYaml, readBody, readJson, readObject, readOptionalObject } from './body.ts';
+import { formatOne, listPage, requireReached, shapeOf, storedObjects } from './list.ts';
 import { requireListOptions } from './list-options.ts';
 import type { Objects, Removed, WriteOptions, Written } from './objects.ts';
 import { patchFunction } from './patch.ts';
 import { decodeObject } from './prepare-object.ts';
 import { flagParameter, type ReplyForm, type RequestPath, replyForm } from './request.ts';
+import type { RequestLimits } from './request-limits.ts';
 import { sendJson, setWarnings } from './respond.ts';
 import type { Review } from './reviews.ts';
 import { readSelection } from './selection.ts';
+import { listChunks, SLICE, sendChunks } from './send-list.ts';
 import { serveWatch } from './watch.ts';
 import { applyOptions, deleteOptions, requireNoForce, writeOptions } from './write-options.ts';
 
@@ -55,6 +57,8 @@ export interface ResourceParts {
   /** Questions that are created, answered, and never kept. */
   readonly reviews: ReadonlyMap<Kind, Review>;
   readonly authorizer: Authorizer;
+  readonly limits: RequestLimits;
+  /** Aborts when the plane stops. */
   readonly signal: AbortSignal;
 }
 
@@ -68,6 +72,8 @@ interface Call {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly upgrade: Upgrade | undefined;
+  /** Aborts when the answer is of use to nobody any more. */
+  readonly signal: AbortSignal;
 }
 
 export async function serveResource(
@@ -77,12 +83,13 @@ export async function serveResource(
   user: User,
   request: IncomingMessage,
   response: ServerResponse,
+  signal: AbortSignal,
   upgrade?: Upgrade,
 ): Promise<void> {
   const kind = parts.findKind(path.group, path.plural);
   if (!kind || (path.namespace && !kind.namespaced)) throw notFoundPath();
   const form = replyForm(request.headers.accept);
-  const call: Call = { parts, kind, path, user, query, form, request, response, upgrade };
+  const call: Call = { parts, kind, path, user, query, form, request, response, upgrade, signal };
   if (path.name && kind.namespaced && !path.namespace) throw notFoundPath();
   if (path.subresource) return serveSubresource(call);
   if (path.name) return serveOne(call, path.name);
@@ -104,13 +111,18 @@ async function serveMany(call: Call): Promise<void> {
 }
 
 async function listMany(call: Call): Promise<void> {
-  const { parts, kind, path, query, form, response } = call;
+  const { parts, kind, path, user, query, form, request, response, signal } = call;
   requireVerb(kind, 'list');
   const selection = readSelection(kind, path.namespace, query);
   requireListOptions(query, false);
   await parts.refresh.get(kind)?.();
-  const page = listPage(parts.store, objectsOf(call), selection, query);
-  sendJson(response, 200, formatPage(kind, page, form, query, Date.now()));
+  const turn = () => parts.limits.turns.take(user.name);
+  const page = await listPage(parts.store, objectsOf(call), selection, query, turn);
+  const shape = shapeOf(kind, page.metadata, form, query, Date.now());
+  const { head, field, shown } = shape;
+  if (page.items.length <= SLICE) return sendJson(response, 200, { ...head, [field]: page.items.map(shown) });
+  noteAnswered(request, { ...head, [field]: page.items });
+  await sendChunks(response, listChunks(page.items, shape, turn), signal);
 }
 
 function objectsOf({ parts, kind, path, query }: Call): Iterable<KubeObject> {
@@ -218,7 +230,7 @@ async function patchOne(call: Call, name: string): Promise<void> {
   const text = await readBody(request);
   if (type === APPLY_TYPE) return applyOne(call, name, noteAsked(request, parseYaml(text)));
   requireNoForce(query, request);
-  const patch = type.endsWith('+json') ? noteAsked(request, parseJson(text)) : text;
+  const patch = type.endsWith('+json') ? noteAsked(request, readJson(request, text)) : text;
   const change = patchFunction(kind, type, patch);
   const written = await parts.objects.update(kind, path.namespace, name, change, optionsOf(call));
   sendWritten(call, 200, written);

@@ -27,7 +27,7 @@ export function sendBytes(
   response.end(payload);
 }
 
-const acceptsGzip = (request: IncomingMessage): boolean =>
+export const acceptsGzip = (request: IncomingMessage): boolean =>
   /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''));
 
 export function sendError(response: ServerResponse, error: unknown): void {

@@ -6,6 +6,7 @@ import { deleteOptions as deleteOptionsSchema } from '@fleetset/scheduler-core/s
 import type { Infer } from '@fleetset/scheduler-core/schema/schema';
 import { type FieldError, forbidden } from '@fleetset/scheduler-core/validation/field-error';
 import { badRequest, invalidObject } from './api-error.ts';
+import { duplicatesIn } from './body.ts';
 import type { ApplyOptions, DeleteOptions, WriteOptions } from './objects.ts';
 import { flagParameter } from './request.ts';
 
@@ -24,6 +25,7 @@ export function writeOptions(query: URLSearchParams, request: IncomingMessage): 
     dryRun: isDryRun(query.getAll('dryRun')),
     fieldValidation: (validation as WriteOptions['fieldValidation'] | null) ?? 'Warn',
     manager: given || programOf(request),
+    duplicates: () => duplicatesIn(request),
   };
 }
 

@@ -50,6 +50,9 @@ import type { StoredRevision, StoredSet } from './stored-set.ts';
 import { underWay } from './under-way.ts';
 import { CHANGE_CAUSE, verdictNote } from './verdict-note.ts';
 
+/** What others write beside them stays. */
+const OWN_CONDITIONS = ['Progressing', 'ReplicaFailure'];
+
 export interface DaemonSetPass {
   readonly daemonSet: StoredSet;
   readonly history: readonly Write[];
@@ -178,7 +181,8 @@ export function passDaemonSet(
   });
   const target = paced ? advance.target : history.hash;
   const failed = createFailure(daemonSet, views, target, refused.get(target), nowText);
-  const conditions = [...(paced ? [condition] : []), ...(failed ? [failed.condition] : [])];
+  const others = (daemonSet.status?.conditions ?? []).filter(({ type }) => !OWN_CONDITIONS.includes(type));
+  const conditions = [...(paced ? [condition] : []), ...(failed ? [failed.condition] : []), ...others];
   const { conditions: _before, ...counters } = status;
   const shown = { ...counters, ...(conditions.length > 0 ? { conditions } : {}) };
   return {

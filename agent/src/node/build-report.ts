@@ -17,6 +17,7 @@ import {
   type ShownContainer,
 } from '@fleetset/scheduler-core/node/pod-status';
 import { availableInMs, type MachineTime } from '@fleetset/scheduler-core/node/ready-since';
+import { DEFAULT_GRACE_SECONDS } from '@fleetset/scheduler-core/node/stop-grace';
 import { type FirstReason, waitingReason } from '@fleetset/scheduler-core/node/waiting-reason';
 import type { Container } from '@fleetset/scheduler-core/schema/container';
 import type { NodeStatus } from '@fleetset/scheduler-core/schema/node';
@@ -152,7 +153,9 @@ function buildPod(
     // Rule 66: one that has ended needs none.
     graceSeconds:
       terminating && !end
-        ? (view.desired.tombstones.get(record.uid) ?? spec.terminationGracePeriodSeconds ?? 30)
+        ? (view.desired.tombstones.get(record.uid) ??
+          spec.terminationGracePeriodSeconds ??
+          DEFAULT_GRACE_SECONDS)
         : 0,
     statusJson: JSON.stringify(status),
     createdAt: record.createdAt,

@@ -1,7 +1,7 @@
 // Starts and stops one container, each with its lifecycle hook (rules 101, 103 and 104).
 import type { NodeAction, StopAction } from '@fleetset/scheduler-core/node/node-action';
 import { allContainers, HOLDER, type PodRecord } from '@fleetset/scheduler-core/node/pod-record';
-import { graceLeft } from '@fleetset/scheduler-core/node/stop-grace';
+import { DEFAULT_GRACE_SECONDS, graceLeft } from '@fleetset/scheduler-core/node/stop-grace';
 import type { Container } from '@fleetset/scheduler-core/schema/container';
 import { pause } from '../pause.ts';
 import { isRuntimeError, type RuntimeError } from '../runtime/container-runtime.ts';
@@ -15,7 +15,6 @@ import { runHook } from './run-hook.ts';
 type StartAction = Extract<NodeAction, { kind: 'start' }>;
 
 const NO_LIMIT_MS = withinTimer(Number.POSITIVE_INFINITY);
-const DEFAULT_GRACE_SECONDS = 30;
 
 export async function startContainer(parts: ExecuteParts, action: StartAction): Promise<void> {
   const found = specOf(parts, action.podUid, action.container);

@@ -2,13 +2,13 @@
 // they serve, the networks last.
 import { endBefore } from '@fleetset/scheduler-core/node/plan-containers';
 import { HOLDER } from '@fleetset/scheduler-core/node/pod-record';
+import { DEFAULT_GRACE_SECONDS } from '@fleetset/scheduler-core/node/stop-grace';
 import { pause } from '../pause.ts';
 import type { RuntimeContainer } from '../runtime/container-runtime.ts';
 import type { PodBook } from '../state/pod-book.ts';
 import type { ExecuteParts } from './action-parts.ts';
 import { executeAction } from './execute-action.ts';
 
-const DEFAULT_GRACE_SECONDS = 30;
 /** What is being started just now is waited for: it has to be stopped too. */
 const UNDER_WAY_MS = 5000;
 

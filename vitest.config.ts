@@ -14,9 +14,9 @@ export default defineConfig({
           exclude: ['**/*.docker.test.ts', 'e2e/**', 'simulation/**'],
           // Vitest's own choice leaves one processor idle; most of these tests wait for a socket or a disk.
           maxWorkers: availableParallelism() + 1,
-          // Only against a hang: a loaded machine is slow, and that is no failure.
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          // Only against a hang: a loaded machine is slow, and that is no failure. A wait that fails says so itself before.
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
         },
       },
       {

@@ -25,7 +25,7 @@ beforeAll(async () => {
   image = `127.0.0.1:${registry.port}/private/web:1`;
   await push(image);
   agent = await openDockerAgent('pulling-node');
-}, 180_000);
+});
 afterAll(async () => {
   await agent.stop();
   await docker.getImage(image).remove({ force: true });

@@ -31,9 +31,7 @@ const tell = (revision: string, over: Partial<PodSpec>) => {
 const STAYS = 'trap "exit 0" TERM; sleep 1000 & wait';
 
 describe('an agent', () => {
-  it('initializes a pod, keeps its sidecar, and ends both in order, with their hooks', {
-    timeout: 100_000,
-  }, async () => {
+  it('initializes a pod, keeps its sidecar, and ends both in order, with their hooks', async () => {
     const work = join(agent.directory, 'work');
     const diary = (word: string) => `echo ${word} >> /work/diary`;
     const volumes = { volumeMounts: [{ name: 'work', mountPath: '/work' }] };
@@ -74,7 +72,7 @@ describe('an agent', () => {
     expect((await lines()).slice(4)).toEqual(['preStop', 'app-ends', 'car-ends']);
   });
 
-  it('ends a container by the signal that it names', { timeout: 100_000 }, async () => {
+  it('ends a container by the signal that it names', async () => {
     const said = join(agent.directory, 'signal');
     const ends = `trap "echo usr1 > ${said}/said; exit 0" USR1; sleep 1000 & wait`;
     tell('signal-1', {
@@ -95,7 +93,7 @@ describe('an agent', () => {
     expect(await readFile(join(said, 'said'), 'utf8')).toBe('usr1\n');
   });
 
-  it('runs a pod with users of its own only where the engine maps them', { timeout: 100_000 }, async () => {
+  it('runs a pod with users of its own only where the engine maps them', async () => {
     tell('users-1', { containers: [shell('app', STAYS)] });
     await agent.comes('it is ready', () => agent.podOf('users-1')?.ready);
     tell('users-2', { hostNetwork: false, hostUsers: false, containers: [shell('app', STAYS)] });
@@ -107,7 +105,7 @@ describe('an agent', () => {
     expect(agent.podOf('users-1')?.ready).toBe(true);
   });
 
-  it('shows what a container left to say, and why it may not be root', { timeout: 100_000 }, async () => {
+  it('shows what a container left to say, and why it may not be root', async () => {
     tell('web-3', {
       containers: [
         shell('app', 'echo out of luck > /dev/termination-log; exit 3', {
@@ -128,7 +126,7 @@ describe('an agent', () => {
     );
   });
 
-  it('sees that a port of the machine is taken, before the old pod stops', { timeout: 100_000 }, async () => {
+  it('sees that a port of the machine is taken, before the old pod stops', async () => {
     tell('web-5', { containers: [shell('app', STAYS)] });
     await agent.comes('it is ready', () => agent.podOf('web-5')?.ready);
     const server = createServer().listen(0, '127.0.0.1');

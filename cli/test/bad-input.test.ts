@@ -60,7 +60,7 @@ const anywhere = at('kubeconfig', kubeconfigTo('https://127.0.0.1:1'));
 const nodeName = /node name "Foo_Bar": a lowercase RFC 1123 subdomain .*choose one with --node-name/;
 
 // The limit is for a process on a busy machine.
-describe.concurrent('bad input', { timeout: 60_000 }, () => {
+describe.concurrent('bad input', () => {
   it.each<[string, readonly string[], number, RegExp]>([
     ['up with a name no node can have', up('--node-name', 'Foo_Bar'), 2, nodeName],
     ['up with a word too many', up('start'), 2, /unexpected "start"/],

@@ -80,7 +80,10 @@ export function createBudgetLaw(parts: BudgetLawParts): BudgetLaw {
     const machine = [...parts.machines()].find(({ name }) => name === node);
     const told = said
       .get(node)
-      ?.pods.some((pod) => pod.daemonSetUid === uid && pod.available && !pod.unknown && !pod.terminating);
+      ?.pods.some(
+        (pod) =>
+          machine?.ownerOf(pod.daemonSetUid) === uid && pod.available && !pod.unknown && !pod.terminating,
+      );
     return machine !== undefined && told === true && isUp(machine, uid);
   };
 
@@ -90,7 +93,7 @@ export function createBudgetLaw(parts: BudgetLawParts): BudgetLaw {
       .filter((machine) => {
         const { uid } = set.metadata;
         const told = said.get(machine.name);
-        const saysUp = told?.pods.some((pod) => pod.daemonSetUid === uid && pod.available);
+        const saysUp = told?.pods.some((pod) => machine.ownerOf(pod.daemonSetUid) === uid && pod.available);
         const settled = time.now() - (saidAt.get(machine.name) ?? time.now()) > KNOWN_MS;
         const placed = told?.placements.find((one) => one.daemonSetUid === uid)?.decision === 'Run';
         const counts =
@@ -133,7 +136,7 @@ export function createBudgetLaw(parts: BudgetLawParts): BudgetLaw {
       for (const [uid, those] of down) if (those.has(machine.name)) settle(uid);
       // A container becomes ready by the passing of time alone.
       for (const container of machine.engine.containers()) {
-        const uid = setUidOf(container);
+        const uid = setUidOf(machine, container);
         if (container.state !== 'running' || !down.get(uid)?.has(machine.name)) continue;
         const set = setOf(uid);
         const ms =
@@ -142,7 +145,7 @@ export function createBudgetLaw(parts: BudgetLawParts): BudgetLaw {
       }
     },
     onTakenDown: (machine, container) => {
-      const uid = setUidOf(container);
+      const uid = setUidOf(machine, container);
       const set = setOf(uid);
       const grant = lastGrants(uid, machine.name).at(-1);
       // Who was down when it was granted what comes had nothing to lose.

@@ -189,6 +189,20 @@ const OPERATORS: { readonly [name: string]: Act } = {
   },
 };
 
+/** What was added later is thrown by dice of its own, so that seeds that found something before still tell the same. */
+const LATER: { readonly [name: string]: Act } = {
+  /** Another one takes over what it leaves behind, with the same template or with another. */
+  'orphan a set': (fleet) => {
+    const wish = someSetOf(fleet);
+    if (!wish) return;
+    fleet.sets.delete(wish.name);
+    fleet.world.use(`delete ${wish.name} Orphan`, (objects) => removeSet(objects, wish.name, 'Orphan'));
+    const template = fleet.dice.chance(0.5) ? wish.template : someTemplate(fleet.dice, wish.template);
+    if (fleet.dice.chance(0.9))
+      fleet.world.later(fleet.dice.int(0, 20_000), () => birth(fleet, { ...wish, template }));
+  },
+};
+
 /** A fault that has been mended before needs no end. */
 const whileFor = (fleet: Fleet, ms: number, end: () => void) =>
   fleet.world.later(ms, () => {
@@ -317,6 +331,7 @@ const FAULTS: { readonly [name: string]: Act } = {
 };
 
 export const KINDS: readonly string[] = [...Object.keys(OPERATORS), ...Object.keys(FAULTS)];
+export const LATER_KINDS: readonly string[] = Object.keys(LATER);
 
 export function birth(fleet: Fleet, wish: SetWish): void {
   fleet.sets.set(wish.name, wish);
@@ -329,7 +344,7 @@ export function birth(fleet: Fleet, wish: SetWish): void {
 /** One thing of the given kinds happens now. */
 export function happen(fleet: Fleet, kinds: readonly string[]): void {
   const kind = fleet.dice.pick(kinds);
-  (OPERATORS[kind] ?? FAULTS[kind])?.(fleet);
+  (OPERATORS[kind] ?? FAULTS[kind] ?? LATER[kind])?.(fleet);
 }
 
 /** All faults end. */

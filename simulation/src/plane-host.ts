@@ -82,7 +82,7 @@ export function createPlaneHost(parts: PlaneHostParts): PlaneHost {
     parts.onStarted(plane);
   };
 
-  const bury = () => {
+  const bury = (isLast = false) => {
     const [dead, left] = [program, store];
     if (!dead) return;
     dead.alive = false;
@@ -91,7 +91,7 @@ export function createPlaneHost(parts: PlaneHostParts): PlaneHost {
     store = undefined;
     const before = path();
     lives += 1;
-    for (const suffix of ['', '-wal'])
+    for (const suffix of isLast ? [] : ['', '-wal'])
       if (existsSync(before + suffix)) copyFileSync(before + suffix, path() + suffix);
     // Nothing of this reaches the file that the next one has.
     if (left) runAs(dead, () => void left.close().catch(() => {}));
@@ -125,7 +125,7 @@ export function createPlaneHost(parts: PlaneHostParts): PlaneHost {
     kill: (afterEffects = 0) => {
       if (!program) return;
       if (afterEffects === 0) bury();
-      else program.fuse = { left: afterEffects, onEnd: bury };
+      else program.fuse = { left: afterEffects, onEnd: () => bury() };
     },
     defuse: () => {
       if (program) program.fuse = undefined;
@@ -150,6 +150,6 @@ export function createPlaneHost(parts: PlaneHostParts): PlaneHost {
       skewMs += byMs;
     },
     wallNow: () => wallTime({ time, wallSkewMs: () => skewMs }),
-    close: () => bury(),
+    close: () => bury(true),
   };
 }

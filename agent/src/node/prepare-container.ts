@@ -140,7 +140,8 @@ async function sourcesOf(
       sources.push(await parts.volumes.sourceOf(pod, volume, subPath, container.name, index));
     } catch (error) {
       const what = `failed to prepare subPath for volumeMount ${JSON.stringify(mount.name)} of container ${JSON.stringify(container.name)}`;
-      const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+      // Of other volumes it may come by itself.
+      const missing = (error as NodeJS.ErrnoException).code === 'ENOENT' && isConfigVolume(volume);
       const why = missing ? `there is no ${subPath} in the volume` : (error as Error).message;
       throw refused(parts, missing ? 'config' : 'create', `${what}: ${why}`, pod.config.state);
     }

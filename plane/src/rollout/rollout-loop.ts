@@ -126,7 +126,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
         await commit(finishDeletion(store, fleet, grants, daemonSet));
         continue;
       }
-      const adopted = adopt(store, grants, records, daemonSet, revisions.get(uid) ?? []);
+      const adopted = adopt(store, fleet, grants, records, daemonSet, revisions.get(uid) ?? []);
       if (adopted.length > 0) {
         // What it plans with is another then.
         await commit(adopted);

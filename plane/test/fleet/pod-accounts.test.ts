@@ -225,6 +225,17 @@ describe('a token of a pod', () => {
     member.leave();
   });
 
+  it('is not for a pod that a node makes up, of a DaemonSet that does not belong there', async () => {
+    const set = await newSet({ nodeSelector: { 'node-restriction.kubernetes.io/vault': 'yes' } });
+    const { member, report, tell } = await born(set);
+    tell();
+    expect(await ask(member, wanted(report.uid))).toMatchObject({
+      token: '',
+      failure: 'its DaemonSet does not belong on this node',
+    });
+    member.leave();
+  });
+
   it('is never another node’s to have', async () => {
     const set = await newSet();
     const { member, report, tell } = await born(set);

@@ -21,10 +21,8 @@ export function createOrphans(): Orphans {
     // Dropped: no pod is left of it.
     if (value === undefined) return;
     if (adopter) adopters.set(uid, adopter.uid);
-    else {
-      adopters.delete(uid);
-      nobodys.add(uid);
-    }
+    // What its last adopter left behind is that one's now.
+    else nobodys.add(uid);
   };
   /** The one that took it over may have been taken over itself. */
   const ownerOf = (uid: string): string => {

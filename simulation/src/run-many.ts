@@ -10,15 +10,12 @@ export interface Workers {
   readonly end: () => Promise<void>;
 }
 
-/** A run leaves much behind that lives no longer than a moment: with more room for that it is looked through less often. */
-const LIMITS = { maxYoungGenerationSizeMb: 64 };
-
 /** They stay from one call to the next: the first run of each is slow. */
 export function createWorkers(): Workers {
   const idle: Worker[] = [];
   const all = new Set<Worker>();
   const take = (): Worker => {
-    const worker = idle.pop() ?? new Worker(new URL(import.meta.url), { resourceLimits: LIMITS });
+    const worker = idle.pop() ?? new Worker(new URL(import.meta.url));
     all.add(worker);
     return worker;
   };

@@ -94,7 +94,8 @@ export function versionParameter(query: URLSearchParams): number {
   return Number(text);
 }
 
+/** As Kubernetes reads it: what is there is true unless it says 0 or false. Clients write True, 1, or nothing. */
 export const flagParameter = (query: URLSearchParams, name: string): boolean => {
   const text = query.get(name);
-  return text === 'true' || text === '1' || text === '';
+  return text !== null && text !== '0' && text.toLowerCase() !== 'false';
 };

@@ -4,6 +4,7 @@ import type { PodTokens } from '../src/node/pod-tokens.ts';
 export const NO_TOKENS: PodTokens = {
   of: () => () => 'none',
   stateOf: () => 'none',
+  settled: async () => {},
   sync: () => {},
   connectedAnew: () => {},
   issued: () => {},

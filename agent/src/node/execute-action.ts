@@ -2,6 +2,7 @@
 
 import { randomInt, randomUUID } from 'node:crypto';
 import { generatedName } from '@fleetset/scheduler-core/generated-name';
+import { tokenRefs } from '@fleetset/scheduler-core/node/account-tokens';
 import type { CreateAction, DiscardAction, NodeAction } from '@fleetset/scheduler-core/node/node-action';
 import { allContainers, HOLDER, needsHolder, type PodRecord } from '@fleetset/scheduler-core/node/pod-record';
 import { ACCOUNT_VOLUME_PREFIX } from '@fleetset/scheduler-core/node/service-account';
@@ -125,6 +126,8 @@ async function create(parts: ExecuteParts, action: CreateAction): Promise<void> 
   // Without its holder it would land in the host's network. A holder that is gone is made again first.
   if (!container || (needsHolder(template) && !holder && !check)) return;
   await requireMappedUsers(parts, spec);
+  // They were asked for when the pod was planned: to try again for each would take longer.
+  await parts.tokens.settled(record.uid, tokenRefs(spec));
   const pod = volumePod(parts, record, template, parts.podIp(record.uid));
   await ensureVolumes(parts, pod);
   await ensureImage(parts, record, container, pod.config, action.imageIsFresh === true);

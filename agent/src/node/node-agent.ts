@@ -360,6 +360,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     pods,
     events: parts.events,
     volumes: parts.volumes,
+    tokens: parts.tokens,
     nodeIp: parts.nodeIp,
     allocatable: parts.allocatable,
     machineMemoryBytes: parts.machineMemoryBytes,

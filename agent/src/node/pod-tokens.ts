@@ -8,6 +8,7 @@ import {
   type TokenRef,
   tokenKey,
 } from '@fleetset/scheduler-core/node/account-tokens';
+import { pause } from '../pause.ts';
 import type { KeptToken, TokenFile } from '../state/token-file.ts';
 
 export interface PodTokensParts {
@@ -30,6 +31,8 @@ export interface PodTokens {
   readonly of: (podUid: string) => TokenLookup;
   /** Equal texts, equal answers of `of`. */
   readonly stateOf: (podUid: string, ref: TokenRef) => string;
+  /** Comes back when none of these is on its way any more, or that takes long. */
+  readonly settled: (podUid: string, refs: readonly TokenRef[]) => Promise<void>;
   /** The node loop goes round: these pods are there, and no others. */
   readonly sync: (podUids: ReadonlySet<string>) => void;
   /** The plane listens, and knows nothing of what was asked before. */
@@ -41,6 +44,8 @@ export interface PodTokens {
 /** A pod waits so long for a plane that does not answer; then it starts without. */
 const PATIENCE_MS = 10_000;
 const AGAIN_MS = 5000;
+/** A plane that is there answers sooner. */
+const SOON_MS = 1000;
 const LAZY_WRITE_MS = 500;
 
 interface Entry {
@@ -57,6 +62,8 @@ interface Entry {
   /** Over the stream that is open now. */
   asked?: boolean;
   refused?: { readonly why: string; readonly at: number };
+  /** Called when the plane has answered. */
+  onAnswer?: (() => void)[];
 }
 
 export function createPodTokens(parts: PodTokensParts): PodTokens {
@@ -140,6 +147,21 @@ export function createPodTokens(parts: PodTokensParts): PodTokens {
       const now = found(podUid, ref);
       return typeof now === 'string' ? now : (entries.get(keyOf(podUid, ref))?.id ?? '');
     },
+    settled: async (podUid, refs) => {
+      const isUnderWay = (ref: TokenRef) => {
+        const { kept, asked } = want(podUid, ref);
+        return !kept && asked === true;
+      };
+      const answer = (ref: TokenRef) =>
+        new Promise<void>((resolve) => {
+          const entry = want(podUid, ref);
+          entry.onAnswer = [...(entry.onAnswer ?? []), resolve];
+        });
+      const limit = new AbortController();
+      const all = Promise.all(refs.filter(isUnderWay).map(answer));
+      await Promise.race([all, pause(SOON_MS, limit.signal)]);
+      limit.abort();
+    },
     sync: (podUids) => {
       for (const [key, entry] of entries) {
         if (podUids.has(entry.podUid)) {
@@ -160,6 +182,8 @@ export function createPodTokens(parts: PodTokensParts): PodTokens {
       const entry = entries.get(keyOf(podUid, { audience, expirationSeconds }));
       if (!entry) return;
       delete entry.asked;
+      for (const tell of entry.onAnswer ?? []) tell();
+      delete entry.onAnswer;
       if (failure !== '' || token === '') {
         entry.refused = { why: failure, at: monotonicNow() };
         parts.onRefused(podUid, failure);

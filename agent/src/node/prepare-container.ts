@@ -18,9 +18,11 @@ import { RuntimeError } from '../runtime/container-runtime.ts';
 import { type PodVolumes, VolumeFailure, type VolumePod } from '../volumes/pod-volumes.ts';
 import { ActionFailed } from './action-failed.ts';
 import type { PodConfig } from './pod-config.ts';
+import type { PodTokens } from './pod-tokens.ts';
 
 export interface PrepareParts {
   readonly volumes: PodVolumes;
+  readonly tokens: Pick<PodTokens, 'settled'>;
   readonly nodeName: string;
   readonly nodeIp: () => string | undefined;
   readonly allocatable: Allocatable;

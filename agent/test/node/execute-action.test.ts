@@ -57,6 +57,7 @@ async function openPod(
         pods,
         events,
         volumes: openPodVolumes(join(directory, 'pods'), plainMounts),
+        tokens: NO_TOKENS,
         nodeIp: () => '127.0.0.1',
         allocatable: { cpus: 2, memoryBytes: 2 ** 34, diskBytes: 0 },
         machineMemoryBytes: 2 ** 34,

@@ -129,6 +129,43 @@ describe('a token', () => {
   });
 });
 
+describe('who waits for tokens', () => {
+  const waits = async (doing: () => void) => {
+    let over = false;
+    const waiting = tokens.settled(POD, [REF]).then(() => {
+      over = true;
+    });
+    await vi.advanceTimersByTimeAsync(0);
+    const before = over;
+    doing();
+    await vi.advanceTimersByTimeAsync(0);
+    const after = over;
+    await vi.advanceTimersByTimeAsync(1000);
+    await waiting;
+    return [before, after];
+  };
+
+  it.each<[string, () => void]>([
+    ['has them as soon as they come', () => give('one')],
+    ['hears as soon that there is none', () => give('', { failure: 'no' })],
+  ])('%s', async (_case, answer) => {
+    expect(await waits(answer)).toEqual([false, true]);
+  });
+
+  it('waits no longer than a plane takes that is there', async () => {
+    expect(await waits(() => {})).toEqual([false, false]);
+  });
+
+  it('does not wait for what is there, nor for a plane that is away', async () => {
+    has();
+    give('one');
+    expect(await waits(() => {})).toEqual([true, true]);
+    connected = false;
+    tokens.sync(new Set());
+    expect(await waits(() => {})).toEqual([true, true]);
+  });
+});
+
 describe('while the plane says nothing', () => {
   it('a pod waits ten seconds, and then may do without', () => {
     expect(has()).toBe('untold');

@@ -95,11 +95,12 @@ function readPropagation(
   body: Infer<typeof deleteOptionsSchema>,
 ): DeleteOptions['propagation'] {
   const policy = body.propagationPolicy ?? query.get('propagationPolicy') ?? undefined;
-  const orphan = body.orphanDependents ?? query.get('orphanDependents') ?? undefined;
+  const asked = query.has('orphanDependents') ? flagParameter(query, 'orphanDependents') : undefined;
+  const orphan = body.orphanDependents ?? asked;
   if (orphan !== undefined && policy !== undefined)
     throw badRequest('orphanDependents: Invalid value: may not be set together with propagationPolicy');
-  if (orphan === true || orphan === 'true') return 'Orphan';
-  if (orphan === false || orphan === 'false') return 'Background';
+  if (orphan === true) return 'Orphan';
+  if (orphan === false) return 'Background';
   if (orphan !== undefined)
     throw badRequest(`orphanDependents: Invalid value: ${JSON.stringify(orphan)}: must be true or false`);
   if (policy === undefined || policy === 'Background' || policy === 'Foreground' || policy === 'Orphan')

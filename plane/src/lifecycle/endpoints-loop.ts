@@ -48,7 +48,6 @@ export function startEndpointsLoop(parts: EndpointsLoopParts): { readonly stop: 
       const namespaces = [...dirty];
       dirty.clear();
       for (const namespace of namespaces) {
-        if (isEnding(store, namespace)) continue;
         const writes = writesFor(parts, namespace, servicesIn(namespace));
         if (writes.length > 0 && !(await store.commit(writes)).committed) dirty.add(namespace);
       }
@@ -93,11 +92,6 @@ const isOurs = (value: unknown): boolean =>
   Object.entries({ ...ENDPOINTS_KEEPER, ...SLICE_KEEPER }).some(
     ([key, keeper]) => (value as KubeObject | undefined)?.metadata.labels?.[key] === keeper,
   );
-
-/** Then all that is in it goes, and nothing is to come back. */
-const isEnding = (store: Store, namespace: string): boolean =>
-  (store.get('core/namespaces', namespace)?.value as KubeObject | undefined)?.metadata.deletionTimestamp !==
-  undefined;
 
 /** Of what a Service looks at. */
 function isNews({ value, previous }: Change): boolean {

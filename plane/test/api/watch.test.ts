@@ -212,6 +212,20 @@ describe('a watch', () => {
   });
 });
 
+describe('the parameter watch', () => {
+  it.each<[string, boolean]>([
+    ['watch', true],
+    ['watch=1', true],
+    ['watch=True', true],
+    ['watch=yes', true],
+    ['watch=0', false],
+    ['watch=False', false],
+  ])('%s: %s', async (query, isWatch) => {
+    const answer = await plane.api.ok('GET', `${await freshMaps()}?${query}&timeoutSeconds=1`);
+    expect(answer).toMatchObject(isWatch ? { type: 'ADDED' } : { kind: 'ConfigMapList' });
+  });
+});
+
 describe('bookmarks', () => {
   it('come every minute to those who asked, with the newest version and nothing else', async () => {
     await freshMaps();

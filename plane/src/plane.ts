@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { revisionHash } from '@fleetset/scheduler-core/revision-history';
+import { utcText } from '@fleetset/scheduler-core/utc-text';
 import { status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { createApiServer } from './api/api-server.ts';
@@ -18,7 +19,7 @@ import { nodeMetricsKind, podMetricsKind } from './kinds/metrics-kinds.ts';
 import { placementKind } from './kinds/placement-kind.ts';
 import { rolloutKind } from './kinds/rollout-kind.ts';
 import { findKind, SERVED_KINDS } from './kinds/served-kinds.ts';
-import { startPlaneCore, textOf } from './plane-core.ts';
+import { startPlaneCore } from './plane-core.ts';
 import { placements } from './rollout/placements.ts';
 import { rollouts } from './rollout/rollouts.ts';
 import { withEventView } from './store/event-view.ts';
@@ -60,7 +61,7 @@ export interface Plane {
 
 export async function startPlane(options: PlaneOptions): Promise<Plane> {
   const { logger, version, wallNow = () => Date.now() } = options;
-  const nowText = () => textOf(wallNow());
+  const nowText = () => utcText(wallNow());
   mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
   const authority = await openAuthority(join(options.dataDir, 'pki'));
   const names = [...new Set([...options.advertise, 'localhost', '127.0.0.1', '::1', PLANE_SERVER_NAME])];

@@ -181,6 +181,7 @@ export function createMachine(parts: MachineParts): Machine {
         settings: DEFAULT_NODE_SETTINGS,
         labels: parts.labels,
         taints: [],
+        timeZone: 'UTC',
         minOomScoreAdjust: -1000,
         machineId: `${name}/${bootId}`,
         machineTime,

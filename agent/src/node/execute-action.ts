@@ -6,6 +6,7 @@ import { allContainers, HOLDER, needsHolder, type PodRecord } from '@fleetset/sc
 import type { Container } from '@fleetset/scheduler-core/schema/container';
 import type { PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
 import { SAFE_LETTERS } from '@fleetset/scheduler-core/template-hash';
+import { utcText } from '@fleetset/scheduler-core/utc-text';
 import {
   type ContainerIdentity,
   type ContainerSettings,
@@ -70,7 +71,7 @@ function birthAfter(pods: PodBook, daemonSetUid: string): string {
     .all()
     .filter(({ record }) => record.daemonSetUid === daemonSetUid)
     .map(({ record }) => Date.parse(record.createdAt) + 1000 || 0);
-  return new Date(Math.max(Date.now(), ...births)).toISOString().replace(/\.\d+Z$/, 'Z');
+  return utcText(Math.max(Date.now(), ...births));
 }
 
 type RejectAction = Extract<NodeAction, { kind: 'reject' }>;

@@ -10,6 +10,7 @@ import type { MachineTime } from '@fleetset/scheduler-core/node/ready-since';
 import { waitingReason } from '@fleetset/scheduler-core/node/waiting-reason';
 import type { MaintenanceWindow } from '@fleetset/scheduler-core/schema/rollout-policy';
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
+import { utcText } from '@fleetset/scheduler-core/utc-text';
 import type { Logger } from 'pino';
 import type { KeptFacts } from './facts/kept-facts.ts';
 import { createKeptPressure } from './facts/kept-pressure.ts';
@@ -59,6 +60,8 @@ export interface AgentCoreParts {
   /** From the config file and flags: the node's own, which operators cannot change from the plane. */
   readonly labels: { readonly [key: string]: string };
   readonly taints: readonly Taint[];
+  /** The machine's, by its IANA name. */
+  readonly timeZone: string;
   readonly maintenanceWindows?: readonly MaintenanceWindow[];
   readonly settings: NodeSettings;
   readonly minOomScoreAdjust: number;
@@ -194,11 +197,11 @@ export async function startAgentCore(parts: AgentCoreParts): Promise<AgentCore> 
         reserved: settings.reserved,
       }),
       holds: holds.current(),
-      maintenance: maintenanceOf(parts.maintenanceWindows),
+      maintenance: maintenanceOf(parts),
       nodeIp: facts.now().ip,
       monotonicNow: monotonicNow(),
       machineTime: machineTime(),
-      nowText: new Date().toISOString().replace(/\.\d+Z$/, 'Z'),
+      nowText: utcText(Date.now()),
     });
   const reporter = createReporter({
     build,
@@ -340,11 +343,8 @@ const nothingMore = (before: NodeDesired | undefined): NodeDesired => ({
   api: before?.api,
 });
 
-/** Node reads it once too. */
-const TIME_ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone ?? '';
-
-const maintenanceOf = (windows: AgentCoreParts['maintenanceWindows']): Maintenance => ({
-  timeZone: TIME_ZONE,
+const maintenanceOf = ({ timeZone, maintenanceWindows: windows }: AgentCoreParts): Maintenance => ({
+  timeZone,
   ownWindows: windows && {
     windows: windows.map(({ schedule, duration, timeZone = '' }) => ({ schedule, duration, timeZone })),
   },

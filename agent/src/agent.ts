@@ -29,6 +29,8 @@ export interface AgentOptions {
   /** From the config file and flags: the node's own, which operators cannot change from the plane. */
   readonly labels: { readonly [key: string]: string };
   readonly taints: readonly Taint[];
+  /** The machine's, by its IANA name; absent: UTC. */
+  readonly timeZone?: string;
   /** From the config file: when this node may be changed, instead of what policies say. Already checked. */
   readonly maintenanceWindows?: readonly MaintenanceWindow[];
   /** Absent: the defaults. */
@@ -90,6 +92,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     takenPorts,
     labels: options.labels,
     taints: options.taints,
+    timeZone: options.timeZone ?? 'UTC',
     ...(options.maintenanceWindows ? { maintenanceWindows: options.maintenanceWindows } : {}),
     settings,
     minOomScoreAdjust: lowestOomScore(),

@@ -1,4 +1,6 @@
 // Logs as JSON lines, or one readable line each on a terminal.
+
+import { utcTextWithMs } from '@fleetset/scheduler-core/utc-text';
 import { type Logger, pino } from 'pino';
 import { UsageError } from './usage-error.ts';
 
@@ -18,7 +20,7 @@ export function createLogger(level: string, component?: string): Logger {
   const options = {
     level,
     base: component === undefined ? {} : { component },
-    timestamp: pino.stdTimeFunctions.isoTime,
+    timestamp: () => `,"time":"${utcTextWithMs(Date.now())}"`,
   };
   return process.stdout.isTTY
     ? pino(options, readableLines())

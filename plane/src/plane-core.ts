@@ -64,9 +64,6 @@ export interface PlaneCore {
 
 const HEARTBEAT_MS = 10_000;
 
-/** Seconds are what Kubernetes' timestamps have. */
-export const textOf = (instant: number): string => new Date(instant).toISOString().replace(/\.\d+Z$/, 'Z');
-
 export async function startPlaneCore(options: PlaneCoreOptions): Promise<PlaneCore> {
   const { store, logger, version, nowText, wallNow, caCertificate } = options;
   await createSystemNamespaces(store, nowText());

@@ -5,6 +5,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { METRICS_CONTENT_TYPE, metricsText } from '@fleetset/scheduler-core/prometheus-text';
 import { revisionHash } from '@fleetset/scheduler-core/revision-history';
+import { utcText } from '@fleetset/scheduler-core/utc-text';
 import { status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { createApiServer } from './api/api-server.ts';
@@ -31,7 +32,7 @@ import { placementKind } from './kinds/placement-kind.ts';
 import { REVIEW_KINDS } from './kinds/review-kinds.ts';
 import { rolloutKind } from './kinds/rollout-kind.ts';
 import { findKind, SERVED_KINDS } from './kinds/served-kinds.ts';
-import { startPlaneCore, textOf } from './plane-core.ts';
+import { startPlaneCore } from './plane-core.ts';
 import { placements } from './rollout/placements.ts';
 import { rollouts } from './rollout/rollouts.ts';
 import { withEventView } from './store/event-view.ts';
@@ -81,7 +82,7 @@ export interface Plane {
 
 export async function startPlane(options: PlaneOptions): Promise<Plane> {
   const { logger, version, wallNow = () => Date.now() } = options;
-  const nowText = () => textOf(wallNow());
+  const nowText = () => utcText(wallNow());
   // First: nothing is made for a plane that cannot start.
   const fileTokens = options.tokenAuthFile ? readTokenFile(options.tokenAuthFile) : new Map();
   const audit = options.audit && openAudit(options.audit, logger, wallNow);

@@ -188,6 +188,7 @@ export function createMachine(parts: MachineParts): Machine {
         settings: DEFAULT_NODE_SETTINGS,
         labels: parts.labels,
         taints: [],
+        timeZone: 'UTC',
         ...(parts.windows ? { maintenanceWindows: parts.windows } : {}),
         minOomScoreAdjust: -1000,
         machineId: `${name}/${bootId}`,

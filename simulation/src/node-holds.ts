@@ -3,6 +3,7 @@
 import type { AgentCoreParts } from '@fleetset/agent/agent-core';
 import { type Hold, type HoldShown, holdLeftMs } from '@fleetset/scheduler-core/node/hold';
 import type { MachineTime } from '@fleetset/scheduler-core/node/ready-since';
+import { utcText } from '@fleetset/scheduler-core/utc-text';
 import { currentProgram } from './program.ts';
 
 export interface NodeHolds {
@@ -34,7 +35,7 @@ export function createNodeHolds(
       shown = active.map((hold) => ({
         owner: hold.owner,
         reason: hold.reason,
-        until: new Date(hold.setAt + hold.forMs).toISOString().replace(/\.\d+Z$/, 'Z'),
+        until: utcText(hold.setAt + hold.forMs),
       }));
       knownAt = active.length === 0 ? undefined : (knownAt ?? now());
       clearTimeout(timer);

@@ -3,10 +3,11 @@
 import { copyFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { newTokenKey, readTokenKey } from '@fleetset/plane/authentication/json-web-token';
-import { type PlaneCore, startPlaneCore, textOf } from '@fleetset/plane/plane-core';
+import { type PlaneCore, startPlaneCore } from '@fleetset/plane/plane-core';
 import { openSqliteStore } from '@fleetset/plane/store/sqlite-store';
 import type { Store } from '@fleetset/plane/store/store';
 import { serveSync } from '@fleetset/plane/sync/serve-sync';
+import { utcText } from '@fleetset/scheduler-core/utc-text';
 import type { Logger } from 'pino';
 import type { Listener } from './network.ts';
 import { mayAct, newProgram, type Program, runAs, wallTime } from './program.ts';
@@ -72,7 +73,7 @@ export function createPlaneHost(parts: PlaneHostParts): PlaneHost {
       nodeMonitorGraceMs: parts.graceMs,
       version: '0',
       logger,
-      nowText: () => textOf(Date.now()),
+      nowText: () => utcText(Date.now()),
       wallNow: () => Date.now(),
       caCertificate: 'of the run',
       tokenKey: TOKEN_KEY,

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ApiError } from '@fleetset/plane/api/api-error';
 import type { Objects } from '@fleetset/plane/api/objects';
-import { textOf } from '@fleetset/plane/plane-core';
 import type { Store } from '@fleetset/plane/store/store';
 import { registerNode } from '@fleetset/plane/sync/join';
 import type { MaintenanceWindow } from '@fleetset/scheduler-core/schema/rollout-policy';
+import { utcText } from '@fleetset/scheduler-core/utc-text';
 import { createDice, type Dice } from './dice.ts';
 import { createLaws, type Laws } from './laws.ts';
 import { createMachine, type Machine } from './machine.ts';
@@ -145,7 +145,7 @@ export function createWorld(seed: number, wholeTrace = false): World {
       machines.set(name, machine);
       for (const image of IMAGES) machine.engine.addImage(image, { pullable: true });
       use(`${name} joins`, (_objects, joined) =>
-        registerNode({ store: joined, nowText: () => textOf(Date.now()) }, name, machine.keyHash),
+        registerNode({ store: joined, nowText: () => utcText(Date.now()) }, name, machine.keyHash),
       );
       later(500, () => machine.startAgent());
       return machine;

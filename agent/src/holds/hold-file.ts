@@ -5,6 +5,7 @@ import { link, lstat, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { durationMs } from '@fleetset/scheduler-core/duration';
 import { type Hold, holdProblem } from '@fleetset/scheduler-core/node/hold';
+import { utcTextWithMs } from '@fleetset/scheduler-core/utc-text';
 import { writeDurable } from '../state/durable-file.ts';
 
 export const holdDirectory = (dataDir: string): string => join(dataDir, 'holds');
@@ -32,7 +33,7 @@ export async function writeHold(directory: string, hold: Hold): Promise<void> {
     owner,
     reason,
     for: `${forMs / 1000}s`,
-    setAt: new Date(setAt).toISOString(),
+    setAt: utcTextWithMs(setAt),
     ...(machine?.bootId ? machine : {}),
   };
   await writeDurable(join(directory, fileOf(owner)), `${JSON.stringify(content)}\n`);

@@ -4,6 +4,7 @@ import { type FSWatcher, watch } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { type Hold, type HoldShown, holdLeftMs, holdText } from '@fleetset/scheduler-core/node/hold';
 import type { MachineTime } from '@fleetset/scheduler-core/node/ready-since';
+import { utcText } from '@fleetset/scheduler-core/utc-text';
 import type { AgentEvents } from '../node/agent-events.ts';
 import { withinTimer } from '../timer-limit.ts';
 import { type HoldFile, readHolds, removeAsRead } from './hold-file.ts';
@@ -107,7 +108,7 @@ export async function openHolds(parts: HoldsParts): Promise<Holds> {
     shown = active.map(({ hold, untilMs }) => ({
       owner: hold.owner,
       reason: hold.reason,
-      until: new Date(untilMs).toISOString().replace(/\.\d+Z$/, 'Z'),
+      until: utcText(untilMs),
     }));
     clearTimeout(timer);
     const next = Math.min(LOOK_AGAIN_MS, ...active.map((one) => leftOf(one) + 1));

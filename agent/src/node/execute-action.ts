@@ -8,6 +8,7 @@ import { allContainers, HOLDER, needsHolder, type PodRecord } from '@fleetset/sc
 import { ACCOUNT_VOLUME_PREFIX } from '@fleetset/scheduler-core/node/service-account';
 import type { Container } from '@fleetset/scheduler-core/schema/container';
 import type { PodSpec, PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
+import { utcText } from '@fleetset/scheduler-core/utc-text';
 import {
   type ContainerIdentity,
   type ContainerSettings,
@@ -74,7 +75,7 @@ function birthAfter(pods: PodBook, daemonSetUid: string): string {
     .all()
     .filter(({ record }) => record.daemonSetUid === daemonSetUid)
     .map(({ record }) => Date.parse(record.createdAt) + 1000 || 0);
-  return new Date(Math.max(Date.now(), ...births)).toISOString().replace(/\.\d+Z$/, 'Z');
+  return utcText(Math.max(Date.now(), ...births));
 }
 
 type RejectAction = Extract<NodeAction, { kind: 'reject' }>;

@@ -15,6 +15,7 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { join } from 'node:path';
+import { utcText } from '@fleetset/scheduler-core/utc-text';
 
 export interface AtomicFile {
   /** Relative; may have directories in it. */
@@ -57,10 +58,7 @@ async function writeFresh(
   files: readonly AtomicFile[],
   group: number | undefined,
 ): Promise<string> {
-  const stamp = new Date()
-    .toISOString()
-    .replace(/\.\d+Z$/, '')
-    .replace(/[-T:]/g, '_');
+  const stamp = utcText(Date.now()).slice(0, -1).replace(/[-T:]/g, '_');
   const fresh = await mkdtemp(join(directory, `..${stamp}.`));
   // Each mode is set by itself: the agent's umask must not have a say.
   const own = async (path: string, mode: number, user = 0) => {

@@ -1,5 +1,6 @@
 // fleetset agent
 import { AgentNotReady, startAgent } from '@fleetset/agent/agent';
+import { machineTimeZone } from '@fleetset/agent/facts/machine-time-zone';
 import { createLogger } from '../logger.ts';
 import { createWatchdog, machineShutsDown, notifyReady, notifyStopsWithin } from '../notify-systemd.ts';
 import { parseFlags, readConfig, textFlag, textKey } from '../options.ts';
@@ -48,6 +49,7 @@ duration and timeZone, counts instead of them, for every DaemonSet.`,
     try {
       const agent = await startAgent({
         ...settings,
+        timeZone: machineTimeZone(environment.TZ),
         dataDir,
         version,
         logger,

@@ -4,6 +4,7 @@ import { userInfo } from 'node:os';
 import { machineTime } from '@fleetset/agent/facts/machine-facts';
 import { type HoldFile, holdDirectory, readHolds, writeHold } from '@fleetset/agent/holds/hold-file';
 import { holdLeftMs, holdProblem, LONGEST_HOLD_MS } from '@fleetset/scheduler-core/node/hold';
+import { utcText } from '@fleetset/scheduler-core/utc-text';
 import { parseDuration, parseFlags, textFlag } from '../options.ts';
 import { CommandFailed, UsageError } from '../usage-error.ts';
 import { DEFAULT_AGENT_DIR } from './agent-settings.ts';
@@ -55,7 +56,7 @@ on elsewhere and comes back to this node. Each owner has one hold; another one t
     const problem = holdProblem(hold);
     if (problem) throw new UsageError(`--${problem}`);
     await writeHold(directory, hold);
-    print(`held by ${hold.owner} for ${lasts}, until ${textOf(hold.setAt + hold.forMs)}: ${reason}`);
+    print(`held by ${hold.owner} for ${lasts}, until ${utcText(hold.setAt + hold.forMs)}: ${reason}`);
     return 0;
   },
 };
@@ -79,15 +80,13 @@ export function ownName(environment: NodeJS.ProcessEnv): string {
   }
 }
 
-const textOf = (instant: number): string => new Date(instant).toISOString().replace(/\.\d+Z$/, 'Z');
-
 /** What the agent goes by; what it does not understand is shown, too. */
 function listed(files: readonly HoldFile[]): readonly string[] {
   const now = { wallMs: Date.now(), machine: machineTime() };
   const lines = files.flatMap(({ name, hold, problem }) => {
     if (!hold) return [`${name} is no hold: ${problem}`];
     const leftMs = holdLeftMs(hold, now);
-    return leftMs > 0 ? [`held by ${hold.owner} until ${textOf(now.wallMs + leftMs)}: ${hold.reason}`] : [];
+    return leftMs > 0 ? [`held by ${hold.owner} until ${utcText(now.wallMs + leftMs)}: ${hold.reason}`] : [];
   });
   return lines.length > 0 ? lines : ['nobody holds this node'];
 }

@@ -1,5 +1,7 @@
 // fleetset rollout status|pause|resume|approve|retry DAEMONSET
+
 import { setTimeout as wait } from 'node:timers/promises';
+import { utcTextWithMs } from '@fleetset/scheduler-core/utc-text';
 import { type ApiClient, ApiFailure, findKubeconfig, openApiClient } from '../api-client.ts';
 import { parseDuration, parseFlags, textFlag } from '../options.ts';
 import { createRedraw } from '../redraw.ts';
@@ -95,7 +97,7 @@ const VERBS: { readonly [verb: string]: (subject: Subject) => Promise<string> } 
     const { phase = '', newestRevision } = await rolloutOf(subject);
     if (!['Stopped', 'RollingBack', 'RolledBack'].includes(phase))
       throw new CommandFailed(`the rollout of ${subject.name} has not failed: it is ${phase}`);
-    await annotate(subject, { 'fleetset.dev/retry': `${newestRevision}/${new Date().toISOString()}` });
+    await annotate(subject, { 'fleetset.dev/retry': `${newestRevision}/${utcTextWithMs(Date.now())}` });
     return `daemonset.apps/${subject.name}: revision ${newestRevision} is tried again`;
   },
 };

@@ -1,6 +1,7 @@
 // fleetset token create | list | delete
 import { randomInt } from 'node:crypto';
 import { caHashOf } from '@fleetset/plane/identity/authority';
+import { utcText } from '@fleetset/scheduler-core/utc-text';
 import { type ApiClient, ApiFailure, findKubeconfig, openApiClient } from '../api-client.ts';
 import { parseDurationWithin, parseFlags, textFlag } from '../options.ts';
 import { CommandFailed, UsageError } from '../usage-error.ts';
@@ -66,7 +67,7 @@ export async function createToken(client: ApiClient, ttlMs: number): Promise<str
     Array.from({ length: count }, () => ALPHABET[randomInt(ALPHABET.length)]).join('');
   const id = letters(6);
   const secret = letters(16);
-  const expiration = new Date(Date.now() + ttlMs).toISOString().replace(/\.\d+Z$/, 'Z');
+  const expiration = utcText(Date.now() + ttlMs);
   await client.call('POST', SECRETS, {
     apiVersion: 'v1',
     kind: 'Secret',

@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { AgentNotReady, startAgent } from '@fleetset/agent/agent';
+import { machineTimeZone } from '@fleetset/agent/facts/machine-time-zone';
 import { identityDirectory, readIdentity } from '@fleetset/agent/identity/identity-files';
 import { JoinFailed, joinPlane } from '@fleetset/agent/identity/join-plane';
 import { writeDurable } from '@fleetset/agent/state/durable-file';
@@ -95,7 +96,13 @@ kubectl works and the node is Ready. ^C or SIGTERM ends it and leaves the pods r
       if (!(await hasJoined(client, agentDir, planeAddress, configuredNodeName(parsed, config))))
         await joinAs(nodeName, client, agentDir, planeAddress);
       const agentLogger = logger.child({ component: 'agent' });
-      const agent = await startAgent({ ...settings, dataDir: agentDir, version, logger: agentLogger });
+      const agent = await startAgent({
+        ...settings,
+        timeZone: machineTimeZone(environment.TZ),
+        dataDir: agentDir,
+        version,
+        logger: agentLogger,
+      });
       if (agent.nodeName !== nodeName)
         logger.warn(`this machine is called ${nodeName} now; its node stays ${agent.nodeName}`);
       const stop = async () => {

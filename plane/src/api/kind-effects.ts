@@ -4,6 +4,7 @@ import type { Node } from '@fleetset/scheduler-core/schema/node';
 import type { Pod } from '@fleetset/scheduler-core/schema/pod';
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
 import { formatTaint, sameTaint } from '@fleetset/scheduler-core/taint-toleration';
+import { utcText } from '@fleetset/scheduler-core/utc-text';
 import { type FieldError, forbidden } from '@fleetset/scheduler-core/validation/field-error';
 import { remarksOnNamespace, remarksOnSet } from '../admission/pod-security.ts';
 import { NODE_RECORDS, nodeRecord, REMOVED_KEYS } from '../fleet/node-record.ts';
@@ -124,7 +125,7 @@ function podEffects(store: Store): Effects {
             ? []
             : [putTombstone({ node, podUid, graceSeconds: before })],
         };
-      const deletionTimestamp = new Date(Date.now() + grace * 1000).toISOString().replace(/\.\d+Z$/, 'Z');
+      const deletionTimestamp = utcText(Date.now() + grace * 1000);
       const metadata = { ...object.metadata, deletionTimestamp, deletionGracePeriodSeconds: grace };
       return { keep: { ...object, metadata }, graceSeconds: grace, writes: [tombstone] };
     },

@@ -7,6 +7,7 @@ import type { Container } from '@fleetset/scheduler-core/schema/container';
 import type { ControllerRevision } from '@fleetset/scheduler-core/schema/daemon-set';
 import type { PodSpec, PodStatus, PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
 import { daemonTolerations } from '@fleetset/scheduler-core/taint-toleration';
+import { utcText } from '@fleetset/scheduler-core/utc-text';
 import type { KubeObject } from '../kinds/kind.ts';
 
 /** The DaemonSet a pod belongs to. */
@@ -66,7 +67,7 @@ function deletionOf(report: PodReport, before: KubeObject | undefined, nowText: 
   if (deletionTimestamp)
     return { deletionTimestamp, deletionGracePeriodSeconds: deletionGracePeriodSeconds ?? 0 };
   if (!report.terminating) return {};
-  const at = new Date(Date.parse(nowText) + report.graceSeconds * 1000).toISOString().replace(/\.\d+Z$/, 'Z');
+  const at = utcText(Date.parse(nowText) + report.graceSeconds * 1000);
   return { deletionTimestamp: at, deletionGracePeriodSeconds: report.graceSeconds };
 }
 

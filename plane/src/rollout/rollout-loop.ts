@@ -10,7 +10,7 @@ import type { EventRecorder } from '../events/event-recorder.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import { ORPHANS } from '../fleet/orphans.ts';
 
-import { TOMBSTONES } from '../fleet/tombstones.ts';
+import { followTombstones, TOMBSTONES } from '../fleet/tombstones.ts';
 import type { KubeObject } from '../kinds/kind.ts';
 import type { Change, Store, Write } from '../store/store.ts';
 import { schedule } from '../timer.ts';
@@ -27,7 +27,7 @@ import { adopt, settleOrphans } from './orphaning.ts';
 import { rulesBySet } from './placement-rules.ts';
 import type { RolloutRecords } from './rollout-records.ts';
 import type { StoredRevision, StoredSet } from './stored-set.ts';
-import { forgetBodies, tellNode } from './tell-node.ts';
+import { createBodySweep, tellNode } from './tell-node.ts';
 import { CONFIG_COLLECTIONS, configKey } from './told-configs.ts';
 import { createWaitingTeller } from './waiting-teller.ts';
 
@@ -65,6 +65,8 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
   const rollers = createConfigIndex();
   /** DaemonSets whose revisions held their config at the last look. */
   const holding = new Set<string>();
+  const tombstonesOf = followTombstones(store);
+  const dropBodies = createBodySweep(bodies, fleet);
   let revisionsChanged = true;
   /** Until one is written. */
   let revisionsKnown: Revisions | undefined;
@@ -195,6 +197,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       bodies,
       grants,
       snapshots: parts.snapshots,
+      tombstonesOf,
       holdsConfig: ({ metadata }: StoredSet) => holding.has(metadata.uid ?? ''),
       revisionsOf: (uid: string) => byHash.get(uid) ?? NO_REVISIONS,
     };
@@ -219,7 +222,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
         await commit(settleOrphans(store, fleet, grants, tellNodes()));
       } while (dirtySets.size > 0);
       await dropSnapshots();
-      forgetBodies(bodies, fleet);
+      dropBodies();
       if (due.size === 0) return {};
       return { againInMs: Math.max(10, Math.min(...due.values()) - parts.monotonicNow()) };
     },

@@ -1,6 +1,12 @@
 // What the plane knows of its nodes right now: who is connected, when each was heard, what each reported last.
 // Memory only: the agents tell it again after a restart.
-import type { Generation, NodeReport, PodReport, SyncResponse } from '@fleetset/proto/gen/fleetset/v1/node';
+import type {
+  Generation,
+  NodeReport,
+  Placement,
+  PodReport,
+  SyncResponse,
+} from '@fleetset/proto/gen/fleetset/v1/node';
 import type { PlacementRules } from '@fleetset/scheduler-core/placement';
 
 /** By DaemonSet uid. */
@@ -32,6 +38,8 @@ export interface NodeState {
   eventsSeen?: { readonly instanceId: string; readonly sequence: number };
   /** The last report's pods by DaemonSet uid, oldest first. */
   readonly podsBySet: ReadonlyMap<string, readonly PodReport[]>;
+  /** What it decided in the last report, by DaemonSet uid. */
+  readonly placements: ReadonlyMap<string, Placement>;
   /** Silent for longer than the grace period, in this life of the plane: nothing is known of it. */
   readonly lost: boolean;
   /** By the plane's monotonic clock. */
@@ -64,7 +72,10 @@ export interface Fleet {
 }
 
 export type NodeChange = Partial<
-  Pick<NodeState, 'session' | 'reported' | 'report' | 'podsBySet' | 'told' | 'decidedBy' | 'lost'>
+  Pick<
+    NodeState,
+    'session' | 'reported' | 'report' | 'podsBySet' | 'placements' | 'told' | 'decidedBy' | 'lost'
+  >
 >;
 
 export function createFleet(monotonicNow: () => number): Fleet {
@@ -76,7 +87,14 @@ export function createFleet(monotonicNow: () => number): Fleet {
   const stateOf = (name: string): NodeState => {
     let state = nodes.get(name);
     if (!state) {
-      state = { name, reported: false, podsBySet: new Map(), lost: false, heardAt: monotonicNow() };
+      state = {
+        name,
+        reported: false,
+        podsBySet: new Map(),
+        placements: new Map(),
+        lost: false,
+        heardAt: monotonicNow(),
+      };
       nodes.set(name, state);
     }
     return state;
@@ -116,6 +134,7 @@ export function reportedChange({ told, decidedBy }: NodeState, report: NodeRepor
   return {
     report,
     podsBySet: indexPods(report.pods),
+    placements: new Map(report.placements.map((one) => [one.daemonSetUid, one])),
     reported: true,
     ...(rules ? { decidedBy: rules } : {}),
   };

@@ -24,11 +24,14 @@ export const orphanedSets = (store: Store): OrphanedSet[] =>
   [...store.list(ORPHANS)].map(({ value }) => value as unknown as OrphanedSet);
 
 /** Uids of the sets whose pods are the ones of `adopterUid`, in order. */
-export const adoptedBy = (store: Store, adopterUid: string): string[] =>
-  orphanedSets(store)
-    .filter(({ adopter }) => adopter?.uid === adopterUid)
-    .map(({ uid }) => uid)
-    .sort();
+export function adoptedBy(store: Store, adopterUid: string): string[] {
+  const uids: string[] = [];
+  for (const { value } of store.list(ORPHANS)) {
+    const { uid, adopter } = value as unknown as OrphanedSet;
+    if (adopter?.uid === adopterUid) uids.push(uid);
+  }
+  return uids.sort();
+}
 
 /** Expects what is there now, so that of two who write it one looks again. */
 export const putOrphaned = (store: Store, set: OrphanedSet): Write => ({

@@ -1,7 +1,7 @@
 // Takes in what agents report: the Node's own labels, taints and status, the mirror of its pods, its events,
 // and the end of deletions. One report of a node at a time; of several that wait only the newest counts.
 
-import type { NodeFacts, NodeReport } from '@fleetset/proto/gen/fleetset/v1/node';
+import type { NodeFacts, NodeReport, PodTombstone } from '@fleetset/proto/gen/fleetset/v1/node';
 import { sameJson } from '@fleetset/scheduler-core/canonical-json';
 import type { Node, NodeStatus } from '@fleetset/scheduler-core/schema/node';
 import type { EventRecorder } from '../events/event-recorder.ts';
@@ -14,7 +14,7 @@ import { NODE_RECORDS, type NodeRecord, nodeRecord } from './node-record.ts';
 import { ownFacts } from './own-facts.ts';
 import { dropPods, idsByUid, type MirrorPlan, planMirror } from './pod-mirror.ts';
 import { readNodeStatus } from './reported-status.ts';
-import { dropTombstone, tombstonesOf } from './tombstones.ts';
+import { dropTombstone, followTombstones } from './tombstones.ts';
 
 const NODES = 'core/nodes';
 
@@ -34,6 +34,8 @@ export interface ReportIntake {
   readonly take: (nodeName: string, report: NodeReport) => void;
   /** The node is no longer part of the fleet: its pods vanish from the mirror. */
   readonly forget: (nodeName: string) => Promise<void>;
+  /** Ids of the pods that are shown of a node. */
+  readonly podsOf: (nodeName: string) => ReadonlySet<string>;
   /** Nothing more is taken in, nor tried again. */
   readonly close: () => void;
 }
@@ -46,6 +48,7 @@ export function createReportIntake(parts: ReportIntakeParts): ReportIntake {
   const busy = new Set<string>();
   const retries = new Map<string, NodeJS.Timeout>();
   const { podsOf } = parts;
+  const tombstonesOf = followTombstones(parts.store);
   let closed = false;
 
   const run = async (nodeName: string) => {
@@ -53,7 +56,7 @@ export function createReportIntake(parts: ReportIntakeParts): ReportIntake {
     for (let report = waiting.get(nodeName); report; report = waiting.get(nodeName)) {
       waiting.delete(nodeName);
       try {
-        await takeReport(parts, () => podsOf(nodeName), nodeName, report);
+        await takeReport(parts, { mirrored: () => podsOf(nodeName), tombstonesOf }, nodeName, report);
         parts.onTaken(nodeName);
       } catch (error) {
         // The store of a plane that stops is closed.
@@ -88,6 +91,7 @@ export function createReportIntake(parts: ReportIntakeParts): ReportIntake {
       waiting.delete(nodeName);
       await dropPods(parts.store, podsOf(nodeName));
     },
+    podsOf,
     close: () => {
       closed = true;
       waiting.clear();
@@ -96,20 +100,27 @@ export function createReportIntake(parts: ReportIntakeParts): ReportIntake {
   };
 }
 
+interface KnownOfNode {
+  /** Ids of the pods that are shown of it. */
+  readonly mirrored: () => ReadonlySet<string>;
+  readonly tombstonesOf: ReturnType<typeof followTombstones>;
+}
+
 async function takeReport(
   parts: ReportIntakeParts,
-  mirrored: () => ReadonlySet<string>,
+  known: KnownOfNode,
   nodeName: string,
   report: NodeReport,
 ): Promise<void> {
   const { store, fleet } = parts;
+  const { mirrored } = known;
   if (!nodeRecord(store, nodeName)) return;
   const state = fleet.state(nodeName);
   // What a node shows first was there before this plane was: it is news to nobody else.
   const isFirst = state.report === undefined;
   fleet.change(nodeName, reportedChange(state, report));
   if (report.facts) await takeFacts(parts, nodeName, report.facts);
-  const { events, created } = await takePods(parts, mirrored, state, report);
+  const { events, created } = await takePods(parts, known, state, report);
   // Removed while this was under way: what was just put there must not stay.
   if (!nodeRecord(store, nodeName)) return dropPods(store, mirrored());
   for (const event of [...events, ...(isFirst ? [] : created)]) parts.recorder.record(event);
@@ -120,13 +131,13 @@ async function takeReport(
 /** Answers what is to be told of it. Done again when somebody else, a deletion say, came between. */
 async function takePods(
   { store, nowText }: ReportIntakeParts,
-  mirrored: () => ReadonlySet<string>,
+  { mirrored, tombstonesOf }: KnownOfNode,
   state: NodeState,
   report: NodeReport,
 ): Promise<MirrorPlan> {
   for (;;) {
     const plan = planMirror(store, mirrored(), state.name, report.pods, nowText());
-    const all = [...plan.writes, ...finishedTombstones(store, state, report)];
+    const all = [...plan.writes, ...finishedTombstones(tombstonesOf(state.name), state, report)];
     if (all.length === 0 || (await store.commit(all)).committed) return plan;
   }
 }
@@ -206,10 +217,14 @@ const withTimes = (status: NodeStatus, before: NodeStatus | undefined, nowText: 
 });
 
 /** The node knows of the deletion and shows the pod no more. */
-function finishedTombstones(store: Store, state: NodeState, report: NodeReport): Write[] {
+function finishedTombstones(
+  tombstones: readonly PodTombstone[],
+  state: NodeState,
+  report: NodeReport,
+): Write[] {
   if (!state.told || isBehind(state)) return [];
   const shown = new Set(report.pods.map(({ uid }) => uid));
-  return tombstonesOf(store, state.name)
+  return tombstones
     .filter(({ podUid }) => !shown.has(podUid))
     .map(({ podUid }) => dropTombstone(state.name, podUid));
 }

@@ -26,14 +26,24 @@ export const dropTombstone = (node: string, podUid: string): Write => ({
   durable: true,
 });
 
-export function tombstonesOf(store: Store, node: string): PodTombstone[] {
-  const found: PodTombstone[] = [];
-  for (const { value } of store.list(TOMBSTONES)) {
-    const tombstone = value as unknown as Tombstone;
-    if (tombstone.node === node)
-      found.push({ podUid: tombstone.podUid, graceSeconds: tombstone.graceSeconds });
-  }
-  return found.sort((a, b) => (a.podUid < b.podUid ? -1 : 1));
+/** Of one node, in a stable order. Asked for each report: not all of them are gone over. */
+export function followTombstones(store: Store): (node: string) => PodTombstone[] {
+  const byNode = new Map<string, Map<string, PodTombstone>>();
+  const put = ({ node, podUid, graceSeconds }: Tombstone) => {
+    const known = byNode.get(node) ?? new Map<string, PodTombstone>();
+    byNode.set(node, known.set(podUid, { podUid, graceSeconds }));
+  };
+  const drop = ({ node, podUid }: Tombstone) => {
+    const known = byNode.get(node);
+    known?.delete(podUid);
+    if (known?.size === 0) byNode.delete(node);
+  };
+  for (const { value } of store.list(TOMBSTONES)) put(value as unknown as Tombstone);
+  store.watch(TOMBSTONES, store.version(), ({ value, previous }) => {
+    if (value) put(value as unknown as Tombstone);
+    else if (previous) drop(previous as unknown as Tombstone);
+  });
+  return (node) => [...(byNode.get(node)?.values() ?? [])].sort((a, b) => (a.podUid < b.podUid ? -1 : 1));
 }
 
 export const isDeleted = (store: Store, node: string, podUid: string): boolean =>

@@ -34,11 +34,12 @@ export function startGarbageLoop(parts: GarbageLoopParts): { readonly stop: () =
     schedule,
     onFailure: parts.onFailure,
   });
-  const watches = SERVED_KINDS.filter(({ kind }) => kind !== 'Event').map((kind) =>
-    store.watch(collectionOf(kind), store.version(), (change) => {
-      if (matters(change)) loop.wake();
-    }),
-  );
+  const watches = SERVED_KINDS.filter(({ kind }) => kind !== 'Event').map((kind) => {
+    const mayDepend = DEPENDENT_KINDS.includes(kind);
+    return store.watch(collectionOf(kind), store.version(), (change) => {
+      if (matters(change, mayDepend)) loop.wake();
+    });
+  });
   loop.wake();
   return {
     stop: async () => {
@@ -48,11 +49,11 @@ export function startGarbageLoop(parts: GarbageLoopParts): { readonly stop: () =
   };
 }
 
-/** Something went that may have owned others, or waits for them, or has an owner. */
-function matters({ value }: Change): boolean {
+/** Something went that may have owned others, or waits for them, or has an owner and is looked after here. */
+function matters({ value }: Change, mayDepend: boolean): boolean {
   if (value === undefined) return true;
   const object = value as unknown as KubeObject;
-  return Boolean(object.metadata.ownerReferences?.length) || waitsForDependents(object);
+  return (mayDepend && Boolean(object.metadata.ownerReferences?.length)) || waitsForDependents(object);
 }
 
 async function removeIfUnowned({ store, objects }: GarbageLoopParts, dependent: Dependent): Promise<void> {

@@ -22,6 +22,8 @@ const NODES = 'core/nodes';
 export interface NodeLifecycleParts {
   readonly store: Store;
   readonly fleet: Fleet;
+  /** Ids of the pods that are shown of a node. */
+  readonly podsOf: (nodeName: string) => ReadonlySet<string>;
   readonly recorder: EventRecorder;
   /** How long a node may be silent before it is called unknown. */
   readonly graceMs: number;
@@ -39,20 +41,33 @@ export interface NodeLifecycle {
 type StoredNode = Node & { readonly metadata: KubeObject['metadata'] };
 
 export function startNodeLifecycle(parts: NodeLifecycleParts): NodeLifecycle {
-  const { store } = parts;
+  const { store, monotonicNow } = parts;
+  const touched = new Set<string>();
+  /** When the first of all nodes may fall silent: whoever is heard meanwhile makes it later. Until then only those that
+   *  were written are looked at. */
+  let allAt = Number.NEGATIVE_INFINITY;
   const loop = startLevelLoop({
     pass: async () => {
-      const waits: number[] = [];
-      for (const { id } of [...store.list(NODES)]) {
-        const waitMs = await passNode(parts, id);
-        if (waitMs !== undefined) waits.push(waitMs);
+      const all = monotonicNow() >= allAt;
+      const names = all ? [...store.list(NODES)].map(({ id }) => id) : [...touched];
+      touched.clear();
+      if (all) allAt = Number.POSITIVE_INFINITY;
+      for (const name of names) {
+        const waitMs = await passNode(parts, name);
+        if (waitMs !== undefined) allAt = Math.min(allAt, monotonicNow() + waitMs);
       }
-      return waits.length > 0 ? { againInMs: Math.max(10, Math.min(...waits)) } : {};
+      return Number.isFinite(allAt) ? { againInMs: Math.max(10, allAt - monotonicNow()) } : {};
     },
     schedule,
-    onFailure: parts.onFailure,
+    onFailure: (error, retryInMs) => {
+      allAt = Number.NEGATIVE_INFINITY;
+      parts.onFailure(error, retryInMs);
+    },
   });
-  const watch = store.watch(NODES, store.version(), () => loop.wake());
+  const watch = store.watch(NODES, store.version(), ({ id }) => {
+    touched.add(id);
+    loop.wake();
+  });
   loop.wake();
   return {
     stop: async () => {
@@ -109,7 +124,7 @@ async function settleNode(parts: NodeLifecycleParts, stored: Stored, lost: boole
     durable: false,
   };
   const nowUnknown = lost && before !== 'Unknown';
-  const pods = nowUnknown ? unreadyPods(store, stored.id, nowText()) : [];
+  const pods = nowUnknown ? unreadyPods(store, parts.podsOf(stored.id), nowText()) : [];
   if (!(await store.commit([nodeWrite, ...pods])).committed) return false;
   if (nowUnknown)
     record(parts, node, 'NodeNotReady', `Node ${stored.id} stopped reporting: status is now Unknown`);
@@ -132,19 +147,20 @@ function record(
 }
 
 /** As Kubernetes' node controller does: not heard of is not ready. */
-function unreadyPods(store: Store, nodeName: string, nowText: string): Write[] {
+function unreadyPods(store: Store, ids: ReadonlySet<string>, nowText: string): Write[] {
   const writes: Write[] = [];
-  for (const { id, version, value } of store.list('core/pods')) {
-    const pod = value as unknown as KubeObject & { spec?: { nodeName?: string }; status?: PodStatus };
-    const before = pod.status?.conditions ?? [];
-    if (pod.spec?.nodeName !== nodeName || !before.some(isReady)) continue;
+  for (const id of ids) {
+    const stored = store.get('core/pods', id);
+    const pod = stored?.value as unknown as (KubeObject & { status?: PodStatus }) | undefined;
+    const before = pod?.status?.conditions ?? [];
+    if (!stored || !before.some(isReady)) continue;
     const conditions = before.map((condition) =>
       isReady(condition)
         ? { ...condition, status: 'False', reason: 'NodeNotReady', lastTransitionTime: nowText }
         : condition,
     );
-    const changed = { ...pod, status: { ...pod.status, conditions } } as unknown as KubeObject;
-    writes.push({ collection: 'core/pods', id, value: changed, expect: version, durable: false });
+    const changed = { ...pod, status: { ...pod?.status, conditions } } as unknown as KubeObject;
+    writes.push({ collection: 'core/pods', id, value: changed, expect: stored.version, durable: false });
   }
   return writes;
 }

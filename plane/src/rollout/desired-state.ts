@@ -18,7 +18,7 @@ import { operatorLabels, operatorTaints } from '../fleet/compose-node.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import { nodeRecord } from '../fleet/node-record.ts';
 import { adoptedBy, type OrphanedSet, orphanedSets, podsOfSet } from '../fleet/orphans.ts';
-import { tombstonesOf } from '../fleet/tombstones.ts';
+import type { followTombstones } from '../fleet/tombstones.ts';
 import type { Store } from '../store/store.ts';
 import { belongsOn } from './belongs.ts';
 import type { BodyBook } from './body-book.ts';
@@ -42,6 +42,7 @@ export interface DesiredInputs {
   readonly snapshots: ConfigSnapshots;
   /** Where pods find the API. */
   readonly api: ApiEndpoint;
+  readonly tombstonesOf: ReturnType<typeof followTombstones>;
 }
 
 /** Without its generation: that is given when the content is new. */
@@ -64,7 +65,7 @@ export function desiredFor(inputs: DesiredInputs, node: Node): NodeDesired {
       value,
       effect,
     })),
-    tombstones: tombstonesOf(inputs.store, name),
+    tombstones: inputs.tombstonesOf(name),
     // Also to a node that is not known to have one: it may know better.
     orphans: orphanedSets(inputs.store)
       .filter(({ adopter }) => !adopter)

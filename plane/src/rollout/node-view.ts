@@ -135,9 +135,7 @@ function decisionsFor(
   daemonSetUid: string,
   lost: boolean,
 ): Decisions {
-  const told = state.report?.placements.find(
-    (placement) => placement.daemonSetUid === daemonSetUid,
-  )?.decision;
+  const told = state.placements.get(daemonSetUid)?.decision;
   const said = told === 'Run' || told === 'Keep' || told === 'Leave' ? told : undefined;
   const current = isSameRules(state.decidedBy?.get(daemonSetUid), rules);
   if (said && current && !lost) return { rollout: said, status: said };

@@ -93,7 +93,7 @@ function placementsOf(sources: PlacementSources, daemonSet: StoredSet): (node: N
     const state = sources.fleet.get(nodeName);
     // What it said by other rules is no answer to these.
     const current = isSameRules(state?.decidedBy?.get(uid), rules);
-    const told = current ? state?.report?.placements.find((one) => one.daemonSetUid === uid) : undefined;
+    const told = current ? state?.placements.get(uid) : undefined;
     const pods = (state ? podsOfSet(state, uid, adopted) : []).map(
       ({ name, revision, ready, available, terminating }) => ({
         name,

@@ -13,7 +13,7 @@ import type { EventRecorder } from '../events/event-recorder.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import { adoptedBy, ORPHANS, podsOfSet } from '../fleet/orphans.ts';
 
-import { TOMBSTONES } from '../fleet/tombstones.ts';
+import { followTombstones, TOMBSTONES } from '../fleet/tombstones.ts';
 import type { KubeObject } from '../kinds/kind.ts';
 import type { Change, Store, Write } from '../store/store.ts';
 import { schedule } from '../timer.ts';
@@ -32,7 +32,7 @@ import { rulesBySet } from './placement-rules.ts';
 import { createPrePulls, type PrePulls } from './pre-pulls.ts';
 import type { RolloutRecords } from './rollout-records.ts';
 import type { StoredRevision, StoredSet } from './stored-set.ts';
-import { forgetBodies, tellNode } from './tell-node.ts';
+import { createBodySweep, tellNode } from './tell-node.ts';
 import { ACCOUNTS } from './told-accounts.ts';
 import { CONFIG_COLLECTIONS } from './told-configs.ts';
 import { createWaitingTeller } from './waiting-teller.ts';
@@ -74,6 +74,8 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
   const rollers = createConfigIndex();
   /** DaemonSets whose revisions held their config at the last look. */
   const holding = new Set<string>();
+  const tombstonesOf = followTombstones(store);
+  const dropBodies = createBodySweep(bodies, fleet);
   let revisionsChanged = true;
   /** Until one is written. */
   let revisionsKnown: Revisions | undefined;
@@ -207,6 +209,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       grants,
       snapshots: parts.snapshots,
       api: parts.api(),
+      tombstonesOf,
       holdsConfig: ({ metadata }: StoredSet) => holding.has(metadata.uid ?? ''),
       revisionsOf: (uid: string) => byHash.get(uid) ?? NO_REVISIONS,
     };
@@ -248,7 +251,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
         prePulls.goOn();
       } while (dirtySets.size > 0);
       await dropSnapshots();
-      forgetBodies(bodies, fleet);
+      dropBodies();
       if (due.size === 0) return {};
       return { againInMs: Math.max(10, Math.min(...due.values()) - parts.monotonicNow()) };
     },

@@ -32,9 +32,15 @@ function sendDesired(state: NodeState, session: Session, desired: NodeDesired, g
   session.send({ $case: 'desired', value: { ...desired, generation } });
 }
 
-/** Bodies that no node was told of are dropped once they outnumber the others. */
-export function forgetBodies(bodies: BodyBook, fleet: Fleet): void {
-  if (bodies.size() < 256) return;
-  const wanted = new Set([...fleet.all()].flatMap(({ told }) => told?.bodies ?? []));
-  if (bodies.size() > 2 * wanted.size) bodies.keepOnly(wanted);
+/** Bodies that no node was told of are dropped once they outnumber the others. Asked after every pass: all nodes are
+ *  gone over only when there are twice as many bodies as were wanted when that was done last. */
+export function createBodySweep(bodies: BodyBook, fleet: Fleet): () => void {
+  let atSize = 256;
+  return () => {
+    if (bodies.size() < atSize) return;
+    const wanted = new Set<string>();
+    for (const { told } of fleet.all()) for (const hash of told?.bodies ?? []) wanted.add(hash);
+    if (bodies.size() > 2 * wanted.size) bodies.keepOnly(wanted);
+    atSize = Math.max(256, 2 * wanted.size + 1);
+  };
 }

@@ -50,6 +50,7 @@ export function intakeParts() {
       startNodeLifecycle({
         store,
         fleet,
+        podsOf: intake.podsOf,
         recorder,
         graceMs,
         monotonicNow,

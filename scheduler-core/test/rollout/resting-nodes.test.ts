@@ -173,7 +173,16 @@ describe('a rollout', () => {
       soakSeconds: fc.constantFrom(0, 5),
       onFailure: fc.constantFrom('Rollback', 'Pause', 'Continue'),
       partition: fc.constantFrom(0, 0, '25%'),
-      steps: fc.constantFrom([], [], [{ nodes: 1 }, { nodes: '50%', approval: 'Manual', soakSeconds: 3 }]),
+      steps: fc.constantFrom(
+        [],
+        [],
+        [{ nodes: 1 }, { nodes: '50%', approval: 'Manual', soakSeconds: 3 }],
+        [
+          { nodeSelector: { canary: 'true' }, soakSeconds: 3 },
+          { nodes: '50%', maxUnavailable: 1 },
+        ],
+      ),
+      topologyBudgets: fc.constantFrom([], [{ topologyKey: 'zone', maxUnavailable: 1 }]),
     }),
     budget: fc.constantFrom({ maxUnavailable: 1 }, { maxUnavailable: '50%' }, { maxSurge: 2 }),
     events: fc.array(someEvent, { maxLength: 25 }),
@@ -211,6 +220,12 @@ describe('a rollout', () => {
       const seen = new Map<string, string>();
       const story = tellStory({
         nodes: ['a', 'b', 'c', 'd'],
+        labels: {
+          a: { zone: 'x' },
+          b: { zone: 'x', canary: 'true' },
+          c: { zone: 'y' },
+          d: { canary: 'true' },
+        },
         policy,
         revisions: REVISIONS,
         ...budget,

@@ -2,7 +2,7 @@
 // is *taken down*, until it is up again (all its containers ready for minReadySeconds). Of the nodes that live, never more
 // are taken down than maxUnavailable; and none is taken down while so many are down already, for whatever reason the
 // plane has had time to hear of.
-import { tombstonesOf } from '@fleetset/plane/fleet/tombstones';
+import { TOMBSTONES } from '@fleetset/plane/fleet/tombstones';
 import type { Store } from '@fleetset/plane/store/store';
 import type { NodeReport } from '@fleetset/proto/gen/fleetset/v1/node';
 import type { FakeContainer } from '../../agent/test/fake-runtime.ts';
@@ -109,7 +109,7 @@ export function createBudgetLaw(parts: BudgetLawParts): BudgetLaw {
     const machine = [...parts.machines()].find(({ name }) => name === node);
     if (!set || !store || !machine || upRevisions(machine, uid).includes(revision)) return;
     // Somebody deleted its pod: it goes down anyhow.
-    if (tombstonesOf(store, node).length > 0) return;
+    if ([...store.list(TOMBSTONES)].some(({ value }) => value.node === node)) return;
     parts.onSetOut(set, node, revision);
     // Under a surge nothing goes down for it.
     if (surge) return;

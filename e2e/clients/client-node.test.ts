@@ -92,6 +92,8 @@ describe('typed calls', () => {
     do {
       const page = await core.listNamespacedConfigMap({
         namespace,
+        // Every namespace has kube-root-ca.crt.
+        labelSelector: 'part=test',
         limit: 3,
         ...(token ? { _continue: token } : {}),
       });
@@ -99,8 +101,9 @@ describe('typed calls', () => {
       token = page.metadata?._continue;
     } while (token);
     expect(found).toEqual(names);
-    await core.deleteCollectionNamespacedConfigMap({ namespace, labelSelector: 'part=test' });
-    expect((await core.listNamespacedConfigMap({ namespace })).items).toEqual([]);
+    const labelSelector = 'part=test';
+    await core.deleteCollectionNamespacedConfigMap({ namespace, labelSelector });
+    expect((await core.listNamespacedConfigMap({ namespace, labelSelector })).items).toEqual([]);
   });
 
   it('read a DaemonSet with its defaults', async () => {

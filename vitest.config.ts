@@ -1,5 +1,7 @@
 // Five projects, one after the other: unit (no Docker, nothing beyond loopback), simulation (the whole fleet in one
-// process), clients (a plane alone, real clients), docker (a real engine), e2e (the whole fleet, real kubectl).
+// process), clients (a plane alone, real clients), docker (a real engine), e2e (the whole fleet, real kubectl). hack/test
+// runs the last two beside the others.
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -10,6 +12,11 @@ export default defineConfig({
           name: 'unit',
           include: ['*/test/**/*.test.ts'],
           exclude: ['**/*.docker.test.ts', 'e2e/**', 'simulation/**'],
+          // Vitest's own choice leaves one processor idle; most of these tests wait for a socket or a disk.
+          maxWorkers: availableParallelism() + 1,
+          // Only against a hang: a loaded machine is slow, and that is no failure. A wait that fails says so itself before.
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
         },
       },
       {

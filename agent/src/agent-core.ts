@@ -26,6 +26,8 @@ import { bodiesOf, bodiesOfPod } from './node/desired-state.ts';
 import { openKeptEngine } from './node/kept-engine.ts';
 import { loggedEvents } from './node/logged-events.ts';
 import { type NodeAgent, type NodeAgentParts, startNodeAgent } from './node/node-agent.ts';
+import { createPodTokens } from './node/pod-tokens.ts';
+import { createPrePuller } from './node/pre-puller.ts';
 import { createReporter } from './node/reporter.ts';
 import type { NodeSettings } from './node-settings.ts';
 import type { ContainerRuntime } from './runtime/container-runtime.ts';
@@ -34,6 +36,7 @@ import { type DesiredFile, openDesiredFile } from './state/desired-file.ts';
 import type { Files } from './state/durable-file.ts';
 import { openPodBook, type PodBook } from './state/pod-book.ts';
 import type { TerminationLogs } from './state/termination-logs.ts';
+import { openTokenFile } from './state/token-file.ts';
 import type { PlaneClient } from './sync/plane-client.ts';
 import { serveTunnel } from './sync/serve-tunnel.ts';
 import { startSyncSession } from './sync/sync-session.ts';
@@ -125,6 +128,23 @@ export async function startAgentCore(parts: AgentCoreParts): Promise<AgentCore> 
 
   const room = () => leftForPods(facts.now(), settings.reserved);
 
+  const tokens = createPodTokens({
+    file: await openTokenFile(dataDir, unreadable('tokens'), files),
+    ask: (wanted) => session.wantToken(wanted),
+    connected: () => session.connected(),
+    monotonicNow,
+    wallNow: () => Date.now(),
+    onChange: () => agent.wake(),
+    onRefused: (podUid, why) =>
+      events.add({
+        type: 'Warning',
+        reason: 'FailedMount',
+        message: `failed to fetch token: ${why}`,
+        podUid,
+      }),
+    onFailure: unreadable('tokens'),
+  });
+
   const agent: NodeAgent = startNodeAgent({
     nodeName,
     runtime,
@@ -136,10 +156,12 @@ export async function startAgentCore(parts: AgentCoreParts): Promise<AgentCore> 
     held: () => holdText(holds.current()),
     nodeIp: () => facts.now().ip,
     volumes: parts.volumes,
+    tokens,
     allocatable: { ...room(), cpus: room().cpuMilli / 1000 },
     machineMemoryBytes: facts.now().memoryBytes,
     room,
     takenPorts: parts.takenPorts,
+    allowedUnsafeSysctls: settings.allowedUnsafeSysctls,
     terminationLogs: parts.terminationLogs,
     seccompDirectory: join(dataDir, 'seccomp'),
     minOomScoreAdjust: parts.minOomScoreAdjust,
@@ -209,6 +231,7 @@ export async function startAgentCore(parts: AgentCoreParts): Promise<AgentCore> 
     return { podName: record?.name ?? '', reason: why?.reason ?? 'ContainerCreating' };
   };
   const stopping = new AbortController();
+  const prePuller = createPrePuller({ runtime, say: (state) => session.prePullState(state), logger });
   const session = startSyncSession({
     client,
     desired,
@@ -218,7 +241,13 @@ export async function startAgentCore(parts: AgentCoreParts): Promise<AgentCore> 
     machineId: parts.machineId,
     logger,
     onDesired: takeEffect,
-    onConnected: () => reporter.connected(),
+    onPrePull: prePuller.take,
+    onDisconnected: prePuller.breakOff,
+    onConnected: () => {
+      reporter.connected();
+      tokens.connectedAnew();
+    },
+    onToken: tokens.issued,
     onTunnel: (request) => {
       serveTunnel({ client, runtime, dialer, waiting, signal: stopping.signal }, request).catch(
         (error: unknown) => logger.warn({ err: error }, 'a tunnel failed'),
@@ -284,7 +313,9 @@ export async function startAgentCore(parts: AgentCoreParts): Promise<AgentCore> 
       holds.close();
       reporter.stop();
       session.stop();
+      prePuller.breakOff();
       await agent.stop();
+      await tokens.stop();
     },
   };
 }
@@ -306,6 +337,7 @@ const nothingMore = (before: NodeDesired | undefined): NodeDesired => ({
   tombstones: [],
   orphans: [],
   configs: [],
+  api: before?.api,
 });
 
 /** Node reads it once too. */

@@ -17,6 +17,8 @@ export interface NodeSettings {
   readonly transitionMs: number;
   readonly images: ImageSettings;
   readonly logs: LogSettings;
+  /** As kubelet's --allowed-unsafe-sysctls: names, or beginnings of names with a star. */
+  readonly allowedUnsafeSysctls: readonly string[];
   /** How long pods may take to end when the machine shuts down. */
   readonly shutdownGraceMs: number;
 }
@@ -41,5 +43,6 @@ export const DEFAULT_NODE_SETTINGS: NodeSettings = {
   transitionMs: DEFAULT_TRANSITION_MS,
   images: { ...DEFAULT_IMAGE_LIMITS, foreign: false, minFreeBytes: 512 * 2 ** 20 },
   logs: { maxBytes: 10 * 2 ** 20, maxFiles: 3 },
+  allowedUnsafeSysctls: [],
   shutdownGraceMs: 30_000,
 };

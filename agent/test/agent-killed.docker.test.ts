@@ -93,9 +93,7 @@ async function liveUntil(
 }
 
 describe('an agent killed again and again', () => {
-  it('places, updates and removes a pod in the end, never two at once, none left over', {
-    timeout: 80_000,
-  }, async () => {
+  it('places, updates and removes a pod in the end, never two at once, none left over', async () => {
     const directory = await tempDirectory();
     let counter = 0;
     let deaths = 0;

@@ -1,5 +1,6 @@
 // Run as a process of its own, to be killed: the node loop on a Docker socket and on the files of a directory, with
 // what these files say is to run here. No plane.
+
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { createAgentEvents } from '../src/node/agent-events.ts';
@@ -11,6 +12,7 @@ import { openPodBook } from '../src/state/pod-book.ts';
 import { openTerminationLogs } from '../src/state/termination-logs.ts';
 import { systemMounts } from '../src/volumes/mounts.ts';
 import { openPodVolumes } from '../src/volumes/pod-volumes.ts';
+import { NO_TOKENS } from './no-tokens.ts';
 
 const [directory = '', socketPath = '', owner = ''] = process.argv.slice(2);
 const fail = (error: unknown) => {
@@ -29,6 +31,7 @@ const agent = startNodeAgent({
   ownTaints: () => [],
   held: () => undefined,
   nodeIp: () => '127.0.0.1',
+  tokens: NO_TOKENS,
   volumes: openPodVolumes(join(directory, 'pods'), systemMounts),
   allocatable: { cpus: 2, memoryBytes: 2 ** 34, diskBytes: 0 },
   machineMemoryBytes: 2 ** 34,

@@ -115,7 +115,7 @@ describe('an agent', () => {
     await agent.stop();
   });
 
-  it('goes through its whole life', { timeout: 100_000 }, async () => {
+  it('goes through its whole life', async () => {
     const dataDir = await tempDirectory();
     await writeIdentity(dataDir, plane.identity(NODE));
     let agent = await start(dataDir);

@@ -1,6 +1,11 @@
 // What a plane tells a node, and the bodies it names, to test with.
 import { createHash } from 'node:crypto';
-import type { ConfigObject, DesiredDaemonSet, NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
+import type {
+  ConfigObject,
+  DesiredDaemonSet,
+  NodeDesired,
+  PodAccount,
+} from '@fleetset/proto/gen/fleetset/v1/node';
 import type { ConfigKind } from '@fleetset/scheduler-core/node/config-data';
 import { type PlacementRules, placementRules } from '@fleetset/scheduler-core/placement';
 import type { PodSpec, PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
@@ -49,6 +54,7 @@ export function toldSet(
     readonly adopts?: readonly string[];
     /** The snapshot that comes with the revision. */
     readonly config?: readonly ToldConfig[];
+    readonly account?: PodAccount;
   } = {},
 ): ToldSet {
   const whole = options.template ?? template();
@@ -68,6 +74,7 @@ export function toldSet(
       surge: options.surge ?? false,
       adopts: [...(options.adopts ?? [])],
       config: snapshot && { hash: snapshot.hash, bodies: objects.map(({ hash }) => hash) },
+      account: options.account,
     },
     bodies: [rules, ...(granted ? [granted] : []), ...(snapshot ? [snapshot, ...objects] : [])],
   };
@@ -83,6 +90,7 @@ export interface DesiredParts {
   readonly tombstones?: NodeDesired['tombstones'];
   readonly orphans?: readonly string[];
   readonly configs?: readonly ToldConfig[];
+  readonly api?: NodeDesired['api'];
 }
 
 /** A ConfigMap or Secret as a node is told of it. */
@@ -111,6 +119,7 @@ export const desired = (parts: DesiredParts = {}): NodeDesired => ({
   tombstones: parts.tombstones ?? [],
   orphans: [...(parts.orphans ?? [])],
   configs: (parts.configs ?? []).map(({ told }) => told),
+  api: parts.api,
 });
 
 export const bodiesNamed = (parts: DesiredParts): readonly Body[] => [

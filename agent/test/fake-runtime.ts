@@ -250,6 +250,7 @@ export function createFakeEngine(act: Act = programOf): FakeEngine {
         operatingSystem: 'memory',
         kernelVersion: '0',
         rootDir: '/',
+        mapsUsers: false,
       })),
     list: () => call('list', '', () => [...held.values()].filter((one) => one.owner === owner).map(shown)),
     strays: () => call('strays', '', () => []),

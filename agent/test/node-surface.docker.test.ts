@@ -56,9 +56,7 @@ it('what a container used is what the engine counts, without asking it', async (
 });
 
 describe('an agent', () => {
-  it('tells what its pods use while somebody looks, and answers on loopback', {
-    timeout: 60_000,
-  }, async () => {
+  it('tells what its pods use while somebody looks, and answers on loopback', async () => {
     const dataDir = await tempDirectory();
     await writeIdentity(dataDir, plane.identity(NODE));
     agent = await startAgent({

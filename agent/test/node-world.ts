@@ -1,5 +1,6 @@
 // A node for tests: the real node loop on the fake engine and on real files, by a faked clock. The agent in it can
 // be stopped, killed and started anew over what it left.
+
 import { join } from 'node:path';
 import type { NodeDesired, NodeReport } from '@fleetset/proto/gen/fleetset/v1/node';
 import { clashes, type TakenPort } from '@fleetset/scheduler-core/node/blocked-pods';
@@ -23,6 +24,7 @@ import { openTerminationLogs } from '../src/state/termination-logs.ts';
 import { openPodVolumes } from '../src/volumes/pod-volumes.ts';
 import { bodiesNamed, type DesiredParts, desired } from './desired.ts';
 import { createFakeEngine, type FakeContainer, type FakeEngine } from './fake-runtime.ts';
+import { NO_TOKENS } from './no-tokens.ts';
 import { plainMounts } from './plain-mounts.ts';
 import { tempDirectory } from './temp-directory.ts';
 
@@ -265,6 +267,7 @@ async function startInstance(
     ownTaints: () => taints,
     held: () => holdText(holds.current()),
     nodeIp: () => NODE_IP,
+    tokens: NO_TOKENS,
     volumes: disk.follow(openPodVolumes(join(directory, 'pods'), plainMounts)),
     allocatable: { cpus: 2, memoryBytes: 2 ** 34, diskBytes: 0 },
     machineMemoryBytes: 2 ** 34,

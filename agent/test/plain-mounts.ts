@@ -4,5 +4,6 @@ import type { Mounts } from '../src/volumes/mounts.ts';
 export const plainMounts: Mounts = {
   tmpfs: async () => {},
   bind: () => Promise.reject(new Error('nothing is bound in this test')),
+  unmountOther: async () => {},
   unmountAll: async () => {},
 };

@@ -1,5 +1,6 @@
 // Config in real containers: what a program in a pod reads from its environment and its files, while ConfigMaps and
 // Secrets change, and after the machine was restarted.
+
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,6 +19,7 @@ import { openPodVolumes } from '../src/volumes/pod-volumes.ts';
 import { bodiesNamed, type DesiredParts, desired, template, toldConfig, toldSet } from './desired.ts';
 import { containersOf, docker, removeContainersOf } from './docker-engine.ts';
 import { DOCKER_SOCKET } from './engine-proxy.ts';
+import { NO_TOKENS } from './no-tokens.ts';
 import { TEST_IMAGE, uniqueOwner } from './pods.ts';
 import { smallDisksWork } from './small-disk.ts';
 import { OBEYS } from './test-programs.ts';
@@ -39,6 +41,7 @@ async function startAgent(): Promise<NodeAgent> {
     runtime,
     pods: await openPodBook(directory, () => {}),
     bodies,
+    tokens: NO_TOKENS,
     volumes: openPodVolumes(join(directory, 'pods'), systemMounts),
     events: createAgentEvents(),
     ownLabels: () => ({}),

@@ -27,9 +27,7 @@ async function listenSilently(
 }
 
 describe('given up', () => {
-  it('are an engine, whatever it is asked, and a plane that one would join', {
-    timeout: 40_000,
-  }, async () => {
+  it('are an engine, whatever it is asked, and a plane that one would join', async () => {
     const directory = await tempDirectory();
     const socketPath = join(directory, 'docker.sock');
     await listenSilently({ path: socketPath });

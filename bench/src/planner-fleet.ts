@@ -2,6 +2,7 @@
 // alone over a store in memory, so that what is left is what planning costs; or the whole core over a store on disk.
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
+import { newTokenKey, readTokenKey } from '@fleetset/plane/authentication/json-web-token';
 import { createEventRecorder } from '@fleetset/plane/events/event-recorder';
 import { createFleet, reportedChange, type Session } from '@fleetset/plane/fleet/fleet';
 import { NODE_RECORDS } from '@fleetset/plane/fleet/node-record';
@@ -54,6 +55,7 @@ export interface Paced {
   readonly heldEvery?: number;
 }
 
+const API = { host: '192.0.2.1', port: 6443 };
 const nowText = () => '2030-01-01T00:00:00Z';
 
 const fail = (error: unknown): void => {
@@ -82,7 +84,7 @@ export async function startLoopAlone() {
   const configs = createConfigRollouts(store, snapshots);
   const parts = { store, fleet, grants, records, bodies, snapshots, configs, nowText, monotonicNow };
   const recorder = createEventRecorder(store, nowText, fail);
-  const loop = startRolloutLoop({ ...parts, recorder, onFailure: fail });
+  const loop = startRolloutLoop({ ...parts, recorder, api: () => API, onFailure: fail });
   return {
     parts,
     connect: ({ name, session }: BenchNode) => fleet.change(name, { session }),
@@ -109,6 +111,10 @@ export async function startWholeCore(folder: string) {
     version: 'bench',
     logger,
     nowText,
+    wallNow: () => Date.parse(nowText()),
+    caCertificate: 'none',
+    tokenKey: readTokenKey(newTokenKey()),
+    apiEndpoint: () => API,
   });
   const { fleet, grants, records, sessions, rollout } = core;
   return {
@@ -360,6 +366,7 @@ function doAsTold({ desired, pods }: BenchNode): void {
       graceSeconds: 30,
       createdAt: nowText(),
       unknown: false,
+      accountVolume: '',
     });
   }
 }

@@ -64,6 +64,17 @@ export function textKey(config: Config, key: string): string | undefined {
   return value;
 }
 
+/** A whole number, of the command line or of the config file. */
+export function wholeNumber(parsed: Parsed, flag: string, config: Config, key: string): number | undefined {
+  const typed = textFlag(parsed, flag);
+  const value = typed ?? config[key];
+  if (value === undefined || value === null) return undefined;
+  const number = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value;
+  if (Number.isSafeInteger(number) && Number(number) >= 0) return Number(number);
+  const name = typed === undefined ? key : `--${flag}`;
+  throw new UsageError(`${name}: ${JSON.stringify(value)} is not a whole number from 0 on`);
+}
+
 export function listKey(config: Config, key: string): readonly string[] | undefined {
   const value = config[key];
   if (value === undefined || value === null) return undefined;
@@ -82,6 +93,17 @@ export function parseHostPort(name: string, text: string): HostPort {
   const port = Number(match?.[3]);
   if (!match || port > 65535) throw new UsageError(`${name}: ${JSON.stringify(text)} is not HOST:PORT`);
   return { host: match[1] ?? (match[2] || '0.0.0.0'), port };
+}
+
+/** HOST or HOST:PORT, of a machine. */
+export function parseHostMaybePort(
+  name: string,
+  text: string,
+): { readonly host: string; readonly port?: number } {
+  const { host, port } =
+    isIP(text) !== 0 || MACHINE_NAME.test(text) ? { host: text } : parseHostPort(name, text);
+  checkedNames(name, [text.startsWith(':') ? '' : host]);
+  return port === undefined ? { host } : { host, port };
 }
 
 /** NAME[,NAME...], names or addresses of machines. */

@@ -60,7 +60,7 @@ const anywhere = at('kubeconfig', kubeconfigTo('https://127.0.0.1:1'));
 const nodeName = /node name "Foo_Bar": a lowercase RFC 1123 subdomain .*choose one with --node-name/;
 
 // The limit is for a process on a busy machine.
-describe.concurrent('bad input', { timeout: 60_000 }, () => {
+describe.concurrent('bad input', () => {
   it.each<[string, readonly string[], number, RegExp]>([
     ['up with a name no node can have', up('--node-name', 'Foo_Bar'), 2, nodeName],
     ['up with a word too many', up('start'), 2, /unexpected "start"/],
@@ -105,6 +105,12 @@ describe.concurrent('bad input', { timeout: 60_000 }, () => {
       plane('--advertise', 'plane:6443'),
       2,
       /--advertise: "plane:6443" is not a name or an address \(without a port\)/,
+    ],
+    [
+      'plane whose API is nowhere for pods',
+      plane('--advertise-api', 'plane:port'),
+      2,
+      /--advertise-api: "plane:port" is not HOST:PORT/,
     ],
     [
       'plane that advertises nothing',
@@ -165,6 +171,60 @@ describe.concurrent('bad input', { timeout: 60_000 }, () => {
       ['plan', '-f', at('ds.yaml', 'apiVersion: apps/v1\nkind: DaemonSet'), '--kubeconfig', anywhere],
       1,
       /the plane at https:\/\/127\.0\.0\.1:1 cannot be reached/,
+    ],
+    [
+      'a plane with a file of tokens that is none',
+      plane('--token-auth-file', at('tokens.csv', 'secret,jane,7\nwhat')),
+      1,
+      /tokens\.csv, line 2: expected token,user,uid,"group,group"/,
+    ],
+    [
+      'a plane with a file of tokens that is not there',
+      plane('--token-auth-file', at('nowhere.csv')),
+      1,
+      /nowhere\.csv cannot be read: ENOENT/,
+    ],
+    [
+      'a plane with an audit policy and no log',
+      plane('--audit-policy-file', at('policy.yaml', '{}')),
+      2,
+      /--audit-policy-file: needs --audit-log-path/,
+    ],
+    [
+      'a plane with an audit policy that is none',
+      plane(
+        ...['--audit-log-path', at('audit.log'), '--audit-policy-file'],
+        at(
+          'bad-policy.yaml',
+          'apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Everything, user: [a]}]',
+        ),
+      ),
+      1,
+      /bad-policy\.yaml: rules\[0\]\.user: unknown field; rules\[0\]\.level: Unsupported value: "Everything"/,
+    ],
+    [
+      'a plane with an audit policy that is no YAML',
+      plane('--audit-log-path', at('audit.log'), '--audit-policy-file', at('no.yaml', 'a: [')),
+      1,
+      /no\.yaml cannot be read: /,
+    ],
+    [
+      'a plane with an audit log in no directory',
+      plane('--audit-log-path', at('nowhere/audit.log')),
+      1,
+      /the audit log .*nowhere\/audit\.log cannot be opened: ENOENT/,
+    ],
+    [
+      'a plane with an audit log of no size',
+      plane('--audit-log-path', at('audit.log'), '--audit-log-maxsize', '100M'),
+      2,
+      /--audit-log-maxsize: "100M" is not a whole number from 0 on/,
+    ],
+    [
+      'a plane with such a size in its file',
+      plane('--config', at('audit.yaml', 'auditLogMaxSize: -1')),
+      2,
+      /auditLogMaxSize: -1 is not a whole number from 0 on/,
     ],
     ['a kubeconfig for no server', ['kubeconfig', '--server', 'here'], 2, /--server: "here" is not https/],
     ['a kubeconfig with a word too many', ['kubeconfig', 'now'], 2, /unexpected "now"/],

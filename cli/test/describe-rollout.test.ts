@@ -54,6 +54,21 @@ describe('a rollout in words', () => {
     );
   });
 
+  it('says who pulls in advance, and who could not', () => {
+    const prePull = { pulled: 7, pulling: ['c'], failures: { d: 'no room', b: 'no room' } };
+    const { headline, rows } = describeRollout('web', { ...ROLLOUT, prePull }, [
+      ...THREE,
+      placed('d', 'Waiting', { waiting: 'waits for its turn' }),
+    ]);
+    expect(headline).toContain(' | images on 7 ahead of their turn (1 pulling, 2 failed) | ');
+    expect(rows.map(({ cells }) => cells.at(-1))).toEqual([
+      '',
+      'pulls the image',
+      'waits for its turn; pulls its images meanwhile',
+      'waits for its turn; could not pull in advance, and tries again: no room',
+    ]);
+  });
+
   it('is a bar of what is done, and node by node what runs there and why it waits', () => {
     expect(wholeText(describeRollout('web', ROLLOUT, THREE)).split('\n')).toEqual([
       'web: Progressing [#######.............] 1/3 to two | 1 of at most 1 unavailable | policy: defaults',

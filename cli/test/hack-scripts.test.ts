@@ -13,7 +13,7 @@ const scripts = [...readdirSync(hack), 'images/build'].filter((name) => {
 });
 
 // The limit is for a script on a busy machine.
-describe('hack/', { timeout: 60_000 }, () => {
+describe('hack/', () => {
   it.each(['set +eu', 'set -eu'])(
     'setup, sourced, leaves the options of a shell with %j as they were',
     (first) => {

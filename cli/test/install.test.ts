@@ -14,7 +14,7 @@ const options = (dist: string) =>
 afterAll(() => rmSync(folder, { recursive: true }));
 
 // The limit is for a script on a busy machine.
-describe('hack/install --stage', { timeout: 60_000 }, () => {
+describe('hack/install --stage', () => {
   it('takes the bundle from the folder that FLEETSET_DIST names, whatever its name', () => {
     const dist = join(folder, 'a-bundle');
     const stage = join(folder, 'stage');

@@ -30,6 +30,7 @@ describe('a node', () => {
       imagePullMinFree: 2Gi
       containerLogMaxSize: 1Mi
       containerLogMaxFiles: 2
+      allowedUnsafeSysctls: ['net.*', kernel.msgmax]
       shutdownGracePeriod: 1m30s
     `);
     expect(node).toMatchObject({
@@ -37,6 +38,7 @@ describe('a node', () => {
       transitionMs: 90_000,
       images: { highPercent: 70, lowPercent: 60, minAgeMs: 3_600_000, foreign: true, minFreeBytes: 2 * GI },
       logs: { maxBytes: 2 ** 20, maxFiles: 2 },
+      allowedUnsafeSysctls: ['net.*', 'kernel.msgmax'],
       shutdownGraceMs: 90_000,
     });
     expect(node.thresholds).toEqual({
@@ -68,6 +70,16 @@ describe('a node', () => {
     ['imagePullMinFree: [1]', /^imagePullMinFree: \[1\] is not a quantity/],
     ['containerLogMaxSize: 1Ki', /^containerLogMaxSize: must be at least 4096 bytes/],
     ['containerLogMaxFiles: 1', /^containerLogMaxFiles: 1 must be a whole number from 2 to 1000/],
+    ['allowedUnsafeSysctls: net.*', /^allowedUnsafeSysctls: must be a list/],
+    ['allowedUnsafeSysctls: [1]', /^allowedUnsafeSysctls\[0\]: 1 must be a text/],
+    [
+      'allowedUnsafeSysctls: ["net.*", "net*x"]',
+      /^allowedUnsafeSysctls\[1\]: "net\*x" must have at most 253/,
+    ],
+    [
+      'allowedUnsafeSysctls: ["vm.*"]',
+      /^allowedUnsafeSysctls\[0\]: "vm\.\*" is not known to be of a namespace/,
+    ],
     ['shutdownGracePeriod: 2h', /^shutdownGracePeriod: "2h" must be from 0 to 1h/],
   ])('refuses %j', (yaml, message) => expect(() => settings(yaml)).toThrow(message));
 });

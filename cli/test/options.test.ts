@@ -8,6 +8,7 @@ import {
   listKey,
   parseDuration,
   parseFlags,
+  parseHostMaybePort,
   parseHostPort,
   parseNames,
   readConfig,
@@ -100,4 +101,17 @@ describe('names to advertise', () => {
 
   it('are more than none', () =>
     expect(() => checkedNames('advertise', [])).toThrow('advertise: must hold at least one'));
+});
+
+describe('a host that may have a port', () => {
+  it.each([
+    ['plane.example.com', { host: 'plane.example.com' }],
+    ['192.0.2.1:6443', { host: '192.0.2.1', port: 6443 }],
+    ['2001:db8::1', { host: '2001:db8::1' }],
+    ['[2001:db8::1]:6443', { host: '2001:db8::1', port: 6443 }],
+  ])('%s', (text, expected) => expect(parseHostMaybePort('--advertise-api', text)).toEqual(expected));
+
+  it.each(['', ':6443', 'a b', 'plane:', 'plane:99999'])('%j is refused', (text) =>
+    expect(() => parseHostMaybePort('--advertise-api', text)).toThrow('--advertise-api: '),
+  );
 });

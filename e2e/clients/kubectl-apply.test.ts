@@ -137,7 +137,7 @@ describe.each(await triedVersions())('kubectl %s', (version) => {
   it('applies it, says what is only stored, and the next time nothing changes', async () => {
     const first = await kubectl(['apply', '-f', '-']);
     expect([first.code, first.stdout]).toEqual([0, all('created')]);
-    expect(first.stderr).toContain('Warning: Service is stored, but fleetset does not act on it');
+    expect(first.stderr).toContain('Warning: Service gets no address, and no traffic is routed by it');
     expect(await stdout(['apply', '-f', '-'])).toBe(all('unchanged'));
     expect((await kubectl(['diff', '-f', '-'])).code).toBe(0);
   });

@@ -17,7 +17,7 @@ export interface LonePlane {
   readonly remove: () => Promise<void>;
 }
 
-export async function startLonePlane(): Promise<LonePlane> {
+export async function startLonePlane(flags: readonly string[] = []): Promise<LonePlane> {
   const dataDir = await mkdtemp(join(tmpdir(), 'fleetset-plane-'));
   const kubeconfig = join(dataDir, 'kubeconfig');
   const addresses = ['--api-address', await freeAddress(), '--agent-address', await freeAddress()];
@@ -27,7 +27,17 @@ export async function startLonePlane(): Promise<LonePlane> {
   const start = async () => {
     const running = spawn(
       'hack/fleetset',
-      ['plane', '--data-dir', dataDir, '--kubeconfig', kubeconfig, '--log-level', 'warn', ...addresses],
+      [
+        'plane',
+        '--data-dir',
+        dataDir,
+        '--kubeconfig',
+        kubeconfig,
+        '--log-level',
+        'warn',
+        ...addresses,
+        ...flags,
+      ],
       { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'] },
     );
     child = running;

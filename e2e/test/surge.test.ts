@@ -4,12 +4,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type DowntimeWatch, textOf, watchDowntime } from '../src/downtime-watch.ts';
 import { eventually } from '../src/eventually.ts';
 import { addressOf, apply, fingerprint, fleetset, getJson, kubectl, NODES } from '../src/fleet.ts';
-import { web } from '../src/manifests.ts';
+import { type WebOptions, web } from '../src/manifests.ts';
 
 const namespace = 'surge';
 /** Two pods of a node's own network cannot listen on one port: each revision has its own. */
 const [FIRST, SECOND] = [8111, 8112];
-const surging = (options: { port: number; text?: string; command?: readonly string[] }) =>
+const surging = (options: Pick<WebOptions, 'port' | 'text' | 'command' | 'container'>) =>
   web({ namespace, maxSurge: 1, ...options });
 
 let addresses: string[];
@@ -21,6 +21,13 @@ const rolledOut = () => kubectl('rollout', 'status', 'ds/web', '-n', namespace, 
 const phase = async () =>
   (await getJson<{ status: { phase: string } }>('rollouts', 'web', '-n', namespace)).status.phase;
 const backAgain = () => eventually('it has gone back', async () => (await phase()) === 'RolledBack');
+const setPolicy = (spec: object) =>
+  apply({
+    apiVersion: 'fleetset.dev/v1',
+    kind: 'RolloutPolicy',
+    metadata: { name: 'policy', namespace },
+    spec: { daemonSets: ['web'], ...spec },
+  });
 const podCount = async () =>
   (await kubectl('get', 'pods', '-n', namespace, '--no-headers')).trim().split('\n').length;
 
@@ -62,12 +69,7 @@ describe('a bad update', () => {
   });
 
   it('that wants the port of the old pod waits for it, says so, and goes back', async () => {
-    await apply({
-      apiVersion: 'fleetset.dev/v1',
-      kind: 'RolloutPolicy',
-      metadata: { name: 'soon', namespace },
-      spec: { daemonSets: ['web'], progressDeadlineSeconds: 15 },
-    });
+    await setPolicy({ progressDeadlineSeconds: 15 });
     const before = await fingerprint(namespace);
     const watch = watchBoth();
     await apply(surging({ port: SECOND, text: 'three' }));
@@ -81,5 +83,29 @@ describe('a bad update', () => {
     expect(watch.worst()).toBe(0);
     expect(await fingerprint(namespace)).toBe(before);
     expect(await texts(SECOND)).toEqual(['two', 'two', 'two']);
+  });
+
+  it('that goes bad after the canary, when its old pod is gone, comes back by itself', async () => {
+    await setPolicy({
+      failureThreshold: 1,
+      soakSeconds: 60,
+      steps: [{ name: 'canary', nodes: 1, soakSeconds: 1 }],
+    });
+    const watch = watchBoth();
+    const goesBad = '[ $NODE != node2 ] || (sleep 4; rm /tmp/index.html) &';
+    await apply(
+      surging({
+        port: FIRST,
+        command: ['sh', '-c', `echo three > /tmp/index.html; ${goesBad} exec httpd -f -p ${FIRST} -h /tmp`],
+        container: { env: [{ name: 'NODE', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } }] },
+      }),
+    );
+    const status = await fleetset('rollout', 'status', 'ds/web', '-n', namespace);
+    expect(status.code).toBe(1);
+    expect(status.stdout).toMatch(/web: RolledBack .*node2: it became unavailable while it was watched/);
+    await watch.stop();
+    expect(await texts(SECOND)).toEqual(['two', 'two', 'two']);
+    const gaps = urlsAt(FIRST).map((url) => watch.failedOf(url) > 0);
+    expect(gaps).toEqual([false, true, false]);
   });
 });

@@ -2,20 +2,28 @@
 // streams, and on which disk the store is, comes from outside.
 
 import { randomUUID } from 'node:crypto';
+import type { ApiEndpoint } from '@fleetset/proto/gen/fleetset/v1/node';
 import { status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { createEffects, leftoversOfNode, SYSTEM_NAMESPACES } from './api/kind-effects.ts';
 import { createObjects, type Objects } from './api/objects.ts';
+import type { TokenKey } from './authentication/json-web-token.ts';
+import { type AccountTokens, createAccountTokens } from './authentication/service-account-tokens.ts';
 import { createEventRecorder } from './events/event-recorder.ts';
 import { createFleet, type Fleet } from './fleet/fleet.ts';
 import { nodeRecord } from './fleet/node-record.ts';
+import { followPodsByNode } from './fleet/pod-mirror.ts';
+import { createPodTokens } from './fleet/pod-tokens.ts';
 import { createReportIntake } from './fleet/report-intake.ts';
 import { TOMBSTONES } from './fleet/tombstones.ts';
 import { createUsageBook, type UsageBook } from './fleet/usage-book.ts';
 import { SERVED_KINDS } from './kinds/served-kinds.ts';
+import { startEndpointsLoop } from './lifecycle/endpoints-loop.ts';
 import { startGarbageLoop } from './lifecycle/garbage-loop.ts';
+import { restoreNamespaceDefaults, startNamespaceDefaults } from './lifecycle/namespace-defaults.ts';
 import { startNamespaceLoop } from './lifecycle/namespace-loop.ts';
 import { startNodeLifecycle } from './lifecycle/node-lifecycle.ts';
+import { restoreSystemPriorities } from './lifecycle/system-priorities.ts';
 import { createBodyBook } from './rollout/body-book.ts';
 import { openConfigSnapshots } from './rollout/config-snapshots.ts';
 import { GRANTS, type GrantBook, openGrantBook } from './rollout/grants.ts';
@@ -32,6 +40,13 @@ export interface PlaneCoreOptions {
   readonly logger: Logger;
   /** The time for people, as Kubernetes writes it. */
   readonly nowText: () => string;
+  /** Milliseconds since 1970. */
+  readonly wallNow: () => number;
+  /** Of the API, for pods; PEM. */
+  readonly caCertificate: string;
+  readonly tokenKey: TokenKey;
+  /** Where pods find the API. */
+  readonly apiEndpoint: () => ApiEndpoint;
 }
 
 export interface PlaneCore {
@@ -42,6 +57,7 @@ export interface PlaneCore {
   readonly sessions: SyncSessions;
   readonly objects: Objects;
   readonly usage: UsageBook;
+  readonly accountTokens: AccountTokens;
   /** Closes the store too. */
   readonly stop: () => Promise<void>;
 }
@@ -52,8 +68,10 @@ const HEARTBEAT_MS = 10_000;
 export const textOf = (instant: number): string => new Date(instant).toISOString().replace(/\.\d+Z$/, 'Z');
 
 export async function startPlaneCore(options: PlaneCoreOptions): Promise<PlaneCore> {
-  const { store, logger, version, nowText } = options;
+  const { store, logger, version, nowText, wallNow, caCertificate } = options;
   await createSystemNamespaces(store, nowText());
+  await restoreNamespaceDefaults(store, caCertificate, nowText());
+  await restoreSystemPriorities(store, nowText());
 
   const monotonicNow = () => performance.now();
   const onFailure = (loop: string) => (error: unknown, retryInMs: number) =>
@@ -74,16 +92,29 @@ export async function startPlaneCore(options: PlaneCoreOptions): Promise<PlaneCo
     records,
     snapshots,
     recorder,
+    api: options.apiEndpoint,
     nowText,
     monotonicNow,
     onFailure: onFailure('rollout'),
   });
+  const podsOf = followPodsByNode(store);
+  const accountTokens = createAccountTokens({
+    store,
+    key: options.tokenKey,
+    wallNow,
+    isUnheard: (node) => fleet.get(node)?.report === undefined,
+  });
+  const podTokens = createPodTokens({ store, fleet, podsOf, tokens: accountTokens });
   const intake = createReportIntake({
     store,
     fleet,
     recorder,
+    podsOf,
     nowText,
-    onTaken: rollout.touchNode,
+    onTaken: (node) => {
+      podTokens.reported(node);
+      rollout.touchNode(node);
+    },
     onFailure: (error, node) => logger.error({ err: error, node }, 'a report could not be taken in'),
   });
   const usage = createUsageBook({ fleet, monotonicNow, nowText });
@@ -91,6 +122,8 @@ export async function startPlaneCore(options: PlaneCoreOptions): Promise<PlaneCo
     store,
     fleet,
     usage,
+    prePulls: rollout.prePulls,
+    podTokens,
     intake,
     bodies,
     recorder,
@@ -104,11 +137,11 @@ export async function startPlaneCore(options: PlaneCoreOptions): Promise<PlaneCo
     },
     onRefusal: (node, why) => logger.warn({ node }, why),
   });
-  const objects = createObjects(withEventView(store), createEffects(store), nowText);
+  const objects = createObjects(withEventView(store), createEffects(store, caCertificate), nowText);
   const lifecycle = startNodeLifecycle({
     store,
     fleet,
-    podsOf: intake.podsOf,
+    podsOf,
     recorder,
     graceMs: options.nodeMonitorGraceMs,
     monotonicNow,
@@ -122,6 +155,8 @@ export async function startPlaneCore(options: PlaneCoreOptions): Promise<PlaneCo
     kinds: SERVED_KINDS,
     onFailure: onFailure('namespace'),
   });
+  const defaults = startNamespaceDefaults(store, caCertificate, nowText, onFailure('namespace default'));
+  const endpoints = startEndpointsLoop({ store, nowText, onFailure: onFailure('endpoints') });
   const garbage = startGarbageLoop({ store, objects, onFailure: onFailure('garbage') });
   const forget = async (node: string) => {
     await intake.forget(node);
@@ -154,11 +189,13 @@ export async function startPlaneCore(options: PlaneCoreOptions): Promise<PlaneCo
     sessions,
     objects,
     usage,
+    accountTokens,
     stop: async () => {
       if (removals !== 'expired') removals.close();
       recorder.close();
       intake.close();
-      await Promise.all([rollout.stop(), lifecycle.stop(), namespaces.stop(), garbage.stop()]);
+      const loops = [rollout, lifecycle, namespaces, defaults, endpoints, garbage];
+      await Promise.all(loops.map((loop) => loop.stop()));
       await store.close();
     },
   };

@@ -3,19 +3,32 @@
 import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { METRICS_CONTENT_TYPE, metricsText } from '@fleetset/scheduler-core/prometheus-text';
 import { revisionHash } from '@fleetset/scheduler-core/revision-history';
 import { status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { createApiServer } from './api/api-server.ts';
+import { issuerDocuments } from './api/issuer-documents.ts';
+import { apiMetrics, createRequestCounts } from './api/metrics.ts';
 import { podSubresources } from './api/pod-subresources.ts';
+import { createLimits, type LimitSettings } from './api/request-limits.ts';
+import { createReviews } from './api/reviews.ts';
+import { serveTokenRequest } from './api/token-request.ts';
+import { type AuditSettings, openAudit } from './audit/open-audit.ts';
+import { authenticate } from './authentication/authenticate.ts';
+import { impersonated } from './authentication/impersonate.ts';
+import { readTokenFile } from './authentication/token-file.ts';
+import { startAccess } from './authorization/start-access.ts';
 import { isConnected } from './fleet/fleet.ts';
 import { nodeMetrics, podMetrics } from './fleet/metrics.ts';
 import { hostPort } from './host-port.ts';
 import { adminKubeconfig, rememberServer, writeKubeconfig } from './identity/admin-kubeconfig.ts';
 import { openAuthority, PLANE_SERVER_NAME } from './identity/authority.ts';
+import { openTokenKey } from './identity/token-key.ts';
 import type { KubeObject } from './kinds/kind.ts';
 import { nodeMetricsKind, podMetricsKind } from './kinds/metrics-kinds.ts';
 import { placementKind } from './kinds/placement-kind.ts';
+import { REVIEW_KINDS } from './kinds/review-kinds.ts';
 import { rolloutKind } from './kinds/rollout-kind.ts';
 import { findKind, SERVED_KINDS } from './kinds/served-kinds.ts';
 import { startPlaneCore, textOf } from './plane-core.ts';
@@ -38,11 +51,19 @@ export interface PlaneOptions {
   readonly agents: Address;
   /** Names and addresses the plane is reached under, for its certificate; the first goes into the kubeconfig. */
   readonly advertise: readonly string[];
+  /** Where pods find the API; absent: under the first name, at the port it listens on. */
+  readonly advertiseApi?: { readonly host: string; readonly port?: number };
   /** Under which of them agents reach it, for the join command; absent: the first. */
   readonly agentHost?: string;
   /** Where to write the administrator's kubeconfig; absent: only on request. */
   readonly kubeconfig?: string;
   readonly nodeMonitorGraceMs: number;
+  /** Tokens of people and programs, in the form of kube-apiserver's --token-auth-file. */
+  readonly tokenAuthFile?: string;
+  /** Absent: nothing is kept of who did what. */
+  readonly audit?: AuditSettings;
+  /** How much clients may ask for at once; absent ones are the default. */
+  readonly limits?: Partial<LimitSettings>;
   readonly version: string;
   readonly logger: Logger;
   /** Milliseconds since 1970, for what people see and for maintenance windows; absent: this machine's clock. */
@@ -61,10 +82,24 @@ export interface Plane {
 export async function startPlane(options: PlaneOptions): Promise<Plane> {
   const { logger, version, wallNow = () => Date.now() } = options;
   const nowText = () => textOf(wallNow());
+  // First: nothing is made for a plane that cannot start.
+  const fileTokens = options.tokenAuthFile ? readTokenFile(options.tokenAuthFile) : new Map();
+  const audit = options.audit && openAudit(options.audit, logger, wallNow);
   mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
   const authority = await openAuthority(join(options.dataDir, 'pki'));
-  const names = [...new Set([...options.advertise, 'localhost', '127.0.0.1', '::1', PLANE_SERVER_NAME])];
+  const names = [
+    ...new Set([
+      ...options.advertise,
+      ...ownName(options.advertiseApi),
+      'localhost',
+      '127.0.0.1',
+      '::1',
+      PLANE_SERVER_NAME,
+    ]),
+  ];
   const identity = await authority.serverIdentity(names);
+  let endpoint = apiEndpoint(options, options.api.port);
+  const tokenKey = openTokenKey(join(options.dataDir, 'pki'));
   const store = openSqliteStore(join(options.dataDir, 'plane.db'), (error) =>
     logger.error({ err: error }, 'what follows the store failed over a change; the others go on'),
   );
@@ -74,9 +109,25 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     version,
     logger,
     nowText,
+    wallNow,
+    caCertificate: authority.caCertificate,
+    tokenKey,
+    apiEndpoint: () => endpoint,
   });
   const { fleet, grants, records, rollout, sessions, objects, usage } = core;
   const tunnels = createTunnels(fleet);
+  const { accountTokens } = core;
+  const authentication = { store, accountTokens, fileTokens, wallNow };
+  const access = await startAccess(
+    store,
+    nowText,
+    (loop) => (error, retryInMs) =>
+      logger.error({ err: error, loop, retryInMs }, `the ${loop} loop failed; it goes on in ${retryInMs} ms`),
+  ).catch(async (error: unknown) => {
+    await core.stop();
+    throw error;
+  });
+  const { authorizer } = access;
   const grpc = createGrpcServer({
     store,
     authority,
@@ -88,8 +139,11 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
       refused ? logger.warn({ node }, `join refused: ${refused}`) : logger.info({ node }, 'node joined'),
     onFailure: (error, what) => logger.error({ err: error }, `${what} failed`),
   });
-  const virtualKinds = [placementKind, rolloutKind, nodeMetricsKind, podMetricsKind];
+  const requests = createRequestCounts();
+  const limits = createLimits(options.limits);
+  const virtualKinds = [placementKind, rolloutKind, nodeMetricsKind, podMetricsKind, ...REVIEW_KINDS];
   let ready = false;
+  let server = '';
   const api = createApiServer({
     store: withEventView(store),
     objects,
@@ -113,7 +167,10 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
             namespace,
           ),
       ],
-      [rolloutKind, rollouts({ store, records, planOf: rollout.planOf })],
+      [
+        rolloutKind,
+        rollouts({ store, records, planOf: rollout.planOf, prePullOf: rollout.prePulls.statusOf }),
+      ],
       [nodeMetricsKind, nodeMetrics({ store, usage })],
       [podMetricsKind, podMetrics({ store, usage })],
     ]),
@@ -121,7 +178,26 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
       [nodeMetricsKind, usage.refresh],
       [podMetricsKind, usage.refresh],
     ]),
-    subresources: podSubresources(objects, tunnels),
+    subresources: new Map([
+      ...podSubresources(objects, tunnels),
+      ['POST serviceaccounts/token', (call) => serveTokenRequest(call, store, accountTokens)],
+    ]),
+    reviews: createReviews(authentication, authorizer),
+    authorizer,
+    authenticate: (request) => authenticate(authentication, request),
+    impersonate: (user, request) => impersonated(user, request, authorizer.require),
+    audit,
+    limits,
+    documents: new Map([
+      ...issuerDocuments(tokenKey, () => server),
+      [
+        '/metrics',
+        () => ({
+          type: METRICS_CONTENT_TYPE,
+          bytes: Buffer.from(metricsText(apiMetrics({ requests, limits, audit: audit?.counts }))),
+        }),
+      ],
+    ]),
     tls: {
       key: identity.key,
       cert: identity.certificate + authority.caCertificate,
@@ -130,14 +206,20 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     version,
     versionInfo: versionInfo(version),
     isReady: () => ready,
-    onReply: ({ error, ...reply }) =>
-      error ? logger.error({ err: error, ...reply }, 'a request failed') : logger.debug(reply, 'request'),
+    onReply: ({ error, ...reply }) => {
+      requests.count(reply);
+      return error
+        ? logger.error({ err: error, ...reply }, 'a request failed')
+        : logger.debug(reply, 'request');
+    },
   });
   try {
     const apiPort = await api.listen(options.api.host, options.api.port);
+    endpoint = apiEndpoint(options, apiPort);
     const agentPort = await grpc.listen(options.agents.host, options.agents.port);
     const host = options.advertise[0] ?? '127.0.0.1';
-    rememberServer(options.dataDir, `https://${hostPort(host, apiPort)}`);
+    server = `https://${hostPort(host, apiPort)}`;
+    rememberServer(options.dataDir, server);
     if (options.kubeconfig)
       writeKubeconfig(options.kubeconfig, await adminKubeconfig(options.dataDir, undefined));
     await publishInfo(store, hostPort(options.agentHost ?? host, agentPort), authority.caHash, nowText());
@@ -154,15 +236,25 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
         ready = false;
         for (const { session } of fleet.all()) session?.end(status.UNAVAILABLE, 'the plane is stopping');
         await Promise.all([api.close(), grpc.close()]);
+        await access.stop();
         await core.stop();
+        await audit?.close();
       },
     };
   } catch (error) {
     await Promise.all([api.close(), grpc.close()]);
+    await access.stop();
     await core.stop();
     throw error;
   }
 }
+
+const apiEndpoint = ({ advertise, advertiseApi }: PlaneOptions, port: number) => ({
+  host: advertiseApi?.host ?? advertise[0] ?? '127.0.0.1',
+  port: advertiseApi?.port ?? port,
+});
+
+const ownName = (own: PlaneOptions['advertiseApi']): string[] => (own ? [own.host] : []);
 
 /** Where agents reach this plane, for the join command. */
 async function publishInfo(

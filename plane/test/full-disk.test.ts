@@ -45,6 +45,7 @@ describe.skipIf(!mountable)(`a plane with a full disk${why}`, () => {
     const { items } = await plane.api.ok('GET', MAPS);
     expect(items.map(({ metadata, data }: Json) => [metadata.name, data])).toEqual([
       ['before', { key: 'value' }],
+      ['kube-root-ca.crt', expect.anything()],
     ]);
     disk.free();
     await plane.api.ok('POST', MAPS, configMap('new', LARGE));

@@ -119,9 +119,23 @@ function canMatch({ key, operator, values }: Requirement): boolean {
   return (operator !== 'Gt' && operator !== 'Lt') || parseInt64(values[0]) !== undefined;
 }
 
-/** At commas outside parentheses. */
-const splitTerms = (text: string): string[] =>
-  text.trim() === '' ? [] : text.split(/,(?![^(]*\))/).map((term) => term.trim());
+/** At commas outside parentheses, in one go: a client writes as many of both as it likes. */
+function splitTerms(text: string): string[] {
+  if (text.trim() === '') return [];
+  const terms: string[] = [];
+  let start = 0;
+  let isInside = false;
+  for (let at = 0; at < text.length; at++) {
+    const letter = text[at];
+    if (letter === '(') isInside = true;
+    else if (letter === ')') isInside = false;
+    else if (letter === ',' && !isInside) {
+      terms.push(text.slice(start, at).trim());
+      start = at + 1;
+    }
+  }
+  return [...terms, text.slice(start).trim()];
+}
 
 function parseTerm(term: string): Requirement | undefined {
   for (const [shape, read] of TERMS) {

@@ -141,3 +141,9 @@ describe('a selector is shown', () => {
     );
   });
 });
+
+// Sized so that a look ahead from each comma takes longer than a test may.
+test('a selector of commas without end is read in one go', () => {
+  expect(parseSelector(`${'a,'.repeat(200_000)}(`)).toBe('unable to parse requirement: "("');
+  expect(parseSelector(`a in (${'b,'.repeat(100_000)}b),c`)).toHaveLength(2);
+});

@@ -2,7 +2,7 @@
 // is *taken down*, until it is up again (all its containers ready for minReadySeconds). Of the nodes that live, never more
 // are taken down than maxUnavailable; and none is taken down while so many are down already, for whatever reason the
 // plane has had time to hear of.
-import { tombstonesOf } from '@fleetset/plane/fleet/tombstones';
+import { TOMBSTONES } from '@fleetset/plane/fleet/tombstones';
 import type { Store } from '@fleetset/plane/store/store';
 import type { NodeReport } from '@fleetset/proto/gen/fleetset/v1/node';
 import type { FakeContainer } from '../../agent/test/fake-runtime.ts';
@@ -80,7 +80,10 @@ export function createBudgetLaw(parts: BudgetLawParts): BudgetLaw {
     const machine = [...parts.machines()].find(({ name }) => name === node);
     const told = said
       .get(node)
-      ?.pods.some((pod) => pod.daemonSetUid === uid && pod.available && !pod.unknown && !pod.terminating);
+      ?.pods.some(
+        (pod) =>
+          machine?.ownerOf(pod.daemonSetUid) === uid && pod.available && !pod.unknown && !pod.terminating,
+      );
     return machine !== undefined && told === true && isUp(machine, uid);
   };
 
@@ -90,7 +93,7 @@ export function createBudgetLaw(parts: BudgetLawParts): BudgetLaw {
       .filter((machine) => {
         const { uid } = set.metadata;
         const told = said.get(machine.name);
-        const saysUp = told?.pods.some((pod) => pod.daemonSetUid === uid && pod.available);
+        const saysUp = told?.pods.some((pod) => machine.ownerOf(pod.daemonSetUid) === uid && pod.available);
         const settled = time.now() - (saidAt.get(machine.name) ?? time.now()) > KNOWN_MS;
         const placed = told?.placements.find((one) => one.daemonSetUid === uid)?.decision === 'Run';
         const counts =
@@ -106,7 +109,7 @@ export function createBudgetLaw(parts: BudgetLawParts): BudgetLaw {
     const machine = [...parts.machines()].find(({ name }) => name === node);
     if (!set || !store || !machine || upRevisions(machine, uid).includes(revision)) return;
     // Somebody deleted its pod: it goes down anyhow.
-    if (tombstonesOf(store, node).length > 0) return;
+    if ([...store.list(TOMBSTONES)].some(({ value }) => value.node === node)) return;
     parts.onSetOut(set, node, revision);
     // Under a surge nothing goes down for it.
     if (surge) return;
@@ -133,7 +136,7 @@ export function createBudgetLaw(parts: BudgetLawParts): BudgetLaw {
       for (const [uid, those] of down) if (those.has(machine.name)) settle(uid);
       // A container becomes ready by the passing of time alone.
       for (const container of machine.engine.containers()) {
-        const uid = setUidOf(container);
+        const uid = setUidOf(machine, container);
         if (container.state !== 'running' || !down.get(uid)?.has(machine.name)) continue;
         const set = setOf(uid);
         const ms =
@@ -142,7 +145,7 @@ export function createBudgetLaw(parts: BudgetLawParts): BudgetLaw {
       }
     },
     onTakenDown: (machine, container) => {
-      const uid = setUidOf(container);
+      const uid = setUidOf(machine, container);
       const set = setOf(uid);
       const grant = lastGrants(uid, machine.name).at(-1);
       // Who was down when it was granted what comes had nothing to lose.

@@ -1,6 +1,7 @@
 // Everything that may happen to a fleet between its birth and the end of a run. Each run has some kinds of it only, so
 // that what is rare among all kinds is common in some runs.
 
+import type { RolloutRecord } from '@fleetset/scheduler-core/rollout/rollout-record';
 import type { RolloutPolicySpec } from '@fleetset/scheduler-core/schema/rollout-policy';
 import type { Dice } from './dice.ts';
 import type { Machine } from './machine.ts';
@@ -68,16 +69,15 @@ const stored = ({ world }: Fleet, name: string): StoredSet | undefined => {
   const store = world.store();
   return store && setsIn(store).find(({ metadata }) => metadata.name === name);
 };
-const newestOf = (fleet: Fleet, name: string): string =>
-  (fleet.world.store()?.get('fleetset/rollouts', stored(fleet, name)?.metadata.uid ?? '')?.value
-    .newest as string) ?? '';
+const recordOf = (fleet: Fleet, name: string): Partial<RolloutRecord> =>
+  fleet.world.store()?.get('fleetset/rollouts', stored(fleet, name)?.metadata.uid ?? '')?.value ?? {};
 
 const annotate =
-  (annotation: string, value: (fleet: Fleet, newest: string) => string | undefined): Act =>
+  (annotation: string, value: (fleet: Fleet, record: Partial<RolloutRecord>) => string | undefined): Act =>
   (fleet) => {
     const wish = someSetOf(fleet);
     if (!wish) return;
-    const text = value(fleet, newestOf(fleet, wish.name));
+    const text = value(fleet, recordOf(fleet, wish.name));
     fleet.world.use(`annotate ${wish.name} ${annotation}=${text}`, (objects) =>
       annotateSet(objects, wish.name, { [`fleetset.dev/${annotation}`]: text }),
     );
@@ -127,8 +127,11 @@ const OPERATORS: { readonly [name: string]: Act } = {
   },
   pause: annotate('paused', () => 'true'),
   resume: annotate('paused', () => undefined),
-  approve: annotate('approved-steps', ({ dice }, newest) => `${newest}/${dice.int(1, 3)}`),
-  retry: annotate('retry', ({ dice }, newest) => `${newest}/${dice.int(1, 1000)}`),
+  approve: annotate(
+    'approved-steps',
+    ({ dice }, { newest, attempt }) => `${newest}/${dice.int(1, 3)}/${attempt}`,
+  ),
+  retry: annotate('retry', ({ dice }, { newest }) => `${newest}/${dice.int(1, 1000)}`),
   'delete a pod': (fleet) => {
     const grace = fleet.dice.pick([undefined, undefined, 0, 1]);
     const at = fleet.dice.next();
@@ -183,6 +186,20 @@ const OPERATORS: { readonly [name: string]: Act } = {
     const { name } = someMachine(fleet);
     fleet.removed.add(name);
     excusing(fleet, name, `remove ${name}`, (objects) => removeNode(objects, name));
+  },
+};
+
+/** What was added later is thrown by dice of its own, so that seeds that found something before still tell the same. */
+const LATER: { readonly [name: string]: Act } = {
+  /** Another one takes over what it leaves behind, with the same template or with another. */
+  'orphan a set': (fleet) => {
+    const wish = someSetOf(fleet);
+    if (!wish) return;
+    fleet.sets.delete(wish.name);
+    fleet.world.use(`delete ${wish.name} Orphan`, (objects) => removeSet(objects, wish.name, 'Orphan'));
+    const template = fleet.dice.chance(0.5) ? wish.template : someTemplate(fleet.dice, wish.template);
+    if (fleet.dice.chance(0.9))
+      fleet.world.later(fleet.dice.int(0, 20_000), () => birth(fleet, { ...wish, template }));
   },
 };
 
@@ -314,6 +331,7 @@ const FAULTS: { readonly [name: string]: Act } = {
 };
 
 export const KINDS: readonly string[] = [...Object.keys(OPERATORS), ...Object.keys(FAULTS)];
+export const LATER_KINDS: readonly string[] = Object.keys(LATER);
 
 export function birth(fleet: Fleet, wish: SetWish): void {
   fleet.sets.set(wish.name, wish);
@@ -326,7 +344,7 @@ export function birth(fleet: Fleet, wish: SetWish): void {
 /** One thing of the given kinds happens now. */
 export function happen(fleet: Fleet, kinds: readonly string[]): void {
   const kind = fleet.dice.pick(kinds);
-  (OPERATORS[kind] ?? FAULTS[kind])?.(fleet);
+  (OPERATORS[kind] ?? FAULTS[kind] ?? LATER[kind])?.(fleet);
 }
 
 /** All faults end. */

@@ -13,7 +13,7 @@ export function createConfigLaw({ trace }: Pick<LawParts, 'trace'>) {
         const value = isApp(container) ? configIn(container) : undefined;
         if (value === undefined) continue;
         const { name, revision } = container.identity.pod;
-        const key = `${setUidOf(container)}/${revision}`;
+        const key = `${setUidOf(machine, container)}/${revision}`;
         const before = known.get(key) ?? value;
         known.set(key, before);
         if (before !== value)

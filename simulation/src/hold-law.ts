@@ -37,7 +37,7 @@ export function createHoldLaw(parts: LawParts): HoldLaw {
           (one) =>
             isApp(one) &&
             one.state === 'running' &&
-            setUidOf(one) === setUidOf(container) &&
+            setUidOf(machine, one) === setUidOf(machine, container) &&
             podUidOf(one) !== podUidOf(container),
         );
       if (begunAt > heldAt && !others)

@@ -6,6 +6,7 @@ import { DEFAULT_NODE_SETTINGS } from '@fleetset/agent/node-settings';
 import type { ContainerRuntime } from '@fleetset/agent/runtime/container-runtime';
 import type { TerminationLogs } from '@fleetset/agent/state/termination-logs';
 import type { PodVolumes } from '@fleetset/agent/volumes/pod-volumes';
+import type { MaintenanceWindow } from '@fleetset/scheduler-core/schema/rollout-policy';
 import type { Logger } from 'pino';
 import { createFakeEngine, type FakeContainer, type FakeEngine } from '../../agent/test/fake-runtime.ts';
 import { ASK_ALIVE, actApp, answerAlive, answerReady } from './apps.ts';
@@ -41,6 +42,10 @@ export interface Machine {
   readonly powerOff: () => void;
   readonly powerOn: () => void;
   readonly bootCount: () => number;
+  /** Whose the pods of this DaemonSet are now. */
+  readonly ownerOf: (setUid: string) => string;
+  /** Its agent's own, which count before any policy's. */
+  readonly windows?: readonly MaintenanceWindow[];
   /** Its wall clock jumps. */
   readonly moveClock: (byMs: number) => void;
   /** How long the container has been running, by the true time. */
@@ -55,6 +60,8 @@ export interface MachineParts {
   readonly time: VirtualTime;
   readonly link: Link;
   readonly labels: { readonly [key: string]: string };
+  readonly windows?: readonly MaintenanceWindow[];
+  readonly ownerOf: (setUid: string) => string;
   readonly loggerOf: (program: Program) => Logger;
   /** What runs on the engine has changed, this very moment. */
   readonly onEngine: () => void;
@@ -75,12 +82,12 @@ const FACTS = {
   systemUuid: '',
 };
 
-/** Pods of the run mount nothing. */
+/** What pods of the run mount is never looked at. */
 const NO_VOLUMES: PodVolumes = {
   ensure: async () => {},
   isCurrent: () => true,
   refresh: async () => {},
-  sourceOf: () => Promise.reject(new Error('pods of the run mount nothing')),
+  sourceOf: async () => '/dev/null',
   remove: async () => {},
   removeAllBut: async () => {},
 };
@@ -181,6 +188,7 @@ export function createMachine(parts: MachineParts): Machine {
         settings: DEFAULT_NODE_SETTINGS,
         labels: parts.labels,
         taints: [],
+        ...(parts.windows ? { maintenanceWindows: parts.windows } : {}),
         minOomScoreAdjust: -1000,
         machineId: `${name}/${bootId}`,
         machineTime,
@@ -255,6 +263,8 @@ export function createMachine(parts: MachineParts): Machine {
       kernel = newKernel();
     },
     bootCount: () => boots,
+    ownerOf: parts.ownerOf,
+    ...(parts.windows ? { windows: parts.windows } : {}),
     moveClock: (byMs) => {
       skewMs += byMs;
     },

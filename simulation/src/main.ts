@@ -2,7 +2,7 @@
 // with --trace every line of it.
 import { parseArgs } from 'node:util';
 import { type RunResult, run } from './run.ts';
-import { runMany } from './run-many.ts';
+import { createWorkers } from './run-many.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -23,10 +23,12 @@ async function runOne(): Promise<boolean> {
 }
 
 async function runAll(): Promise<boolean> {
-  const broken = await runMany(
+  const workers = createWorkers();
+  const broken = await workers.runMany(
     Array.from({ length: count }, (_, index) => ({ seed: first + index, ...nodes })),
     Number.POSITIVE_INFINITY,
   );
+  await workers.end();
   for (const result of broken) tell(result);
   return broken.length === 0;
 }

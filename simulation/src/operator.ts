@@ -133,8 +133,11 @@ export const annotateSet = (
     metadata: { ...set.metadata, annotations: without({ ...set.metadata.annotations, ...annotations }) },
   }));
 
-export const removeSet = (objects: Objects, name: string, propagation: 'Background' | 'Foreground') =>
-  objects.remove(daemonSetKind, NAMESPACE, name, { dryRun: false, propagation });
+export const removeSet = (
+  objects: Objects,
+  name: string,
+  propagation: 'Background' | 'Foreground' | 'Orphan',
+) => objects.remove(daemonSetKind, NAMESPACE, name, { dryRun: false, propagation });
 
 export const putPolicy = (objects: Objects, name: string, spec: RolloutPolicySpec) =>
   put(objects, rolloutPolicyKind, name, { spec });

@@ -2,6 +2,7 @@
 // what SQLite had on the disk at that moment, and the next one begins from there.
 import { copyFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { newTokenKey, readTokenKey } from '@fleetset/plane/authentication/json-web-token';
 import { type PlaneCore, startPlaneCore, textOf } from '@fleetset/plane/plane-core';
 import { openSqliteStore } from '@fleetset/plane/store/sqlite-store';
 import type { Store } from '@fleetset/plane/store/store';
@@ -10,6 +11,8 @@ import type { Logger } from 'pino';
 import type { Listener } from './network.ts';
 import { mayAct, newProgram, type Program, runAs, wallTime } from './program.ts';
 import type { VirtualTime } from './virtual-time.ts';
+
+const TOKEN_KEY = readTokenKey(newTokenKey());
 
 export interface RunningPlane {
   readonly core: PlaneCore;
@@ -70,12 +73,16 @@ export function createPlaneHost(parts: PlaneHostParts): PlaneHost {
       version: '0',
       logger,
       nowText: () => textOf(Date.now()),
+      wallNow: () => Date.now(),
+      caCertificate: 'of the run',
+      tokenKey: TOKEN_KEY,
+      apiEndpoint: () => ({ host: '192.0.2.1', port: 6443 }),
     });
     plane = { core, store: opened };
     parts.onStarted(plane);
   };
 
-  const bury = () => {
+  const bury = (isLast = false) => {
     const [dead, left] = [program, store];
     if (!dead) return;
     dead.alive = false;
@@ -84,7 +91,7 @@ export function createPlaneHost(parts: PlaneHostParts): PlaneHost {
     store = undefined;
     const before = path();
     lives += 1;
-    for (const suffix of ['', '-wal'])
+    for (const suffix of isLast ? [] : ['', '-wal'])
       if (existsSync(before + suffix)) copyFileSync(before + suffix, path() + suffix);
     // Nothing of this reaches the file that the next one has.
     if (left) runAs(dead, () => void left.close().catch(() => {}));
@@ -118,7 +125,7 @@ export function createPlaneHost(parts: PlaneHostParts): PlaneHost {
     kill: (afterEffects = 0) => {
       if (!program) return;
       if (afterEffects === 0) bury();
-      else program.fuse = { left: afterEffects, onEnd: bury };
+      else program.fuse = { left: afterEffects, onEnd: () => bury() };
     },
     defuse: () => {
       if (program) program.fuse = undefined;
@@ -143,6 +150,6 @@ export function createPlaneHost(parts: PlaneHostParts): PlaneHost {
       skewMs += byMs;
     },
     wallNow: () => wallTime({ time, wallSkewMs: () => skewMs }),
-    close: () => bury(),
+    close: () => bury(true),
   };
 }

@@ -38,6 +38,7 @@ export function createRestartLaw(
   const excuses: Excuse[] = [];
   /** When the first container of each pod was seen. */
   const bornAt = new Map<string, number>();
+  const ran = new Set<string>();
   /** By node and DaemonSet: a container of the pod that was born last. */
   const newest = new Map<string, FakeContainer>();
 
@@ -46,31 +47,38 @@ export function createRestartLaw(
     const fits = (excuse: Excuse) =>
       (excuse.node === undefined || excuse.at >= born) &&
       (excuse.node === undefined || excuse.node === machine.name) &&
-      (excuse.setUid === undefined || excuse.setUid === setUidOf(container)) &&
+      (excuse.setUid === undefined || excuse.setUid === setUidOf(machine, container)) &&
       (excuse.podUid === undefined || excuse.podUid === podUidOf(container));
     if (excuses.some(fits) || isSick(appIn(container), machine.ranForMs(container))) return true;
+    // What a DaemonSet left behind runs on.
+    if (parts.orphans.isNobodys(container.identity.pod.daemonSetUid))
+      return hasLostHolder(machine, container);
     const store = parts.store();
-    const set = store && setsIn(store).find(({ metadata }) => metadata.uid === setUidOf(container));
+    const set = store && setsIn(store).find(({ metadata }) => metadata.uid === setUidOf(machine, container));
     if (!store || !set || decisionFor(store, machine.name, set) === 'Leave') return true;
     return hasLostHolder(machine, container);
   };
 
-  const isOtherGranted = (machine: Machine, { identity }: FakeContainer, since: number): boolean => {
-    const granted = lastGrants(identity.pod.daemonSetUid, machine.name);
+  const isOtherGranted = (machine: Machine, container: FakeContainer, since: number): boolean => {
+    const granted = lastGrants(setUidOf(machine, container), machine.name);
     const last = granted.findLastIndex(({ at }) => at <= since - BIRTH_MS);
-    return granted.slice(Math.max(0, last)).some(({ revision }) => revision !== identity.pod.revision);
+    const has = container.identity.pod.revision;
+    return granted.slice(Math.max(0, last)).some(({ revision }) => revision !== has);
   };
 
   /** A pod that comes after one of the same revision needs a reason too. */
   const isBorn = (machine: Machine, container: FakeContainer) => {
-    const { uid, name, revision } = container.identity.pod;
-    const key = `${machine.name}/${setUidOf(container)}`;
+    const { uid, name, revision, daemonSetName } = container.identity.pod;
+    // By name: another one of that name may take over what the one before left behind.
+    const key = `${machine.name}/${daemonSetName}`;
     const before = newest.get(key);
     bornAt.set(uid, time.now());
     // The container of one that came before, and took longer to make.
     if (before && before.identity.pod.createdAt > container.identity.pod.createdAt) return;
     if (
       before?.identity.pod.revision === revision &&
+      // One that was only prepared was no pod yet.
+      ran.has(podUidOf(before)) &&
       !isExcused(machine, before) &&
       !isOtherGranted(machine, before, bornAt.get(podUidOf(before)) ?? 0)
     )
@@ -83,8 +91,10 @@ export function createRestartLaw(
 
   return {
     onEngine: (machine) => {
-      for (const container of machine.engine.containers())
+      for (const container of machine.engine.containers()) {
         if (!bornAt.has(podUidOf(container))) isBorn(machine, container);
+        if (container.state === 'running' && isApp(container)) ran.add(podUidOf(container));
+      }
     },
     onEnd: (machine, container) => {
       const { revision } = container.identity.pod;
@@ -94,7 +104,7 @@ export function createRestartLaw(
       );
       if (isExcused(machine, container)) return 'excused';
       if (isOtherGranted(machine, container, bornAt.get(podUidOf(container)) ?? 0)) return 'update';
-      const granted = lastGrants(setUidOf(container), machine.name);
+      const granted = lastGrants(setUidOf(machine, container), machine.name);
       trace.break(
         'no needless restart',
         `${machine.name} ends ${container.identity.pod.name} of ${revision}, granted: ${granted.map((one) => one.revision).join(', ')}`,

@@ -4,26 +4,44 @@ import { availableParallelism } from 'node:os';
 import { isMainThread, parentPort, Worker } from 'node:worker_threads';
 import { type RunOptions, type RunResult, run } from './run.ts';
 
-/** Answers those that broke a law, by seed; of the others nothing is kept. */
-export async function runMany(all: readonly RunOptions[], stopAfter = 10): Promise<readonly RunResult[]> {
-  const waiting = [...all].reverse();
-  const broken: RunResult[] = [];
-  const workers = Math.min(availableParallelism(), all.length);
-  await Promise.all(Array.from({ length: workers }, () => work(waiting, broken, stopAfter)));
-  return broken.sort((a, b) => a.seed - b.seed);
+export interface Workers {
+  /** Answers those that broke a law, by seed; of the others nothing is kept. */
+  readonly runMany: (all: readonly RunOptions[], stopAfter?: number) => Promise<readonly RunResult[]>;
+  readonly end: () => Promise<void>;
 }
 
-async function work(waiting: RunOptions[], broken: RunResult[], stopAfter: number): Promise<void> {
-  const worker = new Worker(new URL(import.meta.url));
-  try {
+/** They stay from one call to the next: the first run of each is slow. */
+export function createWorkers(): Workers {
+  const idle: Worker[] = [];
+  const all = new Set<Worker>();
+  const take = (): Worker => {
+    const worker = idle.pop() ?? new Worker(new URL(import.meta.url));
+    all.add(worker);
+    return worker;
+  };
+
+  const work = async (waiting: RunOptions[], broken: RunResult[], stopAfter: number) => {
+    const worker = take();
     for (let next = waiting.pop(); next && broken.length < stopAfter; next = waiting.pop()) {
       worker.postMessage(next);
       const [result] = (await once(worker, 'message')) as [RunResult];
       if (result.broken) broken.push(result);
     }
-  } finally {
-    await worker.terminate();
-  }
+    idle.push(worker);
+  };
+
+  return {
+    runMany: async (options, stopAfter = 10) => {
+      const waiting = [...options].reverse();
+      const broken: RunResult[] = [];
+      const count = Math.min(availableParallelism(), options.length);
+      await Promise.all(Array.from({ length: count }, () => work(waiting, broken, stopAfter)));
+      return broken.sort((a, b) => a.seed - b.seed);
+    },
+    end: async () => {
+      await Promise.all([...all].map((worker) => worker.terminate()));
+    },
+  };
 }
 
 if (!isMainThread)

@@ -1,10 +1,19 @@
 // One run: a fleet is born, lives through what its seed has for it, and has to be well once that is over.
-import { birth, type Fleet, happen, KINDS, mend, putThePolicy, removeThePolicy } from './chaos.ts';
-import type { Dice } from './dice.ts';
+import {
+  birth,
+  type Fleet,
+  happen,
+  KINDS,
+  LATER_KINDS,
+  mend,
+  putThePolicy,
+  removeThePolicy,
+} from './chaos.ts';
+import { createDice, type Dice } from './dice.ts';
 import { annotateSet, labelNode, setStrategy, setTemplate, shownStrategy } from './operator.ts';
 import { whatIsMissing } from './settled.ts';
 import { setsIn } from './truth.ts';
-import { plainPolicy, someGoodApp, somePolicy, someSet, someTemplate } from './wishes.ts';
+import { plainPolicy, someGoodApp, someOwnWindows, somePolicy, someSet, someTemplate } from './wishes.ts';
 import { createWorld, type World } from './world.ts';
 
 export interface RunOptions {
@@ -75,6 +84,7 @@ const longStory = (dice: Dice): Story => ({
 
 async function live(world: World, nodes: number | undefined): Promise<void> {
   const { dice, time, trace } = world;
+  const laterDice = createDice(~world.seed);
   const drawn = nodes === undefined && dice.chance(0.95) ? shortStory(dice) : longStory(dice);
   const story = { ...drawn, nodes: nodes ?? drawn.nodes };
   const isBroken = () => trace.broken() !== undefined;
@@ -89,12 +99,13 @@ async function live(world: World, nodes: number | undefined): Promise<void> {
     mended: false,
   };
   const kinds = KINDS.filter((kind) => dice.chance(/update|undo|hold|config/.test(kind) ? 0.6 : 0.35));
+  kinds.push(...LATER_KINDS.filter(() => laterDice.chance(0.2)));
   trace.note('world', `kinds: ${kinds.join(', ')}`);
   world.plane.start();
   const count = story.nodes;
   for (let index = 0; index < count; index++) {
     const name = `node-${String(index).padStart(3, '0')}`;
-    world.addMachine(name, { zone: dice.pick(['a', 'b']) });
+    world.addMachine(name, { zone: dice.pick(['a', 'b']) }, someOwnWindows(laterDice));
     if (dice.chance(0.6))
       world.use(`label ${name} role=web`, (objects) => labelNode(objects, name, { role: 'web' }));
   }

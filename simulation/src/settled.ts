@@ -96,9 +96,10 @@ function setMissing(
   for (const { id } of store.list('core/nodes')) {
     const machine = world.machines.get(id) as Machine;
     const decision = decisionFor(store, id, set);
-    const own = machine.engine.containers().filter((container) => setUidOf(container) === uid);
+    const own = machine.engine.containers().filter((container) => setUidOf(machine, container) === uid);
     const agent = machine.agent();
-    const pods = agent?.pods.all().filter(({ record: pod }) => pod.daemonSetUid === uid) ?? [];
+    const pods =
+      agent?.pods.all().filter(({ record: pod }) => machine.ownerOf(pod.daemonSetUid) === uid) ?? [];
     if (decision === 'Leave' && (own.length > 0 || pods.length > 0)) return `${id} should leave it`;
     if (decision !== 'Run') {
       if (pods.length > 0) counts.misscheduled += 1;

@@ -90,7 +90,7 @@ export function createSurgeLaw(parts: SurgeLawParts): SurgeLaw {
       const pods = new Map<string, Set<string>>();
       for (const container of machine.engine.containers()) {
         if (container.state !== 'running' || !isApp(container)) continue;
-        const uid = setUidOf(container);
+        const uid = setUidOf(machine, container);
         pods.set(uid, (pods.get(uid) ?? new Set()).add(podUidOf(container)));
       }
       for (const key of ran.keys()) {
@@ -103,10 +103,14 @@ export function createSurgeLaw(parts: SurgeLawParts): SurgeLaw {
     onSaid: ({ pods }) => {
       for (const { uid, available, unknown, terminating } of pods)
         if (!terminating) said.set(uid, { available: available && !unknown });
-        else said.set(uid, { available: false, endsAt: time.now(), ...said.get(uid) });
+        else {
+          said.set(uid, { available: false, endsAt: time.now(), ...said.get(uid) });
+          // The plane counts it no more from then on (ADR 12), and who has the image already starts at once.
+          ending.add(uid);
+        }
     },
     onUpdated: (machine, container) => {
-      const uid = setUidOf(container);
+      const uid = setUidOf(machine, container);
       if (!goesBySurge(machine, uid)) return false;
       const pod = podUidOf(container);
       const { available = false, endsAt = time.now() } = said.get(pod) ?? {};
@@ -117,7 +121,10 @@ export function createSurgeLaw(parts: SurgeLawParts): SurgeLaw {
       const isOther = (other: string) => other !== pod;
       const isUp = upPods(machine, uid, desired?.minReadyMs.get(uid)).some(isOther);
       const wasUp = plan?.pods.some(
-        ({ record }) => record.daemonSetUid === uid && isOther(record.uid) && said.get(record.uid)?.available,
+        ({ record }) =>
+          machine.ownerOf(record.daemonSetUid) === uid &&
+          isOther(record.uid) &&
+          said.get(record.uid)?.available,
       );
       if (!isUp && !wasUp)
         trace.break(

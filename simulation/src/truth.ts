@@ -17,7 +17,8 @@ export const setsIn = (store: Store): StoredSet[] =>
 
 export const isApp = ({ identity }: FakeContainer): boolean => identity.name !== HOLDER;
 export const podUidOf = ({ identity }: FakeContainer): string => identity.pod.uid;
-export const setUidOf = ({ identity }: FakeContainer): string => identity.pod.daemonSetUid;
+export const setUidOf = (machine: Machine, { identity }: FakeContainer): string =>
+  machine.ownerOf(identity.pod.daemonSetUid);
 
 export const appIn = ({ settings }: FakeContainer) =>
   appOf([...(settings.entrypoint ?? []), ...(settings.args ?? [])]);
@@ -49,7 +50,7 @@ export const upPods = (machine: Machine, setUid: string, forMs = 0): string[] =>
 function up(machine: Machine, setUid: string, forMs: number): FakeContainer[] {
   const missing = new Map<string, number>();
   return machine.engine.containers().filter((container) => {
-    if (setUidOf(container) !== setUid || !isApp(container) || !isReady(machine, container, forMs))
+    if (setUidOf(machine, container) !== setUid || !isApp(container) || !isReady(machine, container, forMs))
       return false;
     const uid = podUidOf(container);
     const left = (missing.get(uid) ?? appIn(container).of) - 1;

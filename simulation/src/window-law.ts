@@ -18,15 +18,29 @@ const SLACK_MS = 2000;
 const MINUTE_MS = 60_000;
 const POLICIES = 'fleetset.dev/rolloutpolicies';
 
-export function createWindowLaw({ time, trace, store: storeNow, planeWallNow }: LawParts): WindowLaw {
+export function createWindowLaw({
+  time,
+  trace,
+  machines,
+  store: storeNow,
+  planeWallNow,
+}: LawParts): WindowLaw {
   let changedAt = 0;
 
-  const windowsOf = (store: Store, set: StoredSet, node: string): readonly MaintenanceWindow[] => {
+  /** Undefined: the node may be changed at any time. */
+  const windowsOf = (
+    store: Store,
+    set: StoredSet,
+    node: string,
+  ): readonly MaintenanceWindow[] | undefined => {
+    const own = [...machines()].find(({ name }) => name === node)?.windows;
+    if (own) return own.length > 0 ? own : undefined;
     const policies = [...store.list(POLICIES)].map(({ value }) => value as unknown as RolloutPolicy);
     const labels = (store.get('core/nodes', node)?.value as Node | undefined)?.metadata?.labels ?? {};
-    return (choosePolicy(set, policies)?.spec.maintenanceWindows ?? []).filter(({ nodeSelector = {} }) =>
-      Object.entries(nodeSelector).every(([key, value]) => labels[key] === value),
+    const those = (choosePolicy(set, policies)?.spec.maintenanceWindows ?? []).filter(
+      ({ nodeSelector = {} }) => Object.entries(nodeSelector).every(([key, value]) => labels[key] === value),
     );
+    return those.length > 0 ? those : undefined;
   };
 
   return {
@@ -42,9 +56,10 @@ export function createWindowLaw({ time, trace, store: storeNow, planeWallNow }: 
       if (!store || set.spec?.updateStrategy?.type === 'OnDelete') return;
       if (time.now() - changedAt < SLACK_MS) return;
       const windows = windowsOf(store, set, node);
+      if (!windows) return;
       const isOpen = (at: number) => windows.some((window) => isOpenAt(window, at));
       const wall = planeWallNow();
-      if (windows.length > 0 && !isOpen(wall) && !isOpen(wall - SLACK_MS))
+      if (!isOpen(wall) && !isOpen(wall - SLACK_MS))
         trace.break(
           'the windows',
           `${set.metadata.name}: ${node} is granted ${revision} while they are closed`,

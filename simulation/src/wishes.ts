@@ -86,6 +86,14 @@ export const somePolicy = (dice: Dice, config: boolean): RolloutPolicySpec => ({
   ...(dice.chance(0.5) ? { steps: someSteps(dice) } : {}),
 });
 
+/** Of one machine, whatever policies say; none: it may be changed at any time. */
+export const someOwnWindows = (dice: Dice): RolloutPolicySpec['maintenanceWindows'] =>
+  dice.pick([
+    ...Array.from({ length: 10 }, () => () => undefined),
+    () => [],
+    () => someWindows(dice).map(({ schedule, duration }) => ({ schedule, duration })),
+  ])();
+
 const someWindows = (dice: Dice): NonNullable<RolloutPolicySpec['maintenanceWindows']> => [
   {
     schedule: `${dice.int(0, 1)}-59/${dice.pick([2, 3])} * * * *`,

@@ -7,16 +7,19 @@ import type { Objects } from '@fleetset/plane/api/objects';
 import { textOf } from '@fleetset/plane/plane-core';
 import type { Store } from '@fleetset/plane/store/store';
 import { registerNode } from '@fleetset/plane/sync/join';
+import type { MaintenanceWindow } from '@fleetset/scheduler-core/schema/rollout-policy';
 import { createDice, type Dice } from './dice.ts';
 import { createLaws, type Laws } from './laws.ts';
 import { createMachine, type Machine } from './machine.ts';
 import { createLink } from './network.ts';
+import { createOrphans } from './orphans.ts';
 import { createPlaneHost, type PlaneHost } from './plane-host.ts';
 import { newProgram } from './program.ts';
 import { createTrace, type Trace } from './trace.ts';
 import { createVirtualTime, type VirtualTime } from './virtual-time.ts';
 
 export interface World {
+  readonly seed: number;
   readonly time: VirtualTime;
   readonly dice: Dice;
   readonly trace: Trace;
@@ -28,7 +31,11 @@ export interface World {
   /** The plane's store, as it was when it was seen last. */
   readonly store: () => Store | undefined;
   /** A machine that joins: on, with its agent, in the fleet as soon as the plane answers. */
-  readonly addMachine: (name: string, labels: { readonly [key: string]: string }) => Machine;
+  readonly addMachine: (
+    name: string,
+    labels: { readonly [key: string]: string },
+    windows?: readonly MaintenanceWindow[],
+  ) => Machine;
   /** Somebody uses the API, as soon as the plane answers. What it refuses for reasons of time is let go. */
   readonly use: (what: string, run: (objects: Objects, store: Store) => Promise<unknown>) => void;
   readonly later: (ms: number, run: () => void) => void;
@@ -55,11 +62,13 @@ export function createWorld(seed: number, wholeTrace = false): World {
   const onFailure = (error: unknown, { name, alive }: { name: string; alive: boolean }) => {
     if (alive) trace.break('nothing fails', `${name}: ${(error as Error).stack ?? String(error)}`);
   };
+  const orphans = createOrphans();
   const laws = createLaws({
     time,
     trace,
     graceMs: GRACE_MS,
     machines: () => machines.values(),
+    orphans,
     store: () => store,
     planeWallNow: () => plane.wallNow(),
     later,
@@ -73,6 +82,7 @@ export function createWorld(seed: number, wholeTrace = false): World {
     onStarted: (running) => {
       store = running.store;
       trace.note('plane', 'has started');
+      orphans.follow(running.store);
       laws.onPlane(running.store);
     },
     onGone: () => {
@@ -97,6 +107,7 @@ export function createWorld(seed: number, wholeTrace = false): World {
   };
 
   return {
+    seed,
     time,
     dice,
     trace,
@@ -107,7 +118,7 @@ export function createWorld(seed: number, wholeTrace = false): World {
     store: () => store,
     use,
     later,
-    addMachine: (name, labels) => {
+    addMachine: (name, labels, windows) => {
       const link = createLink({
         nodeName: name,
         listener: plane.listener,
@@ -124,6 +135,8 @@ export function createWorld(seed: number, wholeTrace = false): World {
         time,
         link,
         labels,
+        ...(windows ? { windows } : {}),
+        ownerOf: orphans.ownerOf,
         loggerOf: trace.loggerOf,
         onEngine: () => laws.onEngine(machine),
         onEnd: (container) => laws.onEnd(machine, container),

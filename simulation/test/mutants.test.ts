@@ -120,6 +120,7 @@ vi.mock('@fleetset/scheduler-core/node/plan-node', async (original) => {
     restarts,
     'always surges': asSurge(true),
     'never surges': asSurge(false),
+    'forgets orphans': (input) => planNode({ ...input, orphans: new Set() }),
     'leaves the sick alone': (input) => planNode({ ...input, unhealthy: new Map() }),
   };
   return {
@@ -207,8 +208,25 @@ vi.mock('@fleetset/agent/node/reporter', async (original) => {
 vi.mock('@fleetset/plane/rollout/closed-nodes', async (original) => {
   const real = await original<typeof import('@fleetset/plane/rollout/closed-nodes')>();
   const { openClosedBook } = real;
-  const empty: ReturnType<typeof openClosedBook> = { touch: () => {}, look: () => ({ closed: new Map() }) };
-  return { ...real, openClosedBook: on('knows no windows', () => empty, openClosedBook) };
+  const empty: typeof openClosedBook = () => ({ touch: () => {}, look: () => ({ closed: new Map() }) });
+  const deaf: typeof openClosedBook = (all) => {
+    const withoutWindows = {
+      keys: () => all.keys(),
+      get: (name: string) => {
+        const view = all.get(name);
+        return view && { ...view, maintenance: undefined };
+      },
+    };
+    return openClosedBook(withoutWindows as unknown as typeof all, new Map());
+  };
+  return {
+    ...real,
+    openClosedBook: on(
+      'knows no windows',
+      empty,
+      on('does not listen to nodes about windows', deaf, openClosedBook),
+    ),
+  };
 });
 
 vi.mock('@fleetset/scheduler-core/node/hold', async (original) => {
@@ -259,11 +277,17 @@ vi.mock('@fleetset/plane/rollout/desired-state', async (original) => {
 
 const MOST_SEEDS = 300;
 
-/** The laws that seeds break, until one breaks this one. */
-async function firstBroken(law: string): Promise<string | undefined> {
-  for (let seed = 1; seed <= MOST_SEEDS; seed++) {
-    const { broken } = await run({ seed });
-    if (broken?.law === law) return broken.law;
+/**
+ * Whether seeds break this law: the one that did last, then others. A change of what is simulated may give it another
+ * life; the test is slow then, until the seed that it tells is written down.
+ */
+async function firstBroken(law: string, seed: number): Promise<string | undefined> {
+  const others = Array.from({ length: MOST_SEEDS }, (_, index) => index + 1);
+  for (const next of [seed, ...others]) {
+    const { broken } = await run({ seed: next });
+    if (broken?.law !== law) continue;
+    if (next !== seed) console.log(`${mutant.now}: not ${seed} but ${next}`);
+    return law;
   }
   return undefined;
 }
@@ -274,30 +298,32 @@ describe('a fleet', { timeout: 600_000 }, () => {
   });
 
   it.each([
-    ['whose planner', 'spends without a limit', 'the budget'],
-    ['whose planner', 'tries again by itself', 'a rollback ends'],
-    ['whose plane', 'counts wrong', 'it ends well'],
-    ['whose agents', 'starts beside', 'one pod runs'],
-    ['whose planner', 'surges without a limit', 'the surge'],
-    ['whose agents', 'always surges', 'one pod runs'],
-    ['whose agents', 'never surges', 'a surge takes nothing down'],
-    ['whose fleet', 'knows no holds', 'a hold is kept'],
-    ['whose agents', 'holds for ever', 'it ends well'],
-    ['whose agents', 'waits for something newer', 'it ends well'],
-    ['whose plane', 'tells the config as it is now', 'config comes with its revision'],
-    ['whose plane', 'knows no windows', 'the windows'],
-    ['whose agents', 'leaves the sick alone', 'it ends well'],
-    ['whose agents', 'restarts', 'no needless restart'],
-    ['whose agents', 'forgets pods that have containers', 'it ends well'],
-    ['whose agents', 'doubles a bucket', 'every pod in one bucket'],
-    ['whose agents', 'accepts all', 'an older generation changes nothing'],
-    ['whose disks', 'does not flush', 'nothing fails'],
-    ['whose agents', 'tells a new listener nothing', 'it ends well'],
-    ['whose store', 'writes nothing down', 'it ends well'],
-    ['whose store', 'has no epochs', 'generations only grow'],
-    ['whose plane', 'throws', 'nothing fails'],
-  ])('%s %s breaks the law: %s', async (_who, what, law) => {
+    ['whose planner', 'spends without a limit', 'the budget', 3],
+    ['whose planner', 'tries again by itself', 'a rollback ends', 27],
+    ['whose plane', 'counts wrong', 'it ends well', 2],
+    ['whose agents', 'starts beside', 'one pod runs', 8],
+    ['whose planner', 'surges without a limit', 'the surge', 27],
+    ['whose agents', 'always surges', 'one pod runs', 3],
+    ['whose agents', 'never surges', 'a surge takes nothing down', 6],
+    ['whose fleet', 'knows no holds', 'a hold is kept', 3],
+    ['whose agents', 'holds for ever', 'it ends well', 6],
+    ['whose agents', 'waits for something newer', 'it ends well', 6],
+    ['whose plane', 'tells the config as it is now', 'config comes with its revision', 23],
+    ['whose plane', 'knows no windows', 'the windows', 3],
+    ['whose plane', 'does not listen to nodes about windows', 'the windows', 3],
+    ['whose agents', 'forgets orphans', 'no needless restart', 2],
+    ['whose agents', 'leaves the sick alone', 'it ends well', 14],
+    ['whose agents', 'restarts', 'no needless restart', 1],
+    ['whose agents', 'forgets pods that have containers', 'it ends well', 2],
+    ['whose agents', 'doubles a bucket', 'every pod in one bucket', 1],
+    ['whose agents', 'accepts all', 'an older generation changes nothing', 6],
+    ['whose disks', 'does not flush', 'nothing fails', 13],
+    ['whose agents', 'tells a new listener nothing', 'it ends well', 177],
+    ['whose store', 'writes nothing down', 'it ends well', 4],
+    ['whose store', 'has no epochs', 'generations only grow', 32],
+    ['whose plane', 'throws', 'nothing fails', 1],
+  ])('%s %s breaks the law: %s', async (_who, what, law, seed) => {
     mutant.now = what;
-    expect(await firstBroken(law), 'the mutant went unnoticed').toBe(law);
+    expect(await firstBroken(law, seed), 'the mutant went unnoticed').toBe(law);
   });
 });

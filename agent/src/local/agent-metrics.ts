@@ -1,10 +1,10 @@
 // The agent's metrics as they are now, from its last report and what it counted.
 import { readdirSync } from 'node:fs';
 import type { Generation, NodeReport } from '@fleetset/proto/gen/fleetset/v1/node';
+import type { Metric, Sample } from '@fleetset/scheduler-core/prometheus-text';
 import type { NodeStatus } from '@fleetset/scheduler-core/schema/node';
 import type { PodStatus } from '@fleetset/scheduler-core/schema/pod';
 import type { Counts, Histogram } from './meters.ts';
-import type { Metric, Sample } from './prometheus-text.ts';
 
 export interface MetricsInput {
   readonly version: string;

@@ -1,5 +1,6 @@
 // What the local endpoints answer with, from the parts of a running agent.
 import type { NodeReport } from '@fleetset/proto/gen/fleetset/v1/node';
+import { metricsText } from '@fleetset/scheduler-core/prometheus-text';
 import { templateOf } from '../node/desired-state.ts';
 import type { NodeAgent } from '../node/node-agent.ts';
 import type { BodyFiles } from '../state/body-files.ts';
@@ -9,7 +10,6 @@ import { agentMetrics } from './agent-metrics.ts';
 import type { LocalAnswers } from './local-server.ts';
 import type { Meters } from './meters.ts';
 import { podList } from './pod-list.ts';
-import { metricsText } from './prometheus-text.ts';
 
 export interface AnswerParts {
   readonly nodeName: string;
@@ -51,6 +51,9 @@ export const localAnswers = (parts: AnswerParts): LocalAnswers => ({
     podList({
       nodeName: parts.nodeName,
       report: parts.report(),
-      templateOf: (uid) => templateOf(parts.bodies, parts.pods.get(uid)?.record.templateHash ?? ''),
+      templateOf: (uid) => {
+        const record = parts.pods.get(uid)?.record;
+        return record && templateOf(parts.bodies, record);
+      },
     }),
 });

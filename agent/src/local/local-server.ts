@@ -1,8 +1,8 @@
 // What the agent tells of itself on its own machine: /healthz, /readyz, /metrics and /pods. Read only, without a word on
 // who may ask: it belongs on loopback.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { METRICS_CONTENT_TYPE } from '@fleetset/scheduler-core/prometheus-text';
 import type { Logger } from 'pino';
-import { METRICS_CONTENT_TYPE } from './prometheus-text.ts';
 
 export interface LocalAnswers {
   /** Why the agent itself does not work; undefined when it does. */

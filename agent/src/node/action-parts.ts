@@ -23,7 +23,7 @@ export interface ExecuteParts extends PrepareParts {
   readonly terminationLogs: TerminationLogs;
   /** Where the node keeps the seccomp profiles that pods may name. */
   readonly seccompDirectory: string;
-  readonly templateOf: (templateHash: string) => PodTemplateSpec | undefined;
+  readonly templateOf: (pod: PodRecord) => PodTemplateSpec | undefined;
   readonly daemonSet: (uid: string) => NodeDaemonSet | undefined;
   /** Of the container's first process, as seen last. */
   readonly pidOf: (containerId: string) => number | undefined;
@@ -46,7 +46,7 @@ export interface ExecuteParts extends PrepareParts {
 export const about = (parts: ExecuteParts, record: PodRecord, container: string) => ({
   podUid: record.uid,
   container,
-  init: isInitContainer(parts.templateOf(record.templateHash)?.spec ?? { containers: [] }, container),
+  init: isInitContainer(parts.templateOf(record)?.spec ?? { containers: [] }, container),
 });
 
 /** What people are told of a failed action; `whose`: the container it is about. */

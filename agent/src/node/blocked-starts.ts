@@ -39,7 +39,7 @@ export function createBlockedStarts({ pods, bodies, events, takenPorts }: Blocke
         containers.filter(({ state }) => state !== 'created').map(({ identity }) => identity.pod.uid),
       );
       const claims = pods.all().flatMap(({ record, ending }) => {
-        const template = templateOf(bodies, record.templateHash);
+        const template = templateOf(bodies, record);
         const waits = !ending && !begun.has(record.uid) && !untouched.has(record.daemonSetUid);
         return template && waits ? portClaims(template) : [];
       });

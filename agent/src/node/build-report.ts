@@ -17,6 +17,7 @@ import {
   type ShownContainer,
 } from '@fleetset/scheduler-core/node/pod-status';
 import { availableInMs, type MachineTime } from '@fleetset/scheduler-core/node/ready-since';
+import { DEFAULT_GRACE_SECONDS } from '@fleetset/scheduler-core/node/stop-grace';
 import { type FirstReason, waitingReason } from '@fleetset/scheduler-core/node/waiting-reason';
 import type { Container } from '@fleetset/scheduler-core/schema/container';
 import type { NodeStatus } from '@fleetset/scheduler-core/schema/node';
@@ -84,16 +85,16 @@ export function buildReport(input: ReportInput): BuiltReport {
 /** What happens to the DaemonSet's pods here, and what keeps their containers from running. */
 function progressOf(input: ReportInput, view: NodeView, daemonSetUid: string): string {
   const own = view.plan.pods.filter(({ record }) => record.daemonSetUid === daemonSetUid);
-  return own
-    .map((choice) => {
-      const { name, uid } = choice.record;
-      const troubles = allContainers(specOf(input, choice, view.containers)).flatMap((container) => {
-        const trouble = input.agent.memoryOf(uid, container.name)?.trouble;
-        return trouble ? [`${container.name}: ${trouble.reason}: ${trouble.message}`] : [];
-      });
-      return [`${name}: ${choice.bucket}, ${choice.reason}`, ...troubles].join('; ');
-    })
-    .join('; ');
+  const unborn = view.plan.unborn?.get(daemonSetUid);
+  const pods = own.map((choice) => {
+    const { name, uid } = choice.record;
+    const troubles = allContainers(specOf(input, choice, view.containers)).flatMap((container) => {
+      const trouble = input.agent.memoryOf(uid, container.name)?.trouble;
+      return trouble ? [`${container.name}: ${trouble.reason}: ${trouble.message}`] : [];
+    });
+    return [`${name}: ${choice.bucket}, ${choice.reason}`, ...troubles].join('; ');
+  });
+  return [...pods, ...(unborn === undefined ? [] : [unborn])].join('; ');
 }
 
 function buildPod(
@@ -152,10 +153,13 @@ function buildPod(
     // Rule 66: one that has ended needs none.
     graceSeconds:
       terminating && !end
-        ? (view.desired.tombstones.get(record.uid) ?? spec.terminationGracePeriodSeconds ?? 30)
+        ? (view.desired.tombstones.get(record.uid) ??
+          spec.terminationGracePeriodSeconds ??
+          DEFAULT_GRACE_SECONDS)
         : 0,
     statusJson: JSON.stringify(status),
     createdAt: record.createdAt,
+    accountVolume: record.accountVolume ?? '',
   };
 }
 
@@ -176,7 +180,7 @@ function specOf(
   { record }: PodChoice,
   containers: readonly RuntimeContainer[],
 ): PodSpec {
-  const template = templateOf(bodies, record.templateHash);
+  const template = templateOf(bodies, record);
   if (template?.spec) return template.spec;
   const names = new Set(containers.map(({ identity }) => identity.name).filter((name) => name !== HOLDER));
   return { containers: [...names].map((name) => ({ name })) };

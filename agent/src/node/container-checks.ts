@@ -1,6 +1,6 @@
 // How the node's containers are: asked by their probes, as long as they run and no hook holds them.
 import type { NodePlan } from '@fleetset/scheduler-core/node/plan-node';
-import { allContainers, HOLDER } from '@fleetset/scheduler-core/node/pod-record';
+import { allContainers, HOLDER, type PodRecord } from '@fleetset/scheduler-core/node/pod-record';
 import { createProber, type ProbedContainer } from '../probes/prober.ts';
 import { runProbe } from '../probes/run-probe.ts';
 import type { ContainerRuntime, RuntimeContainer } from '../runtime/container-runtime.ts';
@@ -16,11 +16,7 @@ export interface CheckParts {
   readonly hooks: Pick<RunningHooks, 'has'>;
   /** Which container an event is about. */
   readonly about: (podUid: string, container: string) => Pick<NewEvent, 'podUid' | 'container' | 'init'>;
-  readonly podIpOf: (
-    podUid: string,
-    templateHash: string,
-    containers: readonly RuntimeContainer[],
-  ) => string | undefined;
+  readonly podIpOf: (pod: PodRecord, containers: readonly RuntimeContainer[]) => string | undefined;
   /** A verdict has changed. */
   readonly onVerdict: () => void;
   /** Something that a report shows has changed. */
@@ -64,10 +60,10 @@ export function createContainerChecks(parts: CheckParts): ContainerChecks {
     containers.flatMap((container): ProbedContainer[] => {
       const { id, identity, state, startedAt } = container;
       if (state !== 'running' || identity.name === HOLDER || hooks.has(id)) return [];
-      const template = templateOf(bodies, identity.pod.templateHash);
+      const template = templateOf(bodies, identity.pod);
       const spec = template?.spec && allContainers(template.spec).find(({ name }) => name === identity.name);
       if (!spec) return [];
-      const podIp = parts.podIpOf(identity.pod.uid, identity.pod.templateHash, containers);
+      const podIp = parts.podIpOf(identity.pod, containers);
       return [
         {
           containerId: id,

@@ -1,7 +1,8 @@
 // What the node was told, resolved: rules and templates in place of their hashes.
 
 import type { NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
-import type { NodeDaemonSet } from '@fleetset/scheduler-core/node/pod-record';
+import type { NodeDaemonSet, PodRecord } from '@fleetset/scheduler-core/node/pod-record';
+import { withAccountVolume } from '@fleetset/scheduler-core/node/service-account';
 import type { PlacementRules } from '@fleetset/scheduler-core/placement';
 import type { PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
@@ -48,6 +49,7 @@ export function resolveDesired(desired: NodeDesired, bodies: BodyFiles): Resolve
               revision: daemonSet.revision,
               templateHash: daemonSet.templateHash,
               ...(daemonSet.config ? { config: daemonSet.config.hash } : {}),
+              ...(daemonSet.account ? { account: daemonSet.account } : {}),
             },
           }
         : {}),
@@ -64,8 +66,24 @@ export function resolveDesired(desired: NodeDesired, bodies: BodyFiles): Resolve
 export const unresolvedSets = (desired: NodeDesired, bodies: BodyFiles): ReadonlySet<string> =>
   new Set(desired.daemonSets.filter(({ placementHash }) => !bodies.get(placementHash)).map(({ uid }) => uid));
 
-export const templateOf = (bodies: BodyFiles, hash: string): PodTemplateSpec | undefined =>
-  bodies.get(hash) as PodTemplateSpec | undefined;
+/** By the name of the volume. */
+const withAccount = new WeakMap<PodTemplateSpec, Map<string, PodTemplateSpec>>();
+
+/** What a pod was born from, with what was added then. */
+export function templateOf(
+  bodies: BodyFiles,
+  { templateHash, accountVolume }: Pick<PodRecord, 'templateHash' | 'accountVolume'>,
+): PodTemplateSpec | undefined {
+  const template = bodies.get(templateHash) as PodTemplateSpec | undefined;
+  if (!template || accountVolume === undefined) return template;
+  const made = withAccount.get(template) ?? new Map<string, PodTemplateSpec>();
+  withAccount.set(template, made);
+  const known = made.get(accountVolume);
+  if (known) return known;
+  const whole = withAccountVolume(template, accountVolume);
+  made.set(accountVolume, whole);
+  return whole;
+}
 
 /** What a pod needs as long as it is there, whatever is told later. */
 export const bodiesOfPod = (bodies: BodyFiles, { record, config }: KnownPod): readonly string[] => [

@@ -1,8 +1,8 @@
 // Ends a container for certain: an engine that cannot stop it is asked to kill it, then its first process is killed
 // without the engine, and what is left after that is told.
-import { readFileSync } from 'node:fs';
 import { HOLDER } from '@fleetset/scheduler-core/node/pod-record';
 import { type ContainerRuntime, isRuntimeError } from '../runtime/container-runtime.ts';
+import { isInContainer } from '../runtime/end-session.ts';
 import type { AgentEvents } from './agent-events.ts';
 
 export interface EndParts {
@@ -49,8 +49,7 @@ async function failureOf(call: Promise<void>): Promise<Error | undefined> {
 /** Only what is in the container's control group: the number may be another process's by now. */
 function killProcess(pid: number | undefined, containerId: string): boolean {
   try {
-    if (pid === undefined || pid <= 1) return false;
-    if (!readFileSync(`/proc/${pid}/cgroup`, 'utf8').includes(containerId)) return false;
+    if (pid === undefined || pid <= 1 || !isInContainer(containerId, pid)) return false;
     return process.kill(pid, 'SIGKILL');
   } catch {
     return false;

@@ -1,4 +1,6 @@
 // Sees to it that a container's image is on the node, by its pull policy and with its pod's pull secrets (rule 98).
+
+import type { Trouble } from '@fleetset/scheduler-core/node/node-action';
 import type { PodRecord } from '@fleetset/scheduler-core/node/pod-record';
 import type { Container } from '@fleetset/scheduler-core/schema/container';
 import { isRuntimeError } from '../runtime/container-runtime.ts';
@@ -6,9 +8,7 @@ import { dockerConfig, type PullCredential, pullCredentials } from '../runtime/p
 import { ActionFailed } from './action-failed.ts';
 import { about, type ExecuteParts, trouble } from './action-parts.ts';
 import type { PodConfig } from './pod-config.ts';
-
-/** However long a pull takes, it goes on while the engine tells of progress. */
-const PULL_IDLE_LIMIT_MS = 30 * 60_000;
+import { pullByAny } from './pull-by-any.ts';
 
 /** `isFresh`: it was pulled a moment ago, for this very start. */
 export async function ensureImage(
@@ -20,16 +20,27 @@ export async function ensureImage(
 ): Promise<void> {
   const { image = '', imagePullPolicy } = container;
   const whose = about(parts, record, container.name);
-  if ((imagePullPolicy !== 'Always' || isFresh) && (await parts.runtime.hasImage(image))) return;
-  if (imagePullPolicy === 'Never')
-    throw new ActionFailed(
-      trouble(
-        parts,
-        'image',
-        'ErrImageNeverPull',
-        `Container image ${JSON.stringify(image)} is not present with pull policy of Never`,
-      ),
-    );
+  const fail = (reason: string, message: string, more: Partial<Trouble> = {}, cause?: unknown) => {
+    parts.events.add({ type: 'Warning', reason: 'Failed', message: `Error: ${reason}`, ...whose });
+    return new ActionFailed({ ...trouble(parts, 'image', reason, message), ...more }, cause);
+  };
+  /** What the engine says of the name itself. */
+  const unusable = (reason: string, message: string, cause: unknown) => {
+    parts.events.add({ type: 'Warning', reason: 'InspectFailed', message, ...whose });
+    return fail(reason, message, {}, cause);
+  };
+  const isHere = () =>
+    parts.runtime.hasImage(image).catch((error: Error) => {
+      if (isRuntimeError(error, 'unreachable') || isRuntimeError(error, 'timeout')) throw error;
+      const message = `Failed to inspect image ${JSON.stringify(image)}: ${error.message}`;
+      throw unusable('ImageInspectError', message, error);
+    });
+  if ((imagePullPolicy !== 'Always' || isFresh) && (await isHere())) return;
+  if (imagePullPolicy === 'Never') {
+    const message = `Container image ${JSON.stringify(image)} is not present with pull policy of Never`;
+    parts.events.add({ type: 'Warning', reason: 'ErrImageNeverPull', message, ...whose });
+    throw fail('ErrImageNeverPull', message);
+  }
   parts.events.add({
     type: 'Normal',
     reason: 'Pulling',
@@ -40,6 +51,10 @@ export async function ensureImage(
     await pullByAny(parts, image, credentialsFor(parts, record, image, config));
   } catch (error) {
     if (isRuntimeError(error, 'unreachable')) throw error;
+    if (isRuntimeError(error, 'invalid')) {
+      const message = `Failed to apply default image tag ${JSON.stringify(image)}: couldn't parse image name ${JSON.stringify(image)}: ${(error as Error).message}`;
+      throw unusable('InvalidImageName', message, error);
+    }
     const why = `Failed to pull image ${JSON.stringify(image)}: ${(error as Error).message}`;
     parts.events.add({ type: 'Warning', reason: 'Failed', message: why, ...whose });
     if (isRuntimeError(error, 'pull-failed') && (await mayDoWithoutPull(parts, record, image))) {
@@ -48,10 +63,12 @@ export async function ensureImage(
       return;
     }
     const reason = isRuntimeError(error, 'no-space') ? 'InsufficientDiskSpace' : 'ErrImagePull';
-    const failed = trouble(parts, 'image', reason, (error as Error).message);
     // Another login may do.
     const state = config.pullSecrets.length > 0 ? { config: config.state } : {};
-    throw new ActionFailed({ ...failed, ...state }, error);
+    const failed = fail(reason, (error as Error).message, state, error);
+    const backOff = `Back-off pulling image ${JSON.stringify(image)}`;
+    parts.events.add({ type: 'Normal', reason: 'BackOff', message: backOff, ...whose });
+    throw failed;
   }
   parts.events.add({
     type: 'Normal',
@@ -98,35 +115,4 @@ function credentialsFor(
     image,
     configs.flatMap(({ config }) => (config ? [config] : [])),
   );
-}
-
-/** Each that fits is tried until one does; without any the registry is asked as anybody. */
-async function pullByAny(
-  parts: ExecuteParts,
-  image: string,
-  credentials: readonly PullCredential[],
-): Promise<void> {
-  const [first, ...others] = credentials;
-  try {
-    await pullWhileItMoves(parts, image, first);
-  } catch (error) {
-    const isPull = isRuntimeError(error, 'pull-failed') || isRuntimeError(error, 'pull-refused');
-    if (others.length === 0 || !isPull || parts.signal.aborted) throw error;
-    await pullByAny(parts, image, others);
-  }
-}
-
-async function pullWhileItMoves(
-  { runtime, signal }: ExecuteParts,
-  image: string,
-  credential: PullCredential | undefined,
-): Promise<void> {
-  const idle = new AbortController();
-  const giveUp = () => idle.abort(new Error(`no progress in ${PULL_IDLE_LIMIT_MS / 60_000} minutes`));
-  const timer = setTimeout(giveUp, PULL_IDLE_LIMIT_MS).unref();
-  try {
-    await runtime.pull(image, AbortSignal.any([signal, idle.signal]), () => timer.refresh(), credential);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -1,11 +1,13 @@
 // Does one action of the plan against the engine. What fails becomes memory that the next plan counts with.
 
 import { randomInt, randomUUID } from 'node:crypto';
+import { generatedName } from '@fleetset/scheduler-core/generated-name';
+import { tokenRefs } from '@fleetset/scheduler-core/node/account-tokens';
 import type { CreateAction, DiscardAction, NodeAction } from '@fleetset/scheduler-core/node/node-action';
 import { allContainers, HOLDER, needsHolder, type PodRecord } from '@fleetset/scheduler-core/node/pod-record';
+import { ACCOUNT_VOLUME_PREFIX } from '@fleetset/scheduler-core/node/service-account';
 import type { Container } from '@fleetset/scheduler-core/schema/container';
-import type { PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
-import { SAFE_LETTERS } from '@fleetset/scheduler-core/template-hash';
+import type { PodSpec, PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
 import {
   type ContainerIdentity,
   type ContainerSettings,
@@ -49,16 +51,18 @@ export async function executeAction(parts: ExecuteParts, action: NodeAction): Pr
 async function bear(parts: ExecuteParts, daemonSetUid: string): Promise<void> {
   const daemonSet = parts.daemonSet(daemonSetUid);
   if (!daemonSet?.granted) return;
-  const suffix = Array.from({ length: 5 }, () => SAFE_LETTERS[randomInt(SAFE_LETTERS.length)]).join('');
   const record: PodRecord = {
     uid: randomUUID(),
-    name: `${daemonSet.name}-${suffix}`,
+    name: generatedName(`${daemonSet.name}-`, randomInt),
     namespace: daemonSet.namespace,
     daemonSetUid,
     daemonSetName: daemonSet.name,
     revision: daemonSet.granted.revision,
     templateHash: daemonSet.granted.templateHash,
     createdAt: birthAfter(parts.pods, daemonSetUid),
+    ...(daemonSet.granted.account?.mount
+      ? { accountVolume: generatedName(ACCOUNT_VOLUME_PREFIX, randomInt) }
+      : {}),
   };
   await parts.pods.add(record, daemonSet.granted.config);
 }
@@ -96,7 +100,7 @@ async function discard(parts: ExecuteParts, { podUid, daemonSetUid, end }: Disca
 
 async function create(parts: ExecuteParts, action: CreateAction): Promise<void> {
   const record = parts.pods.get(action.podUid)?.record;
-  const template = record && parts.templateOf(record.templateHash);
+  const template = record && parts.templateOf(record);
   if (!record || !template?.spec) return;
   const { spec } = template;
   const holder = parts.holderOf(action.podUid);
@@ -121,6 +125,9 @@ async function create(parts: ExecuteParts, action: CreateAction): Promise<void> 
   const check = action.only === 'check';
   // Without its holder it would land in the host's network. A holder that is gone is made again first.
   if (!container || (needsHolder(template) && !holder && !check)) return;
+  await requireMappedUsers(parts, spec);
+  // They were asked for when the pod was planned: to try again for each would take longer.
+  await parts.tokens.settled(record.uid, tokenRefs(spec));
   const pod = volumePod(parts, record, template, parts.podIp(record.uid));
   await ensureVolumes(parts, pod);
   await ensureImage(parts, record, container, pod.config, action.imageIsFresh === true);
@@ -163,6 +170,14 @@ const isThere = (parts: ExecuteParts, { pod, name, attempt }: ContainerIdentity)
     parts,
     ({ identity }) => identity.pod.uid === pod.uid && identity.name === name && identity.attempt === attempt,
   );
+
+/** A pod that is to have users of its own never runs with those of the machine. */
+async function requireMappedUsers(parts: ExecuteParts, { hostUsers }: PodSpec): Promise<void> {
+  if (hostUsers !== false || (await parts.runtime.info()).mapsUsers) return;
+  const why =
+    'hostUsers is false, and the Docker engine of the node maps no users (userns-remap in its daemon.json)';
+  throw new ActionFailed(trouble(parts, 'create', 'CreateContainerConfigError', why));
+}
 
 /** runAsNonRoot is checked against the user the container would really have. */
 async function requireNonRoot(

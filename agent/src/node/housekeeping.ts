@@ -56,7 +56,8 @@ export function createHousekeeping(parts: HousekeepingParts): Housekeeping {
       const working = new Map<string, WorkingTemplate[]>();
       for (const { uid, daemonSetUid, available, unknown } of report.pods) {
         const templateHash = pods.get(uid)?.record.templateHash;
-        const template = templateHash && available && !unknown ? templateOf(bodies, templateHash) : undefined;
+        const template =
+          templateHash && available && !unknown ? templateOf(bodies, { templateHash }) : undefined;
         if (!templateHash || !template) continue;
         const known = working.get(daemonSetUid) ?? [];
         working.set(daemonSetUid, [...known, { templateHash, images: templateImages(template) }]);
@@ -81,6 +82,6 @@ export function wantedImages(
     ...pods.all().map(({ record }) => record.templateHash),
     ...(told?.daemonSets ?? []).map(({ templateHash }) => templateHash),
   ]);
-  const templates = [...hashes].flatMap((hash) => templateOf(bodies, hash) ?? []);
+  const templates = [...hashes].flatMap((templateHash) => templateOf(bodies, { templateHash }) ?? []);
   return [...new Set([...templates.flatMap(templateImages), ...book.workingImages()])];
 }

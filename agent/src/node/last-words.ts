@@ -1,6 +1,6 @@
 // What ended containers left to say: from their termination log or, where that is wanted and nothing is there, from the
 // end of their output. Read once for each.
-import { allContainers } from '@fleetset/scheduler-core/node/pod-record';
+import { allContainers, type PodRecord } from '@fleetset/scheduler-core/node/pod-record';
 import type { Container } from '@fleetset/scheduler-core/schema/container';
 import type { PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
 import type { ContainerRuntime, RuntimeContainer } from '../runtime/container-runtime.ts';
@@ -9,7 +9,7 @@ import type { TerminationLogs } from '../state/termination-logs.ts';
 export interface LastWordsParts {
   readonly runtime: ContainerRuntime;
   readonly logs: TerminationLogs;
-  readonly templateOf: (templateHash: string) => PodTemplateSpec | undefined;
+  readonly templateOf: (pod: PodRecord) => PodTemplateSpec | undefined;
   /** Something was read. */
   readonly onChange: () => void;
   readonly signal: AbortSignal;
@@ -41,7 +41,7 @@ export function createLastWords(parts: LastWordsParts): LastWords {
       for (const id of words.keys()) if (!present.has(id)) words.delete(id);
       for (const container of containers) {
         if (container.state !== 'exited' || words.has(container.id)) continue;
-        const template = parts.templateOf(container.identity.pod.templateHash);
+        const template = parts.templateOf(container.identity.pod);
         const spec =
           template?.spec && allContainers(template.spec).find(({ name }) => name === container.identity.name);
         if (!spec) continue;

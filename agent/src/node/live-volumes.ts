@@ -13,6 +13,7 @@ export interface LiveVolumesParts {
   readonly logger: Logger;
   /** Undefined without its template. */
   readonly podOf: (record: PodRecord) => VolumePod | undefined;
+  /** Not again for the same words, as long as nothing else happens. */
   readonly onFailure: (podUid: string, error: Error) => void;
   /** Comes back when it is worth another try; ends early when the agent stops. */
   readonly hold: () => Promise<void>;
@@ -31,7 +32,14 @@ export function createLiveVolumes(parts: LiveVolumesParts): LiveVolumes {
   const busy = new Set<string>();
   /** The state of its ConfigMaps and Secrets that would not do. */
   const refused = new Map<string, string>();
+  const told = new Map<string, string>();
   let tidied = false;
+
+  const tell = (uid: string, error: Error) => {
+    if (told.get(uid) === error.message) return;
+    told.set(uid, error.message);
+    parts.onFailure(uid, error);
+  };
 
   const bring = async (pod: VolumePod) => {
     const { uid } = pod.facts;
@@ -40,8 +48,9 @@ export function createLiveVolumes(parts: LiveVolumesParts): LiveVolumes {
       await volumes.ensure(pod);
       await volumes.refresh(pod);
       refused.delete(uid);
+      told.delete(uid);
     } catch (error) {
-      if (!(error instanceof VolumeFailure && error.untold)) parts.onFailure(uid, error as Error);
+      if (!(error instanceof VolumeFailure && error.untold)) tell(uid, error as Error);
       if (error instanceof VolumeFailure && error.forConfig) refused.set(uid, pod.config.state);
       else await parts.hold();
     }
@@ -70,7 +79,7 @@ export function createLiveVolumes(parts: LiveVolumesParts): LiveVolumes {
     },
     sync: (containers, plan) => {
       const made = new Set(containers.map(({ identity }) => identity.pod.uid));
-      for (const uid of refused.keys()) if (!made.has(uid)) refused.delete(uid);
+      for (const book of [refused, told]) for (const uid of book.keys()) if (!made.has(uid)) book.delete(uid);
       for (const { record, bucket } of plan.pods) {
         const pod = bucket !== 'stop' && made.has(record.uid) ? parts.podOf(record) : undefined;
         if (pod) follow(pod);

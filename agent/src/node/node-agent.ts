@@ -28,6 +28,7 @@ import { createActionOutcomes } from './action-outcomes.ts';
 import { about, type ExecuteParts } from './action-parts.ts';
 import { createActionRunner, HOLD_AFTER_FAILURE_MS } from './action-runner.ts';
 import type { AgentEvents } from './agent-events.ts';
+import { createBackOffEvents } from './back-off-events.ts';
 import { createBlockedStarts, type FindTakenPorts } from './blocked-starts.ts';
 import { type ContainerChecks, createContainerChecks } from './container-checks.ts';
 import {
@@ -45,11 +46,13 @@ import { createNextLook } from './next-look.ts';
 import { generationOf, leaveAlone, NOTHING_TOLD, type NodeView, newestHolder } from './node-view.ts';
 import { podConfig } from './pod-config.ts';
 import { plannedHealth, podHealth } from './pod-health.ts';
+import type { PodTokens } from './pod-tokens.ts';
 import { volumePod } from './prepare-container.ts';
 import { createRunningHooks } from './running-hooks.ts';
 import { stopAllPods } from './stop-all-pods.ts';
 import { takeOver } from './take-over.ts';
 import { type OnPass, timedPass } from './timed-pass.ts';
+import { createUnbornPods } from './unborn-pods.ts';
 
 export interface NodeAgentParts {
   readonly nodeName: string;
@@ -57,6 +60,7 @@ export interface NodeAgentParts {
   readonly pods: PodBook;
   readonly bodies: BodyFiles;
   readonly volumes: PodVolumes;
+  readonly tokens: PodTokens;
   readonly events: AgentEvents;
   /** What this node says of itself: automatic labels and its config file. */
   readonly ownLabels: () => { readonly [key: string]: string };
@@ -71,6 +75,8 @@ export interface NodeAgentParts {
   /** What pods may have of the machine altogether. */
   readonly room: () => NodeRoom;
   readonly takenPorts: FindTakenPorts;
+  /** Beyond the safe ones. */
+  readonly allowedUnsafeSysctls?: readonly string[];
   readonly minOomScoreAdjust: number;
   readonly terminationLogs: TerminationLogs;
   readonly seccompDirectory: string;
@@ -130,6 +136,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
   const hooks = createRunningHooks();
   const nextLook = createNextLook();
   const starts = createBlockedStarts(parts);
+  const unborn = createUnbornPods(parts.events);
   let told: NodeDesired | undefined;
   let view: NodeView = { unseen: true, containers: [], plan: leaveAlone(pods.all()), desired: NOTHING_TOLD };
   let looked = false;
@@ -140,10 +147,13 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     const record = pods.get(podUid)?.record;
     return record ? about(executeParts, record, container) : { podUid, container };
   };
-  const podIpOf = (podUid: string, templateHash: string, containers: readonly RuntimeContainer[]) =>
-    templateOf(bodies, templateHash)?.spec?.hostNetwork
-      ? parts.nodeIp()
-      : newestHolder(containers, podUid)?.ip;
+  const tellBackOffs = createBackOffEvents(
+    parts.events,
+    aboutContainer,
+    (pod) => templateOf(bodies, pod)?.spec,
+  );
+  const podIpOf = (pod: PodRecord, containers: readonly RuntimeContainer[]) =>
+    templateOf(bodies, pod)?.spec?.hostNetwork ? parts.nodeIp() : newestHolder(containers, pod.uid)?.ip;
   const checks = createContainerChecks({
     runtime,
     bodies,
@@ -161,7 +171,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
   const lastWords = createLastWords({
     runtime,
     logs: parts.terminationLogs,
-    templateOf: (hash) => templateOf(bodies, hash),
+    templateOf: (pod) => templateOf(bodies, pod),
     onChange: parts.onChange,
     signal: stopping.signal,
   });
@@ -191,6 +201,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
   };
 
   const lookAndPlan = async () => {
+    parts.tokens.sync(new Set(pods.all().map(({ record }) => record.uid)));
     // What ends while the engine is asked may be missing in its answer: it counts as under way until the next look.
     const underWay = new Map(runner.busy);
     const containers = await look();
@@ -213,6 +224,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     const taken = await starts.portsInTheWay(containers, untouched);
     const now = monotonicNow();
     const held = parts.held();
+    const seen = containers.map((container) => ended.seen(container, checks.healthOf(container.id)));
     const plan = planNode({
       ...(held === undefined ? {} : { held }),
       now,
@@ -220,13 +232,16 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
       daemonSets: desired.daemonSets,
       tombstones: desired.tombstones,
       orphans: desired.orphans,
-      machine: { os: parts.ownLabels()['kubernetes.io/os'] ?? process.platform },
+      machine: {
+        os: parts.ownLabels()['kubernetes.io/os'] ?? process.platform,
+        allowedUnsafeSysctls: parts.allowedUnsafeSysctls ?? [],
+      },
       failedPods,
       pods: plannedPods(untouched, (record) => {
         const minReadyMs = desired.minReadyMs.get(record.daemonSetUid) ?? 0;
         return plannedHealth(podHealth(healthSources(), record, containers, minReadyMs), now);
       }),
-      containers: containers.map((container) => ended.seen(container, checks.healthOf(container.id))),
+      containers: seen,
       busy: underWay,
       memory,
       unhealthy: checks.unhealthy(containers),
@@ -234,6 +249,8 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
       taken,
     });
     starts.tell(plan);
+    tellBackOffs({ pods: plan.pods, containers: seen, memory, now });
+    unborn.tell(plan);
     const alone = leaveAlone(pods.all().filter(({ record }) => untouched.has(record.daemonSetUid)));
     view = {
       containers,
@@ -288,7 +305,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
       .all()
       .filter(({ record }) => !untouched.has(record.daemonSetUid))
       .map(({ record, ending, end }) => {
-        const template = templateOf(bodies, record.templateHash);
+        const template = templateOf(bodies, record);
         const health = healthOf(record);
         const config = template && configOf(record, template).state;
         return {
@@ -309,15 +326,15 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     isKnown: checks.isKnown,
   });
 
-  const configOf = ({ uid, namespace }: PodRecord, template: PodTemplateSpec) =>
-    podConfig(told, bodies, namespace, template, pods.get(uid)?.config);
+  const configOf = (pod: PodRecord, template: PodTemplateSpec) =>
+    podConfig({ told, bodies, tokens: parts.tokens }, pod, template, pods.get(pod.uid)?.config);
 
   const liveVolumes = createLiveVolumes({
     volumes: parts.volumes,
     pods,
     logger,
     podOf: (record) => {
-      const template = templateOf(bodies, record.templateHash);
+      const template = templateOf(bodies, record);
       return template && volumePod(executeParts, record, template, executeParts.podIp(record.uid));
     },
     hold: () => pause(HOLD_AFTER_FAILURE_MS, stopping.signal),
@@ -343,15 +360,17 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     pods,
     events: parts.events,
     volumes: parts.volumes,
+    tokens: parts.tokens,
     nodeIp: parts.nodeIp,
     allocatable: parts.allocatable,
     machineMemoryBytes: parts.machineMemoryBytes,
+    api: () => told?.api,
     configOf,
     minOomScoreAdjust: parts.minOomScoreAdjust,
     terminationLogs: parts.terminationLogs,
     seccompDirectory: parts.seccompDirectory,
     monotonicNow,
-    templateOf: (hash) => templateOf(bodies, hash),
+    templateOf: (pod) => templateOf(bodies, pod),
     daemonSet: (uid) => view.desired.daemonSets.find((daemonSet) => daemonSet.uid === uid),
     pidOf: (id) => view.containers.find((container) => container.id === id)?.pid,
     holderOf: (podUid) => newestHolder(view.containers, podUid),
@@ -365,7 +384,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
       ),
     podIp: (podUid) => {
       const record = pods.get(podUid)?.record;
-      return record && podIpOf(podUid, record.templateHash, view.containers);
+      return record && podIpOf(record, view.containers);
     },
     hooks,
     anyRuns: (podUid, names) =>

@@ -39,13 +39,14 @@ export interface FoundHealth {
 /** `containers`: the pod's own, at least. */
 export function podHealth(
   { pods, bodies, healthOf, isKnown, machineTime }: HealthSources,
-  { uid, templateHash }: PodRecord,
+  record: PodRecord,
   containers: readonly RuntimeContainer[],
   minReadyMs: number,
 ): FoundHealth {
+  const { uid } = record;
   const own = containers.filter(({ identity }) => identity.pod.uid === uid);
   const running = own.filter(({ state }) => state === 'running');
-  const spec = templateOf(bodies, templateHash)?.spec;
+  const spec = templateOf(bodies, record)?.spec;
   const known =
     spec !== undefined && running.every(({ id, identity }) => identity.name === HOLDER || isKnown(id));
   const isReady = (name: string) => {

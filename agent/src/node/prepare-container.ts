@@ -1,10 +1,15 @@
 // What a container needs of its pod before the engine can make it: its volumes, the places its mounts come from, and
 // its environment.
-import { composeEnvironment, type Environment } from '@fleetset/scheduler-core/node/compose-environment';
+import {
+  type ApiEndpoint,
+  composeEnvironment,
+  type Environment,
+} from '@fleetset/scheduler-core/node/compose-environment';
 import { isProblem } from '@fleetset/scheduler-core/node/config-data';
 import { expandSubPath } from '@fleetset/scheduler-core/node/expand-variables';
 import { type Allocatable, type PodFacts, wantsPodAddress } from '@fleetset/scheduler-core/node/field-ref';
 import { allContainers, type PodRecord } from '@fleetset/scheduler-core/node/pod-record';
+import { accountName } from '@fleetset/scheduler-core/node/service-account';
 import { isConfigVolume } from '@fleetset/scheduler-core/node/volume-files';
 import { REVISION_LABEL } from '@fleetset/scheduler-core/revision-history';
 import type { Container } from '@fleetset/scheduler-core/schema/container';
@@ -13,12 +18,16 @@ import { RuntimeError } from '../runtime/container-runtime.ts';
 import { type PodVolumes, VolumeFailure, type VolumePod } from '../volumes/pod-volumes.ts';
 import { ActionFailed } from './action-failed.ts';
 import type { PodConfig } from './pod-config.ts';
+import type { PodTokens } from './pod-tokens.ts';
 
 export interface PrepareParts {
   readonly volumes: PodVolumes;
+  readonly tokens: Pick<PodTokens, 'settled'>;
   readonly nodeName: string;
   readonly nodeIp: () => string | undefined;
   readonly allocatable: Allocatable;
+  /** Where pods find the API; undefined while the plane has not said. */
+  readonly api: () => ApiEndpoint | undefined;
   readonly configOf: (record: PodRecord, template: PodTemplateSpec) => PodConfig;
   readonly monotonicNow: () => number;
 }
@@ -47,7 +56,7 @@ export function volumePod(
     labels: { ...template.metadata?.labels, [REVISION_LABEL]: revision },
     annotations: template.metadata?.annotations ?? {},
     nodeName: parts.nodeName,
-    serviceAccountName: spec.serviceAccountName || 'default',
+    serviceAccountName: accountName(spec),
     allocatable: parts.allocatable,
     ...(hostIp === undefined ? {} : { hostIp }),
     ...(address === undefined ? {} : { podIp: address }),
@@ -81,8 +90,10 @@ export async function prepareContainer(
   const { facts, config, spec } = pod;
   if (!check && wantsPodAddress(container) && facts.podIp === undefined)
     throw new RuntimeError('failed', "the pod's address is not known yet");
+  const api = parts.api();
   const environment = composeEnvironment({
     container,
+    ...(api ? { api } : {}),
     containers: allContainers(spec),
     namespace: facts.namespace,
     pod: facts,
@@ -131,7 +142,8 @@ async function sourcesOf(
       sources.push(await parts.volumes.sourceOf(pod, volume, subPath, container.name, index));
     } catch (error) {
       const what = `failed to prepare subPath for volumeMount ${JSON.stringify(mount.name)} of container ${JSON.stringify(container.name)}`;
-      const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+      // Of other volumes it may come by itself.
+      const missing = (error as NodeJS.ErrnoException).code === 'ENOENT' && isConfigVolume(volume);
       const why = missing ? `there is no ${subPath} in the volume` : (error as Error).message;
       throw refused(parts, missing ? 'config' : 'create', `${what}: ${why}`, pod.config.state);
     }

@@ -1,7 +1,7 @@
 // Starts and stops one container, each with its lifecycle hook (rules 101, 103 and 104).
 import type { NodeAction, StopAction } from '@fleetset/scheduler-core/node/node-action';
 import { allContainers, HOLDER, type PodRecord } from '@fleetset/scheduler-core/node/pod-record';
-import { graceLeft } from '@fleetset/scheduler-core/node/stop-grace';
+import { DEFAULT_GRACE_SECONDS, graceLeft } from '@fleetset/scheduler-core/node/stop-grace';
 import type { Container } from '@fleetset/scheduler-core/schema/container';
 import { pause } from '../pause.ts';
 import { isRuntimeError, type RuntimeError } from '../runtime/container-runtime.ts';
@@ -15,7 +15,6 @@ import { runHook } from './run-hook.ts';
 type StartAction = Extract<NodeAction, { kind: 'start' }>;
 
 const NO_LIMIT_MS = withinTimer(Number.POSITIVE_INFINITY);
-const DEFAULT_GRACE_SECONDS = 30;
 
 export async function startContainer(parts: ExecuteParts, action: StartAction): Promise<void> {
   const found = specOf(parts, action.podUid, action.container);
@@ -42,7 +41,7 @@ async function renewVolumes(
   { podUid }: StartAction,
   { record, container }: FoundSpec,
 ): Promise<void> {
-  const template = parts.templateOf(record.templateHash);
+  const template = parts.templateOf(record);
   if (!template?.spec || !container) return;
   const pod = volumePod(parts, record, template, parts.podIp(podUid));
   try {
@@ -69,7 +68,7 @@ async function killAfterHook(
     message: 'PostStartHook failed',
     ...about(parts, record, action.container),
   });
-  const grace = parts.templateOf(record.templateHash)?.spec?.terminationGracePeriodSeconds;
+  const grace = parts.templateOf(record)?.spec?.terminationGracePeriodSeconds;
   await stopContainer(parts, {
     ...action,
     kind: 'stop',
@@ -121,7 +120,7 @@ interface FoundSpec {
 
 function specOf(parts: ExecuteParts, podUid: string, name: string): FoundSpec | undefined {
   const record = parts.pods.get(podUid)?.record;
-  const spec = record && parts.templateOf(record.templateHash)?.spec;
+  const spec = record && parts.templateOf(record)?.spec;
   const container = spec && allContainers(spec).find((one) => one.name === name);
   return record && { record, container };
 }

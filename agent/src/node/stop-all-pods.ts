@@ -2,13 +2,13 @@
 // they serve, the networks last.
 import { endBefore } from '@fleetset/scheduler-core/node/plan-containers';
 import { HOLDER } from '@fleetset/scheduler-core/node/pod-record';
+import { DEFAULT_GRACE_SECONDS } from '@fleetset/scheduler-core/node/stop-grace';
 import { pause } from '../pause.ts';
 import type { RuntimeContainer } from '../runtime/container-runtime.ts';
 import type { PodBook } from '../state/pod-book.ts';
 import type { ExecuteParts } from './action-parts.ts';
 import { executeAction } from './execute-action.ts';
 
-const DEFAULT_GRACE_SECONDS = 30;
 /** What is being started just now is waited for: it has to be stopped too. */
 const UNDER_WAY_MS = 5000;
 
@@ -23,8 +23,7 @@ export async function stopAllPods(
   const running = (await parts.runtime.list()).filter(({ state }) => state === 'running');
   const stop = async (container: RuntimeContainer) => {
     const { id, identity } = container;
-    const hash = pods.get(identity.pod.uid)?.record.templateHash ?? identity.pod.templateHash;
-    const spec = parts.templateOf(hash)?.spec;
+    const spec = parts.templateOf(pods.get(identity.pod.uid)?.record ?? identity.pod)?.spec;
     const own = spec?.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS;
     const graceSeconds = identity.name === HOLDER ? 0 : Math.min(own, Math.floor(limitMs / 1000));
     const reason = 'the machine is shutting down';

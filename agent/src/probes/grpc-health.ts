@@ -35,6 +35,8 @@ export async function askGrpcHealth(
   const client: Client = new HealthClient(address, credentials.createInsecure(), {
     'grpc.primary_user_agent': USER_AGENT,
     'grpc.enable_retries': 0,
+    // A proxy of the agent's environment is none of the pod's.
+    'grpc.enable_http_proxy': 0,
     // Each probe has a connection of its own.
     'grpc.use_local_subchannel_pool': 1,
   });

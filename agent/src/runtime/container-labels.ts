@@ -19,6 +19,7 @@ export function labelsOf({ pod, name, attempt, holderAttempt }: ContainerIdentit
     [`${OURS}pod-created-at`]: pod.createdAt,
     [`${OURS}attempt`]: String(attempt),
     ...(holderAttempt === undefined ? {} : { [`${OURS}holder-attempt`]: String(holderAttempt) }),
+    ...(pod.accountVolume === undefined ? {} : { [`${OURS}account-volume`]: pod.accountVolume }),
     [`${KUBERNETES}pod.name`]: pod.name,
     [`${KUBERNETES}pod.namespace`]: pod.namespace,
     [`${KUBERNETES}pod.uid`]: pod.uid,
@@ -38,6 +39,7 @@ export function identityOf(labels: { readonly [name: string]: string }): Contain
   const attempt = Number(ours('attempt'));
   if (!uid || !podName || !namespace || !daemonSetUid || !Number.isInteger(attempt)) return undefined;
   const holderAttempt = ours('holder-attempt');
+  const accountVolume = ours('account-volume');
   return {
     pod: {
       uid,
@@ -48,6 +50,7 @@ export function identityOf(labels: { readonly [name: string]: string }): Contain
       revision: ours('revision') ?? '',
       templateHash: ours('template') ?? '',
       createdAt: ours('pod-created-at') ?? '',
+      ...(accountVolume === undefined ? {} : { accountVolume }),
     },
     name: kubernetes('docker.type') === 'podsandbox' ? HOLDER : (kubernetes('container.name') ?? ''),
     attempt,

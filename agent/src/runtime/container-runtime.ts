@@ -62,6 +62,8 @@ export interface ContainerSettings {
   readonly dns?: Resolver;
   /** Lines of /etc/hosts. */
   readonly extraHosts?: readonly { readonly ip: string; readonly name: string }[];
+  /** Instead of the image's own, or SIGTERM. */
+  readonly stopSignal?: string;
   readonly sysctls?: { readonly [name: string]: string };
   readonly devices?: readonly Device[];
   readonly mounts: readonly Mount[];
@@ -119,6 +121,8 @@ export interface RuntimeInfo {
   readonly kernelVersion: string;
   /** Where it keeps images and containers, by its own view of the file system. */
   readonly rootDir: string;
+  /** What is root in a container is nobody on the machine. */
+  readonly mapsUsers: boolean;
 }
 
 export interface EngineImage {
@@ -142,7 +146,7 @@ export interface ContainerRuntime {
   readonly info: () => Promise<RuntimeInfo>;
   /** Every container of this agent, whatever its state. */
   readonly list: () => Promise<readonly RuntimeContainer[]>;
-  /** Containers of this agent whose labels do not say which pod they are of. */
+  /** Containers of this agent whose labels do not say which pod they are of, or say what those of an older one say. */
   readonly strays: () => Promise<readonly string[]>;
   readonly hasImage: (image: string) => Promise<boolean>;
   /** What the name means now. */
@@ -151,7 +155,8 @@ export interface ContainerRuntime {
   readonly images: () => Promise<readonly EngineImage[]>;
   /** Takes a name from its image, or removes the image of this id; with its last name it is gone. Never one in use. */
   readonly removeImage: (name: string) => Promise<void>;
-  /** Calls back at each sign of progress; ends with the signal's reason when that is aborted. */
+  /** Calls back at each sign of progress; ends with the signal's reason when that is aborted. Fails as 'invalid' when
+   *  no image can have that name. */
   readonly pull: (
     image: string,
     signal: AbortSignal,

@@ -38,6 +38,7 @@ export function containerSettings(
     ...(container.tty ? { tty: true } : {}),
     ...(container.stdin ? { stdin: true } : {}),
     ...(container.stdinOnce ? { stdinOnce: true } : {}),
+    ...(container.lifecycle?.stopSignal ? { stopSignal: container.lifecycle.stopSignal } : {}),
     ...joinedSettings(input),
     mounts: [
       ...(container.volumeMounts ?? []).map((mount, index) => mountOf(spec, mount, sources[index] ?? '')),

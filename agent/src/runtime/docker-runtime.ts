@@ -66,12 +66,14 @@ export function createDockerRuntime({
         OperatingSystem?: string;
         KernelVersion?: string;
         DockerRootDir?: string;
+        SecurityOptions?: readonly string[];
       };
       return {
         version: `docker://${info.ServerVersion ?? ''}`,
         operatingSystem: info.OperatingSystem ?? '',
         kernelVersion: info.KernelVersion ?? '',
         rootDir: info.DockerRootDir ?? '',
+        mapsUsers: (info.SecurityOptions ?? []).some((option) => /^name=(userns|rootless)\b/.test(option)),
       };
     },
     imageId: async (image) => (await inspectImage(docker, image))?.Id,

@@ -1,5 +1,5 @@
-// Ends the processes of a command whose client is gone, as a closed terminal does: the engine would let them run on.
-// The engine makes each command the leader of a session of its own, so the session is all that it began and did not
+// Ends the processes of a command whose client is gone, as a closed terminal does, or that ran out of time: the engine
+// would let them run on. The engine makes each command the leader of a session of its own, so the session is all that it began and did not
 // deliberately let go of.
 import { readdirSync, readFileSync } from 'node:fs';
 
@@ -7,13 +7,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 const GRACE_MS = 3000;
 const SIGHUP_BIT = 1n;
 
-/**
- * `leader` is the engine's number: for an agent that counts its processes apart from the engine it names nothing, or
- * something else. Only what is in the container's cgroup is touched.
- */
+/** As a terminal that is closed: what asked to outlive it does. */
 export function endSession(containerId: string, leader: number): void {
-  if (leader <= 1) return;
-  const members = () => sessionOf(leader).filter((pid) => isInContainer(containerId, pid));
+  const members = () => membersOf(containerId, leader);
   for (const pid of members()) {
     signal(pid, 'SIGHUP');
     // What is stopped hears nothing.
@@ -25,9 +21,25 @@ export function endSession(containerId: string, leader: number): void {
   setTimeout(kill, GRACE_MS).unref();
 }
 
-export function isInContainer(containerId: string, pid: number): boolean {
-  return read(`/proc/${pid}/cgroup`).includes(containerId);
+/** At once, and all of it: the leader alone would leave what it waits for behind. */
+export function killSession(containerId: string, leader: number): void {
+  // What was begun meanwhile is in the next list; nobody begins anything in a session that is empty.
+  for (let members = membersOf(containerId, leader); members.length > 0; ) {
+    for (const pid of members) signal(pid, 'SIGKILL');
+    const before = new Set(members);
+    members = membersOf(containerId, leader).filter((pid) => !before.has(pid));
+  }
 }
+
+/**
+ * `leader` is the engine's number: for an agent that counts its processes apart from the engine it names nothing, or
+ * something else. Only what is in the container's cgroup is touched.
+ */
+const membersOf = (containerId: string, leader: number): number[] =>
+  leader <= 1 ? [] : sessionOf(leader).filter((pid) => isInContainer(containerId, pid));
+
+export const isInContainer = (containerId: string, pid: number): boolean =>
+  read(`/proc/${pid}/cgroup`).includes(containerId);
 
 const sessionOf = (leader: number): number[] =>
   readdirSync('/proc')

@@ -35,13 +35,16 @@ export interface DockerFailure {
 export function asRuntimeError(what: string, error: unknown): RuntimeError {
   if (error instanceof RuntimeError) return error;
   const { statusCode, code, message = String(error), json } = error as DockerFailure;
-  const text = json?.message ?? message;
+  const text = (json?.message ?? message).replace(CLIENT_WORDS, '').trim();
   if (code && ['ECONNREFUSED', 'ENOENT', 'ECONNRESET', 'EPIPE', 'EACCES', 'ETIMEDOUT'].includes(code))
     return new RuntimeError('unreachable', `the Docker engine does not answer (${what}): ${text}`, error);
   if (/socket hang up/.test(text))
     return new RuntimeError('unreachable', `the Docker engine broke off (${what})`, error);
   return new RuntimeError(failureOf(statusCode, text), text, error);
 }
+
+/** What dockerode puts before the engine's own words. */
+const CLIENT_WORDS = /^\(HTTP code \d+\) [a-z ]+ - /;
 
 function failureOf(statusCode: number | undefined, text: string): RuntimeFailure {
   if (/no such image/i.test(text)) return 'image-missing';

@@ -2,7 +2,7 @@
 // hangs would leave one more process behind each period.
 import { withinTimer } from '../timer-limit.ts';
 import { RuntimeError } from './container-runtime.ts';
-import { isInContainer } from './end-session.ts';
+import { killSession } from './end-session.ts';
 
 export interface ExecParts {
   /** Answers the command's id. */
@@ -38,7 +38,7 @@ export function createExecs(parts: ExecParts): Execs {
 
   const endOverdue = async (containerId: string, execId: string) => {
     const state = await parts.inspect(execId, AbortSignal.timeout(END_TIMEOUT_MS));
-    if (state?.Running) killInContainer(containerId, state.Pid);
+    if (state?.Running) killSession(containerId, state.Pid);
   };
 
   const stillRuns = async (containerId: string, key: string, signal: AbortSignal): Promise<boolean> => {
@@ -80,12 +80,4 @@ export function createExecs(parts: ExecParts): Execs {
       for (const id of overdue.keys()) if (!containerIds.has(id)) overdue.delete(id);
     },
   };
-}
-
-/**
- * As kubelet's runtimes end an exec probe. The number is the engine's: for an agent that counts its processes apart
- * from the engine it names nothing, or another process. Only what is in the container's cgroup is killed.
- */
-function killInContainer(containerId: string, pid: number): void {
-  if (pid > 1 && isInContainer(containerId, pid)) process.kill(pid, 'SIGKILL');
 }

@@ -52,6 +52,8 @@ export async function pullImage(
   } catch (error) {
     const failure = asRuntimeError('pull image', signal.aborted ? signal.reason : error);
     if (failure.kind === 'unreachable') throw failure;
+    if (/^invalid reference format/.test(failure.message))
+      throw new RuntimeError('invalid', failure.message, error);
     const kind = isRefusal(error, failure) ? 'pull-refused' : 'pull-failed';
     throw new RuntimeError(kind, failure.message, error);
   }

@@ -9,11 +9,15 @@ export interface LookParts {
   readonly inspect: (id: string) => Promise<EngineDetails>;
 }
 
-type ListedRow = EngineRow & { readonly Labels: { readonly [name: string]: string } };
+type ListedRow = EngineRow & {
+  readonly Labels: { readonly [name: string]: string };
+  /** Seconds since the epoch. */
+  readonly Created: number;
+};
 
 export interface Look {
   readonly list: () => Promise<readonly RuntimeContainer[]>;
-  /** Ids of those that no pod can be told of. */
+  /** Ids of those that no pod can be told of, or that another has the place of. */
   readonly strays: () => Promise<readonly string[]>;
   /** Something happened to this container, or to any. */
   readonly changed: (id?: string) => void;
@@ -68,10 +72,14 @@ export function createLook(parts: LookParts): Look {
       const present = new Set(rows.map(({ Id }) => Id));
       for (const book of [inspected, silentUntil])
         for (const id of book.keys()) if (!present.has(id)) book.delete(id);
-      const containers = await Promise.all(rows.map(see));
+      const containers = await Promise.all(firstOfEach(rows).map(see));
       return containers.filter((container) => container !== undefined);
     },
-    strays: async () => (await parts.rows()).filter(({ Labels }) => !identityOf(Labels)).map(({ Id }) => Id),
+    strays: async () => {
+      const rows = await parts.rows();
+      const known = new Set(firstOfEach(rows));
+      return rows.filter((row) => !known.has(row)).map(({ Id }) => Id);
+    },
     changed: (id) => {
       changes += 1;
       for (const [key, known] of inspected) if (id === undefined || key === id) known.fresh = false;
@@ -80,3 +88,20 @@ export function createLook(parts: LookParts): Look {
     },
   };
 }
+
+/** Of several with one identity the first that was made: the others were made by hand, with its labels. Those without
+ *  an identity are none's. */
+function firstOfEach(rows: readonly ListedRow[]): ListedRow[] {
+  const first = new Map<string, ListedRow>();
+  for (const row of rows) {
+    const identity = identityOf(row.Labels);
+    if (!identity) continue;
+    const key = `${identity.pod.uid}/${identity.name}/${identity.attempt}`;
+    const other = first.get(key);
+    if (!other || isOlder(row, other)) first.set(key, row);
+  }
+  return [...first.values()];
+}
+
+const isOlder = (a: ListedRow, b: ListedRow): boolean =>
+  a.Created === b.Created ? a.Id < b.Id : a.Created < b.Created;

@@ -2,7 +2,7 @@
 import type Docker from 'dockerode';
 import type { LogSettings } from '../node-settings.ts';
 import { labelsOf } from './container-labels.ts';
-import type { ContainerSettings } from './container-runtime.ts';
+import type { ContainerSettings, PublishedPort } from './container-runtime.ts';
 import { HOLDER_ENTRYPOINT, HOLDER_IMAGE } from './holder-image.ts';
 
 export function createOptions(
@@ -11,7 +11,6 @@ export function createOptions(
   { maxBytes, maxFiles }: LogSettings,
 ): Docker.ContainerCreateOptions {
   const { network, entrypoint, identity, ports } = settings;
-  const portKey = (port: (typeof ports)[number]) => `${port.containerPort}/${port.protocol}`;
   const holder = settings.image === HOLDER_IMAGE;
   return {
     name: settings.name,
@@ -27,6 +26,9 @@ export function createOptions(
     ...(settings.tty ? { Tty: true } : {}),
     ...(settings.stdin ? { OpenStdin: true } : {}),
     ...(settings.stdinOnce ? { StdinOnce: true } : {}),
+    ...(settings.stopSignal ? { StopSignal: settings.stopSignal } : {}),
+    // Kubernetes asks by the manifest's probes alone; the engine would run the image's own beside them.
+    Healthcheck: { Test: ['NONE'] },
     ...(ports.length > 0
       ? { ExposedPorts: Object.fromEntries(ports.map((port) => [portKey(port), {}])) }
       : {}),
@@ -46,17 +48,25 @@ export function createOptions(
         // refuses to be asked for private.
         ...(propagation === 'rprivate' ? {} : { BindOptions: { Propagation: propagation } }),
       })),
-      PortBindings: Object.fromEntries(
-        ports.map((port) => [
-          portKey(port),
-          [{ HostPort: String(port.hostPort), HostIp: port.hostIp ?? '' }],
-        ]),
-      ),
+      PortBindings: portBindings(ports),
       ...sharingOptions(settings),
       ...resourceOptions(settings),
       ...securityOptions(settings),
     },
   };
+}
+
+const portKey = ({ containerPort, protocol }: PublishedPort): string => `${containerPort}/${protocol}`;
+
+/** One port of the pod may be reached by several of the node. */
+function portBindings(ports: readonly PublishedPort[]) {
+  const byPort = Map.groupBy(ports, portKey);
+  return Object.fromEntries(
+    [...byPort].map(([key, own]) => [
+      key,
+      own.map(({ hostPort, hostIp = '' }) => ({ HostPort: String(hostPort), HostIp: hostIp })),
+    ]),
+  );
 }
 
 function networkMode(network: ContainerSettings['network']): string {

@@ -3,6 +3,7 @@
 import { podDns } from '@fleetset/scheduler-core/node/pod-dns';
 import { hostnameOf } from '@fleetset/scheduler-core/node/pod-hostname';
 import { allContainers, HOLDER } from '@fleetset/scheduler-core/node/pod-record';
+import { dottedSysctl } from '@fleetset/scheduler-core/node/sysctls';
 import type { Container } from '@fleetset/scheduler-core/schema/container';
 import type { ContainerSettings, PublishedPort } from './container-runtime.ts';
 import { engineName, type SettingsInput } from './settings-input.ts';
@@ -55,7 +56,7 @@ function sysctlsOf({ spec }: SettingsInput): Partial<ContainerSettings> {
   const sysctls = spec.securityContext?.sysctls ?? [];
   if (sysctls.length === 0) return {};
   return {
-    sysctls: Object.fromEntries(sysctls.map(({ name, value }) => [name.replaceAll('/', '.'), value])),
+    sysctls: Object.fromEntries(sysctls.map(({ name, value }) => [dottedSysctl(name), value])),
   };
 }
 

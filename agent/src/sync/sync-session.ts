@@ -6,6 +6,10 @@ import type {
   NodeDesired,
   NodeReport,
   OpenTunnel,
+  PrePull,
+  PrePullState,
+  TokenIssued,
+  TokenWanted,
   Usage,
 } from '@fleetset/proto/gen/fleetset/v1/node';
 import { DesiredRefused_Reason } from '@fleetset/proto/gen/fleetset/v1/node';
@@ -35,17 +39,25 @@ export interface SyncSessionParts {
   /** Takes effect: it is on disk, with all its bodies. */
   readonly onDesired: (desired: NodeDesired) => Promise<void>;
   readonly onTunnel: (request: OpenTunnel) => void;
+  readonly onToken?: (issued: TokenIssued) => void;
   /** Somebody wants to know what is used, for so long from now. */
   readonly onUsageWanted?: (forMs: number) => void;
+  /** Images for later; none: no more. */
+  readonly onPrePull?: (announced: PrePull) => void;
   /** An operator took this node out of the fleet. */
   readonly onRemoved: (message: string) => Promise<void>;
   /** The plane listens now: the whole report is wanted. */
   readonly onConnected: () => void;
+  /** Its stream has ended. */
+  readonly onDisconnected?: () => void;
 }
 
 export interface SyncSession {
   readonly report: (report: NodeReport) => void;
   readonly usage: (usage: Usage) => void;
+  readonly prePullState: (state: PrePullState) => void;
+  /** Lost when the stream ends before the answer comes. */
+  readonly wantToken: (wanted: TokenWanted) => void;
   /** The plane listens. */
   readonly connected: () => boolean;
   readonly stop: () => void;
@@ -88,8 +100,12 @@ export function startSyncSession(parts: SyncSessionParts): SyncSession {
           return takeInTurn(message.value);
         case 'openTunnel':
           return parts.onTunnel(message.value);
+        case 'tokenIssued':
+          return parts.onToken?.(message.value);
         case 'usageWanted':
           return parts.onUsageWanted?.(message.value.forMs);
+        case 'prePull':
+          return parts.onPrePull?.(message.value);
         case 'removed':
           pending = undefined;
           return void inTurn(() => parts.onRemoved(message.value.message));
@@ -125,6 +141,7 @@ export function startSyncSession(parts: SyncSessionParts): SyncSession {
     if (stream !== which) return;
     stream = undefined;
     clearInterval(heartbeat);
+    parts.onDisconnected?.();
     if (stopped) return;
     const { code, message } =
       error === undefined ? { code: status.OK, message: 'the plane ended the stream' } : errorOf(error);
@@ -215,9 +232,11 @@ export function startSyncSession(parts: SyncSessionParts): SyncSession {
   return {
     connected: () => welcomed,
     report: (report) => send({ $case: 'report', value: report }),
+    wantToken: (wanted) => send({ $case: 'tokenWanted', value: wanted }),
     usage: (usage) => {
       if (welcomed) send({ $case: 'usage', value: usage });
     },
+    prePullState: (state) => send({ $case: 'prePullState', value: state }),
     stop: () => {
       stopped = true;
       clearTimeout(retry);

@@ -20,6 +20,8 @@ export interface AtomicFile {
   /** Relative; may have directories in it. */
   readonly path: string;
   readonly mode: number;
+  /** Absent: root. */
+  readonly user?: number;
   readonly content: Buffer;
 }
 
@@ -61,20 +63,20 @@ async function writeFresh(
     .replace(/[-T:]/g, '_');
   const fresh = await mkdtemp(join(directory, `..${stamp}.`));
   // Each mode is set by itself: the agent's umask must not have a say.
-  const own = async (path: string, mode: number) => {
-    if (group !== undefined) await chown(path, 0, group);
+  const own = async (path: string, mode: number, user = 0) => {
+    if (group !== undefined || user !== 0) await chown(path, user, group ?? 0);
     await chmod(path, mode);
   };
   const directoryMode = group === undefined ? 0o755 : 0o755 | SET_GROUP;
   await own(fresh, directoryMode);
-  for (const { path, mode, content } of files) {
+  for (const { path, mode, user, content } of files) {
     const folders = path.split('/').slice(0, -1);
     for (let depth = 1; depth <= folders.length; depth++) {
       const folder = join(fresh, ...folders.slice(0, depth));
       if (await mkdir(folder, { recursive: true })) await own(folder, directoryMode);
     }
     await writeFile(join(fresh, path), content, { mode: 0o600 });
-    await own(join(fresh, path), mode);
+    await own(join(fresh, path), mode, user);
   }
   return fresh.slice(directory.length + 1);
 }

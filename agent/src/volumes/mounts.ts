@@ -1,16 +1,22 @@
 // Mounts that the agent makes: filesystems in memory, and single paths bound to a place of their own. The engine has
 // to see them, so the agent must be in the engine's mount namespace and may mount.
 import { spawn } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
 
 export interface Mounts {
   /** A filesystem in memory at a directory that exists; nothing when there is one already. */
   readonly tmpfs: (directory: string, options: TmpfsOptions) => Promise<void>;
   /** What the open file is, at `target`, which is of the same kind; nothing when something is there already. */
   readonly bind: (fd: number, target: string) => Promise<void>;
+  /** Takes away what is mounted at `target`, unless it is `kept`. */
+  readonly unmountOther: (target: string, kept: Place) => Promise<void>;
   /** Every mount at or below the directory. Throws when one is left. */
   readonly unmountAll: (directory: string) => Promise<void>;
 }
+
+/** Of a file or directory: which one it is. */
+export type Place = Pick<Stats, 'dev' | 'ino'>;
 
 export interface TmpfsOptions {
   readonly sizeBytes?: number;
@@ -35,6 +41,13 @@ export const systemMounts: Mounts = {
     if (await isMountPoint(target)) return;
     // Of the open file, not of its path: nobody can put another thing there meanwhile.
     await run(['--no-canonicalize', '--bind', '/proc/self/fd/3', target], fd);
+  },
+  unmountOther: async (target, kept) => {
+    if (!(await isMountPoint(target))) return;
+    const there = await stat(target).catch(() => undefined);
+    if (there?.dev === kept.dev && there.ino === kept.ino) return;
+    // Lazily: a container that still has it keeps it.
+    await exec('umount', ['--no-canonicalize', '--lazy', target]);
   },
   unmountAll: async (directory) => {
     const found = await mountsBelow(directory);

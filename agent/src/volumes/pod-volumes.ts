@@ -5,7 +5,6 @@ import { chmod, chown, mkdir, readdir, rename, rm, stat } from 'node:fs/promises
 import { join } from 'node:path';
 import { type ConfigProblem, isProblem, mountedVolumes } from '@fleetset/scheduler-core/node/config-data';
 import type { PodFacts } from '@fleetset/scheduler-core/node/field-ref';
-import { allContainers } from '@fleetset/scheduler-core/node/pod-record';
 import {
   isConfigVolume,
   memoryVolumeBytes,
@@ -102,9 +101,10 @@ export function openPodVolumes(directory: string, mounts: Mounts): PodVolumes {
 
   const fill = async (pod: VolumePod, volume: Volume, path: string) => {
     const files = volumeFiles(volume, {
-      containers: allContainers(pod.spec),
+      spec: pod.spec,
       pod: pod.facts,
       config: pod.config.lookup,
+      tokens: pod.config.tokens,
     });
     if (isProblem(files)) throw new ConfigWanting(files);
     await writeAtomically(path, files.map(asWritten), pod.spec.securityContext?.fsGroup);
@@ -221,8 +221,9 @@ const ownVolumes = (spec: PodSpec): readonly Volume[] =>
 const sizeOf = (volume: Volume, spec: PodSpec, { allocatable }: PodFacts): number =>
   memoryVolumeBytes(volume, spec, allocatable.memoryBytes);
 
-const asWritten = ({ path, mode, content }: VolumeFile) => ({
+const asWritten = ({ path, mode, user, content }: VolumeFile) => ({
   path,
   mode,
+  ...(user === undefined ? {} : { user }),
   content: 'text' in content ? Buffer.from(content.text, 'utf8') : Buffer.from(content.base64, 'base64'),
 });

@@ -29,7 +29,7 @@ describe('a machine', () => {
     expect(await askMachine(2000)).toEqual({});
   });
 
-  it('whose name server is gone still tells the rest', { timeout: 30_000 }, async () => {
+  it('whose name server is gone still tells the rest', async () => {
     await letHang('hostname');
     expect(await askMachine(6000)).toEqual({ systemUuid: expect.any(String) });
   });

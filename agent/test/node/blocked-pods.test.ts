@@ -47,7 +47,11 @@ describe('a port that a process of the machine has', () => {
     await world.until('it is said', () => statusOf('web-1').reason === 'HostPortConflict');
     await world.pass(60);
     expect(world.running()).toEqual([]);
-    expect(statusOf('web-1')).toMatchObject({ phase: 'Pending', message: MESSAGE });
+    expect(statusOf('web-1')).toMatchObject({
+      phase: 'Pending',
+      message: MESSAGE,
+      containerStatuses: [{ state: { waiting: { reason: 'HostPortConflict', message: MESSAGE } } }],
+    });
     const events = world
       .now()
       .events.take()

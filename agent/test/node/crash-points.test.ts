@@ -322,9 +322,7 @@ async function happen(world: NodeWorld, what: Mishap, life: { end?: () => void }
 }
 
 describe('among mishaps of every kind', () => {
-  it('two pods of one set never run together but under a surge, strangers are left alone, and it ends well', {
-    timeout: 60_000,
-  }, async () => {
+  it('two pods of one set never run together but under a surge, strangers are left alone, and it ends well', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(mishap, { minLength: 1, maxLength: 12 }), async (mishaps) => {
         const world = await openNodeWorld();

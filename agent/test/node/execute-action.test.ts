@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { CreateAction, NodeAction } from '@fleetset/scheduler-core/node/node-action';
 import type { Container } from '@fleetset/scheduler-core/schema/container';
+import type { PodSpec } from '@fleetset/scheduler-core/schema/pod';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ActionFailed } from '../../src/node/action-failed.ts';
 import { createAgentEvents } from '../../src/node/agent-events.ts';
@@ -15,6 +16,7 @@ import { openTerminationLogs } from '../../src/state/termination-logs.ts';
 import { openPodVolumes } from '../../src/volumes/pod-volumes.ts';
 import { template } from '../desired.ts';
 import { createFakeEngine, type FakeEngine } from '../fake-runtime.ts';
+import { NO_TOKENS } from '../no-tokens.ts';
 import { plainMounts } from '../plain-mounts.ts';
 import { podRecord, settings, TEST_IMAGE } from '../pods.ts';
 import { tempDirectory } from '../temp-directory.ts';
@@ -35,7 +37,11 @@ afterEach(() => {
 const record = podRecord();
 
 /** The node's end: one pod of one container, and how its actions are done. */
-async function openPod(over: Partial<Container> = {}, wrap: Partial<ContainerRuntime> = {}) {
+async function openPod(
+  over: Partial<Container> = {},
+  wrap: Partial<ContainerRuntime> = {},
+  spec: Partial<PodSpec> = {},
+) {
   const directory = await tempDirectory();
   const pods = await openPodBook(directory, () => {});
   const bodies = await openBodyFiles(join(directory, 'bodies'));
@@ -51,15 +57,18 @@ async function openPod(over: Partial<Container> = {}, wrap: Partial<ContainerRun
         pods,
         events,
         volumes: openPodVolumes(join(directory, 'pods'), plainMounts),
+        tokens: NO_TOKENS,
         nodeIp: () => '127.0.0.1',
         allocatable: { cpus: 2, memoryBytes: 2 ** 34, diskBytes: 0 },
         machineMemoryBytes: 2 ** 34,
-        configOf: ({ namespace }, whole) => podConfig(undefined, bodies, namespace, whole, undefined),
+        api: () => undefined,
+        configOf: (pod, whole) =>
+          podConfig({ told: undefined, bodies, tokens: NO_TOKENS }, pod, whole, undefined),
         minOomScoreAdjust: -1000,
         terminationLogs: openTerminationLogs(directory),
         seccompDirectory: directory,
         monotonicNow: () => performance.now(),
-        templateOf: () => template({ containers: [container] }),
+        templateOf: () => template({ ...spec, containers: [container] }),
         daemonSet: (uid) => ({
           uid,
           namespace: 'default',
@@ -89,6 +98,17 @@ const failureOf = (run: Promise<void>) =>
     () => undefined,
     (error: unknown) => error,
   );
+
+it('a pod with users of its own is made only where the engine maps them', async () => {
+  const info = await engine.runtime(OWNER).info();
+  const spec = { hostUsers: false };
+  const { act } = await openPod({}, {}, spec);
+  expect(await failureOf(act(CREATE))).toMatchObject({ trouble: { reason: 'CreateContainerConfigError' } });
+  expect(engine.containers()).toEqual([]);
+  const mapping = await openPod({}, { info: async () => ({ ...info, mapsUsers: true }) }, spec);
+  await mapping.act(CREATE);
+  expect(engine.containers()).toHaveLength(1);
+});
 
 describe('an image', () => {
   it.each<[string, string | undefined, readonly string[]]>([
@@ -154,7 +174,36 @@ describe('an image', () => {
   it('that is not there, and whose registry does not answer, is waited for', async () => {
     const { act, reasons } = await openPod({ image: IMAGE });
     expect(await failureOf(act(CREATE))).toMatchObject({ trouble: { reason: 'ErrImagePull' } });
-    expect(reasons()).toEqual(['Pulling', 'Failed']);
+    expect(reasons()).toEqual(['Pulling', 'Failed', 'Failed', 'BackOff']);
+  });
+
+  it.each<[string, Partial<Container>, Partial<ContainerRuntime>, string, string]>([
+    [
+      'that no image can be called',
+      { image: 'Foo/Bar' },
+      { pull: async () => Promise.reject(new RuntimeError('invalid', 'invalid reference format')) },
+      'InvalidImageName',
+      `InspectFailed: Failed to apply default image tag "Foo/Bar": couldn't parse image name "Foo/Bar": invalid reference format`,
+    ],
+    [
+      'that the engine cannot look at',
+      {},
+      { hasImage: async () => Promise.reject(new RuntimeError('failed', 'the disk is broken')) },
+      'ImageInspectError',
+      `InspectFailed: Failed to inspect image "${TEST_IMAGE}": the disk is broken`,
+    ],
+    [
+      'that is not there and must not be pulled',
+      { image: IMAGE, imagePullPolicy: 'Never' },
+      {},
+      'ErrImageNeverPull',
+      `ErrImageNeverPull: Container image "${IMAGE}" is not present with pull policy of Never`,
+    ],
+  ])('%s is told in the words of Kubernetes', async (_what, container, wrap, reason, event) => {
+    const { act, events } = await openPod(container, wrap);
+    expect(await failureOf(act(CREATE))).toMatchObject({ trouble: { kind: 'image', reason } });
+    const told = events.take().map((one) => `${one.reason}: ${one.message}`);
+    expect(told.slice(-2)).toEqual([event, `Failed: Error: ${reason}`]);
   });
 
   it('that takes hours is pulled to its end while there is progress', async () => {

@@ -98,6 +98,19 @@ describe('init containers', () => {
     expect(events.find(({ reason }) => reason === 'Started')?.fieldPath).toBe('spec.initContainers{one}');
   });
 
+  it('that fail and then end well are not told to wait for a restart', async () => {
+    await world.tell({ daemonSets: [web('web-1', { initContainers: [container('one')] })] });
+    for (const attempt of [0, 1]) {
+      await world.until('it runs', () => world.running().includes(`web-1/one#${attempt}`));
+      world.engine.end(world.container(`web-1/one#${attempt}`).id, 3);
+    }
+    await world.until('it runs again', () => world.running().includes('web-1/one#2'));
+    world.engine.end(world.container('web-1/one#2').id, 0);
+    await world.until('the pod runs', () => world.running().includes('web-1/app#0'));
+    const backOffs = world.now().events.take();
+    expect(backOffs.filter(({ reason }) => reason === 'BackOff')).toHaveLength(1);
+  });
+
   it('while they run the pod is Pending, and its status is known', async () => {
     await world.tell({ daemonSets: [web('web-1', { initContainers: [container('one')] })] });
     await runs('web-1/POD#0', 'web-1/one#0');

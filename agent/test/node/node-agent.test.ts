@@ -293,6 +293,16 @@ describe('restarting', () => {
       lastState: { terminated: { exitCode: 3 } },
     });
     expect(status.phase).toBe('Running');
+    const backOffs = world.now().events.take();
+    const { uid } = podOf('web');
+    const told = backOffs.filter(({ reason }) => reason === 'BackOff');
+    // The first restart waits for nothing.
+    expect(told).toHaveLength(8);
+    expect(told[0]).toMatchObject({
+      type: 'Warning',
+      message: `Back-off restarting failed container app in pod ${podOf('web').name}_default(${uid})`,
+      fieldPath: 'spec.containers{app}',
+    });
   });
 
   it('brings back at once what was killed, or deleted, behind its back', async () => {

@@ -1,5 +1,5 @@
 // ConfigMaps and Secrets in the life of a pod on its node: waited for, taken up at once, and known without a plane.
-import { readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Container } from '@fleetset/scheduler-core/schema/container';
 import type { Volume } from '@fleetset/scheduler-core/schema/volume';
@@ -107,6 +107,19 @@ describe('a container whose environment needs a ConfigMap', () => {
     await world.tell({ daemonSets: [web('web-2', LEVEL)], configs: [app({ level: 'x' })] });
     await runs('web-2/app#0');
   });
+});
+
+it('a pod whose volume cannot be had says so ever more rarely', async () => {
+  const mounts = { volumeMounts: ['conf', 'host'].map((name) => ({ name, mountPath: `/${name}` })) };
+  const path = join(world.directory, 'none');
+  const volumes = [...VOLUME.volumes, { name: 'host', hostPath: { path, type: 'Directory' } }];
+  const pod = web('web-1', mounts, { hostNetwork: false, volumes });
+  await world.tell({ daemonSets: [pod], configs: [app({ a: 'one' })] });
+  await world.pass(300);
+  // At once, and after 10, 20, 40, 80 and 160 s more at most; and once for what follows the ConfigMap.
+  expect(eventsOf('FailedMount').length).toBeLessThan(8);
+  await mkdir(path);
+  await runs('web-1/POD#0', 'web-1/app#0');
 });
 
 describe('a pod whose volume needs a ConfigMap', () => {

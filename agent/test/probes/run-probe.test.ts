@@ -5,7 +5,7 @@ import { createServer as createSecureServer } from 'node:https';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import type { Container, Probe } from '@fleetset/scheduler-core/schema/container';
 import { Server as GrpcServer, type MethodDefinition, ServerCredentials, status } from '@grpc/grpc-js';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type ProbeAnswer, resolvePort, runProbe } from '../../src/probes/run-probe.ts';
 import { createAuthority } from '../certificates.ts';
 import { createFakeEngine } from '../fake-runtime.ts';
@@ -362,6 +362,14 @@ describe('gRPC', () => {
       outcome: 'failure',
       message: 'error: this server does not implement the grpc health protocol (grpc.health.v1.Health)',
     });
+  });
+
+  it('is asked directly, whatever proxy the agent itself goes through', async () => {
+    vi.stubEnv('http_proxy', 'http://127.0.0.1:1');
+    vi.stubEnv('no_grpc_proxy', '');
+    vi.stubEnv('no_proxy', '');
+    expect(await ask({ grpc: { port } })).toEqual(success);
+    vi.unstubAllEnvs();
   });
 
   it('nobody who listens', async () => {

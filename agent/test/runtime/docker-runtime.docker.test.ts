@@ -87,7 +87,12 @@ describe('a pod with a network of its own', () => {
       network: 'own',
       hostname: pod.name,
       mounts: [],
-      ports: [{ containerPort: 8080, hostPort: 28472, protocol: 'tcp', hostIp: '127.0.0.1' }],
+      ports: [28472, 28473].map((hostPort) => ({
+        containerPort: 8080,
+        hostPort,
+        protocol: 'tcp' as const,
+        hostIp: '127.0.0.1',
+      })),
     });
     await runtime.start(holder);
     const member = (name: string, over: Partial<ContainerSettings>) =>
@@ -106,7 +111,8 @@ describe('a pod with a network of its own', () => {
       return text !== '' && text;
     });
     expect(answer).toBe('I am shared-abcde');
-    expect(await (await fetch('http://127.0.0.1:28472/')).text()).toBe('I am shared-abcde\n');
+    for (const port of [28472, 28473])
+      expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe('I am shared-abcde\n');
     const { HostConfig } = await docker.getContainer(side).inspect();
     expect(HostConfig.IpcMode).toBe(`container:${holder}`);
     const { State } = await docker.getContainer(holder).inspect();
@@ -522,6 +528,20 @@ describe('what is ours', () => {
   });
 });
 
+describe('what an image says by itself', () => {
+  it('of its health is not asked: the manifest says how', async () => {
+    const Image = `fleetset-test/asks-${randomUUID()}`;
+    const { Id } = await docker
+      .getContainer(await create())
+      .commit({ repo: Image, changes: 'HEALTHCHECK --interval=1s CMD touch /asked' });
+    const id = await start({ image: Image });
+    const { State } = await docker.getContainer(id).inspect();
+    await runtime.remove(id);
+    await docker.getImage(Id).remove({ force: true });
+    expect(State.Health?.Status ?? 'none').toBe('none');
+  });
+});
+
 describe('a command that runs out of time', () => {
   const HANGS = ['sleep', '4711'];
   const hanging = async (id: string) =>
@@ -539,6 +559,13 @@ describe('a command that runs out of time', () => {
       expect(begun(id)).toBe(before + 1);
       await until('nothing of it is left', async () => (await hanging(id)) === 0);
     }
+  });
+
+  it('is ended with all that it began', async () => {
+    const id = await start({ network: 'own' });
+    const children = ['sh', '-c', 'sleep 4711 & (sleep 4711; true); true'];
+    await expect(runtime.exec(id, children, 500)).rejects.toMatchObject({ kind: 'timeout' });
+    await until('nothing of it is left', async () => (await hanging(id)) === 0);
   });
 
   it('and cannot be ended from here is not begun a second time while it runs', async () => {
@@ -587,6 +614,18 @@ describe('a registry that says no', () => {
       server.closeAllConnections();
       server.close();
     }
+  });
+});
+
+it.each([
+  ['Team/App', 'invalid reference format: repository name must be lowercase'],
+  ['app:1:2', 'invalid reference format'],
+  ['app@sha256:12', 'invalid reference format'],
+])('the name %s, which no image can have, is told in the words of the engine', async (name, message) => {
+  expect(await runtime.hasImage(name)).toBe(false);
+  await expect(runtime.pull(name, new AbortController().signal)).rejects.toMatchObject({
+    kind: 'invalid',
+    message,
   });
 });
 

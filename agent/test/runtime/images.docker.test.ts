@@ -68,6 +68,22 @@ describe('images', () => {
   });
 });
 
+it('of two containers with one identity the second is a stray, also when the first has another name', async () => {
+  const ours = await runtime.create(settings());
+  const { Config } = await docker.getContainer(ours).inspect();
+  await docker.getContainer(ours).rename({ name: `fleetset-test_renamed_${randomUUID()}` });
+  // The engine tells whole seconds of when it made them.
+  await new Promise((resolve) => setTimeout(resolve, 1100));
+  const { id: copy } = await docker.createContainer({
+    Image: TEST_IMAGE,
+    Cmd: ['true'],
+    Labels: Config.Labels,
+  });
+  expect(await runtime.strays()).toEqual([copy]);
+  expect((await runtime.list()).map(({ id }) => id)).toEqual([ours]);
+  for (const id of [copy, ours]) await runtime.remove(id);
+});
+
 it('a container with our label and no identity is a stray, and no other is', async () => {
   const ours = await runtime.create(settings());
   const { id: stray } = await docker.createContainer({

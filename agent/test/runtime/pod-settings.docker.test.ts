@@ -11,7 +11,7 @@ import { createDockerRuntime } from '../../src/runtime/docker-runtime.ts';
 import { holderSettings } from '../../src/runtime/holder-settings.ts';
 import type { SettingsInput } from '../../src/runtime/settings-input.ts';
 import { openTerminationLogs } from '../../src/state/termination-logs.ts';
-import { openProxy, removeContainersOf } from '../docker-engine.ts';
+import { docker, openProxy, removeContainersOf } from '../docker-engine.ts';
 import type { EngineProxy } from '../engine-proxy.ts';
 import { podRecord, TEST_IMAGE, uniqueOwner } from '../pods.ts';
 import { until } from '../wait-until.ts';
@@ -153,6 +153,23 @@ describe('the security context', () => {
   it('gives groups beside those of the user', async () => {
     const securityContext = { runAsUser: 1000, runAsGroup: 1001, supplementalGroups: [1002, 1003] };
     expect(await one({ securityContext }, 'id -u; id -G')).toMatch(/^1000\n1001 1002 1003$/);
+  });
+
+  it('gives a group of the image only to who has no group of its own', async () => {
+    const [id = ''] = await startPod({}, [app()]);
+    await inside(id, 'echo "ann:x:1000:1001::/:/bin/sh" > /etc/passwd; echo "extra:x:50:ann" > /etc/group');
+    const image = `fleetset-test/groups-${owner.slice(5, 13)}:1`;
+    const [repo, tag] = image.split(':');
+    await docker.getContainer(id).commit({ repo, tag });
+    try {
+      const groups = (securityContext: object) => one({ securityContext }, 'id -G', { image });
+      expect(await groups({ runAsUser: 1000 })).toBe('1001 50');
+      const strict = { runAsUser: 1000, runAsGroup: 3000, supplementalGroupsPolicy: 'Strict' };
+      expect(await groups({ ...strict, supplementalGroups: [4000], fsGroup: 5000 })).toBe('3000 4000 5000');
+    } finally {
+      await removeContainersOf(owner);
+      await docker.getImage(image).remove({ force: true });
+    }
   });
 
   const capabilities = (add: string[], drop: string[]) => ({

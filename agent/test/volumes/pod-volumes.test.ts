@@ -1,5 +1,16 @@
 // A pod's volumes: set up once, kept over restarts of the agent, never deleted through a mount.
-import { chmod, mkdir, readdir, readFile, realpath, stat, symlink, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  mkdir,
+  readdir,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ConfigData } from '@fleetset/scheduler-core/node/config-data';
 import type { PodSpec } from '@fleetset/scheduler-core/schema/pod';
@@ -46,7 +57,7 @@ function pod(
       serviceAccountName: 'default',
       allocatable: { cpus: 1, memoryBytes: 2 ** 30, diskBytes: 0 },
     },
-    config: { lookup: () => config, pullSecrets: [], state: JSON.stringify(config) },
+    config: { lookup: () => config, tokens: () => 'none', pullSecrets: [], state: JSON.stringify(config) },
   };
 }
 
@@ -205,6 +216,35 @@ describe.skipIf(!smallDisksWork)('with mounts of their own', () => {
       await symlink('real', join(directory, 'h/link'));
       const source = await bind({ name: 'h', hostPath: { path: join(directory, 'h') } }, 'link');
       expect(await readFile(join(source, 'f'), 'utf8')).toBe('inside');
+    });
+
+    it('may have a name that begins with two dots, also behind a link', async () => {
+      await mkdir(join(directory, 'h/..2024/x'), { recursive: true });
+      await symlink('..2024', join(directory, 'h/current'));
+      for (const [index, path] of ['..2024', 'current/x'].entries())
+        await bind({ name: 'h', hostPath: { path: join(directory, 'h') } }, path, index);
+    });
+
+    it('is the one that is there when the container is made anew', async () => {
+      const volume = { name: 'h', hostPath: { path: directory } };
+      const file = join(directory, 'conf');
+      for (const text of ['one', 'two']) {
+        await writeFile(`${file}.new`, text);
+        await rename(`${file}.new`, file);
+        expect(await readFile(await bind(volume, 'conf'), 'utf8')).toBe(text);
+      }
+      await rm(file);
+      await mkdir(file);
+      expect((await stat(await bind(volume, 'conf'))).isDirectory()).toBe(true);
+    });
+
+    it('whose place a link to nothing has is refused, each time in the same words', async () => {
+      await mkdir(join(directory, 'h'));
+      await symlink('nothing', join(directory, 'h/link'));
+      const volume = { name: 'h', hostPath: { path: join(directory, 'h') } };
+      await expect(bind(volume, 'link/x')).rejects.toThrow(
+        /^directory "link" cannot be made: a link to nothing is in its place$/,
+      );
     });
 
     it.each<[string, string, string]>([

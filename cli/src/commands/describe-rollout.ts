@@ -9,6 +9,7 @@ export interface RolloutStatus {
   readonly newestRevision?: string;
   readonly targetRevision?: string;
   readonly stableRevision?: string;
+  readonly attempt?: number;
   readonly step?: number;
   readonly stepName?: string;
   readonly awaitsApproval?: boolean;
@@ -19,6 +20,11 @@ export interface RolloutStatus {
   readonly updating?: number;
   readonly closed?: number;
   readonly failures?: { readonly [node: string]: string };
+  readonly prePull?: {
+    readonly pulled?: number;
+    readonly pulling?: readonly string[];
+    readonly failures?: { readonly [node: string]: string };
+  };
 }
 
 export interface NodePlacement {
@@ -69,7 +75,7 @@ export function describeRollout(
   rollout: RolloutStatus,
   placements: readonly NodePlacement[],
 ): RolloutText {
-  const { failures = {} } = rollout;
+  const { failures = {}, prePull = {} } = rollout;
   const rows = [...placements]
     .sort((a, b) => (a.spec.nodeName < b.spec.nodeName ? -1 : 1))
     .map(({ spec, status }): NodeRow => {
@@ -77,9 +83,12 @@ export function describeRollout(
       const failed = failures[spec.nodeName];
       const doing = state === 'Updating' || state === 'Failed' ? progress : '';
       // Of who has what it should have now, the headline says why that is not the newest.
-      const why = [failed ? `failed: ${failed}` : '', state === 'Updated' ? '' : waiting, doing].filter(
-        (part) => part !== '',
-      );
+      const why = [
+        failed ? `failed: ${failed}` : '',
+        state === 'Updated' ? '' : waiting,
+        state === 'Waiting' ? pullingAhead(prePull, spec.nodeName) : '',
+        doing,
+      ].filter((part) => part !== '');
       return {
         state,
         cells: [spec.nodeName, running(status) ?? grantedRevision ?? '-', state, why.join('; ')],
@@ -87,6 +96,12 @@ export function describeRollout(
     });
   const updated = rows.filter(({ state }) => state === 'Updated').length;
   return { headline: headline(name, rollout, updated, rows.length), rows };
+}
+
+function pullingAhead({ pulling, failures }: NonNullable<RolloutStatus['prePull']>, node: string): string {
+  if (pulling?.includes(node)) return 'pulls its images meanwhile';
+  const problem = failures?.[node];
+  return problem ? `could not pull in advance, and tries again: ${problem}` : '';
 }
 
 /** Of what runs there now; both, oldest first, while one replaces the other. */
@@ -156,11 +171,22 @@ function headline(name: string, rollout: RolloutStatus, updated: number, all: nu
       : '',
     maxUnavailable === undefined ? '' : `${unavailable} of at most ${maxUnavailable} unavailable`,
     maxSurge === undefined ? '' : `${updating} of at most ${maxSurge} being updated (maxSurge)`,
+    prePullFact(rollout.prePull),
     closed > 0 ? `${closed} outside of a maintenance window or held` : '',
     `policy: ${rollout.policy}`,
     message ?? '',
   ].filter((fact) => fact !== '');
   return `${name}: ${phase} ${bar} to ${rollout.targetRevision ?? '-'} | ${facts.join(' | ')}`;
+}
+
+function prePullFact(prePull: RolloutStatus['prePull']): string {
+  if (!prePull) return '';
+  const { pulled = 0, pulling = [], failures = {} } = prePull;
+  const counts = [
+    pulling.length > 0 ? `${pulling.length} pulling` : '',
+    Object.keys(failures).length > 0 ? `${Object.keys(failures).length} failed` : '',
+  ].filter((count) => count !== '');
+  return `images on ${pulled} ahead of their turn${counts.length > 0 ? ` (${counts.join(', ')})` : ''}`;
 }
 
 function table(rows: readonly (readonly string[])[]): string[] {

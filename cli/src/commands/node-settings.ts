@@ -8,6 +8,7 @@ import {
   type Threshold,
   type Thresholds,
 } from '@fleetset/scheduler-core/node/node-pressure';
+import { sysctlPatternProblem } from '@fleetset/scheduler-core/node/sysctls';
 import { milliUnits, parseQuantity, type Quantity, wholeUnits } from '@fleetset/scheduler-core/quantity';
 import { type Config, parseDurationWithin, parseHostPort, textKey } from '../options.ts';
 import { UsageError } from '../usage-error.ts';
@@ -24,6 +25,7 @@ export const NODE_KEYS = [
   'imagePullMinFree',
   'containerLogMaxSize',
   'containerLogMaxFiles',
+  'allowedUnsafeSysctls',
   'shutdownGracePeriod',
 ];
 
@@ -52,6 +54,7 @@ export function nodeSettings(config: Config, localAddress: string | undefined): 
       ),
       maxFiles: countKey(config, 'containerLogMaxFiles', 2, 1000) ?? logs.maxFiles,
     },
+    allowedUnsafeSysctls: sysctlsOf(config),
     shutdownGraceMs: durationKey(config, 'shutdownGracePeriod', ['0', '1h']) ?? shutdownGraceMs,
   };
 }
@@ -88,6 +91,17 @@ function watermarksOf(config: Config): { readonly highPercent: number; readonly 
       `imageGCLowThresholdPercent: ${lowPercent} must be less than imageGCHighThresholdPercent, which is ${highPercent}`,
     );
   return { highPercent, lowPercent };
+}
+
+function sysctlsOf(config: Config): readonly string[] {
+  const patterns = config.allowedUnsafeSysctls ?? [];
+  if (!Array.isArray(patterns)) throw new UsageError('allowedUnsafeSysctls: must be a list');
+  return patterns.map((pattern: unknown, index) => {
+    const problem = typeof pattern === 'string' ? sysctlPatternProblem(pattern) : 'must be a text';
+    if (problem !== undefined)
+      throw new UsageError(`allowedUnsafeSysctls[${index}]: ${JSON.stringify(pattern)} ${problem}`);
+    return String(pattern);
+  });
 }
 
 const absent = (value: unknown): boolean => value === undefined || value === null;

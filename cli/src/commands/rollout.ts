@@ -27,7 +27,8 @@ status   shows each node, its revision, where it stands and what it waits for, u
          code 0), has failed (1) or the time is over (1): on a terminal a table that is redrawn, elsewhere what
          changes; --no-watch shows it once. Under updateStrategy OnDelete nothing is waited for: 1 until all have it
 pause    moves no node any more, until resume
-approve  lets the step begin that waits for approval (approval: Manual in the RolloutPolicy)
+approve  lets the step begin that waits for approval (approval: Manual in the RolloutPolicy); a retry, and an undo
+         and the same revision again, ask anew
 retry    tries a revision again that has failed
 
 History and undo: kubectl rollout history|undo|restart daemonset/NAME.
@@ -85,9 +86,9 @@ const VERBS: { readonly [verb: string]: (subject: Subject) => Promise<string> } 
     return `daemonset.apps/${subject.name} resumed`;
   },
   approve: async (subject) => {
-    const { awaitsApproval, newestRevision, step = 0, stepName } = await rolloutOf(subject);
+    const { awaitsApproval, newestRevision, step = 0, stepName, attempt } = await rolloutOf(subject);
     if (!awaitsApproval) throw new CommandFailed(`no step of ${subject.name} waits for approval`);
-    await annotate(subject, { 'fleetset.dev/approved-steps': `${newestRevision}/${step}` });
+    await annotate(subject, { 'fleetset.dev/approved-steps': `${newestRevision}/${step}/${attempt}` });
     return `daemonset.apps/${subject.name}: step ${stepName} approved`;
   },
   retry: async (subject) => {

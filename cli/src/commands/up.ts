@@ -13,12 +13,20 @@ import type { Logger } from 'pino';
 import { type ApiClient, openApiClient } from '../api-client.ts';
 import { createLogger } from '../logger.ts';
 import { notifyReady } from '../notify-systemd.ts';
-import { parseFlags, parseHostPort, parseNames, readConfig, textFlag, textKey } from '../options.ts';
+import {
+  parseFlags,
+  parseHostMaybePort,
+  parseHostPort,
+  parseNames,
+  readConfig,
+  textFlag,
+  textKey,
+} from '../options.ts';
 import { runUntilSignal } from '../run-until-signal.ts';
 import { CommandFailed } from '../usage-error.ts';
 import { AGENT_FLAGS, AGENT_KEYS, configuredNodeName, nodeNameOf, ownSettings } from './agent-settings.ts';
 import type { Command } from './command.ts';
-import { reachedAt, reachedHere } from './reached-at.ts';
+import { reachedAt, reachedFromPods, reachedHere } from './reached-at.ts';
 import { createToken } from './token.ts';
 
 export const upCommand: Command = {
@@ -36,6 +44,8 @@ kubectl works and the node is Ready. ^C or SIGTERM ends it and leaves the pods r
   --advertise NAME[,NAME...] names and addresses other machines reach this one under; the first goes into the join
                              command and the kubeconfig, for what listens on more than loopback (default: the address
                              listened on; of 0.0.0.0 the host name for agents, 127.0.0.1 for the kubeconfig)
+  --advertise-api HOST[:PORT] where pods reach the API (default: as for 'fleetset plane'; by 127.0.0.1, pods with a
+                             network of their own do not: --api-address 0.0.0.0:6443 lets them)
   --node-name NAME           this machine's name in the fleet (default: the host name)
   --node-labels, --register-with-taints, --docker-socket, --local-address, --config, --log-level
                              as for 'fleetset agent'`,
@@ -46,6 +56,7 @@ kubectl works and the node is Ready. ^C or SIGTERM ends it and leaves the pods r
       'api-address': { type: 'string' },
       'agent-address': { type: 'string' },
       advertise: { type: 'string' },
+      'advertise-api': { type: 'string' },
     });
     const config = readConfig(textFlag(parsed, 'config'), AGENT_KEYS);
     const settings = await ownSettings(parsed, config);
@@ -56,6 +67,7 @@ kubectl works and the node is Ready. ^C or SIGTERM ends it and leaves the pods r
     const nodeName = nodeNameOf(parsed, config);
     const advertise = parseNames('--advertise', textFlag(parsed, 'advertise')) ?? [];
     const agentHost = reachedAt(agents, advertise[0], hostname());
+    const advertiseApi = textFlag(parsed, 'advertise-api') ?? reachedFromPods(api, advertise);
     const logger = createLogger(settings.logLevel);
     const plane = await startPlane({
       dataDir: join(dataDir, 'plane'),
@@ -69,6 +81,7 @@ kubectl works and the node is Ready. ^C or SIGTERM ends it and leaves the pods r
         ...advertise,
       ],
       agentHost,
+      advertiseApi: parseHostMaybePort('--advertise-api', advertiseApi),
       kubeconfig,
       nodeMonitorGraceMs: 40_000,
       version,

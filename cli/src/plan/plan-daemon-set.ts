@@ -67,7 +67,7 @@ export function planDaemonSet(
   const to = plannedRevision(applied, revisions, holdsConfig, config.length > 0);
   const from =
     current && plannedRevision(current, revisions, wantsConfigRollout(current, stored), false).hash;
-  const { pacing, approvedWaves } = rolloutWishes(applied, policies, to.hash);
+  const { pacing } = rolloutWishes(applied, policies, to.hash);
   const { windows } = rolloutWishes(current ?? applied, stored, '').pacing;
   const strategy = updateStrategyOf(applied);
   const before = running && recordOf(running);
@@ -91,7 +91,6 @@ export function planDaemonSet(
             newest: to.hash,
             strategy,
             pacing,
-            approvedWaves,
             closed: closedOf(listed, running, windows, pacing.windows, now),
             nodes: nodes.map(({ node }) => node),
           }),
@@ -131,7 +130,7 @@ const reportedOf = ({ timeZone = '', windows }: NonNullable<NodePlacement['statu
 });
 
 function recordOf({ rollout }: Running): RolloutRecord | undefined {
-  const { newestRevision, stableRevision } = rollout;
+  const { newestRevision, stableRevision, attempt = 0 } = rollout;
   if (newestRevision === undefined) return undefined;
   return {
     newest: newestRevision,
@@ -141,6 +140,7 @@ function recordOf({ rollout }: Running): RolloutRecord | undefined {
     message: '',
     wave: 0,
     failures: {},
+    attempt,
     aside: [],
   };
 }

@@ -72,8 +72,13 @@ export const tooManyRequests = (message: string): ApiError =>
   new ApiError(429, 'TooManyRequests', message, { retryAfterSeconds: 1 });
 export const unavailable = (message: string): ApiError => new ApiError(503, 'ServiceUnavailable', message);
 
-export function invalidObject(kind: NamedKind, name: string, errors: readonly FieldError[]): ApiError {
+/** Of one object; what is wrong with a list of a million items is told of the first. */
+const ERRORS_LIMIT = 100;
+
+export function invalidObject(kind: NamedKind, name: string, all: readonly FieldError[]): ApiError {
+  const errors = all.slice(0, ERRORS_LIMIT);
   const texts = errors.map(({ field, message }) => `${field}: ${message}`);
+  if (all.length > errors.length) texts.push(`and ${all.length - errors.length} more`);
   const list = texts.length === 1 ? texts[0] : `[${texts.join(', ')}]`;
   const full = kind.group === '' ? kind.kind : `${kind.kind}.${kind.group}`;
   return new ApiError(422, 'Invalid', `${full} "${name}" is invalid: ${list}`, {
@@ -85,7 +90,10 @@ export function invalidObject(kind: NamedKind, name: string, errors: readonly Fi
 }
 
 /** The Status body of an error; what is not an ApiError is nobody's business but the log's. */
-export function statusOf(error: unknown): { readonly code: number; readonly body: object } {
+export function statusOf(error: unknown): {
+  readonly code: number;
+  readonly body: { readonly code: number } & { readonly [field: string]: unknown };
+} {
   const api =
     error instanceof ApiError
       ? error

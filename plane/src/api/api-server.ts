@@ -3,25 +3,21 @@ import type { EventEmitter } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { Duplex } from 'node:stream';
-import type { TLSSocket } from 'node:tls';
-import { type Kind, versionOf } from '../kinds/kind.ts';
+import { type AuditEntry, type AuditLog, isLongRunning } from '../audit/audit-log.ts';
+import type { User } from '../authentication/user.ts';
+import { forbiddenAccess } from '../authorization/authorizer.ts';
+import { accessOf } from '../authorization/request-access.ts';
+import type { Kind } from '../kinds/kind.ts';
 import { openApiV2 } from '../openapi/document-v2.ts';
-import { openApiV3, openApiV3Index } from '../openapi/document-v3.ts';
+import { openApiV3 } from '../openapi/document-v3.ts';
 import { protocolAsked, responseOn, type Upgrade, upgradeOf } from '../streams/upgrade.ts';
-import { ApiError, methodNotAllowed, notFoundPath, unauthorized } from './api-error.ts';
-import { type User, userOf } from './authenticate.ts';
-import {
-  aggregatedContentType,
-  aggregatedDiscovery,
-  aggregatedVersion,
-  apiGroup,
-  apiGroupList,
-  apiResourceList,
-  apiVersions,
-} from './discovery.ts';
-import { parseResourcePath } from './request.ts';
+import { methodNotAllowed, notFoundPath } from './api-error.ts';
+import { type Document, findDocument } from './documents.ts';
+import { type Exchange, type Reply, runExchange } from './exchange.ts';
+import { parseAnyResourcePath, parseResourcePath, withoutWatchPath } from './request.ts';
+import { serveInTime, serveLong, timeoutOf } from './request-limits.ts';
 import { type ResourceParts, serveResource } from './resource-routes.ts';
-import { sendBytes, sendError, sendJson } from './respond.ts';
+import { sendBytes, sendJson } from './respond.ts';
 
 export interface ApiServerParts extends Omit<ResourceParts, 'signal'> {
   readonly tls: { readonly key: string; readonly cert: string; readonly ca: string };
@@ -29,15 +25,20 @@ export interface ApiServerParts extends Omit<ResourceParts, 'signal'> {
   readonly versionInfo: object;
   readonly version: string;
   readonly isReady: () => boolean;
+  /** Throws 401 for credentials that are not good. */
+  readonly authenticate: (request: IncomingMessage) => User;
+  /** As whom it is to be served. Throws 403 for who may not act as whom he says. */
+  readonly impersonate: (user: User, request: IncomingMessage) => User;
+  readonly audit: AuditLog | undefined;
+  /** More documents by their path, made when they are asked for. */
+  readonly documents: ReadonlyMap<string, () => Document>;
   /** Called once for each reply, and for each error that is not the client's. */
-  readonly onReply: (reply: {
-    method: string;
-    path: string;
-    code: number;
-    user?: string;
-    error?: unknown;
-  }) => void;
+  readonly onReply: (reply: Reply) => void;
 }
+
+/** A client that is so slow to say who it is and what it wants is none. */
+const HEADERS_WITHIN_MS = 20_000;
+const SWEEP_EVERY_MS = 50;
 
 export interface ApiServer {
   readonly listen: (host: string, port: number) => Promise<number>;
@@ -48,30 +49,31 @@ export function createApiServer(parts: ApiServerParts): ApiServer {
   const stop = new AbortController();
   const documents = openApiV3(parts.kinds, parts.version);
   const documentV2 = openApiV2(parts.kinds, parts.version);
+  const { limits } = parts;
   const resourceParts: ResourceParts = { ...parts, signal: stop.signal };
 
-  const serve = async (
-    request: IncomingMessage,
-    response: ServerResponse,
-    upgrade?: Upgrade,
-  ): Promise<void> => {
+  const serve = async (exchange: Exchange): Promise<void> => {
+    const { request, response, upgrade } = exchange;
     const url = urlOf(request.url ?? '/');
+    const user = callerOf(parts, exchange, url);
     if (servePublic(url.pathname, response, parts)) return;
-    const user = userOf(request.socket as TLSSocket);
-    if (!user) throw unauthorized();
-    if (serveDocument(url.pathname, request, response, user)) return;
+    if (serveDocument(url.pathname, request, response)) return;
     const path = parseResourcePath(url.pathname);
     if (!path) throw notFoundPath();
-    await serveResource(resourceParts, path, url.searchParams, user, request, response, upgrade);
+    const work = (signal: AbortSignal) =>
+      serveResource(resourceParts, path, url.searchParams, user, request, response, signal, upgrade);
+    if (isLongRunning(accessOf(request.method ?? '', url)))
+      await serveLong(limits, user.name, stop.signal, work);
+    else {
+      const timeoutMs = timeoutOf(url.searchParams, limits.timeoutMs);
+      await serveInTime(limits, user.name, response, timeoutMs, work);
+    }
   };
 
-  const serveDocument = (
-    pathname: string,
-    request: IncomingMessage,
-    response: ServerResponse,
-    _user: User,
-  ): boolean => {
-    const document = findDocument(pathname.replace(/\/$/, ''), request, parts.kinds, documents, documentV2);
+  const serveDocument = (pathname: string, request: IncomingMessage, response: ServerResponse): boolean => {
+    const path = pathname.replace(/\/$/, '');
+    const document =
+      parts.documents.get(path)?.() ?? findDocument(path, request, parts.kinds, documents, documentV2);
     if (!document) return false;
     if (request.method !== 'GET') throw methodNotAllowed(`${request.method} is not allowed on ${pathname}`);
     response.setHeader('Vary', 'Accept');
@@ -79,29 +81,16 @@ export function createApiServer(parts: ApiServerParts): ApiServer {
     return true;
   };
 
-  /** `closed`: the exchange is over, whoever ended it. */
   const answer = (
     request: IncomingMessage,
     response: ServerResponse,
     closed: EventEmitter,
-    upgrade?: Upgrade,
+    upgradeWith?: (audit: AuditEntry | undefined) => Upgrade,
   ) => {
-    let failure: unknown;
-    closed.on('close', () => {
-      const user = (request.socket as TLSSocket).getPeerCertificate?.()?.subject?.CN;
-      parts.onReply({
-        method: request.method ?? '',
-        path: request.url ?? '',
-        code: upgrade?.granted() ? 101 : response.statusCode,
-        ...(typeof user === 'string' ? { user } : {}),
-        ...(failure === undefined ? {} : { error: failure }),
-      });
-    });
-    serve(request, response, upgrade).catch((error: unknown) => {
-      if (!(error instanceof ApiError) || error.code === 500) failure = error;
-      if (upgrade?.granted()) upgrade.drop();
-      else sendError(response, error);
-    });
+    const audit = parts.audit?.begin(request);
+    const upgrade = upgradeWith?.(audit);
+    const exchange = { request, response, audit, ...(upgrade ? { upgrade } : {}) };
+    void runExchange(exchange, closed, serve, parts.onReply);
   };
   const server = createServer(
     {
@@ -109,6 +98,8 @@ export function createApiServer(parts: ApiServerParts): ApiServer {
       requestCert: true,
       rejectUnauthorized: false,
       minVersion: 'TLSv1.2',
+      handshakeTimeout: HEADERS_WITHIN_MS,
+      connectionsCheckingInterval: 5000,
       shouldUpgradeCallback: (request) => protocolAsked(request) !== undefined,
     },
     (request, response) => answer(request, response, response),
@@ -118,11 +109,14 @@ export function createApiServer(parts: ApiServerParts): ApiServer {
     upgraded.add(socket);
     socket.on('close', () => upgraded.delete(socket));
     const response = responseOn(request, socket);
-    answer(request, response, socket, upgradeOf(request, response, socket, head));
+    answer(request, response, socket, (audit) =>
+      upgradeOf(request, response, socket, head, () => audit?.started(101)),
+    );
   });
-  // Watches and log streams stay open for as long as their reader wants; idle ones are ended by their own rules.
-  server.requestTimeout = 60_000;
-  server.headersTimeout = 20_000;
+  // How long a request may take to arrive; what is answered may take as long as its reader wants.
+  server.requestTimeout = limits.timeoutMs;
+  server.headersTimeout = Math.min(HEADERS_WITHIN_MS, limits.timeoutMs);
+  server.maxConnections = limits.connections;
   server.keepAliveTimeout = 120_000;
   server.on('tlsClientError', () => {});
   return {
@@ -130,12 +124,15 @@ export function createApiServer(parts: ApiServerParts): ApiServer {
     close: async () => {
       stop.abort();
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      server.closeIdleConnections();
+      // What is under way is answered, and its connection has no further use then.
+      const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_EVERY_MS);
       const force = setTimeout(() => {
         server.closeAllConnections();
         for (const socket of upgraded) socket.destroy();
-      }, 2000);
+      }, limits.stopMs);
+      server.closeIdleConnections();
       await closed;
+      clearInterval(sweep);
       clearTimeout(force);
     },
   };
@@ -152,16 +149,44 @@ function listen(server: Server, host: string, port: number): Promise<number> {
   });
 }
 
+/** Who asks, having leave to. */
+function callerOf(parts: ApiServerParts, exchange: Exchange, url: URL): User {
+  const { request, upgrade, audit } = exchange;
+  const access = accessOf(request.method ?? '', url);
+  const apiVersion = parseAnyResourcePath(url.pathname)?.version ?? '';
+  const caller = authenticated(parts, request, () => audit?.asked(access, apiVersion, undefined));
+  exchange.user = caller;
+  audit?.asked(access, apiVersion, caller);
+  const user = parts.impersonate(caller, request);
+  exchange.user = user;
+  if (user !== caller) audit?.actsAs(user);
+  const verdict = parts.authorizer.judge(user, access);
+  audit?.decided(verdict);
+  if (!verdict.allowed) throw forbiddenAccess(user, access, verdict.reason);
+  // A WebSocket is asked for with GET; what it does in a container is no reading.
+  if (upgrade && access.verb === 'get') parts.authorizer.require(user, { ...access, verb: 'create' });
+  return user;
+}
+
+function authenticated(parts: ApiServerParts, request: IncomingMessage, onRefusal: () => void): User {
+  try {
+    return parts.authenticate(request);
+  } catch (error) {
+    onRefusal();
+    throw error;
+  }
+}
+
 /** A path that begins with two slashes is one all the same, and not a host. */
 function urlOf(target: string): URL {
   const text = target.startsWith('/') ? `https://plane${target}` : target;
   if (!URL.canParse(text)) throw notFoundPath();
-  return new URL(text);
+  return withoutWatchPath(new URL(text));
 }
 
-/** What needs no identity: health and version, as in Kubernetes. */
+/** What everybody may ask for: health and version. */
 function servePublic(pathname: string, response: ServerResponse, parts: ApiServerParts): boolean {
-  if (pathname === '/version') {
+  if (/^\/version\/?$/.test(pathname)) {
     sendJson(response, 200, parts.versionInfo);
     return true;
   }
@@ -169,49 +194,4 @@ function servePublic(pathname: string, response: ServerResponse, parts: ApiServe
   const ok = !pathname.startsWith('/readyz') || parts.isReady();
   sendBytes(response, ok ? 200 : 503, 'text/plain; charset=utf-8', Buffer.from(ok ? 'ok' : 'not ready'));
   return true;
-}
-
-interface Document {
-  readonly type: string;
-  readonly bytes: Uint8Array;
-}
-
-/** Its own media type has an @, which Go's clients cannot parse in an answer. */
-const OPENAPI_V2_TYPE = 'application/octet-stream';
-
-function findDocument(
-  pathname: string,
-  request: IncomingMessage,
-  kinds: readonly Kind[],
-  v3: ReadonlyMap<string, string>,
-  v2: Uint8Array,
-): Document | undefined {
-  const json = (body: object): Document => ({
-    type: 'application/json',
-    bytes: Buffer.from(JSON.stringify(body)),
-  });
-  if (pathname === '/api' || pathname === '/apis')
-    return discoveryRoot(pathname === '/api', request, kinds, json);
-  if (pathname === '/api/v1') return json(apiResourceList(kinds, ''));
-  const [, group, version] = /^\/apis\/([^/]+)(?:\/([^/]+))?$/.exec(pathname) ?? [];
-  const served = group !== undefined && (version ?? versionOf(group)) === versionOf(group);
-  if (served && kinds.some((kind) => kind.group === group))
-    return json(version ? apiResourceList(kinds, group) : apiGroup(group));
-  if (pathname === '/openapi/v2') return { type: OPENAPI_V2_TYPE, bytes: v2 };
-  if (pathname === '/openapi/v3') return json(openApiV3Index(v3));
-  const text = pathname.startsWith('/openapi/v3/')
-    ? v3.get(pathname.slice('/openapi/v3/'.length))
-    : undefined;
-  return text === undefined ? undefined : { type: 'application/json', bytes: Buffer.from(text) };
-}
-
-function discoveryRoot(
-  core: boolean,
-  request: IncomingMessage,
-  kinds: readonly Kind[],
-  json: (body: object) => Document,
-): Document {
-  const version = aggregatedVersion(request.headers.accept);
-  if (!version) return json(core ? apiVersions() : apiGroupList(kinds));
-  return { ...json(aggregatedDiscovery(kinds, version, core)), type: aggregatedContentType(version) };
 }

@@ -1,7 +1,10 @@
 // Reads a request's body, bounded, and as the JSON it claims to be.
 import type { IncomingMessage } from 'node:http';
+import { duplicateFields } from '@fleetset/scheduler-core/schema/duplicate-fields';
 import { parseDocument } from 'yaml';
+import { noteAsked } from '../audit/audited-bodies.ts';
 import { ApiError, badRequest, tooLarge, unsupportedMediaType } from './api-error.ts';
+import { requireAffordable, requireShallow, requireUniqueKeys } from './document-limits.ts';
 import { decodeProtobuf, PROTOBUF_TYPE } from './protobuf-body.ts';
 
 /** As Kubernetes' API server. */
@@ -31,40 +34,63 @@ async function readBytes(request: IncomingMessage): Promise<Buffer> {
 }
 
 /** An object, in JSON or in the protobuf that newer clients send for some kinds. */
-export async function readObject(request: IncomingMessage): Promise<unknown> {
+export const readObject = async (request: IncomingMessage): Promise<unknown> =>
+  noteAsked(request, decodeBody(request, await readBytes(request)));
+
+/** As `readObject`, of a request whose body may be absent. */
+export async function readOptionalObject(request: IncomingMessage): Promise<unknown> {
+  const bytes = await readBytes(request);
+  return noteAsked(request, bytes.length === 0 ? {} : decodeBody(request, bytes));
+}
+
+function decodeBody(request: IncomingMessage, bytes: Buffer): unknown {
   const type = contentTypeOf(request);
-  if (type === PROTOBUF_TYPE) return decodeProtobuf(await readBytes(request));
-  if (type === 'application/yaml') return parseYaml(await readBody(request));
-  if (type !== 'application/json')
-    throw unsupportedMediaType(
-      `the body of the request was in an unknown format - accepted media types include: application/json, application/yaml (got ${type})`,
-    );
-  return parseJson(await readBody(request));
+  if (type === PROTOBUF_TYPE) return decodeProtobuf(bytes);
+  if (type === 'application/yaml') return parseYaml(bytes.toString('utf8'));
+  if (type === 'application/json') return readJson(request, bytes.toString('utf8'));
+  throw unsupportedMediaType(
+    `the body of the request was in an unknown format - accepted media types include: application/json, application/yaml (got ${type})`,
+  );
+}
+
+/** JSON texts, for those who ask what they set twice. */
+const texts = new WeakMap<IncomingMessage, string>();
+
+/** Fields that the JSON of the request's body sets more than once; of what was read as something else there are none. */
+export const duplicatesIn = (request: IncomingMessage): string[] => {
+  const text = texts.get(request);
+  return text === undefined ? [] : duplicateFields(text);
+};
+
+export function readJson(request: IncomingMessage, text: string): unknown {
+  const value = parseJson(text);
+  texts.set(request, text);
+  return value;
 }
 
 export function parseJson(text: string): unknown {
+  let value: unknown;
   try {
-    return JSON.parse(text);
+    value = JSON.parse(text);
   } catch (error) {
     throw badRequest(`the body of the request is not JSON: ${(error as Error).message}`);
   }
+  return requireShallow(value);
 }
 
 /** JSON is YAML, and most of what claims to be YAML is JSON. */
 export function parseYaml(text: string): unknown {
   if (text.trimStart().startsWith('{')) return parseJson(text);
-  const document = parseDocument(text, { merge: true, logLevel: 'silent' });
+  requireAffordable(text);
+  const document = parseDocument(text, { merge: true, logLevel: 'silent', uniqueKeys: false });
   const [error] = document.errors;
   if (error) throw badRequest(`the body of the request is not YAML: ${error.message.split('\n')[0]}`);
+  requireUniqueKeys(document);
+  let value: unknown;
   try {
-    return document.toJS({ maxAliasCount: 100 });
+    value = document.toJS({ maxAliasCount: 100 });
   } catch (error) {
     throw badRequest(`the body of the request is not YAML: ${(error as Error).message}`);
   }
-}
-
-/** For DELETE, whose body may be absent. */
-export async function readOptionalJson(request: IncomingMessage): Promise<unknown> {
-  const text = await readBody(request);
-  return text.trim() === '' ? {} : parseJson(text);
+  return requireShallow(value);
 }

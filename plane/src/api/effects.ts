@@ -1,5 +1,6 @@
 // What writing one kind of object means beyond the object itself. Built by hand in the plane's main, because
 // it needs to know the fleet; kinds without effects are only stored.
+import type { Remarks } from '../admission/pod-security.ts';
 import type { Kind, KubeObject } from '../kinds/kind.ts';
 import type { Write } from '../store/store.ts';
 import type { DeleteOptions } from './objects.ts';
@@ -16,6 +17,8 @@ export interface Effects {
   readonly alongCreate?: (object: KubeObject) => readonly Write[];
   /** May adjust the object or refuse it by throwing an ApiError. */
   readonly checkUpdate?: (object: KubeObject, current: KubeObject) => KubeObject;
+  /** Of a write that is let through. */
+  readonly remarks?: (object: KubeObject, old: KubeObject | undefined) => Remarks;
   /** Written together with the end of an object, whichever way it comes to it. */
   readonly alongEnd?: (object: KubeObject) => readonly Write[];
   /** May refuse by throwing an ApiError. */

@@ -43,7 +43,7 @@ export function createEventWriter({ kind, selection, query, form, response }: Ev
 
   const isOver = () => response.writableEnded || response.destroyed;
   const send = (type: string, object: object): void => {
-    if (!isOver()) response.write(`${JSON.stringify({ type, object })}\n`);
+    if (!isOver()) response.write(lineOf(type, object));
   };
   const room = async (): Promise<void> => {
     if (response.writableNeedDrain && !isOver())
@@ -89,6 +89,15 @@ export function createEventWriter({ kind, selection, query, form, response }: Ev
       goOn();
     },
   };
+}
+
+let last: { readonly type: string; readonly object: object; readonly line: Buffer } | undefined;
+
+/** Made once for all who watch: they are told one after the other. */
+function lineOf(type: string, object: object): Buffer {
+  if (last?.object !== object || last.type !== type)
+    last = { type, object, line: Buffer.from(`${JSON.stringify({ type, object })}\n`) };
+  return last.line;
 }
 
 /** An object that starts to match is added, one that stops matching is deleted. */

@@ -1,9 +1,11 @@
 // What writing or deleting a Node, Pod, DaemonSet or Namespace means for the fleet.
+import type { DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
 import type { Node } from '@fleetset/scheduler-core/schema/node';
 import type { Pod } from '@fleetset/scheduler-core/schema/pod';
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
 import { formatTaint, sameTaint } from '@fleetset/scheduler-core/taint-toleration';
 import { type FieldError, forbidden } from '@fleetset/scheduler-core/validation/field-error';
+import { remarksOnNamespace, remarksOnSet } from '../admission/pod-security.ts';
 import { NODE_RECORDS, nodeRecord, REMOVED_KEYS } from '../fleet/node-record.ts';
 import { isDeleted, putTombstone, TOMBSTONES } from '../fleet/tombstones.ts';
 import { daemonSetKind } from '../kinds/daemon-set-kind.ts';
@@ -12,6 +14,7 @@ import { collectionOf, idOfObject, type Kind, type KubeObject } from '../kinds/k
 import { nodeKind } from '../kinds/node-kind.ts';
 import { namespaceKind } from '../kinds/plain-kinds.ts';
 import { podKind } from '../kinds/pod-kind.ts';
+import { namespaceDefaults } from '../lifecycle/namespace-defaults.ts';
 import { GRANTS } from '../rollout/grants.ts';
 import { orphan } from '../rollout/orphaning.ts';
 import type { Store, Write } from '../store/store.ts';
@@ -23,12 +26,13 @@ import { LONGEST_GRACE_SECONDS } from './write-options.ts';
 export const SYSTEM_NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-lease'] as const;
 const DEFAULT_GRACE_SECONDS = 30;
 
-export function createEffects(store: Store): EffectsOf {
+/** `caCertificate`: of the API, for the pods of each namespace. */
+export function createEffects(store: Store, caCertificate: string): EffectsOf {
   const byKind = new Map<Kind, Effects>([
     [nodeKind, nodeEffects(store)],
     [podKind, podEffects(store)],
     [daemonSetKind, daemonSetEffects(store)],
-    [namespaceKind, namespaceEffects()],
+    [namespaceKind, namespaceEffects(store, caCertificate)],
   ]);
   const plain = plainEffects(store);
   return (kind) => byKind.get(kind) ?? plain;
@@ -135,6 +139,7 @@ const isCascade = (finalizer: string): finalizer is keyof typeof CASCADES =>
 /** Rule 63. */
 function daemonSetEffects(store: Store): Effects {
   return {
+    remarks: (object) => remarksOnSet(store, object as unknown as DaemonSet),
     planDelete: (object, options) =>
       planCascade(
         object,
@@ -194,9 +199,12 @@ function withoutOwner(store: Store, { metadata: { uid } }: KubeObject): Write[] 
   });
 }
 
-/** What it holds is deleted first, by the namespace loop. */
-function namespaceEffects(): Effects {
+/** It begins with its default account. What it holds is deleted first, by the namespace loop. */
+function namespaceEffects(store: Store, caCertificate: string): Effects {
   return {
+    remarks: (object, old) => remarksOnNamespace(store, object, old),
+    alongCreate: ({ metadata }) =>
+      namespaceDefaults(metadata.name ?? '', caCertificate, metadata.creationTimestamp ?? ''),
     planDelete: (object) => {
       const name = object.metadata.name ?? '';
       if ((SYSTEM_NAMESPACES as readonly string[]).includes(name))

@@ -4,7 +4,16 @@ import type { Change, Store } from '../store/store.ts';
 import { ApiError, badRequest, expired } from './api-error.ts';
 import { integerParameter, type ReplyForm, versionParameter } from './request.ts';
 import type { Selection } from './selection.ts';
-import { includeObject, listOf, partialListOf, partialObject, table, tableRow } from './table.ts';
+import type { ListShape } from './send-list.ts';
+import {
+  includeObject,
+  listHead,
+  partialListHead,
+  partialObject,
+  table,
+  tableHead,
+  tableRow,
+} from './table.ts';
 
 export interface Page {
   readonly items: readonly KubeObject[];
@@ -21,22 +30,24 @@ interface Continuation {
   readonly after: string;
 }
 
-export function listPage(
+/** `turn` is waited for between two slices of the objects. */
+export async function listPage(
   store: Store,
   objects: Iterable<KubeObject>,
   selection: Selection,
   query: URLSearchParams,
-): Page {
+  turn: () => Promise<void>,
+): Promise<Page> {
   /** 0 and less are none, as in Kubernetes. */
   const limit = integerParameter(query, 'limit') ?? 0;
   requireReached(store, query);
   const from = readContinuation(query.get('continue'));
-  const matching = [...objects]
-    .filter(selection.matches)
+  const version = exactVersion(query) ?? store.version();
+  const selected = await select(objects, selection, turn);
+  const matching = selected
     .map((object) => ({ id: idOfObject(object), object }))
     .filter(({ id }) => from === undefined || id > from.after)
     .sort((a, b) => (a.id < b.id ? -1 : 1));
-  const version = exactVersion(query) ?? store.version();
   const page = limit > 0 ? matching.slice(0, limit) : matching;
   const rest = matching.length - page.length;
   const last = page.at(-1);
@@ -50,6 +61,25 @@ export function listPage(
   };
 }
 
+/** How many are looked at, or made, at a time. */
+const LOOKED_AT = 1000;
+
+/** What is stored is all taken at the first look: it is as it was at one moment. */
+async function select(
+  objects: Iterable<KubeObject>,
+  { matches }: Selection,
+  turn: () => Promise<void>,
+): Promise<KubeObject[]> {
+  const selected: KubeObject[] = [];
+  let count = 0;
+  for (const object of objects) {
+    if (matches(object)) selected.push(object);
+    count += 1;
+    if (count % LOOKED_AT === 0) await turn();
+  }
+  return selected;
+}
+
 const writeContinuation = (continuation: Continuation): string =>
   Buffer.from(JSON.stringify(continuation)).toString('base64url');
 
@@ -59,7 +89,7 @@ function readContinuation(token: string | null): Continuation | undefined {
     const { version, after } = JSON.parse(
       Buffer.from(token, 'base64url').toString(),
     ) as Partial<Continuation>;
-    if (typeof version === 'number' && typeof after === 'string') return { version, after };
+    if (Number.isSafeInteger(version) && typeof after === 'string') return { version: version ?? 0, after };
   } catch {
     // Said below.
   }
@@ -68,7 +98,7 @@ function readContinuation(token: string | null): Continuation | undefined {
 
 /** A client that has seen a version is never shown an older one. */
 export function requireReached(store: Store, query: URLSearchParams): void {
-  const asked = versionParameter(query);
+  const asked = Math.max(versionParameter(query), readContinuation(query.get('continue'))?.version ?? 0);
   if (asked > store.version())
     throw new ApiError(504, 'Timeout', `Too large resource version: ${asked}, current: ${store.version()}`, {
       retryAfterSeconds: 1,
@@ -84,15 +114,13 @@ function exactVersion(query: URLSearchParams): number | undefined {
 }
 
 /** The objects of a kind as they were at the version that is asked for, or as they are. */
-export function* storedObjects(store: Store, kind: Kind, query: URLSearchParams): Iterable<KubeObject> {
+export function storedObjects(store: Store, kind: Kind, query: URLSearchParams): Iterable<KubeObject> {
   const version = exactVersion(query);
-  const objects = new Map<string, unknown>();
-  for (const { id, value } of store.list(collectionOf(kind)))
-    if (version === undefined) yield value as unknown as KubeObject;
-    else objects.set(id, value);
-  if (version === undefined) return;
+  const stored = [...store.list(collectionOf(kind))];
+  if (version === undefined) return stored.map(({ value }) => value as unknown as KubeObject);
+  const objects = new Map<string, unknown>(stored.map(({ id, value }) => [id, value]));
   undo(objects, changesSince(store, kind, version, query.has('continue')));
-  yield* objects.values() as Iterable<KubeObject>;
+  return objects.values() as Iterable<KubeObject>;
 }
 
 function changesSince(store: Store, kind: Kind, version: number, isContinued: boolean): Change[] {
@@ -114,21 +142,22 @@ function undo(objects: Map<string, unknown>, changes: readonly Change[]): void {
     else objects.set(id, previous);
 }
 
-export function formatPage(
+/** How a page is shown, in the form that was asked for. */
+export function shapeOf(
   kind: Kind,
-  page: Page,
+  metadata: Page['metadata'],
   form: ReplyForm,
   query: URLSearchParams,
   now: number,
-): object {
-  if (form === 'partial') return partialListOf(page.items.map(partialObject), page.metadata);
-  if (form !== 'table') return listOf(kind, page.items, page.metadata);
+): ListShape<KubeObject> {
+  if (form === 'partial') return { head: partialListHead(metadata), field: 'items', shown: partialObject };
+  if (form !== 'table') return { head: listHead(kind, metadata), field: 'items', shown: (object) => object };
   const include = includeObject(query);
-  return table(
-    kind,
-    page.items.map((object) => tableRow(kind, object, include, now)),
-    page.metadata,
-  );
+  return {
+    head: tableHead(kind, metadata),
+    field: 'rows',
+    shown: (object) => tableRow(kind, object, include, now),
+  };
 }
 
 export function formatOne(

@@ -1,6 +1,8 @@
 // Creating, changing and deleting stored objects: defaults, validation, what only the plane may set, no-op
 // writes, conflicts. The rules of each kind are in kinds/, effects beyond the object in effects.ts.
+import { randomInt } from 'node:crypto';
 import { sameJson } from '@fleetset/scheduler-core/canonical-json';
+import type { Remarks } from '../admission/pod-security.ts';
 import { collectionOf, idOf, idOfObject, type Kind, type KubeObject } from '../kinds/kind.ts';
 import { type Store, StoreFailure, type Write } from '../store/store.ts';
 import { ApiError, alreadyExists, conflict, forbiddenRequest, notFoundObject } from './api-error.ts';
@@ -18,6 +20,10 @@ import {
 export interface WriteOptions {
   readonly dryRun: boolean;
   readonly fieldValidation: 'Strict' | 'Warn' | 'Ignore';
+  /** Of the object as it would be written, and as it was; may refuse by throwing an ApiError. */
+  readonly admit?: (object: KubeObject, old: KubeObject | undefined) => void;
+  /** Fields that the request's body sets more than once; asked for where it matters. */
+  readonly duplicates?: () => readonly string[];
   /** Who is to own what this write sets; absent: the plane. */
   readonly manager?: string;
   /** Only this part is written. */
@@ -33,6 +39,8 @@ export interface Written {
   readonly object: KubeObject;
   /** For Warning headers. */
   readonly warnings: readonly string[];
+  /** For the audit log. */
+  readonly annotations?: Remarks['annotations'];
 }
 
 export interface Objects {
@@ -93,7 +101,15 @@ interface Step {
 /** Of writers that meet, one gets through each time: so many at once can all do so. */
 const CONFLICT_TRIES = 50;
 
-export function createObjects(store: Store, effectsOf: EffectsOf, nowText: () => string): Objects {
+/** As Kubernetes: a name that was chosen and is taken is chosen anew. */
+const NAME_TRIES = 8;
+
+export function createObjects(
+  store: Store,
+  effectsOf: EffectsOf,
+  nowText: () => string,
+  pick: (below: number) => number = (below) => randomInt(below),
+): Objects {
   const find = (kind: Kind, namespace: string | undefined, name: string) => {
     const stored = store.get(collectionOf(kind), idOf(namespace, name));
     if (!stored) throw notFoundObject(kind, name);
@@ -110,6 +126,18 @@ export function createObjects(store: Store, effectsOf: EffectsOf, nowText: () =>
     }
   };
 
+  const remarksOn = (
+    kind: Kind,
+    object: KubeObject,
+    old: KubeObject | undefined,
+    decoding: readonly string[],
+    subresource?: string,
+  ): Omit<Written, 'object'> => {
+    const remarks = subresource ? undefined : effectsOf(kind).remarks?.(object, old);
+    const warnings = [...decoding, ...(kind.rules?.warnings?.(object) ?? []), ...(remarks?.warnings ?? [])];
+    return { warnings, ...(remarks ? { annotations: remarks.annotations } : {}) };
+  };
+
   const reread = (kind: Kind, object: KubeObject): KubeObject =>
     (store.get(collectionOf(kind), idOfObject(object))?.value as unknown as KubeObject | undefined) ?? object;
 
@@ -121,10 +149,11 @@ export function createObjects(store: Store, effectsOf: EffectsOf, nowText: () =>
     own: Own,
   ): Promise<Written> => {
     const decoded = decodeObject(kind, body, options);
-    const fresh = withIdentity(kind, namespace, decoded.object, nowText());
+    const fresh = withIdentity(kind, namespace, decoded.object, nowText(), pick);
     if (kind.namespaced) requireNamespace(store, namespace ?? '', fresh);
     const object = own(checkedObject(kind, fresh, undefined), decoded.object);
-    const warnings = [...decoded.warnings, ...(kind.rules?.warnings?.(object) ?? [])];
+    options.admit?.(object, undefined);
+    const remarks = remarksOn(kind, object, undefined, decoded.warnings);
     const writes = [
       ...(effectsOf(kind).alongCreate?.(object) ?? []),
       {
@@ -138,10 +167,10 @@ export function createObjects(store: Store, effectsOf: EffectsOf, nowText: () =>
     if (options.dryRun) {
       if (store.get(collectionOf(kind), idOfObject(object)))
         throw alreadyExists(kind, object.metadata.name ?? '');
-      return { object, warnings };
+      return { object, ...remarks };
     }
     if (!(await commit(kind, object, writes))) throw alreadyExists(kind, object.metadata.name ?? '');
-    return { object: reread(kind, object), warnings };
+    return { object: reread(kind, object), ...remarks };
   };
 
   /** `step` may run again after a conflict. */
@@ -163,9 +192,10 @@ export function createObjects(store: Store, effectsOf: EffectsOf, nowText: () =>
           : checkedObject(kind, keepSystemFields(decoded.object, current.object), current.object);
       const checked = effectsOf(kind).checkUpdate?.(object, current.object) ?? object;
       const allowed = own(checked, decoded.object);
-      const warnings = [...decoded.warnings, ...(kind.rules?.warnings?.(allowed) ?? [])];
-      if (sameJson(allowed, current.object)) return { object: current.object, warnings };
-      if (options.dryRun) return { object: allowed, warnings };
+      options.admit?.(allowed, current.object);
+      const remarks = remarksOn(kind, allowed, current.object, decoded.warnings, options.subresource);
+      if (sameJson(allowed, current.object)) return { object: current.object, ...remarks };
+      if (options.dryRun) return { object: allowed, ...remarks };
       const done = allowed.metadata.deletionTimestamp !== undefined && !isHeld(allowed);
       const write: Write = {
         collection: collectionOf(kind),
@@ -176,7 +206,7 @@ export function createObjects(store: Store, effectsOf: EffectsOf, nowText: () =>
       };
       const along = done ? (effectsOf(kind).alongEnd?.(allowed) ?? []) : [];
       if (await commit(kind, allowed, [write, ...along]))
-        return { object: done ? allowed : reread(kind, allowed), warnings };
+        return { object: done ? allowed : reread(kind, allowed), ...remarks };
       const asked = decoded.object.metadata.resourceVersion;
       if (asked !== undefined || attempt === CONFLICT_TRIES) throw conflict(kind, name);
     }
@@ -185,10 +215,16 @@ export function createObjects(store: Store, effectsOf: EffectsOf, nowText: () =>
   return {
     get: (kind, namespace, name) => find(kind, namespace, name).object,
 
-    create: (kind, namespace, body, options) =>
-      make(kind, namespace, body, options, (object, requested) =>
-        withOwners(kind, object, undefined, requested, options, nowText()),
-      ),
+    create: async (kind, namespace, body, options) => {
+      for (let attempt = 1; ; attempt++)
+        try {
+          return await make(kind, namespace, body, options, (object, requested) =>
+            withOwners(kind, object, undefined, requested, options, nowText()),
+          );
+        } catch (error) {
+          if (attempt === NAME_TRIES || !cameBetween(error) || !isNamedByPlane(body)) throw error;
+        }
+    },
 
     update: (kind, namespace, name, wantedOf, options) =>
       change(kind, namespace, name, options, (current) => ({
@@ -283,6 +319,11 @@ function requirePreconditions(
       `Precondition failed: ResourceVersion in precondition: ${resourceVersion}, ResourceVersion in object meta: ${current.metadata.resourceVersion}`,
     );
 }
+
+const isNamedByPlane = (body: unknown): boolean => {
+  const { name, generateName } = (body as Partial<KubeObject> | undefined)?.metadata ?? {};
+  return !name && Boolean(generateName);
+};
 
 /** Somebody else made it since it was looked for. */
 const cameBetween = (error: unknown): boolean =>

@@ -2,9 +2,11 @@
 import { applyMergePatch } from '@fleetset/scheduler-core/patch/merge-patch';
 import { applyStrategicMerge } from '@fleetset/scheduler-core/patch/strategic-merge';
 import { isRecord } from '@fleetset/scheduler-core/schema/decode';
-import { applyPatch, type Operation } from 'rfc6902';
+import { applyPatch, type Operation, Pointer } from 'rfc6902';
 import type { Kind, KubeObject } from '../kinds/kind.ts';
 import { ApiError, badRequest, unsupportedMediaType } from './api-error.ts';
+import { BODY_LIMIT_BYTES } from './body.ts';
+import { requireShallow } from './document-limits.ts';
 import { withoutVersion } from './prepare-object.ts';
 
 /** Makes the wanted object of the current one. Throws an ApiError for a patch that cannot be applied. */
@@ -32,9 +34,18 @@ export function patchFunction(
   }
 }
 
+/** As Kubernetes. */
+const OPERATIONS_LIMIT = 10_000;
+
 function applyJsonPatch(current: KubeObject, patch: unknown): unknown {
   if (!Array.isArray(patch) || !patch.every(isOperation))
     throw badRequest('a JSON patch must be a list of operations');
+  if (patch.length > OPERATIONS_LIMIT)
+    throw new ApiError(
+      413,
+      'RequestEntityTooLarge',
+      `The allowed maximum operations in a JSON patch is ${OPERATIONS_LIMIT}, got ${patch.length}`,
+    );
   const result = structuredClone(current) as { metadata?: { resourceVersion?: string } };
   const failure = firstFailure(result, patch as Operation[]);
   if (failure)
@@ -45,15 +56,18 @@ function applyJsonPatch(current: KubeObject, patch: unknown): unknown {
     );
   if (result.metadata?.resourceVersion === current.metadata.resourceVersion)
     delete result.metadata?.resourceVersion;
-  return result;
+  return requireShallow(result);
 }
 
 /** The library answers with most failures, and throws over a few odd values. */
 function firstFailure(result: object, operations: readonly Operation[]): Error | undefined {
+  let copied = 0;
   for (const operation of operations)
     try {
       const astray = pointersOf(operation).find((pointer) => leavesTheObject(result, pointer));
       if (astray !== undefined) return new Error(`Value at ${astray} does not exist`);
+      if (operation.op === 'copy') copied += sizeAt(result, operation.from);
+      if (copied > BODY_LIMIT_BYTES) return new Error(`copies of more than ${BODY_LIMIT_BYTES} bytes`);
       const [failure] = applyPatch(result, [operation]);
       if (failure) return failure;
     } catch (error) {
@@ -77,6 +91,10 @@ function leavesTheObject(root: object, pointer: string): boolean {
   if (last === undefined) return false;
   return last === '__proto__' || typeof value !== 'object' || value === null || isInherited(value, last);
 }
+
+/** A copy of what was copied before doubles it: sizes are added up before anything is. */
+const sizeAt = (root: object, pointer: string): number =>
+  JSON.stringify(Pointer.fromJSON(pointer).get(root) ?? null).length;
 
 const unescapeToken = (token: string): string => token.replaceAll('~1', '/').replaceAll('~0', '~');
 

@@ -6,7 +6,7 @@ import { serveCommand } from '../streams/serve-command.ts';
 import { servePortForward } from '../streams/serve-port-forward.ts';
 import type { Tunnels } from '../sync/tunnels.ts';
 import { badRequest } from './api-error.ts';
-import { readOptionalJson } from './body.ts';
+import { readOptionalObject } from './body.ts';
 import type { Objects } from './objects.ts';
 import { serveLog } from './pod-log.ts';
 import type { ServedSubresource, SubresourceCall } from './resource-routes.ts';
@@ -36,7 +36,7 @@ const STREAMING_LIMIT = 500;
 
 /** An eviction is a deletion: nothing here forbids one. */
 async function evict({ object, request, response, query }: SubresourceCall, objects: Objects): Promise<void> {
-  const body = await readOptionalJson(request);
+  const body = await readOptionalObject(request);
   const options = isRecord(body) ? (body.deleteOptions ?? {}) : undefined;
   if (!isRecord(options)) throw badRequest('an Eviction must be an object, and so must its deleteOptions');
   const { metadata } = object;

@@ -1,8 +1,9 @@
 // One object on its way into the store: decoded, named, checked, and without what clients have no say in.
-import { randomInt, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
+import { generatedName } from '@fleetset/scheduler-core/generated-name';
 import { decode } from '@fleetset/scheduler-core/schema/decode';
 import type { ObjectMeta } from '@fleetset/scheduler-core/schema/meta';
-import { SAFE_LETTERS } from '@fleetset/scheduler-core/template-hash';
+import { validateDeletion } from '@fleetset/scheduler-core/validation/deletion';
 import { apiVersionOf, type Kind, type KubeObject } from '../kinds/kind.ts';
 import { badRequest, conflict, invalidObject } from './api-error.ts';
 import type { WriteOptions } from './objects.ts';
@@ -11,7 +12,12 @@ export function decodeObject(kind: Kind, body: unknown, options: WriteOptions) {
   const decoded = decode(kind.schema, body);
   const handled = `${kind.kind} in version "v1" cannot be handled as a ${kind.kind}`;
   if (decoded.errors.length > 0) throw badRequest(`${handled}: ${decoded.errors.join(', ')}`);
-  const unknown = decoded.unknown.map((path) => `unknown field ${JSON.stringify(path)}`);
+  const unknown = [
+    ...decoded.unknown.map((path) => `unknown field ${JSON.stringify(path)}`),
+    ...(options.fieldValidation === 'Ignore' ? [] : (options.duplicates?.() ?? [])).map(
+      (path) => `duplicate field ${JSON.stringify(path)}`,
+    ),
+  ];
   if (unknown.length > 0 && options.fieldValidation === 'Strict')
     throw badRequest(`${handled}: strict decoding error: ${unknown.join(', ')}`);
   const object = decoded.value as Partial<KubeObject>;
@@ -32,7 +38,10 @@ export function decodeObject(kind: Kind, body: unknown, options: WriteOptions) {
 export function checkedObject(kind: Kind, object: KubeObject, old: KubeObject | undefined): KubeObject {
   const defaulted = kind.rules?.setDefaults?.(object) ?? object;
   const prepared = kind.rules?.prepare?.(defaulted, old) ?? defaulted;
-  const errors = kind.rules?.validate?.(prepared, old) ?? [];
+  const errors = [
+    ...(kind.rules?.validate?.(prepared, old) ?? []),
+    ...validateDeletion(prepared.metadata, old?.metadata),
+  ];
   if (errors.length > 0) throw invalidObject(kind, prepared.metadata.name ?? '', errors);
   return prepared;
 }
@@ -42,6 +51,7 @@ export function withIdentity(
   namespace: string | undefined,
   object: KubeObject,
   now: string,
+  pick: (below: number) => number,
 ): KubeObject {
   const { metadata } = object;
   if (metadata.namespace && kind.namespaced && metadata.namespace !== namespace)
@@ -50,8 +60,11 @@ export function withIdentity(
     );
   if (metadata.resourceVersion)
     throw badRequest('resourceVersion should not be set on objects to be created');
-  const name = metadata.name || (metadata.generateName ? generatedName(metadata.generateName) : undefined);
-  const { managedFields, selfLink, deletionTimestamp, deletionGracePeriodSeconds, ...kept } = metadata;
+  const name =
+    metadata.name || (metadata.generateName ? generatedName(metadata.generateName, pick) : undefined);
+  const { managedFields, selfLink, deletionTimestamp, deletionGracePeriodSeconds, ...given } = metadata;
+  // Go's clients write what was not set as an empty text in protobuf.
+  const kept = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ''));
   return {
     ...object,
     metadata: {
@@ -63,14 +76,6 @@ export function withIdentity(
     },
   };
 }
-
-/** As Kubernetes: names that could be labels stay so. */
-const LONGEST_BASE = 58;
-
-const generatedName = (base: string): string => base.slice(0, LONGEST_BASE) + randomSuffix();
-
-const randomSuffix = (): string =>
-  Array.from({ length: 5 }, () => SAFE_LETTERS[randomInt(SAFE_LETTERS.length)]).join('');
 
 export function requireSameIdentity(kind: Kind, object: KubeObject, current: KubeObject): void {
   const { name, namespace, uid, resourceVersion } = object.metadata;

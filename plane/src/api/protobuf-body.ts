@@ -1,8 +1,9 @@
 // Bodies in Kubernetes' protobuf, which kubectl from 1.32 on sends for what it makes by itself (`create namespace`,
-// `create token`, `auth can-i`). The field numbers are those of the published messages.
+// `create token`, `auth can-i`), and Go's controllers for what they delete. The field numbers are those of the published
+// messages.
 import { BinaryReader } from '@bufbuild/protobuf/wire';
 import { ApiError, badRequest, unsupportedMediaType } from './api-error.ts';
-
+import { AUTH_MESSAGES } from './protobuf-auth-messages.ts';
 import {
   base64,
   flag,
@@ -14,13 +15,14 @@ import {
   readMessage,
   text,
 } from './protobuf-fields.ts';
-import { STORED_MESSAGES } from './protobuf-stored-messages.ts';
+import { deleteOptions, STORED_MESSAGES } from './protobuf-stored-messages.ts';
 
 export const PROTOBUF_TYPE = 'application/vnd.kubernetes.protobuf';
 
 /** By apiVersion and kind. */
 const KINDS: { readonly [kind: string]: Message } = {
   ...STORED_MESSAGES,
+  ...AUTH_MESSAGES,
   'v1 Namespace': { 1: metadata },
   'v1 ConfigMap': {
     1: metadata,
@@ -53,7 +55,9 @@ export function decodeProtobuf(body: Uint8Array): unknown {
       raw?: Uint8Array;
     };
     const kind = `${typeMeta?.apiVersion} ${typeMeta?.kind}`;
-    const fields = Object.hasOwn(KINDS, kind) ? KINDS[kind] : undefined;
+    const known = Object.hasOwn(KINDS, kind) ? KINDS[kind] : undefined;
+    // Every group has options of its own version.
+    const fields = typeMeta?.kind === 'DeleteOptions' ? deleteOptions : known;
     if (!fields)
       throw unsupportedMediaType(
         `protobuf is not taken for ${typeMeta?.kind ?? 'this kind'}: send application/json`,

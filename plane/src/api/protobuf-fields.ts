@@ -64,8 +64,10 @@ export function readMessage(
 
 function put(result: { [field: string]: unknown }, { name, shape }: Field, value: unknown): void {
   if (shape === 'one') result[name] = value;
-  else if (shape === 'many') result[name] = [...((result[name] as unknown[] | undefined) ?? []), value];
-  else {
+  else if (shape === 'many') {
+    result[name] ??= [];
+    (result[name] as unknown[]).push(value);
+  } else {
     const { key = '', value: item = '' } = value as { key?: string; value?: unknown };
     const entries = (result[name] as { [key: string]: unknown } | undefined) ?? {};
     Object.defineProperty(entries, key, {

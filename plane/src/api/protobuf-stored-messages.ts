@@ -5,7 +5,7 @@ import {
   type Message,
   many,
   map,
-  type message,
+  message,
   metadata,
   one,
   readMessage,
@@ -58,8 +58,17 @@ const serviceSpec: Message = {
   23: one('trafficDistribution', text),
 };
 
+export const deleteOptions: Message = {
+  1: one('gracePeriodSeconds', integer),
+  2: one('preconditions', message({ 1: one('uid', text), 2: one('resourceVersion', text) })),
+  3: one('orphanDependents', flag),
+  4: one('propagationPolicy', text),
+  5: many('dryRun', text),
+};
+
 /** By apiVersion and kind. */
 export const STORED_MESSAGES: { readonly [kind: string]: Message } = {
+  'policy/v1 Eviction': { 1: metadata, 2: one('deleteOptions', message(deleteOptions)) },
   'v1 Service': { 1: metadata, 2: one('spec', sparse(serviceSpec)) },
   'scheduling.k8s.io/v1 PriorityClass': {
     1: metadata,

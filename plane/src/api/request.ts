@@ -12,13 +12,44 @@ export interface RequestPath {
 
 /** /api/v1/... and /apis/GROUP/VERSION/...; undefined when it is no path of resources. */
 export function parseResourcePath(pathname: string): RequestPath | undefined {
-  const parts = decodeParts(pathname);
-  if (!parts) return undefined;
-  const [root, ...rest] = parts;
-  if (root === 'api' && rest[0] === 'v1') return parseResource('', rest.slice(1));
-  if (root === 'apis' && rest[0] && rest[1] === versionOf(rest[0]))
-    return parseResource(rest[0], rest.slice(2));
-  return undefined;
+  const path = parseAnyResourcePath(pathname);
+  if (!path) return undefined;
+  return path.version === versionOf(path.group) || isOldWhoAmI(path) ? path : undefined;
+}
+
+/** `kubectl auth whoami` of 1.27 knows no other version. */
+const isOldWhoAmI = ({ group, plural, version }: RequestPath & { readonly version: string }): boolean =>
+  group === 'authentication.k8s.io' && plural === 'selfsubjectreviews' && version === 'v1beta1';
+
+const WATCH_PATH = /^(\/+api\/+v1|\/+apis\/+[^/]+\/+[^/]+)\/+watch(\/.*)$/;
+
+/** /api/v1/watch/pods is what clients asked for before there was ?watch=true; with a name, it is a watch of that one. */
+export function withoutWatchPath(url: URL): URL {
+  const [, root, rest] = WATCH_PATH.exec(url.pathname) ?? [];
+  if (root === undefined) return url;
+  const current = new URL(url);
+  current.pathname = `${root}${rest}`;
+  const path = parseAnyResourcePath(current.pathname);
+  if (!path || path.subresource) return url;
+  current.searchParams.set('watch', 'true');
+  if (path.name !== undefined) {
+    const selector = current.searchParams.get('fieldSelector');
+    const own = `metadata.name=${path.name}`;
+    current.searchParams.set('fieldSelector', selector ? `${selector},${own}` : own);
+    current.pathname = current.pathname.replace(/\/+[^/]+\/*$/, '');
+  }
+  return current;
+}
+
+/** Also of versions that are not served: what they ask leave for is the same. */
+export function parseAnyResourcePath(
+  pathname: string,
+): (RequestPath & { readonly version: string }) | undefined {
+  const [root, ...rest] = decodeParts(pathname) ?? [];
+  const [group = '', version = '', ...parts] = root === 'api' ? ['', ...rest] : rest;
+  if ((root !== 'api' && root !== 'apis') || version === '') return undefined;
+  const path = parseResource(group, parts);
+  return path && { ...path, version };
 }
 
 function decodeParts(pathname: string): string[] | undefined {
@@ -83,7 +114,8 @@ export function versionParameter(query: URLSearchParams): number {
   return Number(text);
 }
 
+/** As Kubernetes reads them: there is false and 0, and whatever else is written there means true (Python says True). */
 export const flagParameter = (query: URLSearchParams, name: string): boolean => {
   const text = query.get(name);
-  return text === 'true' || text === '1' || text === '';
+  return text !== null && !['false', '0'].includes(text.toLowerCase());
 };

@@ -1,18 +1,26 @@
-// One request about stored objects: which verb it is, and what serves it.
+// One request about stored objects, which its user may make: which verb it is, and what serves it.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { collectionOf, idOf, type Kind, type KubeObject } from '../kinds/kind.ts';
+import { isRecord } from '@fleetset/scheduler-core/schema/decode';
+import { annotate, noteAnswered, noteAsked } from '../audit/audited-bodies.ts';
+import type { User } from '../authentication/user.ts';
+import { admitWrite } from '../authorization/admit-write.ts';
+import type { Authorizer } from '../authorization/authorizer.ts';
+import { apiVersionOf, collectionOf, idOf, type Kind, type KubeObject } from '../kinds/kind.ts';
 import type { Store } from '../store/store.ts';
 import type { Upgrade } from '../streams/upgrade.ts';
 import { ApiError, badRequest, methodNotAllowed, notFoundObject, notFoundPath } from './api-error.ts';
-import { requireAllowed, type User } from './authenticate.ts';
-import { contentTypeOf, parseJson, parseYaml, readBody, readObject, readOptionalJson } from './body.ts';
-import { formatOne, formatPage, listPage, requireReached, storedObjects } from './list.ts';
+import { contentTypeOf, parseYaml, readBody, readJson, readObject, readOptionalObject } from './body.ts';
+import { formatOne, listPage, requireReached, shapeOf, storedObjects } from './list.ts';
 import { requireListOptions } from './list-options.ts';
-import type { Objects, Removed, WriteOptions } from './objects.ts';
+import type { Objects, Removed, WriteOptions, Written } from './objects.ts';
 import { patchFunction } from './patch.ts';
+import { decodeObject } from './prepare-object.ts';
 import { flagParameter, type ReplyForm, type RequestPath, replyForm } from './request.ts';
+import type { RequestLimits } from './request-limits.ts';
 import { sendJson, setWarnings } from './respond.ts';
+import type { Review } from './reviews.ts';
 import { readSelection } from './selection.ts';
+import { listChunks, SLICE, sendChunks } from './send-list.ts';
 import { serveWatch } from './watch.ts';
 import { applyOptions, deleteOptions, requireNoForce, writeOptions } from './write-options.ts';
 
@@ -28,6 +36,7 @@ export type ServedSubresource = (call: SubresourceCall) => Promise<void> | void;
 
 export interface SubresourceCall {
   readonly object: KubeObject;
+  readonly user: User;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly query: URLSearchParams;
@@ -45,6 +54,11 @@ export interface ResourceParts {
   readonly refresh: ReadonlyMap<Kind, () => Promise<void>>;
   /** By "METHOD plural/subresource". */
   readonly subresources: ReadonlyMap<string, ServedSubresource>;
+  /** Questions that are created, answered, and never kept. */
+  readonly reviews: ReadonlyMap<Kind, Review>;
+  readonly authorizer: Authorizer;
+  readonly limits: RequestLimits;
+  /** Aborts when the plane stops. */
   readonly signal: AbortSignal;
 }
 
@@ -52,34 +66,35 @@ interface Call {
   readonly parts: ResourceParts;
   readonly kind: Kind;
   readonly path: RequestPath;
-  readonly user: User | undefined;
+  readonly user: User;
   readonly query: URLSearchParams;
   readonly form: ReplyForm;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly upgrade: Upgrade | undefined;
+  /** Aborts when the answer is of use to nobody any more. */
+  readonly signal: AbortSignal;
 }
 
 export async function serveResource(
   parts: ResourceParts,
   path: RequestPath,
   query: URLSearchParams,
-  user: User | undefined,
+  user: User,
   request: IncomingMessage,
   response: ServerResponse,
+  signal: AbortSignal,
   upgrade?: Upgrade,
 ): Promise<void> {
   const kind = parts.findKind(path.group, path.plural);
   if (!kind || (path.namespace && !kind.namespaced)) throw notFoundPath();
   const form = replyForm(request.headers.accept);
-  const call: Call = { parts, kind, path, user, query, form, request, response, upgrade };
+  const call: Call = { parts, kind, path, user, query, form, request, response, upgrade, signal };
+  if (path.name && kind.namespaced && !path.namespace) throw notFoundPath();
   if (path.subresource) return serveSubresource(call);
   if (path.name) return serveOne(call, path.name);
   return serveMany(call);
 }
-
-const allow = ({ user, kind, path }: Call, verb: string): void =>
-  requireAllowed(user, verb, kind, path.namespace, path.name);
 
 async function serveMany(call: Call): Promise<void> {
   const { kind, request, query } = call;
@@ -96,14 +111,18 @@ async function serveMany(call: Call): Promise<void> {
 }
 
 async function listMany(call: Call): Promise<void> {
-  const { parts, kind, path, query, form, response } = call;
-  allow(call, 'list');
+  const { parts, kind, path, user, query, form, request, response, signal } = call;
   requireVerb(kind, 'list');
   const selection = readSelection(kind, path.namespace, query);
   requireListOptions(query, false);
   await parts.refresh.get(kind)?.();
-  const page = listPage(parts.store, objectsOf(call), selection, query);
-  sendJson(response, 200, formatPage(kind, page, form, query, Date.now()));
+  const turn = () => parts.limits.turns.take(user.name);
+  const page = await listPage(parts.store, objectsOf(call), selection, query, turn);
+  const shape = shapeOf(kind, page.metadata, form, query, Date.now());
+  const { head, field, shown } = shape;
+  if (page.items.length <= SLICE) return sendJson(response, 200, { ...head, [field]: page.items.map(shown) });
+  noteAnswered(request, { ...head, [field]: page.items });
+  await sendChunks(response, listChunks(page.items, shape, turn), signal);
 }
 
 function objectsOf({ parts, kind, path, query }: Call): Iterable<KubeObject> {
@@ -112,33 +131,46 @@ function objectsOf({ parts, kind, path, query }: Call): Iterable<KubeObject> {
 
 function watchMany(call: Call): Promise<void> {
   const { parts, kind, path, query, form, response } = call;
-  allow(call, 'watch');
   requireVerb(kind, 'watch');
   requireListOptions(query, true);
+  requireReached(parts.store, query);
   const selection = readSelection(kind, path.namespace, query);
   return serveWatch({ store: parts.store, kind, selection, query, form, response, signal: parts.signal });
 }
 
 async function createOne(call: Call): Promise<void> {
-  const { parts, kind, path, query, request, response } = call;
-  allow(call, 'create');
+  const { parts, kind, path, request } = call;
   requireVerb(kind, 'create');
   if (kind.namespaced && !path.namespace)
     throw badRequest('an empty namespace may not be set during creation');
   const body = await readObject(request);
-  const written = await parts.objects.create(kind, path.namespace, body, writeOptions(query, request));
-  setWarnings(response, written.warnings);
-  sendOne(call, 201, written.object);
+  const review = parts.reviews.get(kind);
+  if (review) return answerReview(call, review, body);
+  const written = await parts.objects.create(kind, path.namespace, body, optionsOf(call));
+  sendWritten(call, 201, written);
+}
+
+/** An older version of a review is the same but for its name. */
+function answerReview(
+  { kind, path, query, user, request, response }: Call,
+  review: Review,
+  body: unknown,
+): void {
+  const old = isRecord(body) && body.apiVersion === `${kind.group}/v1beta1`;
+  const current = old ? { ...body, apiVersion: apiVersionOf(kind) } : body;
+  const asked = decodeObject(kind, current, writeOptions(query, request));
+  setWarnings(response, asked.warnings);
+  const answer = review(asked.object, user, path.namespace);
+  sendJson(response, 201, old ? { ...answer, apiVersion: body.apiVersion } : answer);
 }
 
 /** Each object by the rules of a single deletion. */
 async function deleteMany(call: Call): Promise<void> {
   const { parts, kind, path, query, request, response } = call;
-  allow(call, 'deletecollection');
   requireVerb(kind, 'deletecollection');
   if (kind.namespaced && !path.namespace)
     throw methodNotAllowed(`DELETE is not allowed on ${kind.plural} of all namespaces`);
-  const options = deleteOptions(query, await readOptionalJson(request));
+  const options = deleteOptions(query, await readOptionalObject(request));
   const selection = readSelection(kind, path.namespace, query);
   const matching = [...objectsOf(call)].filter(selection.matches);
   for (const { metadata } of matching)
@@ -152,8 +184,7 @@ async function deleteMany(call: Call): Promise<void> {
 }
 
 async function serveOne(call: Call, name: string): Promise<void> {
-  const { kind, request, path } = call;
-  if (kind.namespaced && !path.namespace) throw notFoundPath();
+  const { kind, request } = call;
   switch (request.method) {
     case 'GET':
       return getOne(call, name);
@@ -169,7 +200,7 @@ async function serveOne(call: Call, name: string): Promise<void> {
 }
 
 async function getOne(call: Call, name: string): Promise<void> {
-  allow(call, 'get');
+  requireVerb(call.kind, 'get');
   requireReached(call.parts.store, call.query);
   await call.parts.refresh.get(call.kind)?.();
   sendOne(call, 200, findOne(call, name));
@@ -185,60 +216,50 @@ function findOne(call: Call, name: string): KubeObject {
 }
 
 async function replaceOne(call: Call, name: string): Promise<void> {
-  const { parts, kind, path, request, response } = call;
-  if (!path.subresource) {
-    allow(call, 'update');
-    requireVerb(kind, 'update');
-  }
+  const { parts, kind, path, request } = call;
+  if (!path.subresource) requireVerb(kind, 'update');
   const body = await readObject(request);
   const written = await parts.objects.update(kind, path.namespace, name, () => body, optionsOf(call));
-  setWarnings(response, written.warnings);
-  sendOne(call, 200, written.object);
+  sendWritten(call, 200, written);
 }
 
 async function patchOne(call: Call, name: string): Promise<void> {
-  const { parts, kind, path, query, request, response } = call;
-  if (!path.subresource) {
-    allow(call, 'patch');
-    requireVerb(kind, 'patch');
-  }
+  const { parts, kind, path, query, request } = call;
+  if (!path.subresource) requireVerb(kind, 'patch');
   const type = contentTypeOf(request);
   const text = await readBody(request);
-  if (type === APPLY_TYPE) return applyOne(call, name, parseYaml(text));
+  if (type === APPLY_TYPE) return applyOne(call, name, noteAsked(request, parseYaml(text)));
   requireNoForce(query, request);
-  const change = patchFunction(kind, type, type.endsWith('+json') ? parseJson(text) : text);
+  const patch = type.endsWith('+json') ? noteAsked(request, readJson(request, text)) : text;
+  const change = patchFunction(kind, type, patch);
   const written = await parts.objects.update(kind, path.namespace, name, change, optionsOf(call));
-  setWarnings(response, written.warnings);
-  sendOne(call, 200, written.object);
+  sendWritten(call, 200, written);
 }
 
 const APPLY_TYPE = 'application/apply-patch+yaml';
 
-/** Who makes an object by it must be allowed to create one. */
+/** Who makes an object by it must be allowed to create one: admitWrite sees to that. */
 async function applyOne(call: Call, name: string, config: unknown): Promise<void> {
-  const { parts, kind, path, query, request, response } = call;
+  const { parts, kind, path, query, request } = call;
   const options = { ...optionsOf(call), ...applyOptions(query, request) };
   const isThere = parts.store.get(collectionOf(kind), idOf(path.namespace, name)) !== undefined;
-  if (!isThere && !path.subresource) {
-    allow(call, 'create');
-    requireVerb(kind, 'create');
-  }
+  if (!isThere && !path.subresource) requireVerb(kind, 'create');
   const written = await parts.objects.apply(kind, path.namespace, name, config, options);
-  setWarnings(response, written.warnings);
-  sendOne(call, written.created ? 201 : 200, written.object);
+  sendWritten(call, written.created ? 201 : 200, written);
 }
 
 /** A write to a subresource changes nothing else. */
-const optionsOf = ({ query, request, path }: Call): WriteOptions => ({
+const optionsOf = ({ parts, kind, user, query, request, path }: Call): WriteOptions => ({
   ...writeOptions(query, request),
+  admit: (object, old) =>
+    admitWrite(parts.authorizer, user, { kind, object, old, isCreate: request.method === 'POST' }),
   ...(path.subresource === 'status' ? { subresource: 'status' } : {}),
 });
 
 async function deleteOne(call: Call, name: string): Promise<void> {
   const { parts, kind, path, query, request } = call;
-  allow(call, 'delete');
   requireVerb(kind, 'delete');
-  const options = deleteOptions(query, await readOptionalJson(request));
+  const options = deleteOptions(query, await readOptionalObject(request));
   sendRemoved(call, await parts.objects.remove(kind, path.namespace, name, options));
 }
 
@@ -251,18 +272,17 @@ function sendRemoved({ kind, response }: Call, { object, gone }: Removed): void 
 }
 
 async function serveSubresource(call: Call): Promise<void> {
-  const { parts, kind, path, query, request, response, upgrade } = call;
+  const { parts, kind, path, user, query, request, response, upgrade } = call;
   const { subresource = '', name = '' } = path;
   const served = kind.subresources?.find((candidate) => candidate.name === subresource);
   if (!served) throw notFoundPath();
   const verb = verbOfSubresource(request.method);
-  allow(call, verb);
   if (!served.verbs.includes(verb))
     throw methodNotAllowed(`${request.method} is not allowed on ${kind.plural}/${subresource}`);
   const serve = parts.subresources.get(`${request.method} ${kind.plural}/${subresource}`);
   if (serve) {
     const signal = parts.signal;
-    return serve({ object: findOne(call, name), request, response, query, signal, upgrade });
+    return serve({ object: findOne(call, name), user, request, response, query, signal, upgrade });
   }
   if (subresource === 'status') {
     if (request.method === 'GET') return getOne(call, name);
@@ -280,6 +300,12 @@ function verbOfSubresource(method: string | undefined): string {
 
 function sendOne({ kind, form, query, response }: Call, code: number, object: KubeObject): void {
   sendJson(response, code, formatOne(kind, object, form, query, Date.now()));
+}
+
+function sendWritten(call: Call, code: number, { object, warnings, annotations = {} }: Written): void {
+  setWarnings(call.response, warnings);
+  annotate(call.request, annotations);
+  sendOne(call, code, object);
 }
 
 function requireVerb(kind: Kind, verb: Kind['verbs'][number]): void {

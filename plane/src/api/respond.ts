@@ -1,11 +1,13 @@
 // Writing replies: JSON, Status errors, warnings; gzip only for what is large and asked for.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { gzipSync } from 'node:zlib';
+import { noteAnswered } from '../audit/audited-bodies.ts';
 import { ApiError, statusOf } from './api-error.ts';
 
 const GZIP_FROM_BYTES = 128 * 1024;
 
 export function sendJson(response: ServerResponse, code: number, body: object): void {
+  noteAnswered(response.req, body);
   sendBytes(response, code, 'application/json', Buffer.from(JSON.stringify(body)));
 }
 
@@ -25,7 +27,7 @@ export function sendBytes(
   response.end(payload);
 }
 
-const acceptsGzip = (request: IncomingMessage): boolean =>
+export const acceptsGzip = (request: IncomingMessage): boolean =>
   /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''));
 
 export function sendError(response: ServerResponse, error: unknown): void {
@@ -39,11 +41,26 @@ export function sendError(response: ServerResponse, error: unknown): void {
   sendJson(response, code, body);
 }
 
+/** As Kubernetes: clients read headers of so many bytes and no more. Too many are cut short, then left out. */
+const WARNINGS_LIMIT = 4096;
+const LONG_WARNING = 256;
+
 /** Set before the reply; kubectl prints one line for each. */
 export function setWarnings(response: ServerResponse, warnings: readonly string[]): void {
-  if (warnings.length > 0)
+  const told = withinLimit(warnings);
+  if (told.length > 0)
     response.setHeader(
       'Warning',
-      warnings.map((text) => `299 - ${JSON.stringify(text.replace(/[^\x20-\x7e]/g, '?'))}`),
+      told.map((text) => `299 - ${JSON.stringify(text.replace(/[^\x20-\x7e]/g, '?'))}`),
     );
+}
+
+function withinLimit(warnings: readonly string[]): string[] {
+  const total = warnings.reduce((sum, { length }) => sum + length, 0);
+  const texts = total <= WARNINGS_LIMIT ? warnings : warnings.map((text) => text.slice(0, LONG_WARNING));
+  let room = WARNINGS_LIMIT;
+  return texts.filter(({ length }) => {
+    room -= length;
+    return room >= 0;
+  });
 }

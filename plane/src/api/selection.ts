@@ -36,7 +36,7 @@ function readFields(kind: Kind, text: string): FieldTerm[] {
   const parsed = parseFieldSelector(text);
   if (typeof parsed === 'string') throw badRequest(parsed);
   for (const { field } of parsed)
-    if (field !== 'metadata.name' && field !== 'metadata.namespace' && !kind.fields?.[field])
+    if (field !== 'metadata.name' && field !== 'metadata.namespace' && !readerOf(kind, field))
       throw badRequest(`field label not supported: ${field}`);
   return parsed;
 }
@@ -44,5 +44,9 @@ function readFields(kind: Kind, text: string): FieldTerm[] {
 function fieldOf(kind: Kind, object: KubeObject, field: string): string {
   if (field === 'metadata.name') return object.metadata.name ?? '';
   if (field === 'metadata.namespace') return object.metadata.namespace ?? '';
-  return kind.fields?.[field]?.(object) ?? '';
+  return readerOf(kind, field)?.(object) ?? '';
 }
+
+/** A field may be asked for that is called like what every object inherits. */
+const readerOf = ({ fields = {} }: Kind, field: string) =>
+  Object.hasOwn(fields, field) ? fields[field] : undefined;

@@ -30,11 +30,15 @@ export function tableRow(kind: Kind, object: KubeObject, include: IncludeObject,
 
 /** `first` carries the column definitions; in a watch the later ones need none. */
 export const table = (kind: Kind, rows: readonly object[], metadata: object, first = true): object => ({
+  ...tableHead(kind, metadata, first),
+  rows,
+});
+
+export const tableHead = (kind: Kind, metadata: object, first = true) => ({
   kind: 'Table',
   apiVersion: 'meta.k8s.io/v1',
   metadata,
   columnDefinitions: first ? columnDefinitions(kind) : null,
-  rows,
 });
 
 export const partialObject = ({ metadata }: KubeObject): object => ({
@@ -43,16 +47,14 @@ export const partialObject = ({ metadata }: KubeObject): object => ({
   metadata,
 });
 
-export const listOf = (kind: Kind, items: readonly object[], metadata: object): object => ({
+export const listHead = (kind: Kind, metadata: object) => ({
   kind: `${kind.kind}List`,
   apiVersion: apiVersionOf(kind),
   metadata,
-  items,
 });
 
-export const partialListOf = (items: readonly object[], metadata: object): object => ({
+export const partialListHead = (metadata: object) => ({
   kind: 'PartialObjectMetadataList',
   apiVersion: 'meta.k8s.io/v1',
   metadata,
-  items,
 });

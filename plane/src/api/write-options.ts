@@ -1,9 +1,12 @@
 // How a write is to be done, read from its query and, for a deletion, its body.
 import type { IncomingMessage } from 'node:http';
 import { requiredManager, validateManagerName } from '@fleetset/scheduler-core/patch/managed-fields';
-import { isRecord } from '@fleetset/scheduler-core/schema/decode';
+import { decode } from '@fleetset/scheduler-core/schema/decode';
+import { deleteOptions as deleteOptionsSchema } from '@fleetset/scheduler-core/schema/meta';
+import type { Infer } from '@fleetset/scheduler-core/schema/schema';
 import { type FieldError, forbidden } from '@fleetset/scheduler-core/validation/field-error';
 import { badRequest, invalidObject } from './api-error.ts';
+import { duplicatesIn } from './body.ts';
 import type { ApplyOptions, DeleteOptions, WriteOptions } from './objects.ts';
 import { flagParameter } from './request.ts';
 
@@ -22,6 +25,7 @@ export function writeOptions(query: URLSearchParams, request: IncomingMessage): 
     dryRun: isDryRun(query.getAll('dryRun')),
     fieldValidation: (validation as WriteOptions['fieldValidation'] | null) ?? 'Warn',
     manager: given || programOf(request),
+    duplicates: () => duplicatesIn(request),
   };
 }
 
@@ -63,36 +67,40 @@ function isDryRun(values: readonly unknown[]): boolean {
   return values.includes('All');
 }
 
-/** In the body (kubectl) or in the query (curl). */
-export function deleteOptions(query: URLSearchParams, body: unknown): DeleteOptions {
-  if (!isRecord(body)) throw badRequest('DeleteOptions must be an object');
+/** In the body (kubectl) or in the query (curl). What is not understood is refused: nothing is deleted on a guess. */
+export function deleteOptions(query: URLSearchParams, given: unknown): DeleteOptions {
+  const decoded = decode(deleteOptionsSchema, given);
+  const body = (decoded.value ?? {}) as Infer<typeof deleteOptionsSchema>;
+  const { kind = 'DeleteOptions' } = body;
+  const wrongKind = kind === 'DeleteOptions' ? [] : [`kind: expected DeleteOptions, got ${kind}`];
+  const errors = [...decoded.errors, ...wrongKind];
+  if (errors.length > 0)
+    throw badRequest(
+      `DeleteOptions in version "v1" cannot be handled as a DeleteOptions: ${errors.join(', ')}`,
+    );
   const propagation = readPropagation(query, body);
   const graceSeconds = readGrace(body.gracePeriodSeconds ?? query.get('gracePeriodSeconds') ?? undefined);
-  const preconditions = isRecord(body.preconditions) ? body.preconditions : {};
+  const { uid, resourceVersion } = body.preconditions ?? {};
   return {
-    dryRun: isDryRun(Array.isArray(body.dryRun) ? body.dryRun : query.getAll('dryRun')),
+    dryRun: isDryRun(body.dryRun ?? query.getAll('dryRun')),
     ...(propagation === undefined ? {} : { propagation }),
     ...(graceSeconds === undefined ? {} : { graceSeconds }),
-    preconditions: {
-      ...(typeof preconditions.uid === 'string' ? { uid: preconditions.uid } : {}),
-      ...(typeof preconditions.resourceVersion === 'string'
-        ? { resourceVersion: preconditions.resourceVersion }
-        : {}),
-    },
+    preconditions: { ...(uid ? { uid } : {}), ...(resourceVersion ? { resourceVersion } : {}) },
   };
 }
 
 /** Undefined: not said. `orphanDependents` is what clients said before there was a policy. */
 function readPropagation(
   query: URLSearchParams,
-  body: { readonly [field: string]: unknown },
+  body: Infer<typeof deleteOptionsSchema>,
 ): DeleteOptions['propagation'] {
   const policy = body.propagationPolicy ?? query.get('propagationPolicy') ?? undefined;
-  const orphan = body.orphanDependents ?? query.get('orphanDependents') ?? undefined;
+  const asked = query.has('orphanDependents') ? flagParameter(query, 'orphanDependents') : undefined;
+  const orphan = body.orphanDependents ?? asked;
   if (orphan !== undefined && policy !== undefined)
     throw badRequest('orphanDependents: Invalid value: may not be set together with propagationPolicy');
-  if (orphan === true || orphan === 'true') return 'Orphan';
-  if (orphan === false || orphan === 'false') return 'Background';
+  if (orphan === true) return 'Orphan';
+  if (orphan === false) return 'Background';
   if (orphan !== undefined)
     throw badRequest(`orphanDependents: Invalid value: ${JSON.stringify(orphan)}: must be true or false`);
   if (policy === undefined || policy === 'Background' || policy === 'Foreground' || policy === 'Orphan')

@@ -56,6 +56,9 @@ export function lifecycleTaints(
   return settled ? taints : [...others, ...pair];
 }
 
+/** What agents report. Other conditions are of those who wrote them (a node problem detector), and stay as they are. */
+const OF_AGENTS = new Set(['Ready', 'MemoryPressure', 'DiskPressure', 'PIDPressure', 'Held']);
+
 export const readyCondition = (status: NodeStatus | undefined): NodeCondition | undefined =>
   status?.conditions?.find(({ type }) => type === 'Ready');
 
@@ -64,16 +67,14 @@ export function unknownConditions(
   conditions: readonly NodeCondition[],
   nowText: string,
 ): readonly NodeCondition[] {
-  if (
-    conditions.every(({ status }) => status === 'Unknown') &&
-    conditions.some(({ type }) => type === 'Ready')
-  )
+  const own = conditions.filter(({ type }) => OF_AGENTS.has(type));
+  if (own.every(({ status }) => status === 'Unknown') && conditions.some(({ type }) => type === 'Ready'))
     return conditions;
   const known = conditions.some(({ type }) => type === 'Ready')
     ? conditions
     : [...conditions, { type: 'Ready', status: 'True' }];
   return known.map((condition) =>
-    condition.status === 'Unknown'
+    condition.status === 'Unknown' || !OF_AGENTS.has(condition.type)
       ? condition
       : {
           ...condition,
@@ -91,7 +92,9 @@ export function mergedConditions(
   before: readonly NodeCondition[],
   nowText: string,
 ): readonly NodeCondition[] {
-  return fresh.map((condition) => {
+  const isReported = ({ type }: NodeCondition) =>
+    OF_AGENTS.has(type) || fresh.some((condition) => condition.type === type);
+  const merged = fresh.map((condition) => {
     const old = before.find(({ type }) => type === condition.type);
     const unchanged = old?.status === condition.status && old.lastTransitionTime;
     return {
@@ -100,6 +103,7 @@ export function mergedConditions(
       lastTransitionTime: unchanged ? old.lastTransitionTime : nowText,
     } as NodeCondition;
   });
+  return [...merged, ...before.filter((condition) => !isReported(condition))];
 }
 
 /** As often as a kubelet writes it when nothing changes. */
@@ -111,9 +115,12 @@ export function freshHeartbeats(
   nowText: string,
 ): readonly NodeCondition[] {
   const now = Date.parse(nowText);
-  const isStale = ({ lastHeartbeatTime }: NodeCondition) =>
-    !lastHeartbeatTime || Math.abs(now - Date.parse(lastHeartbeatTime)) >= HEARTBEAT_SHOWN_EVERY_MS;
+  const isStale = ({ type, lastHeartbeatTime }: NodeCondition) =>
+    OF_AGENTS.has(type) &&
+    (!lastHeartbeatTime || Math.abs(now - Date.parse(lastHeartbeatTime)) >= HEARTBEAT_SHOWN_EVERY_MS);
   return conditions.some(isStale)
-    ? conditions.map((condition) => ({ ...condition, lastHeartbeatTime: nowText }))
+    ? conditions.map((condition) =>
+        OF_AGENTS.has(condition.type) ? { ...condition, lastHeartbeatTime: nowText } : condition,
+      )
     : conditions;
 }

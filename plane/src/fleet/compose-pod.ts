@@ -1,10 +1,11 @@
 // A Pod object from what its node reports and the template it was born from.
 
 import type { PodReport } from '@fleetset/proto/gen/fleetset/v1/node';
+import { accountName, withAccountVolume } from '@fleetset/scheduler-core/node/service-account';
 import { REVISION_LABEL, revisionTemplate } from '@fleetset/scheduler-core/revision-history';
 import type { Container } from '@fleetset/scheduler-core/schema/container';
 import type { ControllerRevision } from '@fleetset/scheduler-core/schema/daemon-set';
-import type { PodSpec, PodStatus } from '@fleetset/scheduler-core/schema/pod';
+import type { PodSpec, PodStatus, PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
 import { daemonTolerations } from '@fleetset/scheduler-core/taint-toleration';
 import type { KubeObject } from '../kinds/kind.ts';
 
@@ -28,7 +29,7 @@ export function composePod(
   nowText: string,
 ): KubeObject {
   const template = revision && revisionTemplate(revision);
-  const spec = template?.spec ? podSpecOnNode(template.spec, nodeName) : before?.spec;
+  const spec = template?.spec ? podSpecOnNode(admitted(template, report), nodeName) : before?.spec;
   const { labels, annotations } = template ? (template.metadata ?? {}) : (before?.metadata ?? {});
   const deletion = deletionOf(report, before, nowText);
   return {
@@ -67,6 +68,13 @@ function deletionOf(report: PodReport, before: KubeObject | undefined, nowText: 
   if (!report.terminating) return {};
   const at = new Date(Date.parse(nowText) + report.graceSeconds * 1000).toISOString().replace(/\.\d+Z$/, 'Z');
   return { deletionTimestamp: at, deletionGracePeriodSeconds: report.graceSeconds };
+}
+
+/** What admission makes of it: see service-account.ts. */
+function admitted(template: PodTemplateSpec, { accountVolume }: PodReport): PodSpec {
+  const { spec } = accountVolume === '' ? template : withAccountVolume(template, accountVolume);
+  const account = accountName(spec);
+  return { ...(spec ?? { containers: [] }), serviceAccountName: account, serviceAccount: account };
 }
 
 /** Rules 4, 15, 76 and 77: what Kubernetes makes of a template on its way to a node. */

@@ -1,6 +1,12 @@
 // What the plane knows of its nodes right now: who is connected, when each was heard, what each reported last.
 // Memory only: the agents tell it again after a restart.
-import type { Generation, NodeReport, Placement, PodReport, SyncResponse } from '@fleetset/proto/gen/fleetset/v1/node';
+import type {
+  Generation,
+  NodeReport,
+  Placement,
+  PodReport,
+  SyncResponse,
+} from '@fleetset/proto/gen/fleetset/v1/node';
 import type { PlacementRules } from '@fleetset/scheduler-core/placement';
 
 /** By DaemonSet uid. */
@@ -66,7 +72,10 @@ export interface Fleet {
 }
 
 export type NodeChange = Partial<
-  Pick<NodeState, 'session' | 'reported' | 'report' | 'podsBySet' | 'placements' | 'told' | 'decidedBy' | 'lost'>
+  Pick<
+    NodeState,
+    'session' | 'reported' | 'report' | 'podsBySet' | 'placements' | 'told' | 'decidedBy' | 'lost'
+  >
 >;
 
 export function createFleet(monotonicNow: () => number): Fleet {
@@ -131,7 +140,7 @@ export function reportedChange({ told, decidedBy }: NodeState, report: NodeRepor
   };
 }
 
-function indexPods(pods: readonly PodReport[]): ReadonlyMap<string, readonly PodReport[]> {
+export function indexPods(pods: readonly PodReport[]): ReadonlyMap<string, readonly PodReport[]> {
   const index = new Map<string, PodReport[]>();
   for (const pod of [...pods].sort(oldestFirst)) {
     const list = index.get(pod.daemonSetUid);

@@ -181,11 +181,13 @@ const REVISIONS = 'apps/controllerrevisions';
 /** By its name; one that was taken over has that of its first owner. */
 function findRevision(store: Store, report: PodReport): StoredRevision | undefined {
   const { namespace, daemonSetName, daemonSetUid, revision } = report;
-  const orphaned = orphanedSet(store, daemonSetUid) !== undefined;
+  const orphaned = orphanedSet(store, daemonSetUid);
+  /** Of a set that was left behind nobody's, or of what took it over: a node must not be shown what another's is. */
+  const isIts = ({ ownerReferences = [] }: StoredRevision['metadata']) =>
+    ownerReferences.some(({ uid }) => uid === daemonSetUid || uid === orphaned?.adopter?.uid) ||
+    (orphaned !== undefined && ownerReferences.length === 0);
   const fits = (found: StoredRevision) =>
-    found.metadata.namespace === namespace &&
-    revisionHash(found) === revision &&
-    (orphaned || found.metadata.ownerReferences?.some(({ uid }) => uid === daemonSetUid));
+    found.metadata.namespace === namespace && revisionHash(found) === revision && isIts(found.metadata);
   const named = store.get(REVISIONS, `${namespace}/${daemonSetName}-${revision}`)?.value;
   if (named && fits(named as unknown as StoredRevision)) return named as unknown as StoredRevision;
   for (const { value } of store.list(REVISIONS))

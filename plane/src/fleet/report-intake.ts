@@ -12,7 +12,7 @@ import { mergedConditions, withOwn } from './compose-node.ts';
 import { type Fleet, isBehind, type NodeState, reportedChange } from './fleet.ts';
 import { NODE_RECORDS, type NodeRecord, nodeRecord } from './node-record.ts';
 import { ownFacts } from './own-facts.ts';
-import { dropPods, followPodsByNode, idsByUid, type MirrorPlan, planMirror } from './pod-mirror.ts';
+import { dropPods, idsByUid, type MirrorPlan, planMirror } from './pod-mirror.ts';
 import { readNodeStatus } from './reported-status.ts';
 import { dropTombstone, followTombstones } from './tombstones.ts';
 
@@ -22,6 +22,8 @@ export interface ReportIntakeParts {
   readonly store: Store;
   readonly fleet: Fleet;
   readonly recorder: EventRecorder;
+  /** Ids of the mirrored pods of a node. */
+  readonly podsOf: (nodeName: string) => ReadonlySet<string>;
   readonly nowText: () => string;
   /** The report has been taken in. */
   readonly onTaken: (nodeName: string) => void;
@@ -32,8 +34,6 @@ export interface ReportIntake {
   readonly take: (nodeName: string, report: NodeReport) => void;
   /** The node is no longer part of the fleet: its pods vanish from the mirror. */
   readonly forget: (nodeName: string) => Promise<void>;
-  /** Ids of the pods that are shown of a node. */
-  readonly podsOf: (nodeName: string) => ReadonlySet<string>;
   /** Nothing more is taken in, nor tried again. */
   readonly close: () => void;
 }
@@ -45,7 +45,7 @@ export function createReportIntake(parts: ReportIntakeParts): ReportIntake {
   const waiting = new Map<string, NodeReport>();
   const busy = new Set<string>();
   const retries = new Map<string, NodeJS.Timeout>();
-  const podsOf = followPodsByNode(parts.store);
+  const { podsOf } = parts;
   const tombstonesOf = followTombstones(parts.store);
   let closed = false;
 
@@ -89,7 +89,6 @@ export function createReportIntake(parts: ReportIntakeParts): ReportIntake {
       waiting.delete(nodeName);
       await dropPods(parts.store, podsOf(nodeName));
     },
-    podsOf,
     close: () => {
       closed = true;
       waiting.clear();

@@ -40,7 +40,8 @@ export function ownerStanding(
   owner: NonNullable<KubeObject['metadata']['ownerReferences']>[number],
 ): OwnerStanding {
   const kind = SERVED_KINDS.find((one) => one.kind === owner.kind && apiVersionOf(one) === owner.apiVersion);
-  if (!kind) return 'there';
+  // As Kubernetes: what is of no namespace cannot belong to what is in one, and is not removed for a slip of the pen.
+  if (!kind || (kind.namespaced && namespace === undefined)) return 'there';
   const id = idOf(kind.namespaced ? namespace : undefined, owner.name);
   const found = store.get(collectionOf(kind), id)?.value as KubeObject | undefined;
   if (found?.metadata.uid !== owner.uid) return 'gone';

@@ -1,5 +1,6 @@
 // The kinds that are only kept: Namespace, ConfigMap, Secret.
 import { sameJson } from '@fleetset/scheduler-core/canonical-json';
+import { validateSecurityLabels } from '@fleetset/scheduler-core/pod-security/policy';
 import {
   type ConfigMap,
   configMap,
@@ -18,6 +19,7 @@ import { validateMetadata } from '@fleetset/scheduler-core/validation/metadata';
 import { configKeyProblem, dnsLabelProblem } from '@fleetset/scheduler-core/validation/names';
 import { AGE, column, NAME } from './columns.ts';
 import { ALL_VERBS, type Kind, type KubeObject } from './kind.ts';
+import { validateSecretType } from './secret-types.ts';
 
 const as = <T>(object: KubeObject) => object as unknown as T & { metadata: KubeObject['metadata'] };
 const DATA_LIMIT_BYTES = 1024 * 1024;
@@ -48,9 +50,21 @@ export const namespaceKind: Kind = {
       spec: old?.spec ?? { finalizers: ['kubernetes'] },
       status: old?.status ?? { phase: 'Active' },
     }),
-    validate: ({ metadata }) => validateMetadata(metadata, false, dnsLabelProblem),
+    validate: ({ metadata }, old) => [
+      ...validateMetadata(metadata, false, dnsLabelProblem),
+      ...newlyWrong(metadata.labels, old?.metadata.labels),
+    ],
   },
 };
+
+/** What was let in before may stay as it is. */
+function newlyWrong(
+  labels: KubeObject['metadata']['labels'],
+  old: KubeObject['metadata']['labels'],
+): FieldError[] {
+  const errors = validateSecurityLabels(labels ?? {});
+  return sameJson(errors, validateSecurityLabels(old ?? {})) ? [] : errors;
+}
 
 export const configMapKind: Kind = {
   group: '',
@@ -111,6 +125,7 @@ export const secretKind: Kind = {
         ...validateKeys('data', data),
         ...validateSize('data', decodedBytes(data)),
         ...validateBase64('data', data),
+        ...validateSecretType(type, data, object.metadata.annotations),
         ...(before && before.type !== type ? [invalid('type', type ?? '', 'field is immutable')] : []),
         ...validateImmutable(object, old, ['data']),
       ];

@@ -1,7 +1,15 @@
 // fleetset.dev/v1 Rollout: what one DaemonSet's rollout has come to. Read-only, made when asked for; what
 // `fleetset rollout status` shows.
 import { objectMeta } from '@fleetset/scheduler-core/schema/meta';
-import { boolean, type Infer, int32, map, object, string } from '@fleetset/scheduler-core/schema/schema';
+import {
+  boolean,
+  type Infer,
+  int32,
+  list,
+  map,
+  object,
+  string,
+} from '@fleetset/scheduler-core/schema/schema';
 import { column, NAME } from './columns.ts';
 import type { Kind, KubeObject } from './kind.ts';
 
@@ -22,6 +30,9 @@ const rollout = object(fleetset('Rollout'), {
     newestRevision: string({ description: "The revision of the DaemonSet's template." }),
     targetRevision: string({ description: 'The revision that nodes should have now.' }),
     stableRevision: string({ description: 'The last revision that all nodes had.' }),
+    attempt: int32({
+      description: "Which of the DaemonSet's rollouts this is: an approval is for one of them.",
+    }),
     step: int32({ description: 'The step that is under way, from 1; 0 without steps.' }),
     stepName: string(),
     awaitsApproval: boolean({ description: 'The step waits until somebody approves it.' }),
@@ -36,6 +47,17 @@ const rollout = object(fleetset('Rollout'), {
         'Nodes that wait until they may be changed: a maintenance window is closed, or a hold is on.',
     }),
     failures: { ...map(string()), description: 'Nodes that failed with the newest revision, with why.' },
+    prePull: {
+      ...object(fleetset('RolloutPrePull'), {
+        pulled: int32({ description: 'Nodes that were told to pull, and have the images.' }),
+        pulling: { ...list(string()), description: 'Nodes that pull now.' },
+        failures: {
+          ...map(string()),
+          description: 'Nodes that could not, with why. Nothing waits for them.',
+        },
+      }),
+      description: 'What nodes pulled before their turn; absent when none was told to.',
+    },
   }),
 });
 export interface Rollout extends Infer<typeof rollout> {}

@@ -6,7 +6,9 @@ import type { Kind } from './kind.ts';
 import { nodeKind } from './node-kind.ts';
 import { configMapKind, namespaceKind, secretKind } from './plain-kinds.ts';
 import { podKind } from './pod-kind.ts';
+import { clusterRoleBindingKind, clusterRoleKind, roleBindingKind, roleKind } from './rbac-kinds.ts';
 import { rolloutPolicyKind } from './rollout-policy-kind.ts';
+import { serviceAccountKind } from './service-account-kind.ts';
 import { endpointSliceKind, endpointsKind, serviceKind } from './service-kinds.ts';
 
 export const SERVED_KINDS: readonly Kind[] = [
@@ -15,6 +17,7 @@ export const SERVED_KINDS: readonly Kind[] = [
   podKind,
   configMapKind,
   secretKind,
+  serviceAccountKind,
   eventKind,
   eventV1Kind,
   serviceKind,
@@ -25,6 +28,10 @@ export const SERVED_KINDS: readonly Kind[] = [
   daemonSetKind,
   controllerRevisionKind,
   rolloutPolicyKind,
+  roleKind,
+  clusterRoleKind,
+  roleBindingKind,
+  clusterRoleBindingKind,
 ];
 
 /** Undefined when nothing of that name is served. */

@@ -1,4 +1,5 @@
-// v1 Service and Endpoints, discovery.k8s.io/v1 EndpointSlice: stored for those who read them; nothing routes by them.
+// v1 Service and Endpoints, discovery.k8s.io/v1 EndpointSlice: for those who read them; nothing routes by them. Those of a
+// Service with a selector are kept by lifecycle/endpoints-loop.ts.
 import { applyDefaults } from '@fleetset/scheduler-core/schema/apply-defaults';
 import {
   type EndpointSlice,
@@ -56,7 +57,10 @@ export const serviceKind: Kind = {
     setDefaults: (object) => defaultService(object),
     prepare: (object, old) => prepareService(object, old),
     validate: (object, old) => validateService(asService(object), old && asService(old)),
-    warnings: () => notActedOn('Service', 'it gets no address, and no traffic is routed by it'),
+    warnings: (object) =>
+      specOf(object).selector
+        ? ['Service gets no address, and no traffic is routed by it: fleetset keeps its Endpoints alone']
+        : notActedOn('Service', 'it gets no address, and no traffic is routed by it'),
   },
 };
 

@@ -92,7 +92,9 @@ async function releaseIfAlone(
   { kind, object }: Dependent,
 ): Promise<void> {
   const { name = '', namespace, uid } = object.metadata;
-  if (blocking(dependentsOf(store, uid), uid).length > 0) return;
+  const seen = new Set([uid]);
+  if (blocking(dependentsOf(store, uid), uid).some((dependent) => isWaitedFor(store, dependent, seen)))
+    return;
   await unlessGone(() =>
     objects.update(
       kind,
@@ -105,6 +107,16 @@ async function releaseIfAlone(
       { dryRun: false, fieldValidation: 'Ignore' },
     ),
   );
+}
+
+/** Those that wait for one another are waited for by nobody: each would for ever. `seen`: those on the way. */
+function isWaitedFor(store: Store, { object }: Dependent, seen: Set<string | undefined>): boolean {
+  const { uid } = object.metadata;
+  if (seen.has(uid)) return false;
+  seen.add(uid);
+  if (!waitsForDependents(object)) return true;
+  const next = blocking(dependentsOf(store, uid), uid);
+  return next.length === 0 || next.some((dependent) => isWaitedFor(store, dependent, seen));
 }
 
 /** It went, or changed, meanwhile: the change has woken the loop. */

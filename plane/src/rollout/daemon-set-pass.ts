@@ -19,6 +19,7 @@ import {
   type RolloutNode,
   type RolloutPlan,
 } from '@fleetset/scheduler-core/rollout/plan-rollout';
+import { type PrePullWish, wishPrePulls } from '@fleetset/scheduler-core/rollout/pre-pull';
 import { restingCount } from '@fleetset/scheduler-core/rollout/resting-nodes';
 import {
   progressingCondition,
@@ -33,12 +34,14 @@ import type {
   DaemonSet,
   DaemonSetSpec,
 } from '@fleetset/scheduler-core/schema/daemon-set';
+import { revisionRefusal } from '../admission/pod-security.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import { adoptedBy, podsOfSet } from '../fleet/orphans.ts';
 import type { KubeObject } from '../kinds/kind.ts';
 import type { Store, Write } from '../store/store.ts';
 import { type ClosedNodes, goodForMs } from './closed-nodes.ts';
 import type { ConfigRollout, ConfigRollouts } from './config-rollouts.ts';
+import { createFailure } from './create-failure.ts';
 import { type GrantBook, putGrant } from './grants.ts';
 import type { NodeViews } from './node-views.ts';
 import { putRecord, type RolloutRecords } from './rollout-records.ts';
@@ -46,6 +49,9 @@ import { readWishes } from './rollout-wishes.ts';
 import type { StoredRevision, StoredSet } from './stored-set.ts';
 import { underWay } from './under-way.ts';
 import { CHANGE_CAUSE, verdictNote } from './verdict-note.ts';
+
+/** What others write beside them stays. */
+const OWN_CONDITIONS = ['Progressing', 'ReplicaFailure'];
 
 export interface DaemonSetPass {
   readonly daemonSet: StoredSet;
@@ -56,6 +62,7 @@ export interface DaemonSetPass {
   readonly times: RolloutTimes;
   readonly events: readonly RolloutEvent[];
   readonly waiting?: WaitingFor;
+  readonly prePull?: PrePullWish;
   /** Time alone changes something then; milliseconds of the monotonic clock. */
   readonly nextAt?: number;
   readonly plan: SetPlan;
@@ -80,6 +87,8 @@ export interface PassParts {
   readonly records: RolloutRecords;
   readonly views: NodeViews;
   readonly configs: ConfigRollouts;
+  /** Nodes that have the images of a revision already. */
+  readonly pulledAhead?: (daemonSetUid: string, revision: string) => ReadonlySet<string>;
   readonly nowText: () => string;
   readonly monotonicNow: () => number;
 }
@@ -104,6 +113,7 @@ export function passDaemonSet(
   const wishes = readWishes(store, daemonSet, history.hash);
   const wallNow = Date.parse(nowText);
   const shut = views.windows.look(wishes.pacing.windows, wallNow);
+  const refused = refusedRevisions(store, daemonSet, [history.hash, before?.stable]);
   const advance = advanceRollout(before, records.timesOf(uid), {
     ...wishes,
     newest: history.hash,
@@ -111,6 +121,7 @@ export function passDaemonSet(
     resting,
     ...(changed ? { changed } : {}),
     closed: shut.closed,
+    refused,
     now: parts.monotonicNow(),
   });
   const { record } = advance;
@@ -120,10 +131,10 @@ export function passDaemonSet(
     strategy: withBudget(strategy, advance.maxUnavailable),
     nodes,
     resting,
-    aside: new Set(record.aside),
+    aside: advance.aside,
     broken: new Set(record.broken),
     groupBudgets: wishes.pacing.groupBudgets,
-    ...(paced ? pacedBy(advance) : { target: history.hash }),
+    ...(paced ? pacedBy(advance, refused) : { target: history.hash, holds: advance.holds }),
   });
   const idleRevision = paced ? idleTarget(advance, wishes.pacing) : history.hash;
   const granted = [...plan.grants, ...idleGrants(views.idle.values(), idleRevision)];
@@ -150,7 +161,8 @@ export function passDaemonSet(
           daemonSetUid: uid,
           nodes,
           target: advance.target,
-          aside: new Set(record.aside),
+          aside: advance.aside,
+          ...(record.broken ? { broken: record.broken } : {}),
         })
       : undefined;
   const conditionBefore = daemonSet.status?.conditions?.find((one) => one.type === 'Progressing');
@@ -162,8 +174,20 @@ export function passDaemonSet(
   };
   const condition = progressingCondition(record, wishes.pacing, standing, conditionBefore, nowText);
   const waiting = paced ? waitingFor(record, advance.times, standing) : undefined;
+  const prePull = wishPrePulls({
+    record: paced ? record : undefined,
+    pacing: wishes.pacing,
+    target: history.hash,
+    waits: plan.waits,
+    ...(parts.pulledAhead ? { done: parts.pulledAhead(uid, history.hash) } : {}),
+    fleet: views,
+  });
+  const target = paced ? advance.target : history.hash;
+  const failed = createFailure(daemonSet, views, target, refused.get(target), nowText);
+  const others = (daemonSet.status?.conditions ?? []).filter(({ type }) => !OWN_CONDITIONS.includes(type));
+  const conditions = [...(paced ? [condition] : []), ...(failed ? [failed.condition] : []), ...others];
   const { conditions: _before, ...counters } = status;
-  const shown = { ...counters, ...(paced ? { conditions: [condition] } : {}) };
+  const shown = { ...counters, ...(conditions.length > 0 ? { conditions } : {}) };
   return {
     daemonSet,
     plan: {
@@ -186,8 +210,9 @@ export function passDaemonSet(
     ],
     record: paced && record !== records.of(uid) ? [putRecord(uid, record)] : [],
     times: advance.times,
-    events: paced ? rolloutEvents(records.of(uid), record) : [],
+    events: [...(paced ? rolloutEvents(records.of(uid), record) : []), ...(failed?.events ?? [])],
     ...(waiting ? { waiting } : {}),
+    ...(prePull ? { prePull } : {}),
     ...(nextAt === undefined ? {} : { nextAt }),
     status: sameJson(shown, daemonSet.status) ? [] : [statusWrite(store, daemonSet, shown)],
   };
@@ -233,11 +258,24 @@ const observedGeneration = ({ metadata, spec, status }: StoredSet, { decision }:
     ? (status?.observedGeneration ?? 0)
     : (metadata.generation ?? 1);
 
-const pacedBy = ({ target, holds, fallback }: Advance) => ({
+const pacedBy = ({ target, holds, fallback }: Advance, refused: ReadonlyMap<string, string>) => ({
   target,
   holds,
-  ...(fallback === undefined ? {} : { fallback }),
+  ...(fallback === undefined || refused.has(fallback) ? {} : { fallback }),
 });
+
+/** Those of which no pod may be made in this namespace now, with why. */
+function refusedRevisions(
+  store: Store,
+  daemonSet: StoredSet,
+  hashes: readonly (string | undefined)[],
+): ReadonlyMap<string, string> {
+  const refusals = hashes.flatMap((hash): [string, string][] => {
+    const why = hash === undefined ? undefined : revisionRefusal(store, daemonSet, hash);
+    return hash === undefined || why === undefined ? [] : [[hash, why]];
+  });
+  return new Map(refusals);
+}
 
 /** Without the place to go back to when its revision was deleted. What went back there does not go on to what failed. */
 function knownStable(

@@ -1,30 +1,34 @@
 // What one node is told: every DaemonSet with its placement rules and the revision this node may run, the ConfigMaps
 // and Secrets that its pods name, what operators set on the node, and the pods that somebody deleted.
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
-import { type ConfigObject, type DesiredDaemonSet, NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
+import {
+  type ApiEndpoint,
+  type ConfigObject,
+  type DesiredDaemonSet,
+  NodeDesired,
+} from '@fleetset/proto/gen/fleetset/v1/node';
 import type { ConfigRef } from '@fleetset/scheduler-core/node/config-data';
 import { configPin, withoutPin } from '@fleetset/scheduler-core/node/config-snapshot';
-import { revisionTemplate } from '@fleetset/scheduler-core/revision-history';
+import { ROOT_CA } from '@fleetset/scheduler-core/node/service-account';
 import { allowsSurge, updateStrategyOf } from '@fleetset/scheduler-core/rollout/update-strategy';
 import type { Node } from '@fleetset/scheduler-core/schema/node';
 import type { PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
+import { podRefusal } from '../admission/pod-security.ts';
 import { operatorLabels, operatorTaints } from '../fleet/compose-node.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import { nodeRecord } from '../fleet/node-record.ts';
 import { adoptedBy, type OrphanedSet, orphanedSets, podsOfSet } from '../fleet/orphans.ts';
 import type { followTombstones } from '../fleet/tombstones.ts';
 import type { Store } from '../store/store.ts';
+import { belongsOn } from './belongs.ts';
 import type { BodyBook } from './body-book.ts';
 import type { ConfigSnapshots } from './config-snapshots.ts';
 import type { GrantBook } from './grants.ts';
-import { decisionsFor } from './node-view.ts';
 import { rulesOf } from './placement-rules.ts';
 import { remembered } from './remembered.ts';
-import type { StoredRevision, StoredSet } from './stored-set.ts';
+import { type StoredRevision, type StoredSet, templateOf } from './stored-set.ts';
+import { accountFor, accountKey } from './told-accounts.ts';
 import { configKey, pullRefsOf, readConfig, refsOf } from './told-configs.ts';
-
-/** Made once from each stored revision. */
-const templateOf = new WeakMap<object, PodTemplateSpec>();
 
 export interface DesiredInputs {
   readonly store: Store;
@@ -37,6 +41,8 @@ export interface DesiredInputs {
   readonly holdsConfig: (daemonSet: StoredSet) => boolean;
   readonly snapshots: ConfigSnapshots;
   readonly tombstonesOf: ReturnType<typeof followTombstones>;
+  /** Where pods find the API. */
+  readonly api: ApiEndpoint;
 }
 
 /** Without its generation: that is given when the content is new. */
@@ -50,7 +56,7 @@ export function desiredFor(inputs: DesiredInputs, node: Node): NodeDesired {
   return {
     generation: undefined,
     daemonSets: sets
-      .map((daemonSet) => desiredSet(inputs, daemonSet, name))
+      .map((daemonSet) => desiredSet(inputs, daemonSet, node))
       .sort((a, b) => (a.uid < b.uid ? -1 : 1)),
     configs: configsFor(inputs, sets, node),
     labels: sortedRecord(operatorLabels(node.metadata?.labels ?? {}, own)),
@@ -65,6 +71,7 @@ export function desiredFor(inputs: DesiredInputs, node: Node): NodeDesired {
       .filter(({ adopter }) => !adopter)
       .map(({ uid }) => uid)
       .sort(),
+    api: inputs.api,
   };
 }
 
@@ -72,13 +79,22 @@ const sortedRecord = (record: { readonly [key: string]: string }): { [key: strin
   Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1)));
 
 /** The template of one of its revisions. */
-function templateNamed(
-  { revisionsOf }: DesiredInputs,
+export function templateNamed(
+  { revisionsOf }: Pick<DesiredInputs, 'revisionsOf'>,
   uid: string,
   hash: string | undefined,
 ): PodTemplateSpec | undefined {
   const revision = hash === undefined ? undefined : revisionsOf(uid).get(hash);
-  return revision && remembered(templateOf, revision, () => revisionTemplate(revision));
+  return revision && templateOf(revision);
+}
+
+/** What the node may run; undefined also where no pod of it may be made now: what runs stays, and nothing new comes. */
+function grantedTemplate(inputs: DesiredInputs, { metadata }: StoredSet, nodeName: string) {
+  const { uid = '', namespace = '' } = metadata;
+  const revision = inputs.grants.of(uid).get(nodeName);
+  const template = templateNamed(inputs, uid, revision);
+  if (!template || revision === undefined) return undefined;
+  return podRefusal(inputs.store, namespace, template) === undefined ? { revision, template } : undefined;
 }
 
 /** ConfigMaps and Secrets, all of one namespace. */
@@ -86,6 +102,9 @@ interface Named {
   readonly namespace: string;
   readonly refs: readonly ConfigRef[];
 }
+
+/** Any pod may have been born with it. */
+const ROOT_CA_REF: ConfigRef = { kind: 'ConfigMap', name: ROOT_CA };
 
 /** What nodes run: the snapshot is told beside it. */
 const plainTemplates = new WeakMap<object, PodTemplateSpec>();
@@ -98,31 +117,30 @@ function namedBySet(inputs: DesiredInputs, daemonSet: StoredSet, node: Node): Na
   const nodeName = node.metadata?.name ?? '';
   const state = inputs.fleet.state(nodeName);
   const pods = podsOfSet(state, uid, adoptedBy(inputs.store, uid));
-  const hashes = new Set([inputs.grants.of(uid).get(nodeName), ...pods.map(({ revision }) => revision)]);
+  const granted = grantedTemplate(inputs, daemonSet, nodeName)?.revision;
+  const hashes = new Set([granted, ...pods.map(({ revision }) => revision)]);
   const refs = [...hashes]
     .flatMap((hash) => templateNamed(inputs, uid, hash) ?? [])
     .flatMap((template) => [
+      ROOT_CA_REF,
       ...(snapshotOf(inputs, daemonSet, template) ? [] : refsOf(template)),
       ...pullRefsOf(template),
     ]);
   if (refs.length === 0) return { namespace, refs };
-  const belongs = decisionsFor(state, node, rulesOf(daemonSet), uid, state.lost).rollout !== 'Leave';
-  return { namespace, refs: belongs ? refs : [] };
+  return { namespace, refs: belongsOn(node, rulesOf(daemonSet)) ? refs : [] };
 }
 
 /** Of pods that a DaemonSet left behind, which go on. */
 function namedByOrphans({ store, fleet }: DesiredInputs, set: OrphanedSet, nodeName: string): Named {
   const { namespace, name, uid } = set;
   const hashes = new Set((fleet.state(nodeName).podsBySet.get(uid) ?? []).map(({ revision }) => revision));
-  const refs = [...hashes].flatMap((hash) => {
+  const named = [...hashes].flatMap((hash) => {
     const stored = store.get('apps/controllerrevisions', `${namespace}/${name}-${hash}`)?.value;
     if (!stored) return [];
-    const template = remembered(templateOf, stored, () =>
-      revisionTemplate(stored as unknown as StoredRevision),
-    );
+    const template = templateOf(stored as unknown as StoredRevision);
     return [...refsOf(template), ...pullRefsOf(template)];
   });
-  return { namespace, refs };
+  return { namespace, refs: [ROOT_CA_REF, ...named] };
 }
 
 function configsFor(inputs: DesiredInputs, sets: readonly StoredSet[], node: Node): ConfigObject[] {
@@ -152,25 +170,34 @@ function snapshotOf(
   return pin !== undefined && holdsConfig(daemonSet) ? snapshots.told(pin) : undefined;
 }
 
-function desiredSet(inputs: DesiredInputs, daemonSet: StoredSet, nodeName: string): DesiredDaemonSet {
+function desiredSet(inputs: DesiredInputs, daemonSet: StoredSet, node: Node): DesiredDaemonSet {
   const { store, bodies, grants } = inputs;
   const { uid = '', namespace = '', name = '' } = daemonSet.metadata;
-  const revisionHash = grants.of(uid).get(nodeName);
-  const template = templateNamed(inputs, uid, revisionHash);
+  const nodeName = node.metadata?.name ?? '';
+  const granted = grantedTemplate(inputs, daemonSet, nodeName);
+  const template = granted?.template;
+  const belongs = belongsOn(node, rulesOf(daemonSet));
   return {
     namespace,
     name,
     uid,
     placementHash: bodies.hashOf(rulesOf(daemonSet)),
     templateHash: template ? bodies.hashOf(plain(template)) : '',
-    revision: template ? (revisionHash ?? '') : '',
+    revision: granted?.revision ?? '',
     minReadySeconds: daemonSet.spec?.minReadySeconds ?? 0,
     // What began as a surge ends as one: more nodes may be on their way than may be down.
     surge: allowsSurge(updateStrategyOf(daemonSet)) || grants.isSurge(uid, nodeName),
     adopts: adoptedBy(store, uid),
-    config: template && snapshotOf(inputs, daemonSet, template),
+    config: template && belongs ? snapshotOf(inputs, daemonSet, template) : undefined,
+    account: template && accountFor(store, namespace, template),
   };
 }
+
+/** What a change of would change what it says. */
+export const objectsTold = ({ configs, daemonSets }: NodeDesired): string[] => [
+  ...configs.map(configKey),
+  ...daemonSets.flatMap(({ namespace, account }) => (account ? [accountKey(namespace, account.name)] : [])),
+];
 
 /** One for all: its buffer has grown to what they need. */
 const writer = new BinaryWriter();

@@ -128,7 +128,7 @@ interface Decisions {
  * The agent's word, as long as it is heard and by these rules; the plane's own reading of them otherwise. By other rules
  * it still counts for pacing where it says Run: the pod is there until the node has heard of the new ones.
  */
-export function decisionsFor(
+function decisionsFor(
   state: NodeState,
   node: Node,
   rules: PlacementRules,

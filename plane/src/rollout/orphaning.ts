@@ -9,6 +9,7 @@ import {
   type OrphanedSet,
   orphanedSet,
   orphanedSets,
+  podsOfSet,
   putOrphaned,
 } from '../fleet/orphans.ts';
 import type { KubeObject } from '../kinds/kind.ts';
@@ -81,6 +82,7 @@ function withoutOwner(collection: string, { id, version, value }: Found, uid: st
  */
 export function adopt(
   store: Store,
+  fleet: Fleet,
   grants: GrantBook,
   records: RolloutRecords,
   daemonSet: StoredSet,
@@ -104,7 +106,7 @@ export function adopt(
   return [
     ...sets.map((set) => putOrphaned(store, { ...set, adopter: { uid, name } })),
     ...found.map((one) => withOwner(one, daemonSet)),
-    ...sets.flatMap((set) => inheritedGrants(grants, set.uid, uid, hashes)),
+    ...sets.flatMap((set) => inheritedGrants(store, fleet, grants, set.uid, uid, hashes)),
     ...inheritedRecord(records, sets, uid),
     ...asItIs(store, daemonSet),
   ];
@@ -135,12 +137,28 @@ function withOwner({ id, version, value }: Found, { metadata }: StoredSet): Writ
   return { collection: REVISIONS, id, value: adopted, expect: version, durable: true };
 }
 
-/** What ran under a grant runs on under one: what differs from the template is outdated, not new. */
-function inheritedGrants(grants: GrantBook, from: string, to: string, hashes: ReadonlySet<string>): Write[] {
+/**
+ * What ran under a grant runs on under one: what differs from the template is outdated, not new. A node that was on its
+ * way when its pods became nobody's may have stayed where it was: then it is granted what it runs.
+ */
+function inheritedGrants(
+  store: Store,
+  fleet: Fleet,
+  grants: GrantBook,
+  from: string,
+  to: string,
+  hashes: ReadonlySet<string>,
+): Write[] {
   const own = grants.of(to);
-  return [...grants.of(from)]
-    .filter(([node, revision]) => hashes.has(revision) && !own.has(node))
-    .map(([node, revision]) => putGrant(to, node, revision, grants.isSurge(from, node)));
+  const earlier = adoptedBy(store, from);
+  return [...grants.of(from)].flatMap(([node, granted]) => {
+    const pods = podsOfSet(fleet.get(node) ?? { podsBySet: new Map() }, from, earlier);
+    const live = pods.filter(({ terminating }) => !terminating);
+    const has = live.length === 0 || live.some(({ revision }) => revision === granted);
+    const revision = has ? granted : (live[0]?.revision ?? granted);
+    if (!hashes.has(revision) || own.has(node)) return [];
+    return [putGrant(to, node, revision, has && grants.isSurge(from, node))];
+  });
 }
 
 /** The last revision that all nodes had is the place to go back to, whichever DaemonSet it was. */
@@ -148,7 +166,9 @@ function inheritedRecord(records: RolloutRecords, sets: readonly OrphanedSet[], 
   const stable = sets.map((set) => records.of(set.uid)?.stable).find((one) => one !== undefined);
   if (stable === undefined || records.of(uid)) return [];
   const begun = { newest: '', stable, phase: 'Progressing', reason: '', message: '', wave: 0 } as const;
-  return [putRecord(uid, { ...begun, failures: {}, aside: [] })];
+  // What was approved of theirs is no approval of this one's.
+  const attempt = Math.max(...sets.map((set) => records.of(set.uid)?.attempt ?? 0));
+  return [putRecord(uid, { ...begun, failures: {}, attempt, aside: [] })];
 }
 
 function asItIs(store: Store, { metadata }: StoredSet): Write[] {

@@ -7,6 +7,7 @@ import { nodeStanding } from '@fleetset/scheduler-core/rollout/node-standing';
 import type { RolloutPlan } from '@fleetset/scheduler-core/rollout/plan-rollout';
 import { updateStrategyOf } from '@fleetset/scheduler-core/rollout/update-strategy';
 import type { Node } from '@fleetset/scheduler-core/schema/node';
+import { revisionRefusal } from '../admission/pod-security.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import { adoptedBy, podsOfSet } from '../fleet/orphans.ts';
 import type { KubeObject } from '../kinds/kind.ts';
@@ -85,6 +86,8 @@ function placementsOf(sources: PlacementSources, daemonSet: StoredSet): (node: N
     record && record.newest === newest && target !== newest
       ? `revision ${newest} has failed: ${record.message}`
       : undefined;
+  const refusalOf = (revision: string | undefined) =>
+    revision === undefined ? undefined : revisionRefusal(sources.store, daemonSet, revision);
   return (node) => {
     const nodeName = node.metadata?.name ?? '';
     const state = sources.fleet.get(nodeName);
@@ -108,7 +111,9 @@ function placementsOf(sources: PlacementSources, daemonSet: StoredSet): (node: N
     });
     const decision = told?.decision || computed.decision;
     const granted = grants.get(nodeName);
-    const waiting = waits.get(nodeName) ?? (decision === 'Run' && granted !== newest ? failure : undefined);
+    const refusal = decision === 'Run' && pods.length === 0 ? refusalOf(granted) : undefined;
+    const waiting =
+      waits.get(nodeName) ?? refusal ?? (decision === 'Run' && granted !== newest ? failure : undefined);
     const facts = state?.report?.facts;
     const held = holdText(facts?.holds ?? []);
     const closed = closureOf(labels, nodeMaintenance(facts?.maintenance)).reason;

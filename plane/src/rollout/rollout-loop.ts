@@ -1,14 +1,17 @@
 // The loop that paces: wakes on changes of DaemonSets, nodes, reports and deletions; writes history, grants and
 // status; then tells each touched node what it is to do now.
+import type { ApiEndpoint } from '@fleetset/proto/gen/fleetset/v1/node';
+import { sameJson } from '@fleetset/scheduler-core/canonical-json';
 import { earliest } from '@fleetset/scheduler-core/earliest';
 import { startLevelLoop } from '@fleetset/scheduler-core/level-loop';
 import type { ConfigKind } from '@fleetset/scheduler-core/node/config-data';
+import { policyOf } from '@fleetset/scheduler-core/pod-security/policy';
 import { revisionHash } from '@fleetset/scheduler-core/revision-history';
 import type { RolloutEvent } from '@fleetset/scheduler-core/rollout/rollout-condition';
 import type { Node } from '@fleetset/scheduler-core/schema/node';
 import type { EventRecorder } from '../events/event-recorder.ts';
 import type { Fleet } from '../fleet/fleet.ts';
-import { ORPHANS } from '../fleet/orphans.ts';
+import { adoptedBy, ORPHANS, podsOfSet } from '../fleet/orphans.ts';
 
 import { followTombstones, TOMBSTONES } from '../fleet/tombstones.ts';
 import type { KubeObject } from '../kinds/kind.ts';
@@ -19,16 +22,19 @@ import { createConfigIndex } from './config-index.ts';
 import { createConfigRollouts } from './config-rollouts.ts';
 import type { ConfigSnapshots } from './config-snapshots.ts';
 import { type DaemonSetPass, passDaemonSet, type SetPlan } from './daemon-set-pass.ts';
-import { desiredFor } from './desired-state.ts';
+import { desiredFor, objectsTold } from './desired-state.ts';
 import { finishDeletion, leftoversOf } from './end-of-set.ts';
 import type { GrantBook } from './grants.ts';
+import { neededImages } from './needed-images.ts';
 import { createNodeViews } from './node-views.ts';
 import { adopt, settleOrphans } from './orphaning.ts';
 import { rulesBySet } from './placement-rules.ts';
+import { createPrePulls, type PrePulls } from './pre-pulls.ts';
 import type { RolloutRecords } from './rollout-records.ts';
 import type { StoredRevision, StoredSet } from './stored-set.ts';
 import { createBodySweep, tellNode } from './tell-node.ts';
-import { CONFIG_COLLECTIONS, configKey } from './told-configs.ts';
+import { ACCOUNTS } from './told-accounts.ts';
+import { CONFIG_COLLECTIONS } from './told-configs.ts';
 import { createWaitingTeller } from './waiting-teller.ts';
 
 export interface RolloutLoopParts {
@@ -39,6 +45,8 @@ export interface RolloutLoopParts {
   readonly records: RolloutRecords;
   readonly snapshots: ConfigSnapshots;
   readonly recorder: EventRecorder;
+  /** Where pods find the API. */
+  readonly api: () => ApiEndpoint;
   readonly monotonicNow: () => number;
   readonly nowText: () => string;
   readonly onFailure: (error: unknown, retryInMs: number) => void;
@@ -49,6 +57,7 @@ export interface RolloutLoop {
   readonly touchNode: (name: string) => void;
   /** The last plan of a DaemonSet, for people. */
   readonly planOf: (daemonSetUid: string) => SetPlan | undefined;
+  readonly prePulls: Pick<PrePulls, 'heard' | 'statusOf'>;
   readonly stop: () => Promise<void>;
 }
 
@@ -60,7 +69,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
   const views = createNodeViews(parts);
   const waiting = createWaitingTeller(parts.monotonicNow);
   const configs = createConfigRollouts(store, parts.snapshots);
-  /** Nodes by the ConfigMaps and Secrets they are told of, and DaemonSets by those whose change they roll out. */
+  /** Nodes by the ConfigMaps, Secrets and ServiceAccounts they are told of, and DaemonSets by those whose change they roll out. */
   const tellers = createConfigIndex();
   const rollers = createConfigIndex();
   /** DaemonSets whose revisions held their config at the last look. */
@@ -119,14 +128,18 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
         await commit(finishDeletion(store, fleet, grants, daemonSet));
         continue;
       }
-      const adopted = adopt(store, grants, records, daemonSet, revisions.get(uid) ?? []);
+      const adopted = adopt(store, fleet, grants, records, daemonSet, revisions.get(uid) ?? []);
       if (adopted.length > 0) {
         // What it plans with is another then.
         await commit(adopted);
         dirtySets.add(uid);
         continue;
       }
-      const pass = passDaemonSet({ ...parts, views, configs }, daemonSet, revisions.get(uid) ?? []);
+      const pass = passDaemonSet(
+        { ...parts, views, configs, pulledAhead: prePulls.doneOf },
+        daemonSet,
+        revisions.get(uid) ?? [],
+      );
       plans.set(uid, pass.plan);
       followConfigOf(uid, pass);
       records.setTimes(uid, pass.times);
@@ -139,6 +152,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       else due.set(uid, nextAt);
       if (await commit([...pass.history, ...pass.record, ...pass.grants])) {
         for (const event of pass.events) tell(daemonSet, event);
+        prePulls.wish(uid, pass.prePull);
         // A verdict shows in the plan that follows it.
         if (pass.record.length > 0) dirtySets.add(uid);
       } else dirtySets.add(uid);
@@ -157,6 +171,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
     records.forgetTimes(uid);
     configs.forget(uid);
     waiting.forget(uid);
+    prePulls.wish(uid, undefined);
     rollers.set(uid, []);
     holding.delete(uid);
     due.delete(uid);
@@ -198,6 +213,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       grants,
       snapshots: parts.snapshots,
       tombstonesOf,
+      api: parts.api(),
       holdsConfig: ({ metadata }: StoredSet) => holding.has(metadata.uid ?? ''),
       revisionsOf: (uid: string) => byHash.get(uid) ?? NO_REVISIONS,
     };
@@ -206,11 +222,27 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       const node = store.get('core/nodes', name)?.value as unknown as Node | undefined;
       const state = fleet.get(name);
       const desired = node && state?.session ? desiredFor(inputs, node) : undefined;
-      tellers.set(name, desired?.configs.map(configKey) ?? []);
+      tellers.set(name, desired ? objectsTold(desired) : []);
       if (desired && state) tellNode(fleet, state, desired, rules, store.epoch);
     }
     return names;
   };
+
+  const prePulls = createPrePulls({
+    fleet,
+    runs: (node, uid) => podsOfSet(fleet.state(node), uid, adoptedBy(store, uid)).length > 0,
+    neededBy: (node, uid, revision) => {
+      const { byHash } = revisionsNow();
+      const inputs = { store, fleet, bodies, revisionsOf: (of: string) => byHash.get(of) ?? NO_REVISIONS };
+      return neededImages(inputs, node, uid, revision);
+    },
+    onFailing: (uid, message) => {
+      const daemonSet = allSets().find(({ metadata }) => metadata.uid === uid);
+      const text = `an image could not be pulled in advance; it is tried again, and nothing waits for it: ${message}`;
+      if (daemonSet) tell(daemonSet, { type: 'Warning', reason: 'PrePullFailed', message: text });
+    },
+    monotonicNow: parts.monotonicNow,
+  });
 
   const loop = startLevelLoop({
     pass: async () => {
@@ -220,6 +252,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       do {
         await passSets();
         await commit(settleOrphans(store, fleet, grants, tellNodes()));
+        prePulls.goOn();
       } while (dirtySets.size > 0);
       await dropSnapshots();
       dropBodies();
@@ -240,17 +273,18 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       onChange(change);
       loop.wake();
     });
-  /** Most ConfigMaps and Secrets are nobody's here. */
-  const followConfig = (kind: ConfigKind) =>
-    store.watch(CONFIG_COLLECTIONS[kind], store.version(), ({ id }) => {
+  /** Most objects of these kinds are nobody's here. */
+  const followNamed = (kind: ConfigKind | 'ServiceAccount', collection: string) =>
+    store.watch(collection, store.version(), ({ id }) => {
       const before = dirtyNodes.size + dirtySets.size;
       for (const name of tellers.of(`${kind}/${id}`)) dirtyNodes.add(name);
       for (const uid of rollers.of(`${kind}/${id}`)) dirtySets.add(uid);
       if (dirtyNodes.size + dirtySets.size > before) loop.wake();
     });
   const watches = [
-    followConfig('ConfigMap'),
-    followConfig('Secret'),
+    followNamed('ConfigMap', CONFIG_COLLECTIONS.ConfigMap),
+    followNamed('Secret', CONFIG_COLLECTIONS.Secret),
+    followNamed('ServiceAccount', ACCOUNTS),
     follow('apps/daemonsets', (change) => {
       if (isStatusOnly(change)) return;
       dirtySets.add(uidOf(change));
@@ -261,6 +295,11 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       revisionsKnown = undefined;
       // One that is still needed is made again.
       if (!value && previous) dirtySets.add(ownerOf(previous as unknown as StoredRevision));
+    }),
+    follow('core/namespaces', ({ id, value, previous }) => {
+      if (isSameSecurity(value, previous)) return;
+      for (const { metadata } of allSets()) if (metadata.namespace === id) dirtySets.add(metadata.uid ?? '');
+      touchAllNodes();
     }),
     follow('fleetset.dev/rolloutpolicies', touchAllSets),
     follow('core/nodes', (change) => {
@@ -294,7 +333,9 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       loop.wake();
     },
     planOf: (uid) => plans.get(uid),
+    prePulls,
     stop: async () => {
+      prePulls.stop();
       views.close();
       for (const watch of watches) if (watch !== 'expired') watch.close();
       await loop.stop();
@@ -335,6 +376,13 @@ function isHeartbeatOnly({ value, previous }: Change): boolean {
     now.metadata?.labels === before.metadata?.labels &&
     ready(now) === ready(before)
   );
+}
+
+/** What its pods may be is as before. */
+function isSameSecurity(now: Change['value'], before: Change['value']): boolean {
+  const enforced = (value: Change['value']) =>
+    policyOf((value as unknown as KubeObject | undefined)?.metadata.labels ?? {}).enforce;
+  return sameJson(enforced(now), enforced(before));
 }
 
 const ownerOf = ({ metadata }: StoredRevision): string =>

@@ -1,5 +1,6 @@
 // Rollouts, made from the last plan of each DaemonSet and what it rests on.
 import { targetOf } from '@fleetset/scheduler-core/rollout/advance-rollout';
+import { approvedWaves } from '@fleetset/scheduler-core/rollout/approval';
 import { hasNothingToDo, NOTHING_TO_DO, SETTLING } from '@fleetset/scheduler-core/rollout/rollout-condition';
 import type { RolloutRecord } from '@fleetset/scheduler-core/rollout/rollout-record';
 import { updateStrategyOf } from '@fleetset/scheduler-core/rollout/update-strategy';
@@ -9,6 +10,7 @@ import type { KubeObject } from '../kinds/kind.ts';
 import type { Rollout } from '../kinds/rollout-kind.ts';
 import type { Store } from '../store/store.ts';
 import type { SetPlan } from './daemon-set-pass.ts';
+import type { PrePullStatus } from './pre-pulls.ts';
 import type { RolloutRecords } from './rollout-records.ts';
 import { readWishes } from './rollout-wishes.ts';
 import type { StoredSet } from './stored-set.ts';
@@ -19,6 +21,7 @@ export interface RolloutSources {
   readonly store: Store;
   readonly records: RolloutRecords;
   readonly planOf: (daemonSetUid: string) => SetPlan | undefined;
+  readonly prePullOf: (daemonSetUid: string) => PrePullStatus | undefined;
 }
 
 export const rollouts =
@@ -74,18 +77,22 @@ const onDelete = (daemonSet: StoredSet, plan: SetPlan | undefined): Status => ({
   ...(plan ? { newestRevision: plan.newest, targetRevision: plan.newest } : {}),
 });
 
-function rolloutOf({ store, records, planOf }: RolloutSources, daemonSet: StoredSet): KubeObject {
+function rolloutOf(sources: RolloutSources, daemonSet: StoredSet): KubeObject {
+  const { store, records } = sources;
   const { name = '', namespace = '', uid = '' } = daemonSet.metadata;
-  const plan = planOf(uid);
+  const plan = sources.planOf(uid);
+  const prePull = sources.prePullOf(uid);
   const rollout: Rollout = {
     apiVersion: 'fleetset.dev/v1',
     kind: 'Rollout',
     metadata: { name, namespace, uid: `${uid}.rollout` },
     spec: { daemonSetName: name },
-    status:
-      updateStrategyOf(daemonSet).type === 'OnDelete'
+    status: {
+      ...(updateStrategyOf(daemonSet).type === 'OnDelete'
         ? onDelete(daemonSet, plan)
-        : pacedStatus(store, daemonSet, records.of(uid), plan),
+        : pacedStatus(store, daemonSet, records.of(uid), plan)),
+      ...(prePull ? { prePull: { ...prePull, pulling: [...prePull.pulling] } } : {}),
+    },
   };
   return rollout as unknown as KubeObject;
 }
@@ -96,7 +103,7 @@ function pacedStatus(
   record: RolloutRecord | undefined,
   plan: SetPlan | undefined,
 ): Status {
-  const { pacing, approvedWaves } = readWishes(store, daemonSet, record?.newest ?? '');
+  const { pacing, approval } = readWishes(store, daemonSet, record?.newest ?? '');
   const wave = record && pacing.waves.length > 0 ? Math.min(record.wave, pacing.waves.length) : undefined;
   return {
     policy: pacing.source,
@@ -107,6 +114,7 @@ function pacedStatus(
           newestRevision: record.newest,
           targetRevision: targetOf(record),
           failures: record.failures,
+          attempt: record.attempt,
           ...(record.stable === undefined ? {} : { stableRevision: record.stable }),
         }
       : {}),
@@ -115,7 +123,9 @@ function pacedStatus(
       : {
           step: wave + 1,
           stepName: pacing.waves[wave]?.name ?? 'the rest',
-          awaitsApproval: record?.phase === 'Progressing' && needsApproval(pacing.waves, wave, approvedWaves),
+          awaitsApproval:
+            record?.phase === 'Progressing' &&
+            needsApproval(pacing.waves, wave, approvedWaves(approval, record)),
         }),
     ...(plan
       ? {

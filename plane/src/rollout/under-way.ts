@@ -19,6 +19,7 @@ export interface WayInput {
   /** The revision that nodes should have. */
   readonly target: string;
   readonly aside: ReadonlySet<string>;
+  readonly broken?: readonly string[];
 }
 
 export function underWay(input: WayInput): UnderWay | undefined {
@@ -26,7 +27,8 @@ export function underWay(input: WayInput): UnderWay | undefined {
   const those = input.nodes.filter(
     (node) => effectiveRevision(node) === target && !hasAvailable(node, target) && !isSetAside(node, input),
   );
-  const [first] = those;
+  // Nobody waits for what was broken before.
+  const first = those.find(({ name }) => !input.broken?.includes(name)) ?? those[0];
   return first && { node: first.name, reason: reasonFor(first, input), others: those.length - 1 };
 }
 

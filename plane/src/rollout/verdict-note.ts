@@ -31,7 +31,7 @@ export function verdictNote(
 
 function verdictOf({ phase, stable, message }: RolloutRecord): string | undefined {
   if (phase === 'Complete') return undefined;
-  return phase === 'Stopped' ? `failed: ${message}` : `failed, back to ${stable}: ${message}`;
+  return phase === 'Stopped' ? `stopped: ${message}` : `failed, back to ${stable}: ${message}`;
 }
 
 function annotated(before: Annotations, verdict: string | undefined): Annotations {

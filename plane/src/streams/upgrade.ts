@@ -59,6 +59,7 @@ export function upgradeOf(
   response: ServerResponse,
   socket: Duplex,
   head: Buffer,
+  onGrant: () => void = () => {},
 ): Upgrade {
   const gone = new AbortController();
   const leave = () => gone.abort();
@@ -67,6 +68,7 @@ export function upgradeOf(
   let granted = false;
   const handOver = () => {
     granted = true;
+    onGrant();
     response.detachSocket(socket as never);
     return { socket, head };
   };

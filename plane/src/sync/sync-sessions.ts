@@ -16,9 +16,11 @@ import type { EventRecorder } from '../events/event-recorder.ts';
 import { readyCondition } from '../fleet/compose-node.ts';
 import type { Fleet, NodeChange, NodeState, Session } from '../fleet/fleet.ts';
 import { nodeRecord, REMOVED_KEYS } from '../fleet/node-record.ts';
+import type { PodTokens } from '../fleet/pod-tokens.ts';
 import type { ReportIntake } from '../fleet/report-intake.ts';
 import type { UsageBook } from '../fleet/usage-book.ts';
 import type { BodyBook } from '../rollout/body-book.ts';
+import type { PrePulls } from '../rollout/pre-pulls.ts';
 import type { Store } from '../store/store.ts';
 import type { Peer } from './peer-identity.ts';
 
@@ -30,6 +32,8 @@ export interface SyncSessionsParts {
   readonly intake: ReportIntake;
   readonly bodies: BodyBook;
   readonly usage: Pick<UsageBook, 'take'>;
+  readonly prePulls: Pick<PrePulls, 'heard'>;
+  readonly podTokens: Pick<PodTokens, 'want'>;
   readonly recorder: EventRecorder;
   readonly version: string;
   readonly heartbeatMs: number;
@@ -94,8 +98,12 @@ export function createSyncSessions(parts: SyncSessionsParts): SyncSessions {
           });
         case 'usage':
           return parts.usage.take(session, message.value);
+        case 'prePullState':
+          return parts.prePulls.heard(session, message.value);
         case 'bodiesWanted':
           return sendBodies(bodies, fleet.state(session.nodeName), session, message.value);
+        case 'tokenWanted':
+          return parts.podTokens.want(session, message.value);
         case 'desiredRefused':
           return refusedDesired(parts, session, message.value);
         default:

@@ -64,6 +64,21 @@ describe('in the background', () => {
     expect(await isGone(kept)).toBe(false);
   });
 
+  // The bug this found: a slip of the pen in an operator's manifest, and the ClusterRole was gone.
+  it('what is of no namespace and says that it belongs to what is in one stays', async () => {
+    const roles = '/apis/rbac.authorization.k8s.io/v1/clusterroles';
+    const [one, mark] = [await make(), await make()];
+    await plane.api.ok('POST', roles, {
+      metadata: { name: 'strays', ownerReferences: [owner(one)] },
+      rules: [],
+    });
+    const marked = await make([owner(mark)]);
+    await remove(one);
+    await remove(mark);
+    await until('the loop has passed', () => isGone(marked));
+    expect((await plane.api.call('GET', `${roles}/strays`)).status).toBe(200);
+  });
+
   it('another owner of the same name is another one', async () => {
     const first = await make();
     const { name } = first.metadata;
@@ -101,6 +116,25 @@ describe('in the foreground', () => {
     const path = `${MAPS}/${held.metadata.name}`;
     await plane.api.ok('PATCH', path, { metadata: { finalizers: null } }, { type: MERGE });
     await until('it goes', () => isGone(first));
+  });
+
+  it('those that wait for one another, or for themselves, all go', async () => {
+    const block = { blockOwnerDeletion: true };
+    const set = (object: Json, owners: Json[]) =>
+      plane.api.ok(
+        'PATCH',
+        `${MAPS}/${object.metadata.name}`,
+        { metadata: { ownerReferences: owners } },
+        { type: MERGE },
+      );
+    const [a, b, c, alone] = [await make(), await make(), await make(), await make()];
+    await set(a, [owner(c, block)]);
+    await set(b, [owner(a, block)]);
+    await set(c, [owner(b, block), owner(a, block)]);
+    await set(alone, [owner(alone, block)]);
+    await remove(a, 'Foreground');
+    await remove(alone, 'Foreground');
+    await until('all are gone', async () => (await Promise.all([a, b, c, alone].map(isGone))).every(Boolean));
   });
 
   it('it goes at once when nobody blocks it', async () => {

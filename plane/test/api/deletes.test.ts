@@ -26,6 +26,40 @@ const status = async (path: string) => (await plane.api.call('GET', path)).statu
 const setFinalizers = (path: string, finalizers: string[] | null) =>
   plane.api.ok('PATCH', path, { metadata: { finalizers } }, { type: MERGE });
 
+describe('how to delete', () => {
+  // The bug this found: each of these deleted the object.
+  it.each([
+    { dryRun: 'All' },
+    { preconditions: { uid: 5 } },
+    { preconditions: 'none' },
+    { preconditions: [] },
+    { orphanDependents: 'yes' },
+    { propagationPolicy: 1 },
+    { kind: 'Pod', apiVersion: 'v1' },
+    '"x"',
+    '[]',
+  ])('%j is not understood, and nothing is deleted', async (options) => {
+    const name = fresh();
+    await plane.api.ok('POST', MAPS, configMap(name));
+    const { status: code, json } = await plane.api.call('DELETE', `${MAPS}/${name}`, options);
+    expect([code, json.reason]).toEqual([400, 'BadRequest']);
+    expect(json.message).toContain('cannot be handled as a DeleteOptions');
+    expect(await status(`${MAPS}/${name}`)).toBe(200);
+  });
+
+  it('comes in YAML, too', async () => {
+    const name = fresh();
+    await plane.api.ok('POST', MAPS, configMap(name));
+    const yaml = { type: 'application/yaml' };
+    await plane.api.ok('DELETE', `${MAPS}/${name}`, 'dryRun: [All]\n', yaml);
+    expect(await status(`${MAPS}/${name}`)).toBe(200);
+    const form = { type: 'application/x-www-form-urlencoded' };
+    expect((await plane.api.call('DELETE', `${MAPS}/${name}`, 'x=y', form)).status).toBe(415);
+    await plane.api.ok('DELETE', `${MAPS}/${name}`, 'propagationPolicy: Background\n', yaml);
+    expect(await status(`${MAPS}/${name}`)).toBe(404);
+  });
+});
+
 describe('finalizers', () => {
   it('keep the object until the last is taken off, and that write takes it along', async () => {
     const path = `${MAPS}/${fresh()}`;
@@ -221,7 +255,7 @@ describe('deleting many', () => {
     ] as const)
       await plane.api.ok('POST', maps, configMap(name, {}, { labels, finalizers }));
     await plane.api.ok('DELETE', `${maps}?labelSelector=app%3Dx&dryRun=All`);
-    expect((await plane.api.ok('GET', maps)).items).toHaveLength(3);
+    expect((await plane.api.ok('GET', maps)).items).toHaveLength(4);
     expect(await plane.api.ok('DELETE', `${maps}?labelSelector=app%3Dx`)).toMatchObject({
       status: 'Success',
     });
@@ -231,9 +265,10 @@ describe('deleting many', () => {
     ).toEqual([
       ['b', true],
       ['c', false],
+      ['kube-root-ca.crt', false],
     ]);
     await plane.api.ok('DELETE', `${maps}?fieldSelector=metadata.name%3Dc`);
-    expect((await plane.api.ok('GET', maps)).items).toHaveLength(1);
+    expect((await plane.api.ok('GET', maps)).items).toHaveLength(2);
   });
 });
 

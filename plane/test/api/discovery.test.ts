@@ -18,6 +18,20 @@ const ACCEPT = {
   '1.32': `${V2},${V2BETA1},application/json`,
 };
 
+const ROOTS = [
+  ['', '/api/v1'],
+  ['apps', '/apis/apps/v1'],
+  ['authentication.k8s.io', '/apis/authentication.k8s.io/v1'],
+  ['authorization.k8s.io', '/apis/authorization.k8s.io/v1'],
+  ['coordination.k8s.io', '/apis/coordination.k8s.io/v1'],
+  ['discovery.k8s.io', '/apis/discovery.k8s.io/v1'],
+  ['events.k8s.io', '/apis/events.k8s.io/v1'],
+  ['fleetset.dev', '/apis/fleetset.dev/v1'],
+  ['metrics.k8s.io', '/apis/metrics.k8s.io/v1beta1'],
+  ['rbac.authorization.k8s.io', '/apis/rbac.authorization.k8s.io/v1'],
+  ['scheduling.k8s.io', '/apis/scheduling.k8s.io/v1'],
+] as const;
+
 describe('plain discovery', () => {
   it('lists the core group and the named ones', async () => {
     expect(await plane.api.ok('GET', '/api')).toMatchObject({ kind: 'APIVersions', versions: ['v1'] });
@@ -25,11 +39,14 @@ describe('plain discovery', () => {
     expect(groups.kind).toBe('APIGroupList');
     expect(groups.groups.map((group: Json) => [group.name, group.preferredVersion.groupVersion])).toEqual([
       ['apps', 'apps/v1'],
+      ['authentication.k8s.io', 'authentication.k8s.io/v1'],
+      ['authorization.k8s.io', 'authorization.k8s.io/v1'],
       ['coordination.k8s.io', 'coordination.k8s.io/v1'],
       ['discovery.k8s.io', 'discovery.k8s.io/v1'],
       ['events.k8s.io', 'events.k8s.io/v1'],
       ['fleetset.dev', 'fleetset.dev/v1'],
       ['metrics.k8s.io', 'metrics.k8s.io/v1beta1'],
+      ['rbac.authorization.k8s.io', 'rbac.authorization.k8s.io/v1'],
       ['scheduling.k8s.io', 'scheduling.k8s.io/v1'],
     ]);
     expect((await plane.api.call('GET', '/apis/metrics.k8s.io/v1')).status).toBe(404);
@@ -56,6 +73,8 @@ describe('plain discovery', () => {
       'pods/portforward',
       'pods/status',
       'secrets',
+      'serviceaccounts',
+      'serviceaccounts/token',
       'services',
       'services/status',
     ]);
@@ -103,17 +122,8 @@ describe('aggregated discovery', () => {
         }
     }
     const plain = new Map<string, Json>();
-    for (const [group, path] of [
-      ['', '/api/v1'],
-      ['apps', '/apis/apps/v1'],
-      ['coordination.k8s.io', '/apis/coordination.k8s.io/v1'],
-      ['discovery.k8s.io', '/apis/discovery.k8s.io/v1'],
-      ['events.k8s.io', '/apis/events.k8s.io/v1'],
-      ['fleetset.dev', '/apis/fleetset.dev/v1'],
-      ['metrics.k8s.io', '/apis/metrics.k8s.io/v1beta1'],
-      ['scheduling.k8s.io', '/apis/scheduling.k8s.io/v1'],
-    ])
-      for (const resource of (await plane.api.ok('GET', path as string)).resources)
+    for (const [group, path] of ROOTS)
+      for (const resource of (await plane.api.ok('GET', path)).resources)
         plain.set(`${group}/${resource.name}`, resource.verbs);
     expect(Object.fromEntries(shown)).toEqual(Object.fromEntries(plain));
   });
@@ -129,16 +139,7 @@ describe('what discovery says', () => {
       patch: ['PATCH', true],
       delete: ['DELETE', true],
     };
-    for (const root of [
-      '/api/v1',
-      '/apis/apps/v1',
-      '/apis/coordination.k8s.io/v1',
-      '/apis/discovery.k8s.io/v1',
-      '/apis/events.k8s.io/v1',
-      '/apis/fleetset.dev/v1',
-      '/apis/metrics.k8s.io/v1beta1',
-      '/apis/scheduling.k8s.io/v1',
-    ]) {
+    for (const [, root] of ROOTS) {
       const { resources } = await plane.api.ok('GET', root);
       for (const { name, namespaced, verbs } of resources) {
         const [plural, subresource] = name.split('/');
@@ -161,7 +162,7 @@ describe('what discovery says', () => {
 describe('without any certificate', () => {
   const anybody = () => createApiClient(() => plane.apiPort, { ca: plane.admin.ca });
 
-  it.each(['/healthz', '/livez', '/readyz', '/livez/ping'])(`%s says ok`, async (path) => {
+  it.each(['/healthz', '/livez', '/readyz'])(`%s says ok`, async (path) => {
     expect((await anybody().call('GET', path)).text).toBe('ok');
   });
 

@@ -32,6 +32,25 @@ describe('a JSON patch', () => {
     expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
   });
 
+  it('copies no more than fits into a body, however it is put together', () => {
+    const doublings = Array.from({ length: 40 }, (_, index) => ({
+      op: 'copy',
+      from: '/data',
+      path: `/data/x${index}`,
+    }));
+    expect(() => patch(...doublings)).toThrow(/copies of more than 3145728 bytes/);
+    expect(patch(...doublings.slice(0, 2))).toMatchObject({
+      data: { x0: { link: 'one' }, x1: { link: 'one', x0: { link: 'one' } } },
+    });
+  });
+
+  it('of more operations than Kubernetes takes is refused', () => {
+    const add = { op: 'add', path: '/metadata/finalizers/0', value: 'a' };
+    expect(() => patch(...Array(10_001).fill(add))).toThrow(
+      'The allowed maximum operations in a JSON patch is 10000, got 10001',
+    );
+  });
+
   it('that is odd in other ways is refused', () => {
     expect(() => patch({ op: 'copy', from: 1, path: '/data/copy' })).toThrow(
       /due to an error in our request/,

@@ -9,18 +9,19 @@ import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
 let plane: TestPlane;
 let namespace: string;
 let maps: string;
-const NAMES = ['alpha', 'beta', 'delta', 'epsilon', 'gamma', 'zeta', 'eta'];
+/** The last is in every namespace. */
+const NAMES = ['alpha', 'beta', 'delta', 'epsilon', 'gamma', 'zeta', 'eta', 'kube-root-ca.crt'];
 
 beforeAll(async () => {
   plane = await startTestPlane();
   namespace = await newNamespace(plane.api);
   maps = `/api/v1/namespaces/${namespace}/configmaps`;
-  for (const [index, name] of NAMES.entries())
-    await plane.api.ok(
-      'POST',
-      maps,
-      configMap(name, { n: String(index) }, { labels: { parity: index % 2 ? 'odd' : 'even', [name]: 'x' } }),
-    );
+  for (const [index, name] of NAMES.entries()) {
+    const labels = { parity: index % 2 ? 'odd' : 'even', [name]: 'x' };
+    const isThere = name === NAMES.at(-1);
+    if (isThere) await plane.api.ok('PATCH', `${maps}/${name}`, { metadata: { labels } }, { type: MERGE });
+    else await plane.api.ok('POST', maps, configMap(name, { n: String(index) }, { labels }));
+  }
 });
 afterAll(async () => {
   expect(plane.complaints).toEqual([]);
@@ -79,10 +80,10 @@ describe('a list', () => {
 describe('a label selector', () => {
   it.each<[string, string[]]>([
     ['parity=even', ['alpha', 'delta', 'gamma', 'eta']],
-    ['parity==odd', ['beta', 'epsilon', 'zeta']],
+    ['parity==odd', ['beta', 'epsilon', 'kube-root-ca.crt', 'zeta']],
     ['parity!=odd', ['alpha', 'delta', 'gamma', 'eta']],
     ['parity in (odd, even),zeta', ['zeta']],
-    ['parity notin (even)', ['beta', 'epsilon', 'zeta']],
+    ['parity notin (even)', ['beta', 'epsilon', 'kube-root-ca.crt', 'zeta']],
     ['!parity', []],
     ['alpha', ['alpha']],
     ['!alpha,parity=even', ['delta', 'gamma', 'eta']],
@@ -97,7 +98,10 @@ describe('a label selector', () => {
 describe('a field selector', () => {
   it.each<[string, string[]]>([
     ['metadata.name=beta', ['beta']],
-    ['metadata.name!=beta,metadata.name!=zeta', ['alpha', 'delta', 'epsilon', 'eta', 'gamma']],
+    [
+      'metadata.name!=beta,metadata.name!=zeta',
+      ['alpha', 'delta', 'epsilon', 'eta', 'gamma', 'kube-root-ca.crt'],
+    ],
     ['metadata.namespace=nowhere', []],
     ['metadata.name=', []],
     ['metadata.name=beta,', ['beta']],
@@ -133,7 +137,7 @@ describe('pages', () => {
       token = page.metadata.continue ?? '';
     } while (token);
     expect(found).toEqual(sorted);
-    expect(remaining).toEqual([4, 1, undefined]);
+    expect(remaining).toEqual([5, 2, undefined]);
   });
 
   it('of a selection do not count what remains', async () => {
@@ -189,6 +193,19 @@ describe('pages', () => {
     expect([reply.status, reply.json.reason]).toEqual([410, 'Expired']);
     expect(reply.json.message).toContain('The provided continue parameter is too old');
     expect(names(await list())).toEqual(sorted);
+  });
+});
+
+describe('a continue parameter that was not given out here', () => {
+  it.each([
+    ['no JSON', 'x', 400],
+    ['no number', '{"version":"1","after":""}', 400],
+    ['a number that is no version', '{"version":1e300,"after":""}', 400],
+    ['a version of the future', '{"version":99999999,"after":""}', 504],
+    ['a version from before the beginning', '{"version":-5,"after":""}', 410],
+  ])('%s', async (_, text, status) => {
+    const token = Buffer.from(text).toString('base64url');
+    expect((await plane.api.call('GET', `${maps}?limit=1&continue=${token}`)).status).toBe(status);
   });
 });
 

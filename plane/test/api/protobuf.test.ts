@@ -37,16 +37,16 @@ const entry = (key: string, value: Value): Uint8Array => message({ 1: key, 2: va
 const envelope = (kind: string, raw: Uint8Array, apiVersion = 'v1'): Buffer =>
   Buffer.concat([MAGIC, message({ 1: message({ 1: apiVersion, 2: kind }), 2: raw, 3: '', 4: '' })]);
 
-const post = (path: string, body: Uint8Array): Promise<{ status: number; json: Json }> =>
+const post = (path: string, body: Uint8Array, method = 'POST'): Promise<{ status: number; json: Json }> =>
   new Promise((resolve, reject) => {
     const outgoing = request(
       {
         ...plane.admin,
         host: '127.0.0.1',
         port: plane.apiPort,
-        method: 'POST',
+        method,
         path,
-        headers: { 'Content-Type': TYPE, Accept: `${TYPE},application/json` },
+        headers: { 'Content-Type': TYPE, 'Content-Length': body.length, Accept: `${TYPE},application/json` },
       },
       async (response) => {
         const chunks: Buffer[] = [];
@@ -65,7 +65,7 @@ describe('a protobuf body', () => {
       '/api/v1/namespaces?fieldManager=kubectl-create&fieldValidation=Strict',
       envelope(
         'Namespace',
-        message({ 1: message({ 1: 'from-protobuf', 11: [entry('a', 'b'), entry('c', '')] }) }),
+        message({ 1: message({ 1: 'from-protobuf', 2: '', 3: '', 11: [entry('a', 'b'), entry('c', '')] }) }),
       ),
     );
     expect(status).toBe(201);
@@ -74,6 +74,8 @@ describe('a protobuf body', () => {
       metadata: { name: 'from-protobuf', labels: { a: 'b', c: '' } },
       status: { phase: 'Active' },
     });
+    expect(Object.keys(json.metadata)).not.toContain('generateName');
+    expect(Object.keys(json.metadata)).not.toContain('namespace');
   });
 
   it('of a ConfigMap carries text and bytes', async () => {
@@ -115,6 +117,94 @@ describe('a protobuf body', () => {
     expect(json).toMatchObject({ type: 'my/type', data: { a: 'dmFsdWU=', b: 'dGV4dA==' } });
   });
 
+  it.each<[string, string, string, Uint8Array, Json]>([
+    [
+      'ServiceAccount',
+      'v1',
+      '/api/v1/namespaces/default/serviceaccounts',
+      message({ 1: message({ 1: 'bot' }), 2: [message({ 3: 'a' })], 3: [message({ 1: 'pull' })], 4: true }),
+      { secrets: [{ name: 'a' }], imagePullSecrets: [{ name: 'pull' }], automountServiceAccountToken: true },
+    ],
+    [
+      'TokenRequest',
+      'authentication.k8s.io/v1',
+      '/api/v1/namespaces/default/serviceaccounts/default/token',
+      Buffer.concat([
+        message({ 1: message({}) }),
+        // 1000 seconds, as a varint.
+        message({ 2: Buffer.concat([message({ 1: ['me', 'you'] }), Buffer.from([4 << 3, 0xe8, 0x07])]) }),
+      ]),
+      { spec: { audiences: ['me', 'you'], expirationSeconds: 1000 } },
+    ],
+    [
+      'ClusterRole',
+      'rbac.authorization.k8s.io/v1',
+      '/apis/rbac.authorization.k8s.io/v1/clusterroles',
+      message({
+        1: message({ 1: 'from-protobuf' }),
+        2: [message({ 1: ['get'], 2: [''], 3: ['pods'], 4: ['x'] }), message({ 1: ['get'], 5: ['/a'] })],
+        3: message({ 1: [message({ 1: [entry('a', 'b')], 2: [message({ 1: 'k', 2: 'In', 3: ['v'] })] })] }),
+      }),
+      {
+        aggregationRule: {
+          clusterRoleSelectors: [
+            { matchLabels: { a: 'b' }, matchExpressions: [{ key: 'k', operator: 'In', values: ['v'] }] },
+          ],
+        },
+        rules: [
+          { verbs: ['get'], apiGroups: [''], resources: ['pods'], resourceNames: ['x'] },
+          { verbs: ['get'], nonResourceURLs: ['/a'] },
+        ],
+      },
+    ],
+    [
+      'RoleBinding',
+      'rbac.authorization.k8s.io/v1',
+      '/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings',
+      message({
+        1: message({ 1: 'from-protobuf' }),
+        2: [message({ 1: 'ServiceAccount', 3: 'bot', 4: 'default' })],
+        3: message({ 1: 'rbac.authorization.k8s.io', 2: 'ClusterRole', 3: 'view' }),
+      }),
+      {
+        subjects: [{ kind: 'ServiceAccount', name: 'bot', namespace: 'default' }],
+        roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'view' },
+      },
+    ],
+    [
+      'SubjectAccessReview',
+      'authorization.k8s.io/v1',
+      '/apis/authorization.k8s.io/v1/subjectaccessreviews',
+      message({
+        2: message({
+          1: message({ 1: 'default', 2: 'get', 5: 'pods', 6: 'log', 7: 'p' }),
+          3: 'jane',
+          4: ['dev'],
+          5: [entry('team', message({ 1: ['x', 'y'] }))],
+        }),
+      }),
+      {
+        spec: {
+          resourceAttributes: {
+            namespace: 'default',
+            verb: 'get',
+            resource: 'pods',
+            subresource: 'log',
+            name: 'p',
+          },
+          user: 'jane',
+          groups: ['dev'],
+          extra: { team: ['x', 'y'] },
+        },
+        status: { allowed: false },
+      },
+    ],
+  ])('of a %s carries all of it', async (kind, version, path, raw, expected) => {
+    const { status, json } = await post(path, envelope(kind, raw, version));
+    expect([status, json.message]).toEqual([201, undefined]);
+    expect(json).toMatchObject(expected);
+  });
+
   it('of a Service leaves out what Go writes as zero, and tells numbers of ports from names', async () => {
     const port = (name: string, target: Uint8Array) =>
       message({ 1: name, 2: 'TCP', 3: name === 'a' ? 80 : 81, 4: target, 5: 0 });
@@ -148,6 +238,19 @@ describe('a protobuf body', () => {
       envelope('PriorityClass', raw, 'scheduling.k8s.io/v1'),
     );
     expect(json).toMatchObject({ value: 1000, description: 'why' });
+  });
+
+  it('says how to delete, as Go’s controllers do it, in the version of any group', async () => {
+    await plane.api.ok('POST', MAPS, { metadata: { name: 'to-delete' } });
+    const { uid } = (await plane.api.ok('GET', `${MAPS}/to-delete`)).metadata;
+    const options = (fields: Parameters<typeof message>[0], version = 'v1') =>
+      post(`${MAPS}/to-delete`, envelope('DeleteOptions', message(fields), version), 'DELETE');
+    expect((await options({ 2: message({ 1: 'another' }) })).status).toBe(409);
+    expect((await options({ 5: ['All'] })).status).toBe(200);
+    expect((await options({ 4: 'Sideways' })).status).toBe(400);
+    const { status } = await options({ 1: 0, 2: message({ 1: uid }), 4: 'Background' }, 'apps/v1');
+    expect(status).toBe(200);
+    expect((await plane.api.call('GET', `${MAPS}/to-delete`)).status).toBe(404);
   });
 
   it('is validated like any other', async () => {

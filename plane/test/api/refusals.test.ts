@@ -49,6 +49,34 @@ describe('a path of slashes', () => {
   });
 });
 
+describe('a field selector by the name of what every object inherits', () => {
+  // The bug this found: the first was an error of the plane, the second selected nothing without a word.
+  it.each(['__proto__', 'constructor', 'toString', 'hasOwnProperty'])(
+    '%s is not supported',
+    async (field) => {
+      for (const watch of ['', '&watch=true']) {
+        const reply = await plane.api.call('GET', `/api/v1/namespaces?fieldSelector=${field}%3Dx${watch}`);
+        expect([reply.status, reply.json.message]).toEqual([400, `field label not supported: ${field}`]);
+      }
+    },
+  );
+});
+
+describe('a subresource of a namespaced object', () => {
+  // The bug this found: the name was looked up as a namespace and a name.
+  it.each([
+    ['POST', '/api/v1/serviceaccounts/default%2Fdefault/token'],
+    ['GET', '/api/v1/serviceaccounts/default%2Fdefault'],
+    ['GET', '/apis/apps/v1/daemonsets/default%2Fweb/status'],
+  ])('is not served without its namespace: %s %s', async (method, path) => {
+    const reply = await plane.api.call(method, path, method === 'POST' ? {} : undefined);
+    expect([reply.status, reply.json.message]).toEqual([
+      404,
+      'the server could not find the requested resource',
+    ]);
+  });
+});
+
 describe('the data of a ConfigMap or Secret', () => {
   const MB = 1024 * 1024;
   const tooLong = 'data: Too long: may not be more than 1048576 bytes';
@@ -75,6 +103,36 @@ describe('the data of a ConfigMap or Secret', () => {
       expect(reply.json.message).toContain(tooLong);
       expect(reply.json.details.causes[0]).toMatchObject({ reason: 'FieldValueTooLong', field: 'data' });
     }
+  });
+});
+
+describe('a Secret of a type that Kubernetes knows', () => {
+  const make = (type: string, stringData: Json = {}, annotations: Json = {}) =>
+    plane.api.call('POST', '/api/v1/namespaces/default/secrets?dryRun=All', {
+      metadata: { name: 'typed', annotations },
+      type: `kubernetes.io/${type}`,
+      stringData,
+    });
+  const account = { 'kubernetes.io/service-account.name': 'default' };
+
+  it.each<[string, Json, Json, string | undefined]>([
+    ['tls', { 'tls.crt': 'c' }, {}, 'data[tls.key]: Required value'],
+    ['tls', { 'tls.crt': 'c', 'tls.key': '' }, {}, undefined],
+    ['basic-auth', {}, {}, 'data[username]: Required value, data[password]: Required value'],
+    ['basic-auth', { password: 'p' }, {}, undefined],
+    ['ssh-auth', { 'ssh-privatekey': '' }, {}, 'data[ssh-privatekey]: Required value'],
+    ['ssh-auth', { 'ssh-privatekey': 'k' }, {}, undefined],
+    ['dockercfg', {}, {}, 'data[.dockercfg]: Required value'],
+    ['dockerconfigjson', { '.dockerconfigjson': 'nonsense' }, {}, 'must be JSON'],
+    ['dockerconfigjson', { '.dockerconfigjson': '{"auths":{}}' }, {}, undefined],
+    ['service-account-token', {}, {}, 'service-account.name]: Required value'],
+    ['service-account-token', {}, account, undefined],
+    ['of-our-own', {}, {}, undefined],
+  ])('%s holds what it must: %j', async (type, data, annotations, why) => {
+    const { status, json } = await make(type, data, annotations);
+    if (why === undefined) return expect(status).toBe(201);
+    expect([status, json.message.includes(why)]).toEqual([422, true]);
+    expect(json.message).not.toContain('nonsense');
   });
 });
 

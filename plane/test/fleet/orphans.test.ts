@@ -160,6 +160,30 @@ describe('rule 63: a DaemonSet that is deleted with cascade orphan', () => {
     expect([(await items(PODS)).length, births(set)]).toEqual([size() - 1, size()]);
   });
 
+  it('shows no pod of its by the template of another', async () => {
+    const set = await orphaned();
+    const other = await apply(`${name}-other`, {
+      image: 'other:1',
+      labels: { app: 'other' },
+      spec: {
+        selector: { matchLabels: { app: 'other' } },
+      },
+    });
+    const revision = await until('its revision', async () => {
+      const all: Json[] = (await plane.api.ok('GET', REVISIONS)).items;
+      return all.find(({ metadata }) => metadata.ownerReferences?.[0]?.uid === other.metadata.uid);
+    });
+    const liar = await guest();
+    const lie = podReport(set, revision.metadata.labels['controller-revision-hash']);
+    liar.report({ pods: [lie] });
+    const shown = await until('it is shown', async () => {
+      const { status, json } = await plane.api.call('GET', `${PODS}/${lie.name}`);
+      return status === 200 && json;
+    });
+    expect(shown.spec.containers).toEqual([]);
+    await remove(`${name}-other`, 'Background');
+  });
+
   it('is told to nodes until none shows a pod of it any more', async () => {
     const set = await orphaned();
     const member = await guest();

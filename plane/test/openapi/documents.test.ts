@@ -65,6 +65,7 @@ const MERGED: [string, string, string | undefined, string, string[] | 'set'][] =
   ['ObjectMeta', 'ownerReferences', 'uid', 'merge', ['uid']],
   ['ObjectMeta', 'finalizers', undefined, 'merge', 'set'],
   ['NodeSpec', 'podCIDRs', undefined, 'merge', 'set'],
+  ['ServiceAccount', 'secrets', 'name', 'merge', ['name']],
 ];
 
 /** Replaced whole. */
@@ -221,11 +222,14 @@ describe('the documents', () => {
     expect(Object.keys(paths).sort()).toEqual([
       'api/v1',
       'apis/apps/v1',
+      'apis/authentication.k8s.io/v1',
+      'apis/authorization.k8s.io/v1',
       'apis/coordination.k8s.io/v1',
       'apis/discovery.k8s.io/v1',
       'apis/events.k8s.io/v1',
       'apis/fleetset.dev/v1',
       'apis/metrics.k8s.io/v1beta1',
+      'apis/rbac.authorization.k8s.io/v1',
       'apis/scheduling.k8s.io/v1',
     ]);
     for (const { serverRelativeURL } of Object.values(paths) as Json[]) {

@@ -416,7 +416,7 @@ const sameAsFromNothing = (seed: Seed = (sources) => sources) =>
 
 test('kept views come to the same as views made from nothing', async () => {
   await fc.assert(sameAsFromNothing(), RUNS);
-}, 60_000);
+});
 
 const deafTo =
   (collection: string): Seed =>

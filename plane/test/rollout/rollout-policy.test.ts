@@ -89,7 +89,7 @@ describe('a revision that does not become available', () => {
     expect(status.message).toContain(`${stable}, its way back, was deleted`);
     await untilQuiet(fleet);
     expect(fleet.births(set)).toEqual(births);
-    expect((await condition()).message).toMatch(/has failed, and nothing moves: /);
+    expect((await condition()).message).toMatch(/has stopped, and nothing moves: /);
     expect(await reasons()).toContain('RolloutStopped');
   });
 
@@ -196,8 +196,23 @@ describe('steps', () => {
     await until('all are heard', () => fleet.nodes.every(({ name }) => plane.hasHeard(name)));
     await untilQuiet(fleet);
     expect(touched(set)).toBe(1);
-    await annotate({ 'fleetset.dev/approved-steps': `${waiting.newestRevision}/2` });
+    const approved = { 'fleetset.dev/approved-steps': `${waiting.newestRevision}/2/${waiting.attempt}` };
+    await annotate(approved);
     await untilRolledOut(plane, 'web', 4);
+    // The same revision once more, with the approval that is still there.
+    await setImage(plane, 'web:1');
+    await until('the undo waits too', async () => (await rolloutOf(plane)).awaitsApproval);
+    await setImage(plane, 'web:2');
+    const again = await until('it waits again', async () => {
+      const status = await rolloutOf(plane);
+      return status.awaitsApproval && status.newestRevision === waiting.newestRevision ? status : undefined;
+    });
+    expect(again.attempt).toBe(waiting.attempt + 2);
+    await until('it is told why', async () =>
+      (await condition()).message.includes(
+        `waits for approval (that of attempt ${waiting.attempt} does not count: this is attempt ${again.attempt})`,
+      ),
+    );
   });
 });
 
@@ -230,6 +245,7 @@ describe('a policy that is wrong', () => {
       spec: {
         progressDeadlineSeconds: 0,
         failureThreshold: '0%',
+        prePull: { maxParallel: -1 },
         steps: [
           { name: 'a', nodes: '101%' },
           { name: 'a', soakSeconds: -1 },
@@ -244,6 +260,7 @@ describe('a policy that is wrong', () => {
       'spec.daemonSets',
       'spec.progressDeadlineSeconds',
       'spec.failureThreshold',
+      'spec.prePull.maxParallel',
       'spec.steps[0].nodes',
       'spec.steps[1].name',
       'spec.steps[1].soakSeconds',

@@ -92,6 +92,21 @@ describe.concurrent.each(TEMPLATES)('a DaemonSet %s', (_, tolerant) => {
     await untilRolledOut(plane, 'web', 3);
   });
 
+  it('catches up with who returns, also when another died after the rollout was complete', async () => {
+    await using world = await running(3, pod);
+    const { fleet, set, touched, isUnknown } = world;
+    const [away, dead] = fleet.nodes;
+    away?.freeze();
+    await until('it is lost', () => isUnknown(away));
+    await world.setImage('web:2');
+    await until('the others are moved', () => touched().length === 2);
+    await untilQuiet(fleet);
+    dead?.freeze();
+    await until('it is lost too', () => isUnknown(dead));
+    away?.thaw();
+    await until('it is caught up', () => away?.births(set.metadata.uid) === 2);
+  });
+
   it('is not held up either when the node is found to be dead by a plane that started after it died', async () => {
     await using world = await running(3, pod);
     const { plane, fleet, touched, isUnknown } = world;

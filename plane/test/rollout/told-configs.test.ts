@@ -33,10 +33,12 @@ const secret = (name: string, password: string): Json => ({
   metadata: { name },
   stringData: { password },
 });
+/** Told wherever a DaemonSet belongs. */
+const ROOT_CA = 'kube-root-ca.crt';
 const names = (member: HollowMember) =>
-  newest(member.stream)?.configs.map(
-    ({ kind, name, hash }) => `${kind}/${name}${hash === '' ? ' missing' : ''}`,
-  );
+  newest(member.stream)
+    ?.configs.filter(({ name }) => name !== ROOT_CA)
+    .map(({ kind, name, hash }) => `${kind}/${name}${hash === '' ? ' missing' : ''}`);
 const hashOf = (member: HollowMember, name: string) =>
   newest(member.stream)?.configs.find((config) => config.name === name)?.hash;
 const untilTold = (member: HollowMember, wanted: readonly string[]) =>

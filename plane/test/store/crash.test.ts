@@ -75,5 +75,5 @@ describe('a writer that is killed', () => {
       highest = Math.max(highest, store.version());
       await store.close();
     }
-  }, 30_000);
+  });
 });

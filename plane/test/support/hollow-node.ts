@@ -7,8 +7,10 @@ import type {
   Maintenance,
   NodeDesired,
   PodReport,
+  PrePull,
   SyncResponse,
 } from '@fleetset/proto/gen/fleetset/v1/node';
+import { PrePullState_Phase } from '@fleetset/proto/gen/fleetset/v1/node';
 import { decidePlacement, type PlacementRules } from '@fleetset/scheduler-core/placement';
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
 import type { Json } from './api-client.ts';
@@ -24,7 +26,11 @@ export interface HollowNodeOptions {
   readonly onChange?: () => void;
   /** Called for each revision of a DaemonSet that the node hears it may run, the first time. */
   readonly onGrant?: (node: string, revision: string) => void;
+  /** Called with each announcement of images, and how to answer it; absent: it knows of no such thing. */
+  readonly onPrePull?: (node: string, announced: PrePull, answer: (state: PrePullAnswer) => void) => void;
 }
+
+export type PrePullAnswer = 'pulling' | 'pulled' | { readonly failed: string };
 
 export interface HollowNode {
   readonly name: string;
@@ -65,6 +71,15 @@ const CRASHED = podStatus(false, {
 /** Whether its pods never become ready: by their image, or by what a ConfigMap says. */
 const isBroken = (template: Json, config: Json): boolean =>
   /broken|crashing/.test(template.spec.containers[0].image) || JSON.stringify(config).includes('broken');
+
+const PHASES = { pulling: PrePullState_Phase.PHASE_PULLING, pulled: PrePullState_Phase.PHASE_PULLED };
+const prePullState = (id: number, state: PrePullAnswer) => ({
+  $case: 'prePullState' as const,
+  value:
+    typeof state === 'string'
+      ? { id, phase: PHASES[state], message: '' }
+      : { id, phase: PrePullState_Phase.PHASE_FAILED, message: state.failed },
+});
 
 /** `address` is asked at each connect: a plane may come back elsewhere. */
 export function startHollowNode(
@@ -231,7 +246,10 @@ export function startHollowNode(
   const hear = (message: NonNullable<SyncResponse['message']>) => {
     if (message.$case === 'welcome') beatEvery(message.value.heartbeatMs);
     else if (message.$case === 'desired') take(message.value);
-    else if (message.$case === 'bodies') {
+    else if (message.$case === 'prePull') {
+      const over = stream;
+      options.onPrePull?.(name, message.value, (state) => over?.say(prePullState(message.value.id, state)));
+    } else if (message.$case === 'bodies') {
       for (const { hash, content } of message.value.bodies)
         templates.set(hash, JSON.parse(Buffer.from(content).toString('utf8')));
       if (pending) take(pending);

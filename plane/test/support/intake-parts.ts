@@ -5,6 +5,7 @@ import { createObjects } from '../../src/api/objects.ts';
 import { createEventRecorder } from '../../src/events/event-recorder.ts';
 import { createFleet } from '../../src/fleet/fleet.ts';
 import { NODE_RECORDS } from '../../src/fleet/node-record.ts';
+import { followPodsByNode } from '../../src/fleet/pod-mirror.ts';
 import { createReportIntake } from '../../src/fleet/report-intake.ts';
 import { startNodeLifecycle } from '../../src/lifecycle/node-lifecycle.ts';
 import type { StoredValue } from '../../src/store/store.ts';
@@ -22,7 +23,16 @@ export function intakeParts() {
   const failures: unknown[] = [];
   const onFailure = (error: unknown) => void failures.push(error);
   const recorder = createEventRecorder(store, nowText, onFailure);
-  const intake = createReportIntake({ store, fleet, recorder, nowText, onTaken: () => {}, onFailure });
+  const podsOf = followPodsByNode(store);
+  const intake = createReportIntake({
+    store,
+    fleet,
+    recorder,
+    podsOf,
+    nowText,
+    onTaken: () => {},
+    onFailure,
+  });
   const removals = store.watch('core/nodes', store.version(), ({ id, value }) => {
     if (value) return;
     fleet.forget(id);
@@ -36,12 +46,12 @@ export function intakeParts() {
     intake,
     recorder,
     failures,
-    objects: createObjects(store, createEffects(store), nowText),
+    objects: createObjects(store, createEffects(store, 'a certificate'), nowText),
     lifecycle: (graceMs: number) =>
       startNodeLifecycle({
         store,
         fleet,
-        podsOf: intake.podsOf,
+        podsOf,
         recorder,
         graceMs,
         monotonicNow,

@@ -51,6 +51,7 @@ export async function startLoopWorld(): Promise<LoopWorld> {
     records: openRolloutRecords(store),
     snapshots: await openConfigSnapshots(store, bodies),
     recorder,
+    api: () => ({ host: '192.0.2.1', port: 6443 }),
     monotonicNow,
     nowText,
     onFailure: (error) => failures.push(error),

@@ -11,6 +11,7 @@ const SCRIPT = fileURLToPath(new URL('./plane-process.ts', import.meta.url));
 export interface MortalPlane {
   readonly dataDir: string;
   readonly agentAddress: string;
+  readonly apiPort: () => number;
   readonly api: ApiClient;
   readonly pid: () => number;
   /** Sends the signal; `untilDead` waits for the end. */
@@ -52,6 +53,7 @@ export async function startMortalPlane(): Promise<MortalPlane> {
       return `127.0.0.1:${ports.agentPort}`;
     },
     api,
+    apiPort: () => ports.apiPort,
     pid: () => child?.pid ?? 0,
     kill: () => void child?.kill('SIGKILL'),
     untilDead: () => within('the plane process ends', dead),

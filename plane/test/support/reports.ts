@@ -63,6 +63,7 @@ export function podReport(set: Json, revision: string, more: Partial<PodReport> 
     daemonSetUid: set.metadata.uid,
     daemonSetName: set.metadata.name,
     revision,
+    accountVolume: '',
     ready,
     available: more.available ?? ready,
     terminating: false,

@@ -1,6 +1,8 @@
 // The whole plane in this process, on free ports of the loopback address and a directory of its own.
 import { join } from 'node:path';
 import { pino } from 'pino';
+import type { LimitSettings } from '../../src/api/request-limits.ts';
+import type { AuditSettings } from '../../src/audit/open-audit.ts';
 import { openAuthority } from '../../src/identity/authority.ts';
 import { type Plane, startPlane } from '../../src/plane.ts';
 import { type ApiClient, type Credentials, createApiClient, type Json } from './api-client.ts';
@@ -27,6 +29,9 @@ export interface TestPlane {
 export interface TestPlaneOptions {
   readonly dataDir?: string;
   readonly graceMs?: number;
+  readonly tokenAuthFile?: string;
+  readonly audit?: AuditSettings;
+  readonly limits?: Partial<LimitSettings>;
   /** How far the plane's wall clock is from this machine's; asked each time. */
   readonly clockOffMs?: () => number;
 }
@@ -48,6 +53,9 @@ export async function startTestPlane(options: TestPlaneOptions = {}): Promise<Te
       agents: { host: '127.0.0.1', port: ports.agents },
       advertise: ['127.0.0.1'],
       nodeMonitorGraceMs: graceMs,
+      ...(options.tokenAuthFile ? { tokenAuthFile: options.tokenAuthFile } : {}),
+      ...(options.limits ? { limits: options.limits } : {}),
+      ...(options.audit ? { audit: options.audit } : {}),
       wallNow: () => Date.now() + (options.clockOffMs?.() ?? 0),
       version: VERSION,
       logger,

@@ -1,13 +1,9 @@
 // Waits for a condition, bounded: a test never sleeps and never hangs.
-import { vi } from 'vitest';
 
 const LOOK_EVERY_MS = 4;
 /** The real clock, also while a test holds the plane's. */
 const { setTimeout, clearTimeout, setImmediate } = globalThis;
 export const PATIENCE_MS = 15_000;
-
-// A wait that fails is to say so itself, before the test runs out of time.
-vi.setConfig({ testTimeout: 2 * PATIENCE_MS, hookTimeout: 2 * PATIENCE_MS });
 
 /** Answers what `look` finds; fails with `what` when it finds nothing in time. */
 export async function until<T>(

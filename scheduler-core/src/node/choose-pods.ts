@@ -61,12 +61,15 @@ export function choosePods(
     decision === 'Keep'
       ? keep(live, progressOf, 'no new pod is wanted here, it may stay')
       : replace(daemonSet, live, progressOf, held);
-  return { ...rest, pods: atATime(daemonSet.surge ? 2 : 1, [...stopping, ...rest.pods], progressOf) };
+  const most = daemonSet.surge ? 2 : 1;
+  // Where none comes, none comes beside one that ends: also of a surge one stays.
+  const toStart = decision === 'Keep' ? 1 : most;
+  return { ...rest, pods: atATime({ most, toStart }, [...stopping, ...rest.pods], progressOf) };
 }
 
 /** Whatever was chosen, nothing is started while so many other pods of the DaemonSet run, those that end included. */
 function atATime(
-  most: number,
+  { most, toStart }: { readonly most: number; readonly toStart: number },
   pods: readonly PodChoice[],
   progressOf: (uid: string) => PodProgress,
 ): PodChoice[] {
@@ -74,7 +77,7 @@ function atATime(
   return pods.map((choice) => {
     const { uid } = choice.record;
     if (choice.bucket !== 'run') return choice;
-    if (running.size - Number(running.has(uid)) >= most)
+    if (running.size - Number(running.has(uid)) >= (running.has(uid) ? most : toStart))
       return { ...choice, bucket: 'prepare', reason: 'waits until the pod before it has stopped' };
     const taken = running.has(uid) ? undefined : takenPort(uid, running, progressOf);
     if (taken !== undefined)

@@ -1,4 +1,5 @@
-// The environment of one container (rules 106 and 107): envFrom first, then env in order, each seeing what is before it.
+// The environment of one container (rules 106 and 107): where the API is, then envFrom, then env in order, each seeing
+// what is before it.
 import type { Container, EnvVar } from '../schema/container.ts';
 import {
   type ConfigKind,
@@ -19,14 +20,21 @@ export interface EnvironmentInput {
   readonly namespace: string;
   readonly pod: PodFacts;
   readonly config: ConfigLookup;
+  /** Where pods find the API; absent while it is not known. */
+  readonly api?: ApiEndpoint;
   /** The text that base64 stands for. */
   readonly decode: (base64: string) => string;
+}
+
+export interface ApiEndpoint {
+  readonly host: string;
+  readonly port: number;
 }
 
 export type Environment = ReadonlyMap<string, string>;
 
 export function composeEnvironment(input: EnvironmentInput): Environment | ConfigProblem {
-  const values = new Map<string, string>();
+  const values = new Map<string, string>(input.api ? apiVariables(input.api) : []);
   for (const source of input.container.envFrom ?? []) {
     const problem = addAll(input, source, values);
     if (problem) return problem;
@@ -38,6 +46,13 @@ export function composeEnvironment(input: EnvironmentInput): Environment | Confi
   }
   return values;
 }
+
+/** Of those that Kubernetes sets for its own service: what its clients read. The others tell of a service address. */
+const apiVariables = ({ host, port }: ApiEndpoint): [string, string][] => [
+  ['KUBERNETES_SERVICE_HOST', host],
+  ['KUBERNETES_SERVICE_PORT', String(port)],
+  ['KUBERNETES_SERVICE_PORT_HTTPS', String(port)],
+];
 
 type EnvFrom = NonNullable<Container['envFrom']>[number];
 

@@ -217,7 +217,7 @@ function create(
 ): ContainerSteps {
   const { trouble } = memory;
   if (!trouble) return only({ ...at, kind: 'create', attempt });
-  const isOther = trouble.config !== undefined && trouble.config !== pods.get(at.podUid)?.config;
+  const isOther = trouble.config !== undefined && trouble.config !== (pods.get(at.podUid)?.config ?? '');
   if (isOther) return only({ ...at, kind: 'create', attempt });
   if (trouble.kind === 'config') return NOTHING;
   const [limits, field] =

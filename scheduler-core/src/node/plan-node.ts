@@ -57,6 +57,8 @@ export interface NodePlan {
   readonly nextAt?: number;
   /** Pods that may not start now, with why. */
   readonly blocked: ReadonlyMap<string, Block>;
+  /** DaemonSets of which a pod is wanted that cannot be made, with why. */
+  readonly unborn?: ReadonlyMap<string, string>;
 }
 
 /** What holds a pod may go without any event: a process of the machine ends. */
@@ -102,6 +104,7 @@ export function planNode(input: NodeInput): NodePlan {
   const actions: NodeAction[] = [];
   const choices: PodChoice[] = [];
   const waits: number[] = [];
+  const unborn = new Map<string, string>();
   for (const { daemonSet, placement } of placements) {
     const over = placement.decision === 'Leave' ? [] : finishedPods(input, daemonSet.uid, ended);
     const records = recordsOf(input, (uid) => uid === daemonSet.uid, over);
@@ -111,7 +114,10 @@ export function planNode(input: NodeInput): NodePlan {
     actions.push(...discards.flatMap((one) => (typeof one === 'number' ? [] : one)));
     waits.push(...discards.filter((one) => typeof one === 'number'));
     // Until it is deleted the pod that ended is the node's pod.
-    if (choice.bear && over.length === 0 && !input.busy.has(daemonSet.uid))
+    if (!choice.bear || over.length > 0) continue;
+    const refusal = refusedBirth(daemonSet);
+    if (refusal !== undefined) unborn.set(daemonSet.uid, refusal);
+    else if (!input.busy.has(daemonSet.uid))
       actions.push({ kind: 'bear', daemonSetUid: daemonSet.uid, reason: choice.bear });
   }
   for (const uid of input.orphans ?? []) {
@@ -144,8 +150,17 @@ export function planNode(input: NodeInput): NodePlan {
     placements,
     pods,
     blocked,
+    ...(unborn.size > 0 ? { unborn } : {}),
     ...(nextAt === undefined ? {} : { nextAt }),
   };
+}
+
+/** Kubernetes' words. */
+function refusedBirth({ namespace, name, granted }: NodeDaemonSet): string | undefined {
+  const { account } = granted ?? {};
+  return account?.missing
+    ? `Error creating: pods "${name}-" is forbidden: error looking up service account ${namespace}/${account.name}: serviceaccount "${account.name}" not found`
+    : undefined;
 }
 
 const isLetIn = (progress: PodProgress | undefined): boolean =>

@@ -18,6 +18,14 @@ export interface NodeDaemonSet {
     readonly templateHash: string;
     /** The snapshot of ConfigMaps and Secrets that its pods have; absent: they follow what is told. */
     readonly config?: string;
+    /** What a pod gets of its ServiceAccount when it is born; absent: nothing. */
+    readonly account?: {
+      readonly name: string;
+      /** There is none of that name: no pod is born. */
+      readonly missing: boolean;
+      /** A volume with its token is added. */
+      readonly mount: boolean;
+    };
   };
 }
 
@@ -32,6 +40,8 @@ export interface PodRecord {
   readonly templateHash: string;
   /** RFC 3339, by the node's clock. Only its order among the pods of one DaemonSet matters. */
   readonly createdAt: string;
+  /** The name of the volume that was added for its ServiceAccount when it was born. */
+  readonly accountVolume?: string;
 }
 
 /** The name of the container that only holds what a pod's containers share: it is what Kubernetes calls the sandbox. */

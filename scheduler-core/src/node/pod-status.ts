@@ -59,8 +59,8 @@ export function podStatus(view: PodView): PodStatus {
   const { initContainers = [] } = view;
   // Of a pod that no scheduler has let in nothing is said of its containers.
   const isOutside = view.block?.reason === 'Unschedulable';
-  const inits = isOutside ? [] : initContainers.map((container) => initStatus(container, view));
-  const statuses = isOutside ? [] : view.containers.map((container) => containerStatus(container, view));
+  const inits = isOutside ? [] : initContainers.map((one) => initStatus(withBlock(one, view), view));
+  const statuses = isOutside ? [] : view.containers.map((one) => containerStatus(withBlock(one, view), view));
   const lasting = [...inits.filter((_, index) => isSidecarView(initContainers[index])), ...statuses];
   const unready = lasting.filter(({ ready }) => !ready).map(({ name }) => name);
   const allReady = unready.length === 0 && statuses.length > 0;
@@ -94,6 +94,12 @@ export function podStatus(view: PodView): PodStatus {
     qosClass: qosClass(view.spec),
   };
 }
+
+/** kubectl shows what a container waits for before it shows the pod's own reason. */
+const withBlock = (container: ContainerView, { block }: PodView): ContainerView =>
+  block && container.waiting && container.waiting.message === undefined
+    ? { ...container, waiting: block }
+    : container;
 
 function endedPodStatus(view: PodView, { phase, reason, message }: PodEnd): PodStatus {
   const why = { reason: phase === 'Failed' ? 'PodFailed' : 'PodCompleted', message };
@@ -197,6 +203,7 @@ function containerStatus(view: ContainerView, { unknown, previous }: PodView): C
     imageID: current?.imageId ?? '',
     ...(current ? { containerID: containerId(current) } : {}),
     started: wasReady || (running && (health?.started ?? false)),
+    ...(spec.lifecycle?.stopSignal ? { stopSignal: spec.lifecycle.stopSignal } : {}),
   };
 }
 

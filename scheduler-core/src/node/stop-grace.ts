@@ -2,7 +2,8 @@
 import type { PodChoice } from './choose-pods.ts';
 import { allContainers, type PlannedPod } from './pod-record.ts';
 
-const DEFAULT_GRACE_SECONDS = 30;
+/** Rule 74. */
+export const DEFAULT_GRACE_SECONDS = 30;
 const LEAST_SECONDS = 2;
 
 interface GraceContext {

@@ -3,6 +3,7 @@ import { parseQuantity, wholeUnits } from '../quantity.ts';
 import type { Container } from '../schema/container.ts';
 import type { PodSpec } from '../schema/pod.ts';
 import type { Volume } from '../schema/volume.ts';
+import { type TokenLookup, tokenRef } from './account-tokens.ts';
 import {
   type ConfigKind,
   type ConfigLookup,
@@ -15,19 +16,23 @@ import {
 import { fieldValue, type PodFacts, resourceValue } from './field-ref.ts';
 import { allContainers } from './pod-record.ts';
 import { mostTogether } from './pod-requests.ts';
+import { isAccountVolume } from './service-account.ts';
 
 export interface VolumeFile {
   /** Relative to the volume; may have directories in it. */
   readonly path: string;
   /** Permission bits. */
   readonly mode: number;
+  /** Its user; absent: root. */
+  readonly user?: number;
   readonly content: Content;
 }
 
 export interface VolumeInput {
-  readonly containers: readonly Container[];
+  readonly spec: PodSpec;
   readonly pod: PodFacts;
   readonly config: ConfigLookup;
+  readonly tokens: TokenLookup;
 }
 
 /** Secrets and what is projected never touch the disk, as in Kubernetes. `host`: not the agent's to keep. */
@@ -64,26 +69,65 @@ export function volumeFiles(volume: Volume, input: VolumeInput): readonly Volume
   if (configMap) return projection('ConfigMap', configMap.name, configMap, modeOf(configMap), input);
   if (secret) return projection('Secret', secret.secretName, secret, modeOf(secret), input);
   if (downwardAPI) return downward(downwardAPI.items, modeOf(downwardAPI), input);
-  return projected ? projectAll(projected, input) : [];
+  return projected ? projectAll(volume, projected, input) : [];
 }
 
 const modeOf = ({ defaultMode = DEFAULT_MODE }: { readonly defaultMode?: number }): number => defaultMode;
 
 type Projected = NonNullable<Volume['projected']>;
 
-function projectAll(projected: Projected, input: VolumeInput): readonly VolumeFile[] | ConfigProblem {
+function projectAll(
+  volume: Volume,
+  projected: Projected,
+  input: VolumeInput,
+): readonly VolumeFile[] | ConfigProblem {
   const files = new Map<string, VolumeFile>();
-  const mode = modeOf(projected);
-  for (const { configMap, secret, downwardAPI } of projected.sources ?? []) {
-    const made = configMap
-      ? projection('ConfigMap', configMap.name, configMap, mode, input)
-      : secret
-        ? projection('Secret', secret.name, secret, mode, input)
-        : downward(downwardAPI?.items, mode, input);
+  for (const source of projected.sources ?? []) {
+    const made = projectOne(volume, source, modeOf(projected), input);
     if (isProblem(made)) return made;
     for (const file of made) files.set(file.path, file);
   }
   return [...files.values()];
+}
+
+type Source = NonNullable<Projected['sources']>[number];
+
+function projectOne(
+  volume: Volume,
+  { configMap, secret, downwardAPI, serviceAccountToken }: Source,
+  mode: number,
+  input: VolumeInput,
+): readonly VolumeFile[] | ConfigProblem {
+  if (configMap) return projection('ConfigMap', configMap.name, configMap, mode, input);
+  if (secret) return projection('Secret', secret.name, secret, mode, input);
+  if (!serviceAccountToken) return downward(downwardAPI?.items, mode, input);
+  const found = input.tokens(tokenRef(serviceAccountToken));
+  if (typeof found === 'object') return [tokenFile(serviceAccountToken.path, found.token, mode, input.spec)];
+  // A pod that nobody asked a token for starts without one when the plane is away; it comes later.
+  if (found === 'none' && isAccountVolume(volume)) return [];
+  return { message: 'the token of the service account has not come from the plane yet', untold: true };
+}
+
+/** As kubelet: only for whom it is, where the pod says who that is. */
+function tokenFile(path: string, token: string, mode: number, spec: PodSpec): VolumeFile {
+  const user = commonUser(spec);
+  const isOwned = user !== undefined || spec.securityContext?.fsGroup !== undefined;
+  return {
+    path,
+    mode: isOwned ? 0o600 : mode,
+    ...(user === undefined ? {} : { user }),
+    content: { text: token },
+  };
+}
+
+/** Whom all containers run as; undefined when they differ, or one does not say. */
+function commonUser(spec: PodSpec): number | undefined {
+  const users = new Set(
+    allContainers(spec).map(
+      ({ securityContext }) => securityContext?.runAsUser ?? spec.securityContext?.runAsUser,
+    ),
+  );
+  return users.size === 1 ? [...users][0] : undefined;
 }
 
 interface Projection {
@@ -123,11 +167,11 @@ type DownwardItem = NonNullable<NonNullable<Volume['downwardAPI']>['items']>[num
 function downward(
   items: readonly DownwardItem[] = [],
   defaultMode: number,
-  { containers, pod }: VolumeInput,
+  { spec, pod }: VolumeInput,
 ): readonly VolumeFile[] | ConfigProblem {
   const files: VolumeFile[] = [];
   for (const { path, fieldRef, resourceFieldRef, mode = defaultMode } of items) {
-    const container = containers.find(({ name }) => name === resourceFieldRef?.containerName);
+    const container = allContainers(spec).find(({ name }) => name === resourceFieldRef?.containerName);
     if (resourceFieldRef && !container)
       return { message: `unable to find container ${JSON.stringify(resourceFieldRef.containerName ?? '')}` };
     const text =

@@ -37,15 +37,20 @@ function mergeLists(
 ): unknown[] {
   const result: unknown[] = [];
   const waiting = [...live.keys()];
+  const taken = new Set<string>();
+  let next = 0;
   const takeOthers = () => {
-    while (waiting[0] !== undefined && !config.has(waiting[0]))
-      result.push(...(live.get(waiting.shift() as string)?.values ?? []));
+    for (let element = waiting[next]; element !== undefined; element = waiting[next]) {
+      if (config.has(element) && !taken.has(element)) return;
+      if (!config.has(element)) for (const value of live.get(element)?.values ?? []) result.push(value);
+      next += 1;
+    }
   };
   for (const [element, { values }] of config) {
     takeOthers();
     const [old, ...doubles] = live.get(element)?.values ?? [];
     result.push(doubles.length > 0 ? values[0] : mergeApplied(schema.items, old, values[0]));
-    if (live.has(element)) waiting.splice(waiting.indexOf(element), 1);
+    taken.add(element);
   }
   takeOthers();
   return result;

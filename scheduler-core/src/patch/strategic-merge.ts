@@ -83,16 +83,28 @@ function mergeListByKey(
   const replaces = items.some((item) => item.$patch === 'replace' && item[key] === undefined);
   if (replaces) return items.filter((item) => item.$patch !== 'replace').map(withoutDirectives);
   const result: unknown[] = [...current];
+  const places = placesByKey(current, key);
   for (const item of items) {
-    const index = result.findIndex((other) => isRecord(other) && other[key] === item[key]);
-    const before = result[index];
-    const merged = mergeObject(schema.items, isRecord(before) ? before : {}, item);
-    if (merged === REMOVED) {
-      if (index >= 0) result.splice(index, 1);
-    } else if (index >= 0) result[index] = merged;
-    else result.push(merged);
+    const known = places.get(item[key]) ?? [];
+    const [place = result.length] = known;
+    const before = result[place];
+    result[place] = mergeObject(schema.items, isRecord(before) ? before : {}, item);
+    if (result[place] === REMOVED) known.shift();
+    else if (known.length === 0) places.set(item[key], [place]);
   }
-  return result;
+  return result.filter((item) => item !== REMOVED);
+}
+
+/** Where the items of a key are; a list that nobody checked may have several. */
+function placesByKey(items: readonly unknown[], key: string): Map<unknown, number[]> {
+  const places = new Map<unknown, number[]>();
+  for (const [place, item] of items.entries()) {
+    if (!isRecord(item)) continue;
+    const known = places.get(item[key]);
+    if (known) known.push(place);
+    else places.set(item[key], [place]);
+  }
+  return places;
 }
 
 function keyedItem(item: unknown, key: string): Json {
@@ -111,21 +123,24 @@ function ordered(
 ): unknown[] {
   if (!Array.isArray(order)) throw new MalformedPatch('$setElementOrder must be a list');
   const identity = (item: unknown): unknown => (key && isRecord(item) ? item[key] : item);
-  const wanted = order.map(identity);
-  const serverOrder = Array.isArray(before) ? before.map(identity) : [];
-  const listed = items
-    .filter((item) => wanted.includes(identity(item)))
-    .sort((a, b) => wanted.indexOf(identity(a)) - wanted.indexOf(identity(b)));
-  const others = items.filter((item) => !wanted.includes(identity(item)));
+  const wanted = firstPlaces(order.map(identity));
+  const server = firstPlaces(Array.isArray(before) ? before.map(identity) : []);
+  const rank = (item: unknown): number => wanted.get(identity(item)) ?? -1;
+  const listed = items.filter((item) => rank(item) >= 0).sort((a, b) => rank(a) - rank(b));
+  const others = items.filter((item) => rank(item) < 0);
   const result: unknown[] = [];
-  while (listed.length > 0 || others.length > 0) {
-    const left = serverOrder.indexOf(identity(others[0]));
-    const right = serverOrder.indexOf(identity(listed[0]));
-    const takeOther = listed.length === 0 || (others.length > 0 && left >= 0 && right >= 0 && left < right);
-    result.push(takeOther ? others.shift() : listed.shift());
+  for (let next = 0, other = 0; next < listed.length || other < others.length; ) {
+    const left = server.get(identity(others[other])) ?? -1;
+    const right = server.get(identity(listed[next])) ?? -1;
+    const takeOther =
+      next === listed.length || (other < others.length && left >= 0 && right >= 0 && left < right);
+    result.push(takeOther ? others[other++] : listed[next++]);
   }
   return result;
 }
+
+const firstPlaces = (values: readonly unknown[]): Map<unknown, number> =>
+  new Map(values.map((value, place): [unknown, number] => [value, place]).reverse());
 
 function retained(current: Json, keys: unknown): { [key: string]: unknown } {
   if (keys === undefined) return { ...current };
@@ -136,7 +151,8 @@ function retained(current: Json, keys: unknown): { [key: string]: unknown } {
 function dropPrimitives(result: { [key: string]: unknown }, field: string, values: unknown): void {
   const list = result[field];
   if (!Array.isArray(values)) throw new MalformedPatch(`${DELETE_PRIMITIVES}${field} must be a list`);
-  if (Array.isArray(list)) result[field] = list.filter((item) => !values.includes(item));
+  const dropped = new Set(values);
+  if (Array.isArray(list)) result[field] = list.filter((item) => !dropped.has(item));
 }
 
 function withoutDirectives(value: unknown): unknown {

@@ -3,9 +3,10 @@
 import { sameJson } from '../canonical-json.ts';
 import { earliest } from '../earliest.ts';
 import { scaledCount } from '../int-or-percent.ts';
-import { findBroken, stillBroken, withoutBroken } from './broken-nodes.ts';
+import type { Approval } from './approval.ts';
+import { downWithoutIt, findBroken, stillBroken, withoutBroken } from './broken-nodes.ts';
 import type { Pacing } from './pacing.ts';
-import { effectiveRevision, isSetAside, isUp, type RolloutNode } from './plan-rollout.ts';
+import { effectiveRevision, isHeld, isSetAside, isUp, type RolloutNode } from './plan-rollout.ts';
 import { isAtRest, isEmpty, type RolloutNodes, restingWith, restingWithout } from './resting-nodes.ts';
 import { findFailures, tooManyFailures } from './rollout-failures.ts';
 import type { RolloutRecord, RolloutTimes } from './rollout-record.ts';
@@ -14,6 +15,7 @@ import {
   hasAvailable,
   haveAvailable,
   NO_TIMES,
+  observeComing,
   observeDown,
   observeTimes,
 } from './rollout-times.ts';
@@ -27,8 +29,10 @@ export interface RolloutView extends RolloutNodes {
   readonly changed?: ChangedNodes;
   /** Nodes that may not be touched now (a closed window), with why; holds of their own apart. */
   readonly closed: ReadonlyMap<string, string>;
-  /** How many waves somebody approved, from the first. */
-  readonly approvedWaves: number;
+  /** Revisions of which no pod may be made now, with why: nobody moves to them. */
+  readonly refused?: ReadonlyMap<string, string>;
+  /** What somebody approved last, whether or not it is for this rollout. */
+  readonly approval?: Approval;
   /** Another than before: somebody wants the newest revision tried again. */
   readonly retry?: string;
   /** By a steady clock. */
@@ -44,6 +48,8 @@ export interface Advance {
   readonly fallback?: string;
   /** Nodes that may not move, with why. */
   readonly holds: ReadonlyMap<string, string>;
+  /** Nodes that spend no budget while they are silent: it is not what they were granted that made them so. */
+  readonly aside: ReadonlySet<string>;
   /** Instead of the DaemonSet's own maxUnavailable, or under a surge of its maxSurge. */
   readonly maxUnavailable?: number;
   /** When what is watched (soakSeconds) has been available long enough. */
@@ -123,7 +129,7 @@ function begin(
     };
   }
   const silent = nodes.filter(({ lost }) => lost).map(({ name }) => name);
-  const broken = findBroken(view, before?.stable, times, pacing);
+  const broken = findBroken(view, before, times, pacing);
   return {
     newest,
     ...(before?.stable === undefined ? {} : { stable: before.stable }),
@@ -132,6 +138,7 @@ function begin(
     // The first revision comes to all nodes at once: waves are for changes.
     wave: before || hasOther(view, newest) ? 0 : pacing.waves.length,
     failures: {},
+    attempt: (before?.attempt ?? 0) + 1,
     ...(retry === undefined ? {} : { retry }),
     aside: silent.sort(),
     ...(broken.length > 0 ? { broken } : {}),
@@ -159,7 +166,7 @@ function look(before: RolloutRecord, timesBefore: RolloutTimes | undefined, view
   const target = targetOf(before);
   if (before.phase === 'Complete') return complete(before, timesBefore, view, target);
   // A silent node holds nothing up, unless it fell silent with the target.
-  const aside = new Set(before.aside);
+  const aside = asideOf(before);
   const counts = (node: RolloutNode) => !isSetAside(node, { target, aside });
   const fleet = { ...view, nodes: view.nodes.filter(counts) };
   const observed = observeTimes(timesBefore, target, view, counts);
@@ -186,6 +193,7 @@ function look(before: RolloutRecord, timesBefore: RolloutTimes | undefined, view
     times,
     target,
     holds,
+    aside,
     ...fallbackOf(before),
     ...(maxUnavailable === undefined ? {} : { maxUnavailable }),
     ...(turn.soakedAt === undefined ? {} : { soakedAt: turn.soakedAt }),
@@ -210,34 +218,40 @@ function nodeDeadline(
   return Number.isFinite(first) ? first : undefined;
 }
 
-/** Every node had it, so nothing is judged any more and no time counts: only the next template begins anew. */
-const complete = (
+/** Who was silent or broken before. */
+const asideOf = ({ aside, broken = [] }: RolloutRecord): Set<string> => new Set([...aside, ...broken]);
+
+/**
+ * Every node had it, so nothing is judged any more and no time counts: only the next template begins anew. Who falls
+ * silent now died by itself, unless it came to it later than the others and never had it available.
+ */
+function complete(
   record: RolloutRecord,
   timesBefore: RolloutTimes | undefined,
   view: RolloutView,
   target: string,
-): Advance => ({
-  record,
-  times: { ...NO_TIMES, downSince: observeDown(timesBefore, view) },
-  target,
-  holds: holdsOf(
+): Advance {
+  const grantedAt = observeComing(timesBefore, target, view);
+  const aside = asideOf(record);
+  for (const { name, lost } of view.nodes) if (lost && !grantedAt.has(name)) aside.add(name);
+  const turn = { wave: record.wave, waitsFor: '', soaked: true };
+  return {
     record,
-    view.pacing,
-    NO_WAVES,
-    { wave: record.wave, waitsFor: '', soaked: true },
-    view,
+    times: { ...NO_TIMES, grantedAt, downSince: observeDown(timesBefore, view) },
     target,
-  ),
-  ...fallbackOf(record),
-});
+    holds: holdsOf(record, view.pacing, NO_WAVES, turn, view, target),
+    aside,
+    ...fallbackOf(record),
+  };
+}
 
 /** Also when it is the target: a node that joins while nothing may move is not left without a pod that has proved itself. */
 const fallbackOf = ({ stable }: RolloutRecord): Pick<Advance, 'fallback'> =>
   stable === undefined ? {} : { fallback: stable };
 
 /**
- * Some node is on its way, or may set out: what a deadline waits for. A node that is down and held back takes up
- * the budget that others wait for: meanwhile only those on their way count.
+ * Some node is on its way, or could set out if the budget were free: what a deadline waits for. One that is down and
+ * held for a time of its own takes up the budget that others wait for: meanwhile only those on their way count.
  */
 function mayAnyMove(
   fleet: RolloutView,
@@ -245,13 +259,24 @@ function mayAnyMove(
   holds: Advance['holds'],
   record: RolloutRecord,
 ): boolean {
+  // Time changes nothing about it.
+  if (fleet.refused?.has(target)) return false;
   const { nodes } = withoutBroken(fleet, record);
-  const isBroken = nodes.length < fleet.nodes.length;
-  const blocked = isBroken || (holds.size > 0 && nodes.some((node) => !isUp(node) && holds.has(node.name)));
+  const blocked = fleet.nodes.some((node) => !isUp(node) && isHeldForATime(node, fleet, holds));
   const canChange = (node: RolloutNode) =>
     !hasAvailable(node, target) &&
     (effectiveRevision(node) === target || (!blocked && !holds.has(node.name)));
   return nodes.some(canChange) || restingWithout(fleet, target).some((list) => list.some(canChange));
+}
+
+/** By a window that opens again, or a hold that ends: what else holds a node may be for ever. */
+function isHeldForATime(
+  node: RolloutNode,
+  { closed }: Pick<RolloutView, 'closed'>,
+  holds: Advance['holds'],
+): boolean {
+  const why = holds.get(node.name);
+  return why !== undefined && (isHeld(node) ? why === node.held : why === closed.get(node.name));
 }
 
 const UNDECIDED = { reason: '', message: '' } as const;
@@ -273,25 +298,35 @@ function judge(
   const failures = findFailures(record, pacing, timesBefore, times, those.nodes, waves, now);
   const seen = { ...record, failures };
   if (there && soaked) return { ...seen, phase: 'Complete', ...UNDECIDED, stable: newest };
-  const why = failureOf(failures, times, fleet);
-  if (why === undefined || pacing.onFailure === 'Continue') return { ...seen, ...(why ?? UNDECIDED) };
-  const back = pacing.onFailure === 'Rollback' && record.stable !== undefined && record.stable !== newest;
+  const failure = failureOf(failures, times, fleet, record);
+  if (failure === undefined) return { ...seen, ...UNDECIDED };
+  const { isItsDoing, ...why } = failure;
+  if (pacing.onFailure === 'Continue') return { ...seen, ...why };
+  const canGoBack = record.stable !== undefined && record.stable !== newest;
+  // Going back mends nothing that this revision did not break.
+  const back = pacing.onFailure === 'Rollback' && canGoBack && isItsDoing;
   if (!back) return { ...seen, phase: 'Stopped', ...why };
   return { ...seen, phase: 'RollingBack', ...why, goBack: whoHas(newest, fleet) };
 }
 
-type Verdict = Pick<RolloutRecord, 'reason' | 'message'>;
+interface Failure extends Pick<RolloutRecord, 'reason' | 'message'> {
+  readonly isItsDoing: boolean;
+}
 
 function failureOf(
   failures: RolloutRecord['failures'],
   times: RolloutTimes,
   { pacing, newest, now, ...fleet }: RolloutView,
-): Verdict | undefined {
-  if (now - times.progressAt >= pacing.progressDeadlineMs)
+  record: RolloutRecord,
+): Failure | undefined {
+  if (now - times.progressAt >= pacing.progressDeadlineMs) {
+    const down = downWithoutIt(fleet, record);
     return {
       reason: 'ProgressDeadlineExceeded',
-      message: `no node came nearer in ${pacing.progressDeadlineMs / 1000} s`,
+      message: `no node came nearer in ${pacing.progressDeadlineMs / 1000} s${downText(down)}`,
+      isItsDoing: down.length === 0,
     };
+  }
   if (!tooManyFailures(failures, pacing, newest, fleet)) return undefined;
   const [[node, why] = ['', '']] = Object.entries(failures);
   const count = Object.keys(failures).length;
@@ -299,7 +334,15 @@ function failureOf(
   return {
     reason: 'FailureThresholdExceeded',
     message: `${count} failed (failureThreshold ${pacing.failureThreshold}): ${node}: ${why}${others}`,
+    isItsDoing: true,
   };
+}
+
+function downText([first, ...others]: readonly string[]): string {
+  if (first === undefined) return '';
+  return others.length > 0
+    ? `: ${first} and ${others.length} more were down before it came, and take up the budget`
+    : `: ${first} was down before it came, and takes up the budget`;
 }
 
 function waveBudget({ wave, phase }: RolloutRecord, { waves }: Pacing, assigned: Waves): number | undefined {

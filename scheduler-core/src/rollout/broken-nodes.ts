@@ -8,13 +8,18 @@ import { hasAvailable } from './rollout-times.ts';
 /** One that is down for a moment is not among them: it may come up, and then be broken by the update. */
 export function findBroken(
   fleet: RolloutNodes & { readonly now: number },
-  stable: string | undefined,
+  before: RolloutRecord | undefined,
   times: RolloutTimes | undefined,
   { progressDeadlineMs }: { readonly progressDeadlineMs: number },
 ): readonly string[] {
+  const stable = before?.stable;
+  const was = new Set(before?.broken);
   const isBroken = (node: RolloutNode) => {
     const revision = effectiveRevision(node);
-    if (node.pod === undefined || node.lost || isUp(node) || node.pod.revision !== revision) return false;
+    if (node.pod === undefined || node.lost || isUp(node)) return false;
+    // What came between has not mended it.
+    if (was.has(node.name)) return true;
+    if (node.pod.revision !== revision) return false;
     if (revision !== (stable ?? revision) || !isUpSomewhere(fleet, revision)) return false;
     const since = times?.downSince.get(node.name) ?? fleet.now;
     return node.failing !== undefined || fleet.now - since >= progressDeadlineMs;
@@ -51,4 +56,14 @@ export function withoutBroken<Fleet extends RolloutNodes>(fleet: Fleet, record: 
 export function brokenIn({ broken = [] }: RolloutRecord): (node: RolloutNode) => boolean {
   const names = new Set(broken);
   return ({ name }) => names.size > 0 && names.has(name);
+}
+
+/** While nobody else is on the way to the newest revision: those that are down, and were before they had it. */
+export function downWithoutIt(fleet: RolloutNodes, record: RolloutRecord): readonly string[] {
+  const isComing = (node: RolloutNode) => !isUp(node) && effectiveRevision(node) === record.newest;
+  if (withoutBroken(fleet, record).nodes.some(isComing)) return [];
+  return fleet.nodes
+    .filter((node) => !isUp(node))
+    .map(({ name }) => name)
+    .sort();
 }

@@ -2,6 +2,7 @@
 // fleet in which every node that is granted the revision soon has it available, every approval is given and every
 // soak time passes.
 import { advanceRollout } from './advance-rollout.ts';
+import { type Approval, approvedWaves } from './approval.ts';
 import type { Pacing } from './pacing.ts';
 import {
   effectiveRevision,
@@ -22,7 +23,6 @@ export interface ForeseenInput {
   readonly newest: string;
   readonly strategy: UpdateStrategy;
   readonly pacing: Pacing;
-  readonly approvedWaves: number;
   /** Nodes that may not be touched now, with why; holds of their own apart. */
   readonly closed: ReadonlyMap<string, string>;
   readonly nodes: readonly RolloutNode[];
@@ -50,7 +50,7 @@ interface Imagined {
   readonly record: RolloutRecord | undefined;
   readonly times: RolloutTimes | undefined;
   readonly nodes: readonly RolloutNode[];
-  readonly approvedWaves: number;
+  readonly approval?: Approval;
   readonly closed: ReadonlyMap<string, string>;
   readonly now: number;
 }
@@ -62,14 +62,13 @@ export function foreseeRollout(input: ForeseenInput): Foreseen {
     record: input.before,
     times: undefined,
     nodes: settled(those, [], input.newest),
-    approvedWaves: input.approvedWaves,
     closed: input.closed,
     now: 0,
   };
   for (let wave = -1; ; ) {
     const { advance, plan } = look(input, fleet);
     if (input.strategy.type === 'RollingUpdate') {
-      moments.push(...stepsBegun(input.pacing, wave, advance.record.wave, fleet.nodes, input.newest, plan));
+      moments.push(...stepsBegun(input, wave, advance.record, fleet.nodes, plan));
       wave = Math.max(wave, advance.record.wave);
     }
     const grants = plan.grants.filter(({ revision }) => revision === advance.target);
@@ -86,20 +85,20 @@ export function foreseeRollout(input: ForeseenInput): Foreseen {
 }
 
 function look({ newest, pacing, strategy }: ForeseenInput, fleet: Imagined) {
-  const { nodes, approvedWaves, closed, now } = fleet;
+  const { nodes, approval, closed, now } = fleet;
   const advance = advanceRollout(fleet.record, fleet.times, {
     newest,
     pacing,
     nodes,
     closed,
-    approvedWaves,
+    ...(approval ? { approval } : {}),
     now,
   });
   const paced = strategy.type === 'RollingUpdate';
   const plan = planRollout({
     strategy: withBudget(strategy, paced ? advance.maxUnavailable : undefined),
     nodes,
-    aside: new Set(advance.record.aside),
+    aside: advance.aside,
     broken: new Set(advance.record.broken),
     groupBudgets: pacing.groupBudgets,
     target: paced ? advance.target : newest,
@@ -116,10 +115,12 @@ function onwards(
   soakedAt: number | undefined,
   waits: readonly Wait[],
 ): { readonly moment: Moment; readonly fleet: Imagined } | undefined {
-  const { record, approvedWaves, now } = fleet;
+  const { record, now } = fleet;
   if (strategy.type === 'OnDelete' || pacing.paused || record?.phase !== 'Progressing') return undefined;
-  if (needsApproval(pacing.waves, record.wave, approvedWaves))
-    return { moment: { is: 'approval' }, fleet: { ...fleet, approvedWaves: record.wave + 1 } };
+  if (needsApproval(pacing.waves, record.wave, approvedWaves(fleet.approval, record))) {
+    const approval = { revision: record.newest, waves: record.wave + 1, attempt: record.attempt };
+    return { moment: { is: 'approval' }, fleet: { ...fleet, approval } };
+  }
   if (soakedAt !== undefined && soakedAt > now)
     return { moment: { is: 'soak', ms: soakedAt - now }, fleet: { ...fleet, now: soakedAt } };
   const shut = waits.filter(
@@ -134,16 +135,15 @@ function onwards(
 
 /** Steps after `before` up to `now`: those that have no node pass at once. */
 function stepsBegun(
-  { waves }: Pacing,
+  { pacing: { waves }, newest }: ForeseenInput,
   before: number,
-  now: number,
+  { wave: now, broken }: RolloutRecord,
   nodes: readonly RolloutNode[],
-  newest: string,
   { surge, maxUnavailable }: RolloutPlan,
 ): Moment[] {
   if (waves.length === 0 || now <= before) return [];
   const heard = nodes.filter(({ lost }) => !lost);
-  const assigned = assignWaves(waves, { nodes: heard }, newest);
+  const assigned = assignWaves(waves, { nodes: heard }, newest, broken);
   const begun: Moment[] = [];
   for (let wave = before + 1; wave <= now; wave++)
     begun.push({

@@ -42,6 +42,8 @@ export interface Pacing {
   readonly soakMs: number;
   readonly failureThreshold: number | string;
   readonly onFailure: 'Rollback' | 'Pause' | 'Continue';
+  /** How many nodes may pull in advance at once, whatever for; 0: none does. */
+  readonly prePulls: number;
   /** How many nodes keep what they have. */
   readonly partition: number | string;
   readonly waves: readonly Wave[];
@@ -51,6 +53,7 @@ export interface Pacing {
 
 export const DEFAULT_PROGRESS_DEADLINE_SECONDS = 600;
 export const DEFAULT_FAILURE_THRESHOLD = '25%';
+export const DEFAULT_PRE_PULLS = 10;
 
 export function pacingOf(source: string, spec: RolloutPolicySpec | undefined, minReadySeconds = 0): Pacing {
   const deadlineSeconds = spec?.progressDeadlineSeconds ?? DEFAULT_PROGRESS_DEADLINE_SECONDS;
@@ -62,6 +65,7 @@ export function pacingOf(source: string, spec: RolloutPolicySpec | undefined, mi
     soakMs,
     failureThreshold: spec?.failureThreshold ?? DEFAULT_FAILURE_THRESHOLD,
     onFailure: onFailureOf(spec?.onFailure),
+    prePulls: spec?.prePull?.maxParallel ?? DEFAULT_PRE_PULLS,
     partition: spec?.partition ?? 0,
     waves: (spec?.steps ?? []).map((step, index) => ({
       name: step.name ?? `step ${index + 1}`,

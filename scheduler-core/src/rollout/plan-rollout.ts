@@ -66,6 +66,8 @@ export interface Grant {
 export interface Wait {
   readonly node: string;
   readonly reason: string;
+  /** It is set aside: nobody waits for it. */
+  readonly silent?: true;
 }
 export interface RolloutPlan {
   readonly grants: readonly Grant[];
@@ -92,7 +94,7 @@ export function planRollout(input: RolloutInput): RolloutPlan {
   const waits: Wait[] = [];
   const decide = (node: RolloutNode, verdict: Verdict) => {
     if (!verdict.granted) {
-      waits.push({ node: node.name, reason: verdict.reason });
+      waits.push({ node: node.name, reason: verdict.reason, ...(node.lost ? { silent: true } : {}) });
       const revision = verdict.meanwhile ?? spareOf(node, input);
       if (revision !== undefined)
         grants.push({ node: node.name, revision, reason: `meanwhile: ${verdict.reason}` });

@@ -1,11 +1,12 @@
 // What a rollout has come to, as a DaemonSet's condition and as events, in the words that Deployments use.
 import type { DaemonSetStatus } from '../schema/daemon-set.ts';
 import type { Pacing } from './pacing.ts';
+import type { Wait } from './plan-rollout.ts';
 import type { RolloutRecord } from './rollout-record.ts';
 
 type Condition = NonNullable<DaemonSetStatus['conditions']>[number];
 
-type Waits = readonly { readonly node: string; readonly reason: string }[];
+type Waits = readonly Wait[];
 
 export interface UnderWay {
   readonly node: string;
@@ -69,7 +70,7 @@ function sayingOf(record: RolloutRecord, { paused, source }: Pacing, standing: S
       return {
         status: 'False',
         reason,
-        message: `revision ${newest} has failed, and nothing moves: ${message}`,
+        message: `the rollout of revision ${newest} has stopped, and nothing moves: ${message}`,
       };
     case 'RollingBack':
       return {
@@ -105,7 +106,7 @@ function sayingOf(record: RolloutRecord, { paused, source }: Pacing, standing: S
 function completeText(newest: string, { waits }: Standing, broken: RolloutRecord['broken']): string {
   return waits.length === 0
     ? everyNodeHas(newest, broken)
-    : `the rollout of revision ${newest} is complete; ${firstOf(waits)}`;
+    : [`the rollout of revision ${newest} is complete`, ...whoWaits(waits)].join('; ');
 }
 
 function everyNodeHas(revision: string, broken: readonly string[] = []): string {
@@ -121,16 +122,24 @@ export const waitingText = (revision: string, standing: Standing): string =>
 
 function waitingFor({ waits, underWay }: Standing): string[] {
   const arriving = underWay && `waiting for ${underWay.node}: ${underWay.reason}`;
-  return [
-    ...(arriving ? [`${arriving}${more(underWay.others, 'on their way')}`] : []),
-    ...(waits.length > 0 ? [firstOf(waits)] : []),
-  ];
+  return [...(arriving ? [`${arriving}${more(underWay.others, 'on their way')}`] : []), ...whoWaits(waits)];
 }
 
 const more = (count: number, what: string): string => (count > 0 ? `, and ${count} more ${what}` : '');
 
-const firstOf = (waits: Waits): string =>
-  `${waits[0]?.node}: ${waits[0]?.reason}${more(waits.length - 1, waits.length === 2 ? 'waits' : 'wait')}`;
+/** Those that are set aside are counted apart. */
+function whoWaits(waits: Waits): string[] {
+  const awaited = waits.filter(({ silent }) => !silent);
+  const aside = waits.length - awaited.length;
+  const [first] = awaited;
+  const [firstAside] = aside > 0 ? waits.filter(({ silent }) => silent) : [];
+  return [
+    ...(first
+      ? [`${first.node}: ${first.reason}${more(awaited.length - 1, awaited.length === 2 ? 'waits' : 'wait')}`]
+      : []),
+    ...(firstAside ? [`set aside until they return: ${firstAside.node}${more(aside - 1, 'silent')}`] : []),
+  ];
+}
 
 export interface RolloutEvent {
   readonly type: 'Normal' | 'Warning';
@@ -167,7 +176,7 @@ export function rolloutEvents(
     Stopped: {
       type: 'Warning',
       reason: 'RolloutStopped',
-      message: `revision ${newest} has failed: ${message}`,
+      message: `the rollout of revision ${newest} has stopped: ${message}`,
     },
     RollingBack: {
       type: 'Warning',

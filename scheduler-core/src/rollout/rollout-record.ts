@@ -14,6 +14,8 @@ export interface RolloutRecord {
   readonly wave: number;
   /** Nodes that failed with the newest revision, with why. */
   readonly failures: { readonly [node: string]: string };
+  /** Which of the DaemonSet's rollouts this is, from 1. */
+  readonly attempt: number;
   /** What asked last for another try. */
   readonly retry?: string;
   /** Nodes that were silent before this began and have not been heard since: not its failures. In a rollback also those

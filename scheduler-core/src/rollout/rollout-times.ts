@@ -76,13 +76,35 @@ function cameNearer(
 
 /** Nobody at rest is down. */
 export function observeDown(before: RolloutTimes | undefined, view: LookedAt): RolloutTimes['downSince'] {
-  const known = before?.downSince ?? NOBODY;
   const isDown = (node: RolloutNode) => node.pod !== undefined && !node.lost && !isUp(node);
-  if (before && view.changed) return since(known, view.changed, isDown, view.now);
+  const known = before?.downSince ?? NOBODY;
+  return since(known, lookedAmong(view.nodes, known, before, view), isDown, view.now);
+}
+
+/** When the rollout is complete, those that were heard since and have not had the target available yet. */
+export function observeComing(
+  before: RolloutTimes | undefined,
+  target: string,
+  view: LookedAt,
+): RolloutTimes['grantedAt'] {
+  const known = before?.grantedAt ?? NOBODY;
+  const isNew = ({ pod, lost }: RolloutNode) => !lost && pod?.revision !== target;
+  const comes = (node: RolloutNode) => !hasAvailable(node, target) && (known.has(node.name) || isNew(node));
+  const those = [...view.nodes, ...restingWithout(view, target).flat()];
+  return since(known, lookedAmong(those, known, before, view), comes, view.now);
+}
+
+function lookedAmong(
+  those: readonly RolloutNode[],
+  known: ReadonlyMap<string, number>,
+  before: RolloutTimes | undefined,
+  { changed }: LookedAt,
+): ChangedNodes {
+  if (before && changed) return changed;
   const looked = new Map<string, RolloutNode | undefined>();
   for (const name of known.keys()) looked.set(name, undefined);
-  for (const node of view.nodes) looked.set(node.name, node);
-  return since(known, looked, isDown, view.now);
+  for (const node of those) looked.set(node.name, node);
+  return looked;
 }
 
 /** Whose times may be others now. */

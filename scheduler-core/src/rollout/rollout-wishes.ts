@@ -1,18 +1,19 @@
 // What people ask of one DaemonSet's rollout: its policy, and annotations that `fleetset rollout` writes.
 import type { DaemonSet } from '../schema/daemon-set.ts';
 import type { RolloutPolicy } from '../schema/rollout-policy.ts';
+import { type Approval, approvalOf } from './approval.ts';
 import { choosePolicy } from './choose-policy.ts';
 import { type Pacing, pacingOf } from './pacing.ts';
 
 const PAUSED = 'fleetset.dev/paused';
-/** "REVISION/COUNT": so many steps of this revision's rollout are approved. */
+/** "REVISION/STEPS/ATTEMPT": so many steps of this rollout, of this revision, are approved. */
 const APPROVED = 'fleetset.dev/approved-steps';
 /** "REVISION/ANYTHING": another value than before asks for another try. */
 const RETRY = 'fleetset.dev/retry';
 
 export interface RolloutWishes {
   readonly pacing: Pacing;
-  readonly approvedWaves: number;
+  readonly approval?: Approval;
   readonly retry?: string;
 }
 
@@ -31,11 +32,11 @@ export function rolloutWishes(
   const source = policy ? `RolloutPolicy ${namespace}/${policy.metadata?.name}` : 'the defaults';
   const pacing = pacingOf(source, policy?.spec, daemonSet.spec?.minReadySeconds);
   const paused = annotations[PAUSED] === 'true';
-  const [revision, count] = (annotations[APPROVED] ?? '').split('/');
+  const approval = annotations[APPROVED];
   const retry = annotations[RETRY];
   return {
     pacing: paused ? { ...pacing, paused, source: `the annotation ${PAUSED}` } : pacing,
-    approvedWaves: revision === newest && /^\d+$/.test(count ?? '') ? Number(count) : 0,
+    ...(approval === undefined ? {} : { approval: approvalOf(approval) }),
     ...(retry?.startsWith(`${newest}/`) ? { retry } : {}),
   };
 }

@@ -18,7 +18,8 @@ export function waitingFor(
 ): WaitingFor | undefined {
   const { underWay, waits, settling } = standing;
   if (settling || (phase !== 'Progressing' && phase !== 'RollingBack')) return undefined;
-  const reasons = [underWay?.reason, waits[0]?.reason].filter((reason) => reason !== undefined);
+  const awaited = waits.find(({ silent }) => !silent);
+  const reasons = [underWay?.reason, awaited?.reason].filter((reason) => reason !== undefined);
   if (reasons.length === 0) return undefined;
   return {
     // Counts come and go.

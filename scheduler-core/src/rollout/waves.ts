@@ -1,5 +1,6 @@
 // The waves of a rollout: which nodes come when, which wave is under way, and who has to wait for it.
 import { scaledCount } from '../int-or-percent.ts';
+import { type Approval, approvedWaves, ignoredText } from './approval.ts';
 import { brokenIn, withoutBroken } from './broken-nodes.ts';
 import { type Pacing, stepTitle, type Wave } from './pacing.ts';
 import { effectiveRevision, isHeld, isUp, type RolloutNode } from './plan-rollout.ts';
@@ -28,7 +29,7 @@ export interface Waves {
   readonly nodes: readonly WaveNodes[];
   /** Those of them that are not at rest. */
   readonly closely: readonly RolloutNode[];
-  readonly of: (node: RolloutNode) => number;
+  readonly of: (node: Pick<RolloutNode, 'name'>) => number;
 }
 
 export const NO_WAVES: Waves = { nodes: [], closely: [], of: () => 0 };
@@ -36,7 +37,8 @@ export const NO_WAVES: Waves = { nodes: [], closely: [], of: () => 0 };
 /**
  * The first wave that selects a node and is not full takes it. Who has the target already comes first, so that a
  * node that joins meanwhile moves nobody to another wave; then who is down: it has least to lose, and would take up
- * the budget of the others. Who was broken before is no canary.
+ * the budget of the others. Who was broken before is no canary: it goes with the first wave that selects it, since it
+ * has nothing to lose either, and takes no room there.
  */
 export function assignWaves(
   waves: readonly Wave[],
@@ -46,13 +48,14 @@ export function assignWaves(
 ): Waves {
   if (waves.length === 0) return NO_WAVES;
   const count = fleet.nodes.length + restingCount(fleet);
-  let left = inTurn(fleet, target, new Set(broken));
+  const extra = new Set(broken);
+  let left = inTurn(fleet, target);
   const nodes: WaveNodes[] = [];
   for (const wave of waves) {
     let room = wave.nodes === undefined ? count : scaledCount(wave.nodes, count);
     const parts = left.map((part) => {
-      const split = takeFrom(part, wave, room);
-      room -= split.taken.length;
+      const split = takeFrom(part, wave, room, extra);
+      room = split.room;
       return split;
     });
     nodes.push(waveNodes(parts.map(({ taken }) => taken)));
@@ -62,44 +65,53 @@ export function assignWaves(
   return { nodes, closely: fleet.nodes, of: indexed(nodes) };
 }
 
-/** Three parts of nodes that have the target, and three of others; each by name. */
+/** Two parts of nodes that have the target, and two of others: who is down, and who is not; each by name. */
 type Turns = readonly (readonly RolloutNode[])[];
 
 /** Nodes at rest come in as they are: there may be thousands, and none of them is looked at. */
-function inTurn(fleet: RolloutNodes, target: string, last: ReadonlySet<string>): Turns {
-  const closely: RolloutNode[][] = [[], [], [], [], [], []];
-  const isLast = ({ name }: RolloutNode) => last.has(name);
-  const put = (node: RolloutNode) => {
+function inTurn(fleet: RolloutNodes, target: string): Turns {
+  const closely: [RolloutNode[], RolloutNode[], RolloutNode[], RolloutNode[]] = [[], [], [], []];
+  for (const node of sortedByName(fleet.nodes)) {
     const isDown = node.pod !== undefined && !isUp(node);
-    const turn = isLast(node) ? 2 : isDown ? 0 : 1;
-    closely[turn + (effectiveRevision(node) === target ? 0 : 3)]?.push(node);
-  };
-  const lists = [[restingWith(fleet, target)], restingWithout(fleet, target)];
-  const lastAtRest = last.size === 0 ? [] : lists.flat(2).filter(isLast);
-  sortedByName([...fleet.nodes, ...lastAtRest]).forEach(put);
-  const others = (list: readonly RolloutNode[]) =>
-    lastAtRest.length === 0 ? list : list.filter((node) => !isLast(node));
-  const withThem = (part: number) =>
-    byNames([closely[part] ?? [], ...(lists[part === 1 ? 0 : 1] ?? []).map(others)]);
-  return closely.map((nodes, part) => (part === 1 || part === 4 ? withThem(part) : nodes));
+    closely[(isDown ? 0 : 1) + (effectiveRevision(node) === target ? 0 : 2)]?.push(node);
+  }
+  const [updatedDown, updated, comingDown, coming] = closely;
+  return [
+    updatedDown,
+    byNames([updated, restingWith(fleet, target)]),
+    comingDown,
+    byNames([coming, ...restingWithout(fleet, target)]),
+  ];
 }
 
-function takeFrom(part: readonly RolloutNode[], { nodeSelector }: Wave, room: number) {
+/** Who takes no room is taken also where none is left. */
+function takeFrom(
+  part: readonly RolloutNode[],
+  { nodeSelector }: Wave,
+  roomBefore: number,
+  takesNone: ReadonlySet<string>,
+) {
   const wanted = Object.entries(nodeSelector);
-  if (wanted.length === 0) return { taken: part.slice(0, room), others: part.slice(room) };
+  if (wanted.length === 0 && takesNone.size === 0) {
+    const taken = part.slice(0, roomBefore);
+    return { taken, others: part.slice(roomBefore), room: roomBefore - taken.length };
+  }
+  let room = roomBefore;
   const taken: RolloutNode[] = [];
   const others: RolloutNode[] = [];
   for (const node of part) {
     const { labels = {} } = node;
-    const isTaken = taken.length < room && wanted.every(([key, value]) => labels[key] === value);
+    const takes = takesNone.has(node.name) ? 0 : 1;
+    const isTaken = takes <= room && wanted.every(([key, value]) => labels[key] === value);
+    if (isTaken) room -= takes;
     (isTaken ? taken : others).push(node);
   }
-  return { taken, others };
+  return { taken, others, room };
 }
 
 const waveNodes = (turns: Turns): WaveNodes => ({
-  updated: turns.slice(0, 3).flat(),
-  coming: turns.slice(3).flat(),
+  updated: turns.slice(0, 2).flat(),
+  coming: turns.slice(2).flat(),
 });
 
 /** Made when somebody asks, which is seldom. */
@@ -136,10 +148,11 @@ export function waveUnderWay(
   record: RolloutRecord,
   { waves, soakMs }: Pacing,
   assigned: Waves,
-  fleet: RolloutNodes & { readonly now: number; readonly approvedWaves: number },
+  fleet: RolloutNodes & { readonly now: number; readonly approval?: Approval },
   times: Pick<RolloutTimes, 'target' | 'availableAt'>,
 ): Turn {
-  const { now, approvedWaves } = fleet;
+  const { now, approval } = fleet;
+  const approved = approvedWaves(approval, record);
   const isBroken = brokenIn(record);
   /** Somebody would move with this wave or after it: where nobody would, nothing is left to approve. */
   const somebodyComes = (wave: number) => assigned.nodes.slice(wave).some(({ coming }) => coming.length > 0);
@@ -149,8 +162,12 @@ export function waveUnderWay(
         ? withoutBroken(fleet, record)
         : { nodes: everyOne(assigned.nodes[wave]).filter((node) => !isBroken(node)) };
     const name = nameOf(waves, wave);
-    if (needsApproval(waves, wave, approvedWaves) && somebodyComes(wave))
-      return { wave, waitsFor: `${name} waits for approval`, soaked: false };
+    if (needsApproval(waves, wave, approved) && somebodyComes(wave))
+      return {
+        wave,
+        waitsFor: `${name} waits for approval${ignoredText(approval, record)}`,
+        soaked: false,
+      };
     if (!haveAvailable(own, times.target)) return { wave, waitsFor: `${name} is under way`, soaked: false };
     const soaksFor = waves[wave]?.soakMs ?? soakMs;
     const soakedAt = soaksFor > 0 ? lastOf(own, times, now) + soaksFor : now;
@@ -167,30 +184,36 @@ const lastOf = (own: RolloutNodes, { availableAt }: Pick<RolloutTimes, 'availabl
     Number.NEGATIVE_INFINITY,
   );
 
-export const needsApproval = (waves: readonly Wave[], wave: number, approvedWaves: number): boolean =>
-  waves[wave]?.manual === true && approvedWaves <= wave;
+/** `approved`: how many waves are, from the first. */
+export const needsApproval = (waves: readonly Wave[], wave: number, approved: number): boolean =>
+  waves[wave]?.manual === true && approved <= wave;
 
 const nameOf = (waves: readonly Wave[], wave: number): string =>
   waves[wave] ? stepTitle(waves[wave].name) : 'the last step';
 
 interface HoldView extends RolloutNodes {
   readonly closed: ReadonlyMap<string, string>;
-  readonly approvedWaves: number;
+  readonly approval?: Approval;
+  readonly refused?: ReadonlyMap<string, string>;
 }
 
 /** Nodes that are not on the target and may not be moved to it now, with why. */
 export function holdsOf(
-  { phase, message, stable, broken }: RolloutRecord,
+  record: RolloutRecord,
   pacing: Pacing,
   assigned: Waves,
   { wave, waitsFor }: Turn,
   view: HoldView,
   target: string,
 ): ReadonlyMap<string, string> {
-  const { closed, approvedWaves } = view;
+  const { phase, message, stable, broken } = record;
+  const { closed } = view;
+  const approved = approvedWaves(view.approval, record);
+  const refused = view.refused?.get(target);
   const kept = phase === 'Progressing' ? keptBack(pacing, assigned, view) : new Set<string>();
   const holds = new Map<string, string>();
   const reasonFor = (node: RolloutNode, own: number): string | undefined => {
+    if (refused !== undefined) return refused;
     if (phase === 'Stopped') return `the rollout has stopped: ${message}`;
     if (pacing.paused) return `the rollout is paused by ${pacing.source}`;
     if (isHeld(node)) return node.held;
@@ -198,7 +221,7 @@ export function holdsOf(
     if (shut !== undefined && node.pod?.available && !node.pod.deleted) return shut;
     if (isStuck(node, stable, broken)) return undefined;
     // What is behind us was approved, or came before there were waves.
-    const awaits = own > wave || (own === wave && needsApproval(pacing.waves, own, approvedWaves));
+    const awaits = own > wave || (own === wave && needsApproval(pacing.waves, own, approved));
     if (phase === 'Progressing' && awaits) return waitsFor;
     if (kept.has(node.name)) return `kept back: partition ${pacing.partition} of ${pacing.source}`;
     return node.failing === undefined || isUp(node) ? shut : undefined;
@@ -213,7 +236,8 @@ export function holdsOf(
   const lookLast = lookAmong(pacing.waves.length);
   leftOut(assigned, view).forEach(lookLast);
   // Nothing else holds a node at rest.
-  const mayHold = phase === 'Stopped' || pacing.paused || closed.size + kept.size > 0;
+  const mayHold =
+    refused !== undefined || phase === 'Stopped' || pacing.paused || closed.size + kept.size > 0;
   if (assigned.nodes.length === 0 && mayHold)
     for (const list of restingWithout(view, target)) list.forEach(lookLast);
   return holds;
@@ -233,7 +257,7 @@ const isStuck = (node: RolloutNode, stable: string | undefined, broken: readonly
 };
 
 /** The last ones, as many as the partition says. */
-function keptBack({ partition }: Pacing, assigned: Waves, fleet: RolloutNodes): ReadonlySet<string> {
+export function keptBack({ partition }: Pacing, assigned: Waves, fleet: RolloutNodes): ReadonlySet<string> {
   let left = scaledCount(partition, fleet.nodes.length + restingCount(fleet));
   const kept = new Set<string>();
   if (left === 0) return kept;

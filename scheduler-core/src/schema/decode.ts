@@ -1,6 +1,6 @@
 // Reads untrusted JSON against a schema: wrong types are errors, unknown fields are named, nulls are dropped,
-// absent required fields are zero, quantities become canonical. Never throws; every problem is reported, each with
-// its path.
+// absent required fields are zero, quantities become canonical. Never throws; problems are reported, the first hundred
+// of each kind, each with its path.
 import { canonicalQuantity } from '../quantity.ts';
 import type { ListSchema, MapSchema, ObjectSchema, Schema } from './schema.ts';
 
@@ -38,6 +38,13 @@ function decodeWith(schema: Schema, json: unknown, fillRequired: boolean): Decod
   return { value, unknown: findings.unknown, errors: findings.errors };
 }
 
+/** As many as Kubernetes tells, and more than anybody reads. A body may have a million. */
+const PROBLEMS_LIMIT = 100;
+
+function note(problems: string[], text: string): void {
+  if (problems.length < PROBLEMS_LIMIT) problems.push(text);
+}
+
 function read(schema: Schema, json: unknown, path: string, findings: Findings): unknown {
   switch (schema.type) {
     case 'object':
@@ -51,7 +58,7 @@ function read(schema: Schema, json: unknown, path: string, findings: Findings): 
     default: {
       const result = readScalar(schema, json);
       if (typeof result !== 'object') return result;
-      findings.errors.push(`${path || '.'}: ${result.problem}`);
+      note(findings.errors, `${path || '.'}: ${result.problem}`);
       return undefined;
     }
   }
@@ -63,7 +70,7 @@ function readObject(schema: ObjectSchema, json: unknown, path: string, findings:
   for (const [field, value] of Object.entries(json)) {
     const at = path === '' ? field : `${path}.${field}`;
     const fieldSchema = Object.hasOwn(schema.fields, field) ? schema.fields[field] : undefined;
-    if (!fieldSchema) findings.unknown.push(at);
+    if (!fieldSchema) note(findings.unknown, at);
     else if (value !== null && value !== undefined) {
       const decoded = read(fieldSchema, value, at, findings);
       if (decoded !== undefined) result[field] = decoded;
@@ -143,7 +150,7 @@ function readInteger(json: unknown, format: 'int32' | 'int64'): number | { reado
 }
 
 function wrongType(json: unknown, wanted: string, path: string, findings: Findings): undefined {
-  findings.errors.push(`${path || '.'}: expected ${wanted}, got ${nameOfType(json)}`);
+  note(findings.errors, `${path || '.'}: expected ${wanted}, got ${nameOfType(json)}`);
 }
 
 function nameOfType(json: unknown): string {

@@ -61,6 +61,17 @@ export const objectMeta = object(meta('ObjectMeta'), {
 });
 export interface ObjectMeta extends Infer<typeof objectMeta> {}
 
+/** How an object is to be deleted. */
+export const deleteOptions = object(meta('DeleteOptions'), {
+  apiVersion: string(),
+  kind: string(),
+  gracePeriodSeconds: int64(),
+  preconditions: object(meta('Preconditions'), { uid: string(), resourceVersion: string() }),
+  orphanDependents: boolean(),
+  propagationPolicy: string(),
+  dryRun: list(string()),
+});
+
 const labelSelectorRequirement = object(
   meta('LabelSelectorRequirement'),
   {

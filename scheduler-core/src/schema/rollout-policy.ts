@@ -46,6 +46,13 @@ export const maintenanceWindow = object(
 );
 export interface MaintenanceWindow extends Infer<typeof maintenanceWindow> {}
 
+const prePull = object(fleetset('PrePull'), {
+  maxParallel: int32({
+    description:
+      'A node is told to pull only while fewer nodes than this do so, for whichever DaemonSet. 10 when absent; 0: nothing is pulled before the turn of its node.',
+  }),
+});
+
 const rolloutPolicySpec = object(fleetset('RolloutPolicySpec'), {
   daemonSets: { ...list(string()), description: 'Names of DaemonSets in this namespace.' },
   selector: { ...labelSelector, description: 'Labels of DaemonSets in this namespace; {} selects all.' },
@@ -66,6 +73,10 @@ const rolloutPolicySpec = object(fleetset('RolloutPolicySpec'), {
     description:
       'A change of a ConfigMap or Secret that the template names becomes a revision: paced and reversible. Otherwise running pods see it at once.',
   }),
+  prePull: {
+    ...prePull,
+    description: 'How images of the revision that comes are pulled while the old pods run.',
+  },
   partition: intOrString({ description: 'So many nodes keep what they have.' }),
   steps: list(rolloutStep),
   topologyBudgets: list(topologyBudget),

@@ -15,6 +15,7 @@ import {
   required,
 } from './field-error.ts';
 import { validateInitContainers } from './init-containers.ts';
+import { validateStopSignal } from './lifecycle.ts';
 import { validateAnnotations, validateLabels, validateMetadata, validateSelector } from './metadata.ts';
 import { dnsSubdomainProblem } from './names.ts';
 import { validatePodNames } from './pod-names.ts';
@@ -112,7 +113,7 @@ function validatePodSpec(at: string, spec: PodSpec): FieldError[] {
     ...validateOs(`${at}.os.name`, spec.os),
     ...validatePodNames(at, spec),
     ...validatePodSecurity(at, spec),
-    ...validateProcMounts(at, spec),
+    ...validateForSystem(at, spec),
   ];
 }
 
@@ -123,16 +124,17 @@ function validateOs(at: string, os: PodSpec['os']): FieldError[] {
   return names.includes(os.name) ? [] : [notSupported(at, os.name, names)];
 }
 
-function validateProcMounts(at: string, spec: PodSpec): FieldError[] {
+/** What a container may say depends on what its pod says. */
+function validateForSystem(at: string, spec: PodSpec): FieldError[] {
   const hostUsers = spec.hostUsers !== false;
   return (['initContainers', 'containers'] as const).flatMap((list) =>
-    (spec[list] ?? []).flatMap(({ securityContext }, index) =>
-      validateProcMount(
-        `${at}.${list}[${index}].securityContext.procMount`,
-        securityContext?.procMount,
-        hostUsers,
-      ),
-    ),
+    (spec[list] ?? []).flatMap(({ securityContext, lifecycle }, index) => {
+      const field = `${at}.${list}[${index}]`;
+      return [
+        ...validateProcMount(`${field}.securityContext.procMount`, securityContext?.procMount, hostUsers),
+        ...validateStopSignal(`${field}.lifecycle.stopSignal`, lifecycle?.stopSignal, spec.os?.name),
+      ];
+    }),
   );
 }
 

@@ -1,5 +1,5 @@
 // The security context of a pod, and what it has in common with that of a container.
-import { isUnsafeSysctl, sysctlNamespace } from '../node/sysctls.ts';
+import { isUnsafeSysctl, LONGEST_SYSCTL, SYSCTL_NAME, sysctlNamespace } from '../node/sysctls.ts';
 import type { SecurityContext } from '../schema/container.ts';
 import type { PodSecurityContext, PodSpec } from '../schema/pod.ts';
 import {
@@ -13,8 +13,6 @@ import {
 } from './field-error.ts';
 
 const MOST_ID = 2_147_483_647;
-const SYSCTL_SEGMENT = '[a-z0-9]([-_a-z0-9]*[a-z0-9])?';
-const SYSCTL_NAME = `(${SYSCTL_SEGMENT}[\\./])*${SYSCTL_SEGMENT}`;
 
 export function validatePodSecurity(at: string, spec: PodSpec): FieldError[] {
   const context = spec.securityContext ?? {};
@@ -113,8 +111,10 @@ function validateSysctls(
   return names.flatMap((name, index) => {
     const at = `${field}[${index}].name`;
     if (!name) return [required(at)];
-    if (name.length > 253 || !new RegExp(`^${SYSCTL_NAME}$`).test(name))
-      return [invalid(at, name, `must have at most 253 characters and match regex ${SYSCTL_NAME}`)];
+    if (name.length > LONGEST_SYSCTL || !new RegExp(`^${SYSCTL_NAME}$`).test(name))
+      return [
+        invalid(at, name, `must have at most ${LONGEST_SYSCTL} characters and match regex ${SYSCTL_NAME}`),
+      ];
     const namespace = sysctlNamespace(name);
     if (hostNetwork && namespace === 'net')
       return [invalid(at, name, "may not be specified when 'hostNetwork' is true")];
@@ -124,15 +124,25 @@ function validateSysctls(
   });
 }
 
-/** What only an agent's own leave would allow. */
-export const unsafeSysctls = (at: string, { securityContext }: PodSpec): FieldError[] =>
+/** What no node can allow: it has no namespace of its own. */
+export const machineSysctls = (at: string, { securityContext }: PodSpec): FieldError[] =>
   (securityContext?.sysctls ?? []).flatMap(({ name }, index) =>
-    isUnsafeSysctl(name)
+    sysctlNamespace(name) === undefined
       ? [
           forbidden(
             `${at}.securityContext.sysctls[${index}].name`,
-            `sysctl ${JSON.stringify(name)} is not among the safe ones, and not supported by fleetset`,
+            `sysctl ${JSON.stringify(name)} is the whole machine's, and no pod can have it for itself`,
           ),
+        ]
+      : [],
+  );
+
+/** What only an agent's own configuration allows. */
+export const unsafeSysctls = (at: string, { securityContext }: PodSpec): string[] =>
+  (securityContext?.sysctls ?? []).flatMap(({ name }, index) =>
+    isUnsafeSysctl(name) && sysctlNamespace(name) !== undefined
+      ? [
+          `${at}.securityContext.sysctls[${index}].name: sysctl ${JSON.stringify(name)} is not among the safe ones: only nodes whose agent allows it (allowedUnsafeSysctls) run the pod`,
         ]
       : [],
   );

@@ -18,6 +18,7 @@ function validateSpec(spec: RolloutPolicySpec): FieldError[] {
       : []),
     ...someOrPercent('spec.failureThreshold', spec.failureThreshold),
     ...atLeastZero('spec.soakSeconds', spec.soakSeconds),
+    ...atLeastZero('spec.prePull.maxParallel', spec.prePull?.maxParallel),
     ...intOrPercent('spec.partition', spec.partition),
     ...validateSteps(spec.steps ?? []),
     ...(spec.topologyBudgets ?? []).flatMap(({ topologyKey, maxUnavailable = 1 }, index) => {

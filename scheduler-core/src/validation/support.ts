@@ -2,13 +2,14 @@
 // the pod would not be what was asked for, warned about where it runs all the same.
 
 import { hostPorts } from '../node/host-ports.ts';
+import { allContainers } from '../node/pod-record.ts';
 import { allowsSurge, updateStrategyOf } from '../rollout/update-strategy.ts';
 import type { Container } from '../schema/container.ts';
 import type { DaemonSet } from '../schema/daemon-set.ts';
 import type { PodSpec } from '../schema/pod.ts';
 import type { Volume } from '../schema/volume.ts';
 import { type FieldError, forbidden } from './field-error.ts';
-import { unsafeSysctls } from './pod-security.ts';
+import { machineSysctls, unsafeSysctls } from './pod-security.ts';
 
 export interface SupportFindings {
   readonly refused: readonly FieldError[];
@@ -30,9 +31,6 @@ const POD_WARNED: { readonly [field in keyof PodSpec]?: string } = {
   priority: 'has no effect: there is no preemption between daemon pods',
   preemptionPolicy: 'has no effect: there is no preemption between daemon pods',
   topologySpreadConstraints: 'has no effect on a DaemonSet',
-  serviceAccountName: 'no service account token is mounted into the pod',
-  serviceAccount: 'no service account token is mounted into the pod',
-  automountServiceAccountToken: 'no service account token is mounted into the pod',
 };
 const POD_SECURITY_REFUSED = ['windowsOptions'] as const;
 const CONTAINER_REFUSED: readonly (keyof Container)[] = ['volumeDevices', 'restartPolicyRules'];
@@ -49,23 +47,24 @@ export function findUnsupported(daemonSet: DaemonSet): SupportFindings {
   const refused = [
     ...present(at, pod, POD_REFUSED),
     ...present(`${at}.securityContext`, pod.securityContext ?? {}, POD_SECURITY_REFUSED),
-    ...(pod.securityContext?.supplementalGroupsPolicy === 'Strict'
-      ? [unsupported(`${at}.securityContext.supplementalGroupsPolicy`)]
-      : []),
-    ...unsafeSysctls(at, pod),
+    ...strictGroups(at, pod),
+    ...machineSysctls(at, pod),
     ...(pod.affinity?.podAffinity ? [unsupported(`${at}.affinity.podAffinity`)] : []),
     ...(pod.affinity?.podAntiAffinity ? [unsupported(`${at}.affinity.podAntiAffinity`)] : []),
     ...(pod.volumes ?? []).flatMap((volume, index) => volumeFindings(`${at}.volumes[${index}]`, volume)),
     ...eachContainer(at, pod, containerFindings),
   ];
   const warnings = [
+    ...unsafeSysctls(at, pod),
     ...surgeOverPorts(daemonSet),
     ...warned(at, pod, POD_WARNED),
     ...((pod.os?.name ?? 'linux') === 'linux'
       ? []
       : [`${at}.os.name: agents run on linux, and reject a pod that is for ${pod.os?.name}`]),
     ...(pod.volumes ?? []).flatMap((volume, index) => volumeWarnings(`${at}.volumes[${index}]`, volume)),
-    ...(pod.hostUsers === false ? [`${at}.hostUsers: user namespaces are not used`] : []),
+    ...(pod.hostUsers === false
+      ? [`${at}.hostUsers: only nodes whose engine maps users (userns-remap) run the pod`]
+      : []),
     ...eachContainer(at, pod, containerWarnings),
   ];
   return { refused, warnings };
@@ -96,6 +95,20 @@ const containerWarnings = (at: string, container: Container): string[] => [
     .map((side) => `${at}.resources.${side}[ephemeral-storage]: has no effect: the disk is not metered`),
 ];
 
+/** With a group of its own the engine gives a container no group of the image, and without one all of them. */
+function strictGroups(at: string, pod: PodSpec): FieldError[] {
+  const { supplementalGroupsPolicy, runAsGroup } = pod.securityContext ?? {};
+  const hasGroup = ({ securityContext }: Container) =>
+    (securityContext?.runAsGroup ?? runAsGroup) !== undefined;
+  if (supplementalGroupsPolicy !== 'Strict' || allContainers(pod).every(hasGroup)) return [];
+  return [
+    forbidden(
+      `${at}.securityContext.supplementalGroupsPolicy`,
+      'Strict needs a runAsGroup, of the pod or of each container: without one Docker adds the groups of the image',
+    ),
+  ];
+}
+
 const unsupported = (field: string): FieldError => forbidden(field, 'not supported by fleetset');
 
 /** Empty lists, empty objects and false ask for nothing. */
@@ -125,7 +138,7 @@ function surgeOverPorts(daemonSet: DaemonSet): string[] {
 }
 
 const VOLUMES = ['hostPath', 'emptyDir', 'configMap', 'secret', 'downwardAPI', 'projected'];
-const PROJECTED = ['configMap', 'secret', 'downwardAPI'];
+const PROJECTED = ['configMap', 'secret', 'downwardAPI', 'serviceAccountToken'];
 
 function volumeFindings(at: string, volume: Volume): FieldError[] {
   const { medium = '' } = volume.emptyDir ?? {};
@@ -159,7 +172,6 @@ function containerFindings(at: string, container: Container): FieldError[] {
       present(`${at}.volumeMounts[${index}]`, mount, ['recursiveReadOnly']),
     ),
     ...present(`${at}.securityContext`, container.securityContext ?? {}, SECURITY_REFUSED),
-    ...present(`${at}.lifecycle`, container.lifecycle ?? {}, ['stopSignal']),
   ];
 }
 
@@ -167,4 +179,8 @@ function containerFindings(at: string, container: Container): FieldError[] {
 const resourceFindings = (at: string, limits: { readonly [name: string]: string } = {}): FieldError[] =>
   Object.keys(limits)
     .filter((name) => !['cpu', 'memory', 'ephemeral-storage'].includes(name))
-    .map((name) => unsupported(`${at}[${name}]`));
+    .map((name) =>
+      name.startsWith('hugepages-')
+        ? forbidden(`${at}[${name}]`, 'not supported by fleetset: Docker cannot limit huge pages')
+        : unsupported(`${at}[${name}]`),
+    );

@@ -153,7 +153,7 @@ function validateProjected(at: string, projected: Volume['projected']): FieldErr
   return [
     ...fileMode(`${at}.defaultMode`, projected.defaultMode),
     ...(projected.sources ?? []).flatMap((source, index) => {
-      const { secret, configMap, downwardAPI } = source;
+      const { secret, configMap, downwardAPI, serviceAccountToken } = source;
       const own = `${at}.sources[${index}]`;
       const [, ...more] = Object.keys(source);
       return [
@@ -163,10 +163,36 @@ function validateProjected(at: string, projected: Volume['projected']): FieldErr
         ...conflicts(configMap?.name ?? '', configMap?.items),
         ...validateDownward(`${own}.downwardAPI`, downwardAPI),
         ...conflicts('downwardAPI', downwardAPI?.items),
+        ...validateToken(`${own}.serviceAccountToken`, serviceAccountToken),
+        ...conflicts('serviceAccountToken', serviceAccountToken && [serviceAccountToken]),
         ...more.map((extra) =>
           forbidden(`${own}.${extra}`, 'may not specify more than 1 volume type per source'),
         ),
       ];
     }),
   ];
+}
+
+type TokenSource = NonNullable<
+  NonNullable<NonNullable<Volume['projected']>['sources']>[number]['serviceAccountToken']
+>;
+
+function validateToken(at: string, token: TokenSource | undefined): FieldError[] {
+  if (!token) return [];
+  return [
+    ...(token.path ? unreservedPath(`${at}.path`, token.path) : [required(`${at}.path`)]),
+    ...tokenLifetimeErrors(`${at}.expirationSeconds`, token.expirationSeconds),
+  ];
+}
+
+const SHORTEST_TOKEN_SECONDS = 600;
+const LONGEST_TOKEN_SECONDS = 2 ** 32;
+
+export function tokenLifetimeErrors(field: string, seconds: number | undefined): FieldError[] {
+  if (seconds === undefined) return [];
+  if (seconds < SHORTEST_TOKEN_SECONDS)
+    return [invalid(field, seconds, 'may not specify a duration less than 10 minutes')];
+  return seconds > LONGEST_TOKEN_SECONDS
+    ? [invalid(field, seconds, 'may not specify a duration larger than 2^32 seconds')]
+    : [];
 }

@@ -197,6 +197,11 @@ describe('rule 44: where it may only stay', () => {
       'a run, b stop',
     ],
     ['also when that is the new one', `Keep \n ${BOTH} \n a unready \n b available`, 'a stop, b run'],
+    [
+      'a new one that was only prepared is not started beside the old one that ends',
+      `Keep \n grant r2 \n ${OLD} \n pod b r2 \n b/main#0 created \n deleted a`,
+      'a stop, b prepare',
+    ],
     ['and both while nothing is known', `Keep \n ${BOTH}`, 'a run, b run'],
     [
       'an old pod that is not available stays as well',

@@ -1,12 +1,12 @@
 // Proves the environment of a container: where values come from, in which order, and what is missing (rules 106, 107).
-import { composeEnvironment } from '@fleetset/scheduler-core/node/compose-environment';
+import { type ApiEndpoint, composeEnvironment } from '@fleetset/scheduler-core/node/compose-environment';
 import { isProblem } from '@fleetset/scheduler-core/node/config-data';
 import { expandSubPath } from '@fleetset/scheduler-core/node/expand-variables';
 import type { Container } from '@fleetset/scheduler-core/schema/container';
 import { describe, expect, test } from 'vitest';
 import { decodeAscii, lookup, POD } from './config-facts.ts';
 
-function compose(over: Partial<Container>) {
+function compose(over: Partial<Container>, api?: ApiEndpoint) {
   const container: Container = { name: 'main', ...over };
   const made = composeEnvironment({
     container,
@@ -14,6 +14,7 @@ function compose(over: Partial<Container>) {
     namespace: POD.namespace,
     pod: POD,
     config: lookup,
+    ...(api ? { api } : {}),
     decode: decodeAscii,
   });
   return isProblem(made) ? made : Object.fromEntries(made);
@@ -29,6 +30,19 @@ const field = (fieldPath: string) => ({ fieldRef: { fieldPath } });
 const all = (name: string, prefix?: string) => ({ configMapRef: { name }, ...(prefix ? { prefix } : {}) });
 
 describe('the environment', () => {
+  test('says where the API is, for what comes after to use or to say otherwise', () => {
+    const env = [
+      { name: 'URL', value: 'https://$(KUBERNETES_SERVICE_HOST):$(KUBERNETES_SERVICE_PORT)' },
+      { name: 'KUBERNETES_SERVICE_HOST', value: 'own' },
+    ];
+    expect(compose({ env }, { host: '192.0.2.1', port: 6443 })).toEqual({
+      KUBERNETES_SERVICE_HOST: 'own',
+      KUBERNETES_SERVICE_PORT: '6443',
+      KUBERNETES_SERVICE_PORT_HTTPS: '6443',
+      URL: 'https://192.0.2.1:6443',
+    });
+  });
+
   test.each<[string, Partial<Container>, object]>([
     ['of nothing is empty', {}, {}],
     [

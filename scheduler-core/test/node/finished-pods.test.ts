@@ -66,6 +66,36 @@ describe('rule 10: what a node does not take', () => {
   });
 });
 
+describe('rule 10: a sysctl that is not safe', () => {
+  const spec = (...names: string[]) => ({
+    containers: [],
+    securityContext: { sysctls: names.map((name) => ({ name, value: '1' })) },
+  });
+  test.each<[string, string, readonly string[], string | undefined]>([
+    ['is forbidden', 'net.core.somaxconn', [], 'net.core.somaxconn'],
+    ['is told with dots', 'net/core/somaxconn', ['kernel.*'], 'net.core.somaxconn'],
+    ['is taken where it is allowed', 'net.core.somaxconn', ['net.core.somaxconn'], undefined],
+    ['is taken where names that begin so are', 'net.core.somaxconn', ['kernel.shm*', 'net.*'], undefined],
+    [
+      'is not by the beginning of a name without a star',
+      'net.core.somaxconn',
+      ['net.core'],
+      'net.core.somaxconn',
+    ],
+    ['is compared with dots', 'net/ipv4/conf/eth0.100/forwarding', ['net.ipv4.conf.eth0/100.*'], undefined],
+    ['is nothing to a node when it is safe', 'net.ipv4.tcp_syncookies', [], undefined],
+    ['is nothing to a node when it is safe, with slashes too', 'kernel/shm_rmid_forced', [], undefined],
+  ])('%s: %s, where %j is allowed', (_, name, allowedUnsafeSysctls, forbidden) => {
+    const rejection = admitPod(spec('net.ipv4.tcp_fin_timeout', name), { os: 'linux', allowedUnsafeSysctls });
+    expect(rejection).toEqual(
+      forbidden && {
+        reason: 'SysctlForbidden',
+        message: `Pod was rejected: forbidden sysctl: "${forbidden}" not allowlisted`,
+      },
+    );
+  });
+});
+
 const template = (os?: string) => ({
   spec: {
     hostNetwork: true,

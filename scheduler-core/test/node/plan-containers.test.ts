@@ -351,6 +351,7 @@ describe('a pod that is prepared', () => {
 describe('a container that cannot be made for want of a ConfigMap or Secret', () => {
   plans([
     ['waits, however long', 'grant r1 \n pod a r1 \n config a c1 \n trouble a/main config c1'],
+    ['for ever, where it names none that could change', 'grant r1 \n pod a r1 \n trouble a/main config'],
     [
       'and is made at once when those are others',
       'grant r1 \n pod a r1 \n config a c2 \n trouble a/main config c1',

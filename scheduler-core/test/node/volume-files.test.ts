@@ -1,4 +1,5 @@
 // Proves which files a volume holds, with which modes, and what keeps it from being filled; and what a pod names.
+import type { TokenLookup } from '@fleetset/scheduler-core/node/account-tokens';
 import { configRefs, isProblem } from '@fleetset/scheduler-core/node/config-data';
 import {
   isConfigVolume,
@@ -6,15 +7,19 @@ import {
   volumeFiles,
   volumeMedium,
 } from '@fleetset/scheduler-core/node/volume-files';
+import type { PodSpec } from '@fleetset/scheduler-core/schema/pod';
 import type { Volume } from '@fleetset/scheduler-core/schema/volume';
 import { describe, expect, test } from 'vitest';
 import { lookup, POD } from './config-facts.ts';
 
-const containers = [{ name: 'main', resources: { limits: { cpu: '2' } } }];
+const spec = { containers: [{ name: 'main', resources: { limits: { cpu: '2' } } }] };
 
 /** "path mode content", or the problem. */
 function filesOf(source: Omit<Volume, 'name'>) {
-  const made = volumeFiles({ name: 'v', ...source }, { containers, pod: POD, config: lookup });
+  const made = volumeFiles(
+    { name: 'v', ...source },
+    { spec, pod: POD, config: lookup, tokens: () => 'untold' },
+  );
   if (isProblem(made)) return made.message;
   return made
     .map(
@@ -23,6 +28,58 @@ function filesOf(source: Omit<Volume, 'name'>) {
     )
     .sort();
 }
+
+describe('a token in a volume', () => {
+  const source: Volume['projected'] = {
+    defaultMode: 0o644,
+    sources: [{ serviceAccountToken: { path: 'token', audience: 'vault' } }],
+  };
+  const tokenOf = (over: Partial<PodSpec>, tokens: TokenLookup = () => ({ token: 'abc' }), name = 'v') =>
+    volumeFiles(
+      { name, projected: source },
+      { spec: { containers: [{ name: 'a' }, { name: 'b' }], ...over }, pod: POD, config: lookup, tokens },
+    );
+  const file = (mode: number, user?: number) => [
+    { path: 'token', mode, ...(user === undefined ? {} : { user }), content: { text: 'abc' } },
+  ];
+  const as = (...users: (number | undefined)[]) => ({
+    containers: users.map((user, index) => ({
+      name: `c${index}`,
+      ...(user === undefined ? {} : { securityContext: { runAsUser: user } }),
+    })),
+  });
+
+  test.each<[string, Partial<PodSpec>, object]>([
+    ['is for everybody', {}, file(0o644)],
+    ['is for whom the pod runs as', { securityContext: { runAsUser: 1000 } }, file(0o600, 1000)],
+    ['or for whom all its containers do', as(7, 7), file(0o600, 7)],
+    ['is for everybody when they differ', as(7, 8), file(0o644)],
+    ['or one does not say', as(7, undefined), file(0o644)],
+    ['is for the group where there is one, and root', { securityContext: { fsGroup: 5 } }, file(0o600)],
+  ])('%s', (_case, over, files) => {
+    expect(tokenOf(over)).toEqual(files);
+  });
+
+  test('is the one for its audience and time, by default the hour of Kubernetes', () => {
+    const asked: object[] = [];
+    tokenOf({}, (ref) => {
+      asked.push(ref);
+      return { token: 'abc' };
+    });
+    expect(asked).toEqual([{ audience: 'vault', expirationSeconds: 3600 }]);
+  });
+
+  test('is waited for, but by a pod that nobody asked one for only while the plane is there', () => {
+    const waiting = {
+      message: 'the token of the service account has not come from the plane yet',
+      untold: true,
+    };
+    expect(tokenOf({}, () => 'untold')).toEqual(waiting);
+    expect(tokenOf({}, () => 'none')).toEqual(waiting);
+    expect(tokenOf({}, () => 'untold', 'kube-api-access-abcde')).toEqual(waiting);
+    expect(tokenOf({}, () => 'none', 'kube-api-access-abcde')).toEqual([]);
+  });
+});
 
 describe('a volume', () => {
   test.each<[string, Omit<Volume, 'name'>, string[] | string]>([

@@ -31,7 +31,7 @@ const look = (
     pacing: pacingOf('a policy', policy),
     nodes,
     closed: new Map(),
-    approvedWaves,
+    approval: { revision: 'new', waves: approvedWaves, attempt: before?.record.attempt ?? 1 },
     now: seconds * 1000,
   });
 
@@ -91,7 +91,6 @@ describe('a step that needs approval', () => {
       pacing: pacingOf('a policy', { steps: [{ nodes: 1 }] }),
       nodes,
       closed: new Map(),
-      approvedWaves: 0,
       now: 0,
     });
     expect(first.record.phase).toBe('Progressing');
@@ -148,7 +147,7 @@ test('a try that was asked for before the failure is not made after it', () => {
     failing: 'it crashes',
     pod: { revision: 'new', available: false, deleted: false },
   };
-  const view = { newest: 'new', pacing: pacingOf('a policy', {}), closed: new Map(), approvedWaves: 0 };
+  const view = { newest: 'new', pacing: pacingOf('a policy', {}), closed: new Map() };
   const first = advanceRollout(undefined, undefined, { ...view, nodes: [on('a', 'old')], now: 0 });
   const asked = { ...view, retry: 'new/1', now: 1000 };
   const underWay = advanceRollout(first.record, first.times, { ...asked, nodes: [on('a', 'old')] });

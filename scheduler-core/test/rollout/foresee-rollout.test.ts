@@ -66,12 +66,12 @@ const foresee = (
       message: '',
       wave: 0,
       failures: {},
+      attempt: 1,
       aside: [],
     },
     newest: 'new',
     strategy: { type: 'RollingUpdate', maxUnavailable, maxSurge },
     pacing: pacingOf('a policy', policy),
-    approvedWaves: 0,
     closed: new Map(
       nodes.filter(({ labels }) => labels?.window).map(({ name }) => [name, 'its window opens at 2']),
     ),
@@ -141,11 +141,11 @@ describe('foreseen', () => {
       ['step one of 1', 'a', 'step two of 1', 'approval', 'b', 'step the rest of 0'],
     ],
     [
-      'what crashed before is no canary',
+      'what crashed before goes with the canary, and is none',
       'a, b, c crashing',
       { steps: [{ name: 'one', nodes: 1, approval: 'Manual' }] },
       2,
-      ['step one of 1', 'approval', 'a', 'step the rest of 2', 'c+b'],
+      ['step one of 2', 'approval', 'c+a', 'step the rest of 2', 'b'],
     ],
     [
       'a step without nodes passes at once',
@@ -189,7 +189,6 @@ describe('foreseen', () => {
       newest: 'new',
       strategy: { type: 'RollingUpdate', maxUnavailable: 1 },
       pacing: pacingOf('a policy', { steps: [{ nodes: 1 }] }),
-      approvedWaves: 0,
       closed: new Map(),
       nodes: withoutPods(fleet('a, b, c')),
     });
@@ -201,7 +200,6 @@ describe('foreseen', () => {
       newest: 'new',
       strategy: { type: 'OnDelete', maxUnavailable: 1 },
       pacing: pacingOf('a policy', { steps: [{ nodes: 1, soakSeconds: 60 }] }),
-      approvedWaves: 0,
       closed: new Map(),
       nodes: [...fleet('a, b'), ...withoutPods(fleet('c'))],
     });

@@ -31,6 +31,7 @@ const record = (phase: RolloutPhase, wave = 0): RolloutRecord => ({
   message: '',
   wave,
   failures: {},
+  attempt: 1,
   aside: [],
 });
 const waves: Pacing['waves'] = [{ name: 'canary', nodeSelector: {}, nodes: 1, soakMs: 0, manual: false }];

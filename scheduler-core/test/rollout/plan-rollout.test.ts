@@ -121,7 +121,7 @@ describe('every node that is not on the newest is granted or told why not', () =
         { node: 'f', revision: 'new', reason: 'its pod is not available: nothing to lose' },
       ],
       waits: [
-        { node: 'd', reason: 'the node is silent: set aside until it returns' },
+        { node: 'd', reason: 'the node is silent: set aside until it returns', silent: true },
         { node: 'b', reason: 'waits for its turn: 4 of at most 2 nodes are unavailable (a, ...)' },
         { node: 'c', reason: 'the agent is not connected' },
         { node: 'h', reason: 'the agent has not yet answered to what it was told last' },

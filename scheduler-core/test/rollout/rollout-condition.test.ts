@@ -16,10 +16,12 @@ const RECORD: RolloutRecord = {
   message: '',
   wave: 0,
   failures: {},
+  attempt: 1,
   aside: [],
 };
 const failed = { reason: 'ProgressDeadlineExceeded', message: 'no node came nearer in 60 s' } as const;
 const turn = (node: string) => ({ node, reason: 'waits for its turn' });
+const silent = (node: string) => ({ node, reason: 'the node is silent', silent: true }) as const;
 const pulling = { node: 'a', reason: 'container web waits (ErrImagePull)', others: 0 };
 
 test.each<[string, Partial<RolloutRecord>, Partial<Standing>, boolean, string]>([
@@ -50,9 +52,16 @@ test.each<[string, Partial<RolloutRecord>, Partial<Standing>, boolean, string]>(
   [
     'not every node, while one is silent',
     { phase: 'Complete' },
-    { waits: [{ node: 'c', reason: 'the node is silent' }] },
+    { waits: [silent('c')] },
     false,
-    'True RolloutComplete: the rollout of revision two is complete; c: the node is silent',
+    'True RolloutComplete: the rollout of revision two is complete; set aside until they return: c',
+  ],
+  [
+    'who really waits, and apart from them those that are set aside',
+    {},
+    { waits: [silent('a'), turn('b'), silent('c'), turn('d')] },
+    false,
+    'True RolloutProgressing: nodes move to revision two; b: waits for its turn, and 1 more waits; set aside until they return: a, and 1 more silent',
   ],
   [
     'a rollback that is over',

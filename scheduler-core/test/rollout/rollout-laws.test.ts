@@ -110,7 +110,6 @@ function mend(story: ReturnType<typeof tellStory>, policy: RolloutPolicySpec) {
     story.hold(node, undefined);
   }
   story.setPolicy(policy);
-  story.approve(9);
 }
 
 const freed = (nodes: readonly RolloutNode[]): RolloutNode[] =>
@@ -188,6 +187,7 @@ describe('whatever comes', () => {
       const story = begin(run, seeded);
       mend(story, run.policy);
       story.update('last');
+      story.approve(9);
       story.wait(120);
       expect(story.record()).toMatchObject({ phase: 'Complete', newest: 'last', stable: 'last' });
       expect(new Set(story.revisionsOf())).toEqual(new Set(['last']));
@@ -207,14 +207,63 @@ describe('whatever comes', () => {
     isCaught(arrives(resentful), 300);
   });
 
+  /** People let it go on, and mend no machine. */
+  const letGo = (story: ReturnType<typeof tellStory>, policy: RolloutPolicySpec) => {
+    for (const node of NODES) {
+      story.close(node, undefined);
+      story.hold(node, undefined);
+    }
+    story.setPolicy(policy);
+  };
+  const isDecided = (seeded?: Seeded) =>
+    fc.property(someRun, fc.constantFrom('two', 'three', 'four'), (run, to) => {
+      const policy = { ...run.policy, onFailure: 'Pause' as const };
+      const story = begin({ ...run, policy }, seeded);
+      letGo(story, policy);
+      story.update('six');
+      story.wait(5);
+      story.update(to);
+      story.approve(9);
+      story.wait(400);
+      expect(story.record()?.phase).toMatch(/^(Complete|Stopped)$/);
+    });
+  /** Node d is broken before the update, and takes up the whole budget. */
+  const brokenBefore: [Run, 'two'] = [
+    {
+      policy: { progressDeadlineSeconds: 60 },
+      maxUnavailable: 1,
+      maxSurge: undefined,
+      events: [
+        { kind: 'break', node: 'd' },
+        { kind: 'wait', seconds: 90 },
+      ],
+    },
+    'two',
+  ];
+  test('a rollout that nobody holds comes to an end, also with machines that nobody mends', () => {
+    holds(isDecided(), 150, [brokenBefore]);
+  });
+  test('a mutant whose deadline stands still while a node is down is caught', () => {
+    const patient: Seeded = {
+      advance: (before, times, view) => {
+        const made = advanceRollout(before, times, view);
+        const isDown = view.nodes.some(({ pod }) => pod?.available === false);
+        return isDown ? { ...made, times: { ...made.times, progressAt: view.now } } : made;
+      },
+    };
+    isCaught(isDecided(patient), 100, [brokenBefore]);
+  });
+
   const goesBack = (seeded?: Seeded) =>
     fc.property(someRun, fc.constantFrom('three', 'four'), fc.boolean(), (run, bad, dies) => {
       const policy = { ...run.policy, onFailure: 'Rollback' as const };
       const story = begin({ ...run, policy }, seeded);
       mend(story, policy);
       story.update('last');
+      story.approve(9);
       story.wait(120);
       story.update(bad);
+      story.approve(9);
       // A node that never got it holds nobody on it.
       const spared = NODES.findIndex(
         (_, at) => ![story.revisionsOf()[at], story.besideOf()[at]].includes(bad),

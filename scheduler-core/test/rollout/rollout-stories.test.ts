@@ -223,6 +223,61 @@ describe('silent nodes', () => {
     await tells(story, 'undo-with-a-dead-node');
   });
 
+  const FIVE = ['a', 'b', 'c', 'd', 'e'];
+  const awayMeanwhile = () => {
+    const story = tellStory({ nodes: FIVE });
+    for (const name of ['b', 'c']) story.silence(name);
+    story.update('two');
+    story.wait(30);
+    expect(story.record()?.phase).toBe('Complete');
+    return story;
+  };
+
+  test.each(['in one life of the plane', 'and the plane restarts'])(
+    'that die when it is complete keep nobody who returns from it: %s',
+    async (how) => {
+      const story = awayMeanwhile();
+      story.break('a', 'unready');
+      story.wait(5);
+      story.silence('a');
+      story.wait(60);
+      if (how === 'and the plane restarts') story.restart();
+      for (const name of ['b', 'c']) story.silence(name, false);
+      story.wait(30);
+      expect(story.revisionsOf()).toEqual(['two', 'two', 'two', 'two', 'two']);
+      expect(story.overBudget()).toBe(0);
+      if (how === 'in one life of the plane') await tells(story, 'dead-when-complete');
+    },
+  );
+
+  test('that return when it is complete and die of it spend budget: the next is spared', () => {
+    const story = awayMeanwhile();
+    story.silence('b', false);
+    story.wait(2);
+    expect(story.revisionsOf()).toEqual(['two', 'two', 'one', 'two', 'two']);
+    story.silence('b');
+    story.silence('c', false);
+    story.wait(3600);
+    expect(story.revisionsOf()).toEqual(['two', 'two', 'one', 'two', 'two']);
+    expect(story.text()).toContain('c: waits for its turn: 1 of at most 1 nodes are unavailable (b)');
+    story.remove('b');
+    story.wait(10);
+    expect(story.revisionsOf()).toEqual(['two', 'two', 'two', 'two']);
+  });
+
+  test('that were broken before and die spend no budget', () => {
+    const story = tellStory({ nodes: ABC });
+    story.wait(1);
+    story.break('b');
+    story.wait(60);
+    story.update('two');
+    story.wait(30);
+    story.silence('b');
+    story.wait(30);
+    expect(story.revisionsOf()).toEqual(['two', 'two', 'two']);
+    expect(story.record()).toMatchObject({ phase: 'Complete', failures: {} });
+  });
+
   const BACK = { nodes: ['a', 'b', 'c', 'd'], policy: { failureThreshold: 1 } };
   test.each(['before the rollback', 'in it', 'as the plane restarts'])(
     'that never had the new revision hold no rollback up: %s',
@@ -303,11 +358,58 @@ describe('a node that was broken before', () => {
     expect(story.record()).toMatchObject({ phase: 'Complete', failures: {} });
   });
 
-  test('takes up a budget of one: nobody moves, and no deadline runs', () => {
+  test('takes up a budget of one: it is updated first, and what does not mend it stops at the deadline', async () => {
     const story = broken(true, { maxUnavailable: 1 });
     story.update('two');
-    story.wait(3600);
-    expect(story.record()).toMatchObject({ phase: 'Progressing', failures: {} });
+    story.wait(700);
+    expect(story.revisionsOf()).toEqual(['one', 'one', 'one', 'two', 'one', 'one']);
+    const verdict = { phase: 'Stopped', reason: 'ProgressDeadlineExceeded', failures: {} };
+    expect(story.record()).toMatchObject(verdict);
+    expect(story.record()?.message).toContain('d was down before it came');
+    story.retry();
+    story.wait(700);
+    expect(story.record()).toMatchObject(verdict);
+    story.update('three');
+    story.wait(700);
+    expect(story.record()).toMatchObject({ ...verdict, newest: 'three' });
+    story.break('d', false);
+    story.retry();
+    story.wait(60);
+    expect(story.record()).toMatchObject({ phase: 'Complete', stable: 'three', failures: {} });
+    await tells(story, 'broken-before-takes-the-budget');
+  });
+
+  test.each<[string, RolloutPolicySpec]>([
+    ['without steps', {}],
+    ['with a canary', { steps: [{ nodes: 1, soakSeconds: 30 }] }],
+  ])('that takes up a budget of one and is mended by the update holds nobody up: %s', (_how, policy) => {
+    const story = broken(true, { maxUnavailable: 1, policy });
+    story.update('two');
+    story.wait(5);
+    expect(story.revisionsOf()).toEqual(['one', 'one', 'one', 'two', 'one', 'one']);
+    story.break('d', false);
+    story.wait(120);
+    expect(story.record()).toMatchObject({ phase: 'Complete', stable: 'two', failures: {} });
+  });
+
+  test('that takes up a budget of one excuses no other node that fails', () => {
+    const story = broken(true, { maxUnavailable: 1 });
+    story.break('d', false);
+    story.wait(10);
+    story.update('two');
+    story.wait(3);
+    story.break('a');
+    story.break('d');
+    story.wait(700);
+    expect(story.record()).toMatchObject({ phase: 'RollingBack', failures: { a: expect.anything() } });
+  });
+
+  test('when the policy says Continue, the deadline tells its name and nothing stops', () => {
+    const story = broken(true, { maxUnavailable: 1, policy: { onFailure: 'Continue' } });
+    story.update('two');
+    story.wait(700);
+    expect(story.record()).toMatchObject({ phase: 'Progressing', reason: 'ProgressDeadlineExceeded' });
+    expect(story.record()?.message).toContain('d was down before it came');
     story.break('d', false);
     story.wait(60);
     expect(story.record()?.phase).toBe('Complete');
@@ -322,11 +424,11 @@ describe('a node that was broken before', () => {
     expect(healthy(story)).toEqual(['one', 'one', 'one', 'one', 'one']);
   });
 
-  test('does not get it before the canary, and is none', () => {
+  test('gets it with the canary, and is none', () => {
     const story = broken(true, { policy: { steps: [{ nodes: 1, soakSeconds: 30 }] } });
     story.update('two');
     story.wait(20);
-    expect(story.revisionsOf()).toEqual(['two', 'one', 'one', 'one', 'one', 'one']);
+    expect(story.revisionsOf()).toEqual(['two', 'one', 'one', 'two', 'one', 'one']);
     story.wait(120);
     expect(story.record()).toMatchObject({ phase: 'Complete', failures: {} });
   });
@@ -359,6 +461,53 @@ describe('waves', () => {
     story.wait(30);
     expect(story.revisionsOf()).toEqual(['two', 'two', 'two', 'two', 'two']);
     await tells(story, 'waves');
+  });
+
+  const manual: RolloutPolicySpec = {
+    steps: [
+      { name: 'canary', nodes: 1 },
+      { name: 'all', approval: 'Manual' },
+    ],
+  };
+  const ASKS = ['two', 'one', 'one'];
+
+  test('that were approved are asked for again when the change is undone and made again', async () => {
+    const story = tellStory({ nodes: ABC, policy: manual });
+    story.update('two');
+    story.wait(10);
+    story.approve(2);
+    story.wait(2);
+    story.update('one');
+    story.wait(10);
+    story.approve(2);
+    story.wait(60);
+    expect(story.record()).toMatchObject({ phase: 'Complete', stable: 'one', attempt: 3 });
+    story.update('two');
+    story.wait(60);
+    expect(story.revisionsOf()).toEqual(ASKS);
+    story.approve(2);
+    story.wait(60);
+    expect(story.record()).toMatchObject({ phase: 'Complete', stable: 'two' });
+    await tells(story, 'approved-undone-and-again');
+  });
+
+  test('that were approved are asked for again in a retry, and are told why', () => {
+    const story = tellStory({ nodes: ABC, policy: { ...manual, failureThreshold: 1 } });
+    story.update('two');
+    story.wait(10);
+    story.approve(2);
+    story.wait(2);
+    story.break('b');
+    story.wait(30);
+    story.break('b', false);
+    story.wait(60);
+    expect(story.record()?.phase).toBe('RolledBack');
+    story.retry();
+    story.wait(3600);
+    expect(story.revisionsOf()).toEqual(ASKS);
+    expect(story.text()).toContain(
+      'b: step all waits for approval (that of attempt 2 does not count: this is attempt 3)',
+    );
   });
 
   test('a canary that goes unready while it is watched ends it', async () => {
@@ -486,20 +635,31 @@ describe('who may not move', () => {
   test.each<[string, RolloutPolicySpec]>([
     ['in a later step', { steps: [{ name: 'canary', nodeSelector: { canary: 'yes' } }] }],
     ['in the partition', { partition: 1 }],
-  ])('an unready node %s takes up the budget, is named, and no deadline runs', async (where, policy) => {
-    const story = tellStory({ nodes: ABC, labels: { a: { canary: 'yes' } }, policy });
-    story.wait(1);
-    story.break('c', 'unready');
-    story.update('two');
-    story.wait(3600);
-    expect(story.revisionsOf()).toEqual(['one', 'one', 'one']);
-    expect(story.record()).toMatchObject({ phase: 'Progressing', reason: '', failures: {} });
-    expect(story.text()).toContain('a: waits for its turn: 1 of at most 1 nodes are unavailable (c)');
-    story.break('c', false);
-    story.wait(30);
-    expect(story.revisionsOf().slice(0, 2)).toEqual(['two', 'two']);
-    if (where === 'in a later step') await tells(story, 'unready-in-a-later-step');
-  });
+  ])(
+    'an unready node %s takes up the budget, is named, and stops it at the deadline',
+    async (where, policy) => {
+      const story = tellStory({ nodes: ABC, labels: { a: { canary: 'yes' } }, policy });
+      story.wait(1);
+      story.break('c', 'unready');
+      story.update('two');
+      story.wait(599);
+      expect(story.record()).toMatchObject({ phase: 'Progressing', reason: '', failures: {} });
+      expect(story.text()).toContain('a: waits for its turn: 1 of at most 1 nodes are unavailable (c)');
+      story.wait(1);
+      expect(story.revisionsOf()).toEqual(['one', 'one', 'one']);
+      expect(story.record()).toMatchObject({
+        phase: 'Stopped',
+        reason: 'ProgressDeadlineExceeded',
+        failures: {},
+      });
+      expect(story.record()?.message).toContain('c was down before it came');
+      story.break('c', false);
+      story.retry();
+      story.wait(30);
+      expect(story.revisionsOf().slice(0, 2)).toEqual(['two', 'two']);
+      if (where === 'in a later step') await tells(story, 'unready-in-a-later-step');
+    },
+  );
 
   test('a partition keeps the last ones', async () => {
     const story = tellStory({ nodes: ABC, policy: { partition: 1 } });

@@ -1,6 +1,7 @@
 // Tells what a rollout does as a story that a person can read: nodes that behave as their revision does, a clock that
 // is moved by hand, and a line for each moment at which something changed.
 import { advanceRollout } from '@fleetset/scheduler-core/rollout/advance-rollout';
+import type { Approval } from '@fleetset/scheduler-core/rollout/approval';
 import { type Pacing, pacingOf } from '@fleetset/scheduler-core/rollout/pacing';
 import {
   planRollout,
@@ -79,7 +80,7 @@ export function tellStory(options: StoryOptions) {
   let now = 0;
   let record: RolloutRecord | undefined;
   let times: RolloutTimes | undefined;
-  let approvedWaves = 0;
+  let approval: Approval | undefined;
   let retry = 0;
   let closed = new Map<string, string>();
   /** Grants that take a pod from a node whose window is closed or that is held, and nothing is wrong with it. */
@@ -172,7 +173,7 @@ export function tellStory(options: StoryOptions) {
       pacing,
       nodes: view,
       closed,
-      approvedWaves,
+      ...(approval ? { approval } : {}),
       retry: String(retry),
       now: now * 1000,
     });
@@ -184,7 +185,7 @@ export function tellStory(options: StoryOptions) {
       target: advance.target,
       nodes: view,
       holds: advance.holds,
-      aside: new Set(record.aside),
+      aside: advance.aside,
       broken: new Set(record.broken),
       groupBudgets: pacing.groupBudgets,
       ...(advance.fallback === undefined ? {} : { fallback: advance.fallback }),
@@ -248,7 +249,7 @@ export function tellStory(options: StoryOptions) {
     },
     approve: (waves: number) => {
       lines.push(`-- wave ${waves} is approved`);
-      approvedWaves = waves;
+      approval = { revision: newest, waves, attempt: record?.attempt ?? 0 };
       settle();
     },
     /** A new plane knows the record, and gives who is silent some time again. */

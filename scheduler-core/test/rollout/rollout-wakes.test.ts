@@ -30,7 +30,6 @@ const look = (
     pacing: pacingOf('the test', spec as RolloutPolicySpec),
     nodes: [node('n1', true), node('n2', available)],
     closed: new Map(),
-    approvedWaves: 0,
     now,
   });
 
@@ -43,7 +42,7 @@ describe('when time alone changes something', () => {
     const first = look(undefined, undefined, false, 1000);
     // Another came nearer: the rollout has its time anew, the node that never had it does not.
     const nodes = [node('n1', true), node('n2', false), node('n3', true)];
-    const view = { newest: 'a', nodes, closed: new Map(), approvedWaves: 0, now: 5000 };
+    const view = { newest: 'a', nodes, closed: new Map(), now: 5000 };
     const later = advanceRollout(first.record, first.times, {
       ...view,
       pacing: pacingOf('the test', {} as RolloutPolicySpec),

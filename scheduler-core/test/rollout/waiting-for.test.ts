@@ -5,6 +5,7 @@ import { waitingFor } from '@fleetset/scheduler-core/rollout/waiting-for';
 import { expect, test } from 'vitest';
 
 const turn = (node: string, down = 1) => ({ node, reason: `waits for its turn: ${down} of at most 2` });
+const silent = (node: string) => ({ node, reason: 'the node is silent', silent: true }) as const;
 const onItsWay = { node: 'a', reason: 'container main waits (ErrImagePull)', others: 0 };
 const some: Standing = { nodes: 3, underWay: onItsWay, waits: [turn('b'), turn('c')] };
 const waiting = (standing: Standing, phase: RolloutPhase = 'Progressing', moving = true) =>
@@ -23,6 +24,7 @@ test.each<[string, Standing, RolloutPhase, boolean]>([
   ['back, whoever waits', some, 'RolledBack', false],
   ['complete, but for a silent node', some, 'Complete', false],
   ['about to be another one', { ...some, settling: true }, 'Progressing', false],
+  ['waiting for none but nodes that are set aside', { nodes: 3, waits: [silent('a')] }, 'Progressing', false],
   ['watched, with nobody who waits', { nodes: 3, waits: [] }, 'Progressing', false],
 ])('told of one that is %s', (_sentence, standing, phase, expected) => {
   expect(waiting(standing, phase) !== undefined).toBe(expected);
@@ -31,6 +33,7 @@ test.each<[string, Standing, RolloutPhase, boolean]>([
 test('it is the same whoever waits and however many, until a reason is another', () => {
   const what = (standing: Partial<Standing>) => waiting({ ...some, ...standing })?.what;
   expect(what({ waits: [turn('d', 2)] })).toBe(what({}));
+  expect(what({ waits: [silent('a'), turn('b')] })).toBe(what({}));
   expect(what({ waits: [{ node: 'b', reason: 'held by ann' }] })).not.toBe(what({}));
   expect(what({ underWay: { ...onItsWay, reason: 'it fell silent' } })).not.toBe(what({}));
 });

@@ -469,6 +469,27 @@ describe('volumes and mounts', () => {
       'pod.volumes[0].projected: Invalid value: "": conflicting duplicate paths',
     ],
     [
+      'a token says where it goes, and is good for ten minutes at least',
+      [
+        volume({
+          name: 'a',
+          projected: {
+            sources: [
+              { serviceAccountToken: { path: '', expirationSeconds: 599 } },
+              { serviceAccountToken: { path: '../t', expirationSeconds: 2 ** 32 + 1 } },
+              { serviceAccountToken: { path: 't', expirationSeconds: 600 } },
+              { serviceAccountToken: { path: 't' } },
+            ],
+          },
+        }),
+      ],
+      'pod.volumes[0].projected.sources[0].serviceAccountToken.path: Required value',
+      'pod.volumes[0].projected.sources[0].serviceAccountToken.expirationSeconds: Invalid value: 599: may not specify a duration less than 10 minutes',
+      `pod.volumes[0].projected.sources[1].serviceAccountToken.path: Invalid value: "../t": must not contain '..'`,
+      'pod.volumes[0].projected.sources[1].serviceAccountToken.expirationSeconds: Invalid value: 4294967297: may not specify a duration larger than 2^32 seconds',
+      'pod.volumes[0].projected: Invalid value: "serviceAccountToken": conflicting duplicate paths',
+    ],
+    [
       'a mount names a volume',
       [mount({ name: 'v', mountPath: '/v' })],
       'main.volumeMounts[0].name: Not found: "v"',

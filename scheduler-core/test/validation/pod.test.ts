@@ -169,6 +169,11 @@ describe('the security context', () => {
       'containers[0].securityContext.seccompProfile.type: Unsupported value: "x": supported values: "Localhost", "RuntimeDefault", "Unconfined"',
     ],
     [
+      'a signal to end by only where the system is known',
+      ['main.lifecycle', { stopSignal: 'SIGUSR1' }],
+      'containers[0].lifecycle.stopSignal: Forbidden: may not be set for containers with empty `spec.os.name`',
+    ],
+    [
       'all of /proc only in a user namespace',
       ['main.securityContext', { procMount: 'Unmasked' }],
       'containers[0].securityContext.procMount: Invalid value: "Unmasked": `hostUsers` must be false to use `Unmasked`',
@@ -199,6 +204,25 @@ describe('the security context', () => {
       'spec.template.spec.hostNetwork: Forbidden: when `hostUsers` is false',
     ]);
   });
+});
+
+test.each<[string, string, boolean]>([
+  ['linux', 'SIGUSR1', true],
+  ['linux', 'SIGRTMIN+15', true],
+  ['linux', 'SIGRTMAX-14', true],
+  ['linux', 'SIGRTMAX-15', false],
+  ['linux', 'USR1', false],
+  ['linux', 'SIGEMT', false],
+  ['linux', '', false],
+  ['windows', 'SIGTERM', true],
+  ['windows', 'SIGUSR1', false],
+])('a pod for %s that ends by %j: %s', (name, stopSignal, isValid) => {
+  const manifest = edited(MINIMAL, [
+    ['pod.os', { name }],
+    ['main.lifecycle', { stopSignal }],
+  ]);
+  const fields = validateDaemonSet(readDaemonSet(manifest)).map(({ field }) => field);
+  expect(fields).toEqual(isValid ? [] : ['spec.template.spec.containers[0].lifecycle.stopSignal']);
 });
 
 test('devices of the annotation are as Docker names them', () => {

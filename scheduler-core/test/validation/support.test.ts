@@ -23,7 +23,7 @@ const forbidden = (value: unknown): Treatment => ['forbidden', value];
 const POD: { readonly [field: string]: Treatment } = {
   activeDeadlineSeconds: forbidden(1),
   affinity: 'done',
-  automountServiceAccountToken: warned(true),
+  automountServiceAccountToken: 'done',
   containers: 'done',
   dnsConfig: 'done',
   dnsPolicy: 'done',
@@ -55,8 +55,8 @@ const POD: { readonly [field: string]: Treatment } = {
   schedulerName: 'harmless',
   schedulingGates: refused([{ name: 'a' }]),
   securityContext: 'done',
-  serviceAccount: warned('a'),
-  serviceAccountName: warned('a'),
+  serviceAccount: 'done',
+  serviceAccountName: 'done',
   setHostnameAsFQDN: 'done',
   shareProcessNamespace: 'done',
   subdomain: 'done',
@@ -82,7 +82,7 @@ const POD_SECURITY: { readonly [field: string]: Treatment } = {
   seLinuxOptions: 'done',
   seccompProfile: 'done',
   supplementalGroups: 'done',
-  // Those that are not safe are refused below.
+  // Those that are not safe are warned about or refused below.
   sysctls: 'done',
   windowsOptions: refused({ hostProcess: true }),
 };
@@ -195,19 +195,16 @@ describe('volumes', () => {
       warnings: [],
     });
   });
-  test.each(['serviceAccountToken', 'clusterTrustBundle', 'podCertificate'])(
-    'projected %s is refused',
-    (kind) => {
-      const sources = [{ configMap: { name: 'c' } }, { [kind]: { path: 'a' } }];
-      expect(found(['pod.volumes', [{ name: 'v', projected: { sources } }]]).refused).toEqual([
-        {
-          reason: 'FieldValueForbidden',
-          field: `spec.template.spec.volumes[0].projected.sources[1].${kind}`,
-          message: 'Forbidden: not supported by fleetset',
-        },
-      ]);
-    },
-  );
+  test.each(['clusterTrustBundle', 'podCertificate'])('projected %s is refused', (kind) => {
+    const sources = [{ configMap: { name: 'c' } }, { [kind]: { path: 'a' } }];
+    expect(found(['pod.volumes', [{ name: 'v', projected: { sources } }]]).refused).toEqual([
+      {
+        reason: 'FieldValueForbidden',
+        field: `spec.template.spec.volumes[0].projected.sources[1].${kind}`,
+        message: 'Forbidden: not supported by fleetset',
+      },
+    ]);
+  });
   test('an emptyDir of huge pages is refused, and how large one on disk may be is warned about', () => {
     const at = 'spec.template.spec.volumes[0].emptyDir';
     const huge = found(['pod.volumes', [{ name: 'v', emptyDir: { medium: 'HugePages' } }]]);
@@ -230,10 +227,9 @@ describe('single values', () => {
       'spec.template.spec.securityContext.supplementalGroupsPolicy',
     ],
     [
-      ['pod.securityContext', { sysctls: [{ name: 'kernel.msgmax', value: '1' }] }],
+      ['pod.securityContext', { sysctls: [{ name: 'vm.swappiness', value: '1' }] }],
       'spec.template.spec.securityContext.sysctls[0].name',
     ],
-    [['main.lifecycle', { stopSignal: 'SIGUSR1' }], 'spec.template.spec.containers[0].lifecycle.stopSignal'],
     [
       ['pod.initContainers', [{ name: 'i', volumeDevices: [{ name: 'a', devicePath: '/dev/a' }] }]],
       'spec.template.spec.initContainers[0].volumeDevices',
@@ -253,6 +249,10 @@ describe('single values', () => {
         ],
       ],
       'spec.template.spec.containers[0].volumeMounts[1].recursiveReadOnly',
+    ],
+    [
+      ['main.resources', { limits: { 'hugepages-2Mi': '4Mi', memory: '1Gi' } }],
+      'spec.template.spec.containers[0].resources.limits[hugepages-2Mi]',
     ],
     [
       ['main.resources', { limits: { 'nvidia.com/gpu': '1' } }],
@@ -300,6 +300,39 @@ describe('single values', () => {
     });
   });
 
+  test('a sysctl that only some nodes allow is warned about', () => {
+    const sysctls = [{ name: 'net/core/somaxconn', value: '1' }];
+    expect(found(['pod.securityContext', { sysctls }])).toEqual({
+      refused: [],
+      warnings: [
+        'spec.template.spec.securityContext.sysctls[0].name: sysctl "net/core/somaxconn" is not among the safe ones: only nodes whose agent allows it (allowedUnsafeSysctls) run the pod',
+      ],
+    });
+  });
+
+  test.each<[string, object, object | undefined, boolean]>([
+    ['of the pod', { runAsGroup: 3000 }, undefined, true],
+    ['of each container', {}, { runAsGroup: 3000 }, true],
+    ['anywhere is missing, the groups of the image would come', {}, undefined, false],
+  ])('strict groups: a group %s', (_, pod, own, supported) => {
+    const { refused } = found(
+      ['pod.securityContext', { supplementalGroupsPolicy: 'Strict', ...pod }],
+      ['main.securityContext', own ?? {}],
+    );
+    expect(refused.map(({ field }) => field)).toEqual(
+      supported ? [] : ['spec.template.spec.securityContext.supplementalGroupsPolicy'],
+    );
+  });
+
+  test('users of its own are warned about: not every node has them', () => {
+    expect(found(['pod.hostUsers', false])).toEqual({
+      refused: [],
+      warnings: [
+        'spec.template.spec.hostUsers: only nodes whose engine maps users (userns-remap) run the pod',
+      ],
+    });
+  });
+
   test('a limit of disk is warned about', () => {
     expect(found(['main.resources', { limits: { 'ephemeral-storage': '1Gi' } }]).warnings).toEqual([
       'spec.template.spec.containers[0].resources.limits[ephemeral-storage]: has no effect: the disk is not metered',
@@ -310,7 +343,6 @@ describe('single values', () => {
     ['pod.initContainers', []],
     ['pod.dnsConfig', {}],
     ['pod.hostUsers', true],
-    ['pod.automountServiceAccountToken', false],
     ['pod.os', { name: 'linux' }],
     ['pod.hostname', ''],
     ['pod.securityContext', { sysctls: [], seLinuxOptions: {} }],

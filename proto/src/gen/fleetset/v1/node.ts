@@ -55,6 +55,8 @@ export interface SyncRequest {
     | { readonly $case: "bodiesWanted"; readonly value: BodiesWanted }
     | { readonly $case: "desiredRefused"; readonly value: DesiredRefused }
     | { readonly $case: "usage"; readonly value: Usage }
+    | { readonly $case: "prePullState"; readonly value: PrePullState }
+    | { readonly $case: "tokenWanted"; readonly value: TokenWanted }
     | undefined;
 }
 
@@ -66,6 +68,8 @@ export interface SyncResponse {
     | { readonly $case: "openTunnel"; readonly value: OpenTunnel }
     | { readonly $case: "removed"; readonly value: NodeRemoved }
     | { readonly $case: "usageWanted"; readonly value: UsageWanted }
+    | { readonly $case: "prePull"; readonly value: PrePull }
+    | { readonly $case: "tokenIssued"; readonly value: TokenIssued }
     | undefined;
 }
 
@@ -110,11 +114,19 @@ export interface NodeDesired {
   readonly orphans: readonly string[];
   /** ConfigMaps and Secrets that the templates of this node's pods name, as they are now, and no others. */
   readonly configs: readonly ConfigObject[];
+  /** Where pods find the API. Containers that are made from now on are told of it. */
+  readonly api: ApiEndpoint | undefined;
 }
 
 export interface NodeDesired_LabelsEntry {
   readonly key: string;
   readonly value: string;
+}
+
+export interface ApiEndpoint {
+  /** A name, or an address without brackets. */
+  readonly host: string;
+  readonly port: number;
 }
 
 /** One ConfigMap or Secret. */
@@ -143,7 +155,22 @@ export interface DesiredDaemonSet {
   /** Earlier DaemonSets (uids) whose pods are this one's from now on. */
   readonly adopts: readonly string[];
   /** Pods of the granted revision have this instead of `configs`. Absent: they follow those. */
-  readonly config: ConfigSnapshot | undefined;
+  readonly config:
+    | ConfigSnapshot
+    | undefined;
+  /**
+   * The ServiceAccount of the granted template as it is now: it counts when a pod is born. Absent: from a plane that
+   * gives pods none.
+   */
+  readonly account: PodAccount | undefined;
+}
+
+export interface PodAccount {
+  readonly name: string;
+  /** There is no such ServiceAccount: no pod is born. */
+  readonly missing: boolean;
+  /** A volume with a token of it is added to the pod. */
+  readonly mount: boolean;
 }
 
 /** ConfigMaps and Secrets as they were when a revision was made. */
@@ -308,6 +335,8 @@ export interface PodReport {
    * knew before. Such a pod is never a reason to replace, and spends budget.
    */
   readonly unknown: boolean;
+  /** The volume that was added for its ServiceAccount when it was born; empty: none. */
+  readonly accountVolume: string;
 }
 
 /**
@@ -332,6 +361,58 @@ export interface AgentEvent {
 /** The node was taken out of the fleet by an operator: stop its pods and do not come back. */
 export interface NodeRemoved {
   readonly message: string;
+}
+
+/**
+ * Images that the node will need when its turn in a rollout comes, to be pulled while what runs here runs on. Good for
+ * this stream alone: when that ends, so does the pull. A newer one takes the place of the one before it; without images
+ * nothing is to be pulled any more.
+ */
+export interface PrePull {
+  /** Never twice the same of one plane. */
+  readonly id: number;
+  readonly images: readonly PrePullImage[];
+  /** Secrets to pull them with, in the order of the template. */
+  readonly pullSecrets: readonly PrePullSecret[];
+}
+
+export interface PrePullImage {
+  readonly image: string;
+  /** "Always" or "IfNotPresent". */
+  readonly pullPolicy: string;
+}
+
+export interface PrePullSecret {
+  readonly name: string;
+  /** Its entries, as the body of a Secret has them. Empty: there is no such object. */
+  readonly content: Buffer;
+}
+
+/** How a PrePull stands: told when it is taken up, and when it is over. Nothing is told of one that another replaced. */
+export interface PrePullState {
+  readonly id: number;
+  readonly phase: PrePullState_Phase;
+  /** Why it failed. */
+  readonly message: string;
+}
+
+export const PrePullState_Phase = {
+  PHASE_UNSPECIFIED: 0,
+  PHASE_PULLING: 1,
+  /** PHASE_PULLED - All images are on the node, or there were none. */
+  PHASE_PULLED: 2,
+  PHASE_FAILED: 3,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type PrePullState_Phase = typeof PrePullState_Phase[keyof typeof PrePullState_Phase];
+
+export namespace PrePullState_Phase {
+  export type PHASE_UNSPECIFIED = typeof PrePullState_Phase.PHASE_UNSPECIFIED;
+  export type PHASE_PULLING = typeof PrePullState_Phase.PHASE_PULLING;
+  export type PHASE_PULLED = typeof PrePullState_Phase.PHASE_PULLED;
+  export type PHASE_FAILED = typeof PrePullState_Phase.PHASE_FAILED;
+  export type UNRECOGNIZED = typeof PrePullState_Phase.UNRECOGNIZED;
 }
 
 /**
@@ -361,6 +442,26 @@ export interface ContainerUsage {
   readonly name: string;
   readonly cpuNanoCores: number;
   readonly memoryBytes: number;
+}
+
+/** A pod of this node needs a token of its ServiceAccount, bound to it. Asked again over the next stream. */
+export interface TokenWanted {
+  readonly podUid: string;
+  /** Empty: the API. */
+  readonly audience: string;
+  readonly expirationSeconds: number;
+}
+
+/** Answers a TokenWanted with the same first three; once the pod is in a report that the plane has taken in. */
+export interface TokenIssued {
+  readonly podUid: string;
+  readonly audience: string;
+  readonly expirationSeconds: number;
+  readonly token: string;
+  /** From now. */
+  readonly lifetimeMs: number;
+  /** Why there is no token; empty when there is one. */
+  readonly failure: string;
 }
 
 export interface OpenTunnel {
@@ -657,6 +758,12 @@ export const SyncRequest: MessageFns<SyncRequest> = {
       case "usage":
         Usage.encode(message.message.value, writer.uint32(50).fork()).join();
         break;
+      case "prePullState":
+        PrePullState.encode(message.message.value, writer.uint32(58).fork()).join();
+        break;
+      case "tokenWanted":
+        TokenWanted.encode(message.message.value, writer.uint32(66).fork()).join();
+        break;
     }
     return writer;
   },
@@ -722,6 +829,22 @@ export const SyncRequest: MessageFns<SyncRequest> = {
             message.message = { $case: "usage", value: Usage.decode(reader, reader.uint32()) };
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.message = { $case: "prePullState", value: PrePullState.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.message = { $case: "tokenWanted", value: TokenWanted.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -776,6 +899,18 @@ export const SyncRequest: MessageFns<SyncRequest> = {
         }
         break;
       }
+      case "prePullState": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "prePullState", value: PrePullState.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "tokenWanted": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "tokenWanted", value: TokenWanted.fromPartial(object.message.value) };
+        }
+        break;
+      }
     }
     return message;
   },
@@ -805,6 +940,12 @@ export const SyncResponse: MessageFns<SyncResponse> = {
         break;
       case "usageWanted":
         UsageWanted.encode(message.message.value, writer.uint32(66).fork()).join();
+        break;
+      case "prePull":
+        PrePull.encode(message.message.value, writer.uint32(74).fork()).join();
+        break;
+      case "tokenIssued":
+        TokenIssued.encode(message.message.value, writer.uint32(82).fork()).join();
         break;
     }
     return writer;
@@ -871,6 +1012,22 @@ export const SyncResponse: MessageFns<SyncResponse> = {
             message.message = { $case: "usageWanted", value: UsageWanted.decode(reader, reader.uint32()) };
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.message = { $case: "prePull", value: PrePull.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.message = { $case: "tokenIssued", value: TokenIssued.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -922,6 +1079,18 @@ export const SyncResponse: MessageFns<SyncResponse> = {
       case "usageWanted": {
         if (object.message?.value !== undefined && object.message?.value !== null) {
           message.message = { $case: "usageWanted", value: UsageWanted.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "prePull": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "prePull", value: PrePull.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "tokenIssued": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "tokenIssued", value: TokenIssued.fromPartial(object.message.value) };
         }
         break;
       }
@@ -1182,7 +1351,16 @@ export const Welcome: MessageFns<Welcome> = {
 };
 
 function createBaseNodeDesired(): NodeDesired {
-  return { generation: undefined, daemonSets: [], labels: {}, taints: [], tombstones: [], orphans: [], configs: [] };
+  return {
+    generation: undefined,
+    daemonSets: [],
+    labels: {},
+    taints: [],
+    tombstones: [],
+    orphans: [],
+    configs: [],
+    api: undefined,
+  };
 }
 
 export const NodeDesired: MessageFns<NodeDesired> = {
@@ -1207,6 +1385,9 @@ export const NodeDesired: MessageFns<NodeDesired> = {
     }
     for (const v of message.configs) {
       ConfigObject.encode(v!, writer.uint32(58).fork()).join();
+    }
+    if (message.api !== undefined) {
+      ApiEndpoint.encode(message.api, writer.uint32(74).fork()).join();
     }
     return writer;
   },
@@ -1283,6 +1464,14 @@ export const NodeDesired: MessageFns<NodeDesired> = {
             message.configs.push(ConfigObject.decode(reader, reader.uint32()));
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.api = ApiEndpoint.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1317,6 +1506,7 @@ export const NodeDesired: MessageFns<NodeDesired> = {
     message.tombstones = object.tombstones?.map((e) => PodTombstone.fromPartial(e)) || [];
     message.orphans = object.orphans?.map((e) => e) || [];
     message.configs = object.configs?.map((e) => ConfigObject.fromPartial(e)) || [];
+    message.api = (object.api !== undefined && object.api !== null) ? ApiEndpoint.fromPartial(object.api) : undefined;
     return message;
   },
 };
@@ -1384,6 +1574,73 @@ export const NodeDesired_LabelsEntry: MessageFns<NodeDesired_LabelsEntry> = {
     const message = createBaseNodeDesired_LabelsEntry() as any;
     message.key = object.key ?? "";
     message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseApiEndpoint(): ApiEndpoint {
+  return { host: "", port: 0 };
+}
+
+export const ApiEndpoint: MessageFns<ApiEndpoint> = {
+  encode(message: ApiEndpoint, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.host !== "") {
+      writer.uint32(10).string(message.host);
+    }
+    if (message.port !== 0) {
+      writer.uint32(16).uint32(message.port);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ApiEndpoint {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseApiEndpoint() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.host = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.port = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ApiEndpoint>, I>>(base?: I): ApiEndpoint {
+    return ApiEndpoint.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ApiEndpoint>, I>>(object: I): ApiEndpoint {
+    const message = createBaseApiEndpoint() as any;
+    message.host = object.host ?? "";
+    message.port = object.port ?? 0;
     return message;
   },
 };
@@ -1491,6 +1748,7 @@ function createBaseDesiredDaemonSet(): DesiredDaemonSet {
     surge: false,
     adopts: [],
     config: undefined,
+    account: undefined,
   };
 }
 
@@ -1525,6 +1783,9 @@ export const DesiredDaemonSet: MessageFns<DesiredDaemonSet> = {
     }
     if (message.config !== undefined) {
       ConfigSnapshot.encode(message.config, writer.uint32(82).fork()).join();
+    }
+    if (message.account !== undefined) {
+      PodAccount.encode(message.account, writer.uint32(106).fork()).join();
     }
     return writer;
   },
@@ -1622,6 +1883,14 @@ export const DesiredDaemonSet: MessageFns<DesiredDaemonSet> = {
             message.config = ConfigSnapshot.decode(reader, reader.uint32());
             continue;
           }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.account = PodAccount.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1651,6 +1920,88 @@ export const DesiredDaemonSet: MessageFns<DesiredDaemonSet> = {
     message.config = (object.config !== undefined && object.config !== null)
       ? ConfigSnapshot.fromPartial(object.config)
       : undefined;
+    message.account = (object.account !== undefined && object.account !== null)
+      ? PodAccount.fromPartial(object.account)
+      : undefined;
+    return message;
+  },
+};
+
+function createBasePodAccount(): PodAccount {
+  return { name: "", missing: false, mount: false };
+}
+
+export const PodAccount: MessageFns<PodAccount> = {
+  encode(message: PodAccount, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.missing !== false) {
+      writer.uint32(16).bool(message.missing);
+    }
+    if (message.mount !== false) {
+      writer.uint32(24).bool(message.mount);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PodAccount {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePodAccount() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.missing = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.mount = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PodAccount>, I>>(base?: I): PodAccount {
+    return PodAccount.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PodAccount>, I>>(object: I): PodAccount {
+    const message = createBasePodAccount() as any;
+    message.name = object.name ?? "";
+    message.missing = object.missing ?? false;
+    message.mount = object.mount ?? false;
     return message;
   },
 };
@@ -2942,6 +3293,7 @@ function createBasePodReport(): PodReport {
     statusJson: "",
     createdAt: "",
     unknown: false,
+    accountVolume: "",
   };
 }
 
@@ -2985,6 +3337,9 @@ export const PodReport: MessageFns<PodReport> = {
     }
     if (message.unknown !== false) {
       writer.uint32(104).bool(message.unknown);
+    }
+    if (message.accountVolume !== "") {
+      writer.uint32(162).string(message.accountVolume);
     }
     return writer;
   },
@@ -3106,6 +3461,14 @@ export const PodReport: MessageFns<PodReport> = {
             message.unknown = reader.bool();
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.accountVolume = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3136,6 +3499,7 @@ export const PodReport: MessageFns<PodReport> = {
     message.statusJson = object.statusJson ?? "";
     message.createdAt = object.createdAt ?? "";
     message.unknown = object.unknown ?? false;
+    message.accountVolume = object.accountVolume ?? "";
     return message;
   },
 };
@@ -3317,6 +3681,298 @@ export const NodeRemoved: MessageFns<NodeRemoved> = {
   },
   fromPartial<I extends Exact<DeepPartial<NodeRemoved>, I>>(object: I): NodeRemoved {
     const message = createBaseNodeRemoved() as any;
+    message.message = object.message ?? "";
+    return message;
+  },
+};
+
+function createBasePrePull(): PrePull {
+  return { id: 0, images: [], pullSecrets: [] };
+}
+
+export const PrePull: MessageFns<PrePull> = {
+  encode(message: PrePull, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0) {
+      writer.uint32(8).uint64(message.id);
+    }
+    for (const v of message.images) {
+      PrePullImage.encode(v!, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.pullSecrets) {
+      PrePullSecret.encode(v!, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PrePull {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePrePull() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.images.push(PrePullImage.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.pullSecrets.push(PrePullSecret.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PrePull>, I>>(base?: I): PrePull {
+    return PrePull.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PrePull>, I>>(object: I): PrePull {
+    const message = createBasePrePull() as any;
+    message.id = object.id ?? 0;
+    message.images = object.images?.map((e) => PrePullImage.fromPartial(e)) || [];
+    message.pullSecrets = object.pullSecrets?.map((e) => PrePullSecret.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBasePrePullImage(): PrePullImage {
+  return { image: "", pullPolicy: "" };
+}
+
+export const PrePullImage: MessageFns<PrePullImage> = {
+  encode(message: PrePullImage, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.image !== "") {
+      writer.uint32(10).string(message.image);
+    }
+    if (message.pullPolicy !== "") {
+      writer.uint32(18).string(message.pullPolicy);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PrePullImage {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePrePullImage() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.image = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.pullPolicy = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PrePullImage>, I>>(base?: I): PrePullImage {
+    return PrePullImage.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PrePullImage>, I>>(object: I): PrePullImage {
+    const message = createBasePrePullImage() as any;
+    message.image = object.image ?? "";
+    message.pullPolicy = object.pullPolicy ?? "";
+    return message;
+  },
+};
+
+function createBasePrePullSecret(): PrePullSecret {
+  return { name: "", content: Buffer.alloc(0) };
+}
+
+export const PrePullSecret: MessageFns<PrePullSecret> = {
+  encode(message: PrePullSecret, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.content.length !== 0) {
+      writer.uint32(18).bytes(message.content);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PrePullSecret {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePrePullSecret() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.content = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PrePullSecret>, I>>(base?: I): PrePullSecret {
+    return PrePullSecret.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PrePullSecret>, I>>(object: I): PrePullSecret {
+    const message = createBasePrePullSecret() as any;
+    message.name = object.name ?? "";
+    message.content = object.content ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
+function createBasePrePullState(): PrePullState {
+  return { id: 0, phase: 0, message: "" };
+}
+
+export const PrePullState: MessageFns<PrePullState> = {
+  encode(message: PrePullState, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0) {
+      writer.uint32(8).uint64(message.id);
+    }
+    if (message.phase !== 0) {
+      writer.uint32(16).int32(message.phase);
+    }
+    if (message.message !== "") {
+      writer.uint32(26).string(message.message);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PrePullState {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePrePullState() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.phase = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PrePullState>, I>>(base?: I): PrePullState {
+    return PrePullState.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PrePullState>, I>>(object: I): PrePullState {
+    const message = createBasePrePullState() as any;
+    message.id = object.id ?? 0;
+    message.phase = object.phase ?? 0;
     message.message = object.message ?? "";
     return message;
   },
@@ -3610,6 +4266,200 @@ export const ContainerUsage: MessageFns<ContainerUsage> = {
     message.name = object.name ?? "";
     message.cpuNanoCores = object.cpuNanoCores ?? 0;
     message.memoryBytes = object.memoryBytes ?? 0;
+    return message;
+  },
+};
+
+function createBaseTokenWanted(): TokenWanted {
+  return { podUid: "", audience: "", expirationSeconds: 0 };
+}
+
+export const TokenWanted: MessageFns<TokenWanted> = {
+  encode(message: TokenWanted, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.podUid !== "") {
+      writer.uint32(10).string(message.podUid);
+    }
+    if (message.audience !== "") {
+      writer.uint32(18).string(message.audience);
+    }
+    if (message.expirationSeconds !== 0) {
+      writer.uint32(24).uint64(message.expirationSeconds);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TokenWanted {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTokenWanted() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.podUid = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.audience = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.expirationSeconds = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<TokenWanted>, I>>(base?: I): TokenWanted {
+    return TokenWanted.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TokenWanted>, I>>(object: I): TokenWanted {
+    const message = createBaseTokenWanted() as any;
+    message.podUid = object.podUid ?? "";
+    message.audience = object.audience ?? "";
+    message.expirationSeconds = object.expirationSeconds ?? 0;
+    return message;
+  },
+};
+
+function createBaseTokenIssued(): TokenIssued {
+  return { podUid: "", audience: "", expirationSeconds: 0, token: "", lifetimeMs: 0, failure: "" };
+}
+
+export const TokenIssued: MessageFns<TokenIssued> = {
+  encode(message: TokenIssued, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.podUid !== "") {
+      writer.uint32(10).string(message.podUid);
+    }
+    if (message.audience !== "") {
+      writer.uint32(18).string(message.audience);
+    }
+    if (message.expirationSeconds !== 0) {
+      writer.uint32(24).uint64(message.expirationSeconds);
+    }
+    if (message.token !== "") {
+      writer.uint32(34).string(message.token);
+    }
+    if (message.lifetimeMs !== 0) {
+      writer.uint32(40).uint64(message.lifetimeMs);
+    }
+    if (message.failure !== "") {
+      writer.uint32(50).string(message.failure);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TokenIssued {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTokenIssued() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.podUid = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.audience = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.expirationSeconds = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.token = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.lifetimeMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.failure = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<TokenIssued>, I>>(base?: I): TokenIssued {
+    return TokenIssued.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TokenIssued>, I>>(object: I): TokenIssued {
+    const message = createBaseTokenIssued() as any;
+    message.podUid = object.podUid ?? "";
+    message.audience = object.audience ?? "";
+    message.expirationSeconds = object.expirationSeconds ?? 0;
+    message.token = object.token ?? "";
+    message.lifetimeMs = object.lifetimeMs ?? 0;
+    message.failure = object.failure ?? "";
     return message;
   },
 };

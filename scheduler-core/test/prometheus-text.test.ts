@@ -1,6 +1,6 @@
 // The text that Prometheus reads.
 import { expect, it } from 'vitest';
-import { metricsText } from '../../src/local/prometheus-text.ts';
+import { metricsText } from '../src/prometheus-text.ts';
 
 it('each metric has its help, its type and its samples', () => {
   const text = metricsText([

@@ -1,0 +1,27 @@
+// Whether a DaemonSet belongs on a node by what the plane itself knows of the node. For pacing an agent's word counts;
+// who is trusted with Secrets and tokens is not decided by it: a machine that was taken over says anything.
+import { decidePlacement, type PlacementRules } from '@fleetset/scheduler-core/placement';
+import type { DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
+import type { Node } from '@fleetset/scheduler-core/schema/node';
+import type { Pod } from '@fleetset/scheduler-core/schema/pod';
+import { withoutLifecycle } from '../fleet/compose-node.ts';
+import type { KubeObject } from '../kinds/kind.ts';
+import type { Store } from '../store/store.ts';
+import { rulesOf } from './placement-rules.ts';
+
+export const belongsOn = (node: Node, rules: PlacementRules): boolean =>
+  decidePlacement(rules, {
+    name: node.metadata?.name ?? '',
+    labels: node.metadata?.labels ?? {},
+    taints: withoutLifecycle(node.spec?.taints ?? []),
+  }).decision !== 'Leave';
+
+/** Of a pod as its node shows it: its DaemonSet is there, and belongs on that node. */
+export function isPlaced(store: Store, { metadata, spec }: Pod & Pick<KubeObject, 'metadata'>): boolean {
+  const owner = metadata.ownerReferences?.find(({ controller }) => controller);
+  const node = store.get('core/nodes', spec?.nodeName ?? '')?.value as unknown as Node | undefined;
+  const set = store.get('apps/daemonsets', `${metadata.namespace}/${owner?.name}`)?.value as unknown as
+    | DaemonSet
+    | undefined;
+  return Boolean(node && set && set.metadata?.uid === owner?.uid && belongsOn(node, rulesOf(set)));
+}

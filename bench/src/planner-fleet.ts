@@ -55,6 +55,7 @@ export interface Paced {
   readonly heldEvery?: number;
 }
 
+const API = { host: '192.0.2.1', port: 6443 };
 const nowText = () => '2030-01-01T00:00:00Z';
 
 const fail = (error: unknown): void => {
@@ -112,8 +113,8 @@ export async function startWholeCore(folder: string) {
     version: 'bench',
     logger,
     nowText,
-    wallNow: () => Date.now(),
-    caCertificate: '',
+    wallNow: () => Date.parse(nowText()),
+    caCertificate: 'none',
     tokenKey: readTokenKey(newTokenKey()),
     apiEndpoint: () => API,
   });

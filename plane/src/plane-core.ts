@@ -138,7 +138,7 @@ export async function startPlaneCore(options: PlaneCoreOptions): Promise<PlaneCo
   const lifecycle = startNodeLifecycle({
     store,
     fleet,
-    podsOf: intake.podsOf,
+    podsOf,
     recorder,
     graceMs: options.nodeMonitorGraceMs,
     monotonicNow,

@@ -34,8 +34,6 @@ export interface ReportIntake {
   readonly take: (nodeName: string, report: NodeReport) => void;
   /** The node is no longer part of the fleet: its pods vanish from the mirror. */
   readonly forget: (nodeName: string) => Promise<void>;
-  /** Ids of the pods that are shown of a node. */
-  readonly podsOf: (nodeName: string) => ReadonlySet<string>;
   /** Nothing more is taken in, nor tried again. */
   readonly close: () => void;
 }
@@ -91,7 +89,6 @@ export function createReportIntake(parts: ReportIntakeParts): ReportIntake {
       waiting.delete(nodeName);
       await dropPods(parts.store, podsOf(nodeName));
     },
-    podsOf,
     close: () => {
       closed = true;
       waiting.clear();

@@ -87,6 +87,8 @@ export interface PassParts {
   readonly records: RolloutRecords;
   readonly views: NodeViews;
   readonly configs: ConfigRollouts;
+  /** Nodes that have the images of a revision already. */
+  readonly pulledAhead?: (daemonSetUid: string, revision: string) => ReadonlySet<string>;
   readonly nowText: () => string;
   readonly monotonicNow: () => number;
 }
@@ -177,6 +179,7 @@ export function passDaemonSet(
     pacing: wishes.pacing,
     target: history.hash,
     waits: plan.waits,
+    ...(parts.pulledAhead ? { done: parts.pulledAhead(uid, history.hash) } : {}),
     fleet: views,
   });
   const target = paced ? advance.target : history.hash;

@@ -40,9 +40,9 @@ export interface DesiredInputs {
   /** Its revisions hold their config: a change of it is rolled out. */
   readonly holdsConfig: (daemonSet: StoredSet) => boolean;
   readonly snapshots: ConfigSnapshots;
+  readonly tombstonesOf: ReturnType<typeof followTombstones>;
   /** Where pods find the API. */
   readonly api: ApiEndpoint;
-  readonly tombstonesOf: ReturnType<typeof followTombstones>;
 }
 
 /** Without its generation: that is given when the content is new. */

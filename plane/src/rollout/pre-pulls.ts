@@ -4,6 +4,7 @@ import { type PrePull, type PrePullState, PrePullState_Phase } from '@fleetset/p
 import { earliest } from '@fleetset/scheduler-core/earliest';
 import {
   type PrePullFailure,
+  type PrePullNode,
   type PrePullWish,
   planPrePulls,
   prePullFailure,
@@ -35,6 +36,8 @@ export interface PrePullStatus {
 }
 
 export interface PrePulls {
+  /** Nodes that need not be wished for: they have the images. */
+  readonly doneOf: (daemonSetUid: string, revision: string) => ReadonlySet<string>;
   /** What a DaemonSet would have pulled in advance now; `goOn` acts on it. */
   readonly wish: (daemonSetUid: string, wish: PrePullWish | undefined) => void;
   readonly goOn: () => void;
@@ -55,6 +58,19 @@ interface Busy {
   readonly answersUntil: number | undefined;
 }
 
+/** Only nodes that are not done, so that each answer does not go over all that have answered before. */
+interface OpenWish extends PrePullWish {
+  readonly open: Map<string, PrePullNode>;
+}
+
+function openWish(wish: PrePullWish, done: ReadonlySet<string>): OpenWish {
+  const open = new Map<string, PrePullNode>();
+  for (const one of wish.nodes) if (!done.has(one.node)) open.set(one.node, one);
+  return { ...wish, open, nodes: { [Symbol.iterator]: () => open.values() } };
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
 interface Results {
   readonly revision: string;
   readonly done: Set<string>;
@@ -64,7 +80,7 @@ interface Results {
 }
 
 export function createPrePulls({ fleet, runs, neededBy, onFailing, monotonicNow }: PrePullParts): PrePulls {
-  const wishes = new Map<string, PrePullWish>();
+  const wishes = new Map<string, OpenWish>();
   const results = new Map<string, Results>();
   const busy = new Map<string, Busy>();
   const mute = new WeakSet<Session>();
@@ -97,7 +113,7 @@ export function createPrePulls({ fleet, runs, neededBy, onFailing, monotonicNow 
         const needed = neededBy(node, set, revision);
         if (session && needed) tell(node, session, needed, set, revision);
         else {
-          resultsOf(set, revision).done.add(node);
+          end(set, revision, node);
           lacking += 1;
         }
       }
@@ -135,10 +151,20 @@ export function createPrePulls({ fleet, runs, neededBy, onFailing, monotonicNow 
     return fresh;
   };
 
+  const end = (set: string, revision: string, node: string) => {
+    resultsOf(set, revision).done.add(node);
+    wishes.get(set)?.open.delete(node);
+  };
+
+  const doneOf = (set: string, revision: string): ReadonlySet<string> => {
+    const result = results.get(set);
+    return result?.revision === revision ? result.done : NONE;
+  };
+
   const note = (node: string, { set, revision }: Busy, problem: string | undefined) => {
-    const { done, pulled, failures } = resultsOf(set, revision);
+    const { pulled, failures } = resultsOf(set, revision);
     if (problem === undefined) {
-      done.add(node);
+      end(set, revision, node);
       pulled.add(node);
       failures.delete(node);
       return;
@@ -156,8 +182,9 @@ export function createPrePulls({ fleet, runs, neededBy, onFailing, monotonicNow 
   });
 
   return {
+    doneOf,
     wish: (set, wish) => {
-      if (wish) wishes.set(set, wish);
+      if (wish) wishes.set(set, openWish(wish, doneOf(set, wish.revision)));
       else wishes.delete(set);
       if (results.get(set)?.revision !== wish?.revision) results.delete(set);
     },

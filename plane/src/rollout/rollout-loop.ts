@@ -135,7 +135,11 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
         dirtySets.add(uid);
         continue;
       }
-      const pass = passDaemonSet({ ...parts, views, configs }, daemonSet, revisions.get(uid) ?? []);
+      const pass = passDaemonSet(
+        { ...parts, views, configs, pulledAhead: prePulls.doneOf },
+        daemonSet,
+        revisions.get(uid) ?? [],
+      );
       plans.set(uid, pass.plan);
       followConfigOf(uid, pass);
       records.setTimes(uid, pass.times);
@@ -208,8 +212,8 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       bodies,
       grants,
       snapshots: parts.snapshots,
-      api: parts.api(),
       tombstonesOf,
+      api: parts.api(),
       holdsConfig: ({ metadata }: StoredSet) => holding.has(metadata.uid ?? ''),
       revisionsOf: (uid: string) => byHash.get(uid) ?? NO_REVISIONS,
     };

@@ -23,11 +23,12 @@ export function intakeParts() {
   const failures: unknown[] = [];
   const onFailure = (error: unknown) => void failures.push(error);
   const recorder = createEventRecorder(store, nowText, onFailure);
+  const podsOf = followPodsByNode(store);
   const intake = createReportIntake({
     store,
     fleet,
     recorder,
-    podsOf: followPodsByNode(store),
+    podsOf,
     nowText,
     onTaken: () => {},
     onFailure,
@@ -50,7 +51,7 @@ export function intakeParts() {
       startNodeLifecycle({
         store,
         fleet,
-        podsOf: intake.podsOf,
+        podsOf,
         recorder,
         graceMs,
         monotonicNow,

@@ -9,13 +9,15 @@ import type { RolloutNodes } from './resting-nodes.ts';
 import type { RolloutRecord } from './rollout-record.ts';
 import { assignWaves, keptBack } from './waves.ts';
 
+export type PrePullNode = Pick<Wait, 'node'>;
+
 /** What one DaemonSet would have pulled in advance. */
 export interface PrePullWish {
   readonly revision: string;
   /** How many nodes may pull at once, those of other DaemonSets included. */
   readonly limit: number;
   /** In the order of their turns. */
-  readonly nodes: readonly Pick<Wait, 'node'>[];
+  readonly nodes: Iterable<PrePullNode>;
 }
 
 export interface PrePullFailure {
@@ -90,6 +92,8 @@ export interface PrePullInput {
   readonly pacing: Pacing;
   readonly target: string;
   readonly waits: readonly Wait[];
+  /** Nodes that need no more of it: once it is all of them, nothing is sorted any more. */
+  readonly done?: ReadonlySet<string>;
   readonly fleet: RolloutNodes;
 }
 
@@ -99,18 +103,21 @@ export function wishPrePulls({
   pacing,
   target,
   waits,
+  done,
   fleet,
 }: PrePullInput): PrePullWish | undefined {
   if (pacing.paused || pacing.prePulls === 0) return undefined;
   if (record && record.phase !== 'Progressing') return undefined;
   const wish = { revision: target, limit: pacing.prePulls };
-  if (!record || (pacing.waves.length === 0 && pacing.partition === 0)) return { ...wish, nodes: waits };
+  const open = done && done.size > 0 ? waits.filter(({ node }) => !done.has(node)) : waits;
+  const isPlain = !record || (pacing.waves.length === 0 && pacing.partition === 0);
+  if (isPlain || open.length === 0) return { ...wish, nodes: open };
   const aside = new Set(record.aside);
   const counted = { ...fleet, nodes: fleet.nodes.filter((node) => !isSetAside(node, { target, aside })) };
   const waves = assignWaves(pacing.waves, counted, target, record.broken);
   const kept = keptBack(pacing, waves, fleet);
   const waveOf = (name: string) => waves.of({ name });
-  const nodes = waits.filter(({ node }) => !kept.has(node)).sort((a, b) => waveOf(a.node) - waveOf(b.node));
+  const nodes = open.filter(({ node }) => !kept.has(node)).sort((a, b) => waveOf(a.node) - waveOf(b.node));
   return { ...wish, nodes };
 }
 

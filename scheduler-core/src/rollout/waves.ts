@@ -15,7 +15,7 @@ import {
   sortedByName,
 } from './resting-nodes.ts';
 import type { RolloutRecord, RolloutTimes } from './rollout-record.ts';
-import { haveAvailable } from './rollout-times.ts';
+import { hasAvailable, haveAvailable } from './rollout-times.ts';
 
 /** The nodes of one wave, in their turn. */
 interface WaveNodes {
@@ -149,13 +149,20 @@ export function waveUnderWay(
   { waves, soakMs }: Pacing,
   assigned: Waves,
   fleet: RolloutNodes & { readonly now: number; readonly approval?: Approval },
-  times: Pick<RolloutTimes, 'target' | 'availableAt'>,
+  times: Pick<RolloutTimes, 'target' | 'availableAt' | 'onceAvailable'>,
 ): Turn {
   const { now, approval } = fleet;
   const approved = approvedWaves(approval, record);
   const isBroken = brokenIn(record);
   /** Somebody would move with this wave or after it: where nobody would, nothing is left to approve. */
   const somebodyComes = (wave: number) => assigned.nodes.slice(wave).some(({ coming }) => coming.length > 0);
+  /** Whichever wave it is sorted into now, it was granted the target before the next wave begins. */
+  const isFirstTime = (node: RolloutNode) =>
+    effectiveRevision(node) === times.target &&
+    !hasAvailable(node, times.target) &&
+    !times.onceAvailable.has(node.name) &&
+    !isBroken(node);
+  const somebodyIsOnTheWay = fleet.nodes.some(isFirstTime);
   for (let wave = Math.min(record.wave, waves.length); ; wave++) {
     const own =
       waves.length === 0
@@ -168,7 +175,8 @@ export function waveUnderWay(
         waitsFor: `${name} waits for approval${ignoredText(approval, record)}`,
         soaked: false,
       };
-    if (!haveAvailable(own, times.target)) return { wave, waitsFor: `${name} is under way`, soaked: false };
+    if (somebodyIsOnTheWay || !haveAvailable(own, times.target))
+      return { wave, waitsFor: `${name} is under way`, soaked: false };
     const soaksFor = waves[wave]?.soakMs ?? soakMs;
     const soakedAt = soaksFor > 0 ? lastOf(own, times, now) + soaksFor : now;
     if (soakedAt > now)

@@ -196,7 +196,7 @@ describe('what a rollout wants pulled', () => {
       fleet: { nodes: NODES },
     });
   const names = (spec: Omit<RolloutPolicySpec, 'daemonSets'>, record?: RolloutRecord) =>
-    wanted(spec, record)?.nodes.map(({ node: name }) => name);
+    wanted(spec, record) && [...(wanted(spec, record)?.nodes ?? [])].map(({ node: name }) => name);
 
   it('is for all that wait, ten at once unless the policy says otherwise', () => {
     expect(names({})).toEqual(['a', 'b', 'c']);

@@ -28,6 +28,23 @@ describe('a rollout', () => {
     await tells(story, 'crashes');
   });
 
+  test('begins no step while a node of the step before has not come up', async () => {
+    const story = tellStory({
+      nodes: ['a', 'b', 'c', 'd', 'e', 'f'],
+      policy: { steps: [{ nodes: 1 }, { nodes: 3 }], failureThreshold: 5, progressDeadlineSeconds: 300 },
+      maxUnavailable: 2,
+    });
+    story.update('two');
+    story.wait(5);
+    story.break('b', 'unready');
+    story.wait(15);
+    expect(story.revisionsOf()).toEqual(['two', 'two', 'two', 'two', 'one', 'one']);
+    story.break('b', false);
+    story.wait(15);
+    expect(story.record()?.phase).toBe('Complete');
+    await tells(story, 'late-in-its-step');
+  });
+
   test('that does not come nearer is rolled back when the deadline has passed', async () => {
     const story = tellStory({
       nodes: ABC,

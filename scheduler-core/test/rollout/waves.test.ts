@@ -57,22 +57,22 @@ const someInput = fc.record({
   broken: fc.subarray(['b', 'e', 'h']),
 });
 
-/** One node after the other, each as it stands in one order of all. */
+/** One node after the other, each as it stands in one order of all. Who was broken takes no room. */
 function bySorting(waves: readonly Wave[], nodes: readonly RolloutNode[], broken: readonly string[]) {
   const turn = (node: RolloutNode) => {
     const isDown = node.pod !== undefined && !isUp(node);
-    const among = broken.includes(node.name) ? 2 : isDown ? 0 : 1;
-    return `${effectiveRevision(node) === 'new' ? 0 : 1}${among}${node.name}`;
+    return `${effectiveRevision(node) === 'new' ? 0 : 1}${isDown ? 0 : 1}${node.name}`;
   };
   const sorted = [...nodes].sort((a, b) => (turn(a) < turn(b) ? -1 : 1));
   const assigned: { [name: string]: number } = {};
   waves.forEach(({ nodes: most = '100%', nodeSelector }, number) => {
     let room = typeof most === 'number' ? most : Math.ceil((Number.parseInt(most, 10) / 100) * nodes.length);
     for (const { name, labels = {} } of sorted) {
+      const takes = broken.includes(name) ? 0 : 1;
       const isSelected = Object.entries(nodeSelector).every(([key, value]) => labels[key] === value);
-      if (room === 0 || assigned[name] !== undefined || !isSelected) continue;
+      if (room < takes || assigned[name] !== undefined || !isSelected) continue;
       assigned[name] = number;
-      room -= 1;
+      room -= takes;
     }
   });
   return Object.fromEntries(nodes.map(({ name }) => [name, assigned[name] ?? waves.length]));

@@ -100,9 +100,11 @@ describe('a bad update', () => {
         container: { env: [{ name: 'NODE', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } }] },
       }),
     );
-    const status = await fleetset('rollout', 'status', 'ds/web', '-n', namespace);
-    expect(status.code).toBe(1);
-    expect(status.stdout).toMatch(/web: RolledBack .*node2: it became unavailable while it was watched/);
+    const status = await fleetset('rollout', 'status', 'ds/web', '-n', namespace, '--timeout', '60s');
+    expect(status).toMatchObject({
+      code: 1,
+      stdout: expect.stringMatching(/web: RolledBack .*node2: it became unavailable while it was watched/),
+    });
     await watch.stop();
     expect(await texts(SECOND)).toEqual(['two', 'two', 'two']);
     const gaps = urlsAt(FIRST).map((url) => watch.failedOf(url) > 0);

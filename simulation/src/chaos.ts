@@ -197,9 +197,13 @@ const LATER: { readonly [name: string]: Act } = {
     if (!wish) return;
     fleet.sets.delete(wish.name);
     fleet.world.use(`delete ${wish.name} Orphan`, (objects) => removeSet(objects, wish.name, 'Orphan'));
-    const template = fleet.dice.chance(0.5) ? wish.template : someTemplate(fleet.dice, wish.template);
+    const again = () => someTemplate(fleet.dice, wish.template);
+    const template = fleet.dice.chance(0.5) ? wish.template : again();
     if (fleet.dice.chance(0.9))
-      fleet.world.later(fleet.dice.int(0, 20_000), () => birth(fleet, { ...wish, template }));
+      fleet.world.later(fleet.dice.int(0, 20_000), () =>
+        // What comes when all is to be well works.
+        birth(fleet, { ...wish, template: fleet.mended ? again() : template }),
+      );
   },
 };
 

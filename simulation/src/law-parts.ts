@@ -10,7 +10,7 @@ export interface LawParts {
   readonly trace: Trace;
   readonly graceMs: number;
   readonly machines: () => Iterable<Machine>;
-  readonly orphans: Pick<Orphans, 'isNobodys'>;
+  readonly orphans: Pick<Orphans, 'isNobodys' | 'ownersOf'>;
   /** The plane's store, as it was when it was seen last. */
   readonly store: () => Store | undefined;
   /** What the clock on the plane's wall says. */

@@ -8,6 +8,8 @@ export interface Orphans {
   readonly follow: (store: Store) => void;
   /** The uid of the DaemonSet that took over what this one made; its own otherwise. */
   readonly ownerOf: (setUid: string) => string;
+  /** All that owned its pods one after the other, from itself on. */
+  readonly ownersOf: (setUid: string) => readonly string[];
   /** It is gone without its pods, and no other has taken them over. */
   readonly isNobodys: (setUid: string) => boolean;
 }
@@ -25,10 +27,11 @@ export function createOrphans(): Orphans {
     else nobodys.add(uid);
   };
   /** The one that took it over may have been taken over itself. */
-  const ownerOf = (uid: string): string => {
+  const ownersOf = (uid: string): readonly string[] => {
     const adopter = adopters.get(uid);
-    return adopter === undefined ? uid : ownerOf(adopter);
+    return adopter === undefined ? [uid] : [uid, ...ownersOf(adopter)];
   };
+  const ownerOf = (uid: string): string => ownersOf(uid).at(-1) ?? uid;
   return {
     follow: (store) => {
       nobodys = new Set();
@@ -36,6 +39,7 @@ export function createOrphans(): Orphans {
       store.watch(ORPHANS, store.version(), ({ id, value }) => note(id, value));
     },
     ownerOf,
+    ownersOf,
     isNobodys: (uid) => nobodys.has(ownerOf(uid)),
   };
 }

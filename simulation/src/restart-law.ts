@@ -60,10 +60,13 @@ export function createRestartLaw(
   };
 
   const isOtherGranted = (machine: Machine, container: FakeContainer, since: number): boolean => {
-    const granted = lastGrants(setUidOf(machine, container), machine.name);
-    const last = granted.findLastIndex(({ at }) => at <= since - BIRTH_MS);
-    const has = container.identity.pod.revision;
-    return granted.slice(Math.max(0, last)).some(({ revision }) => revision !== has);
+    const { revision: has, daemonSetUid } = container.identity.pod;
+    // Who has not heard of another owner goes on as it was told by the one before.
+    return parts.orphans.ownersOf(daemonSetUid).some((uid) => {
+      const granted = lastGrants(uid, machine.name);
+      const last = granted.findLastIndex(({ at }) => at <= since - BIRTH_MS);
+      return granted.slice(Math.max(0, last)).some(({ revision }) => revision !== has);
+    });
   };
 
   /** A pod that comes after one of the same revision needs a reason too. */

@@ -152,8 +152,10 @@ function inheritedGrants(
   const own = grants.of(to);
   const earlier = adoptedBy(store, from);
   return [...grants.of(from)].flatMap(([node, granted]) => {
-    const pods = podsOfSet(fleet.get(node) ?? { podsBySet: new Map() }, from, earlier);
-    const live = pods.filter(({ terminating }) => !terminating);
+    const state = fleet.get(node);
+    // Who is not heard may still go where it was sent.
+    const isKnown = state !== undefined && isConnected(state) && !isBehind(state);
+    const live = isKnown ? podsOfSet(state, from, earlier).filter(({ terminating }) => !terminating) : [];
     const has = live.length === 0 || live.some(({ revision }) => revision === granted);
     const revision = has ? granted : (live[0]?.revision ?? granted);
     if (!hashes.has(revision) || own.has(node)) return [];

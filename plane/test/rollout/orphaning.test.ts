@@ -1,6 +1,6 @@
 // Rule 22: what a DaemonSet takes over, it takes over as it is at that moment, or not at all.
 import { expect, it } from 'vitest';
-import { createFleet, indexPods } from '../../src/fleet/fleet.ts';
+import { createFleet, indexPods, type Session } from '../../src/fleet/fleet.ts';
 import { ORPHANS, orphanedSet } from '../../src/fleet/orphans.ts';
 import { openGrantBook, putGrant } from '../../src/rollout/grants.ts';
 import { adopt } from '../../src/rollout/orphaning.ts';
@@ -9,7 +9,7 @@ import { openSqliteStore } from '../../src/store/sqlite-store.ts';
 import type { StoredValue, Write } from '../../src/store/store.ts';
 import type { Json } from '../support/api-client.ts';
 import { daemonSet } from '../support/manifests.ts';
-import { podReport } from '../support/reports.ts';
+import { podReport, report } from '../support/reports.ts';
 
 const ID = 'default/web';
 const put = (value: Json): Write => ({ collection: 'apps/daemonsets', id: ID, value, durable: true });
@@ -51,8 +51,9 @@ it.each<[string, (set: StoredValue) => Write]>([
 });
 
 // Found by the simulation: the node was sent on to a revision that is nobody's any more, whatever the budget and its window.
-it.each<[string, readonly (readonly [string, boolean])[], string]>([
+it.each<[string, readonly (readonly [string, boolean])[], string, boolean?]>([
   ['what it was granted', [['h', false]], 'h'],
+  ['what it was granted, where it has not answered yet', [['g', false]], 'h', false],
   [
     'what it was granted, where both run',
     [
@@ -71,7 +72,7 @@ it.each<[string, readonly (readonly [string, boolean])[], string]>([
     'g',
   ],
   ['what it was granted, where nothing is known', [], 'h'],
-])('a node whose pods are taken over is granted %s', async (_what, pods, expected) => {
+])('a node whose pods are taken over is granted %s', async (_what, pods, expected, known = true) => {
   const { store, plan, fleet } = await world();
   await store.commit([
     ...['g', 'h'].map(
@@ -92,7 +93,12 @@ it.each<[string, readonly (readonly [string, boolean])[], string]>([
     ),
     putGrant('old', 'n1', 'h', true),
   ]);
+  const generation = { epoch: 1, counter: 1 };
   fleet.change('n1', {
+    session: {} as Session,
+    reported: true,
+    report: report('n1', { generation }),
+    told: { generation: known ? generation : { epoch: 1, counter: 2 }, content: undefined, bodies: [] },
     podsBySet: indexPods(
       pods.map(([revision, terminating]) =>
         podReport({ metadata: { uid: 'old', name: 'web', namespace: 'default' } }, revision, { terminating }),

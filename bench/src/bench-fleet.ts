@@ -155,7 +155,9 @@ function apiOf(kubeconfig: string, port: number): BenchFleet['api'] {
           const chunks: Buffer[] = [];
           response.on('data', (chunk: Buffer) => chunks.push(chunk));
           response.on('end', () => {
-            const answer: unknown = JSON.parse(Buffer.concat(chunks).toString());
+            const text = Buffer.concat(chunks).toString();
+            const json = /json/.test(response.headers['content-type'] ?? '');
+            const answer: unknown = json ? JSON.parse(text) : text;
             if ((response.statusCode ?? 500) < 300) resolve(answer);
             else reject(new Error(JSON.stringify(answer)));
           });

@@ -1,80 +1,174 @@
-// What plane and agent cost when nothing happens: resident memory and CPU, beside a Node process that does nothing, in
-// the same run. `node bench/footprint.ts [SECONDS]`
-import { execFileSync, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { bundle, ROOT, startBenchFleet } from './src/bench-fleet.ts';
+// What plane and agent cost when nothing happens: memory and CPU, beside a Node process that does nothing and one that
+// holds the agent's libraries, in the same run; and what more of the agent comes with. `node bench/footprint.ts [SECONDS]`
+import { execFileSync } from 'node:child_process';
+import { mkdir, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type BenchFleet, pause, ROOT, type Service, service, startBenchFleet } from './src/bench-fleet.ts';
 import { figure, median } from './src/median.ts';
+import { cpuSecondsOf, type Memory, memoryOf } from './src/process-figures.ts';
 
 const SECONDS = Number(process.argv[2] ?? 60);
-const SETTLE_SECONDS = 15;
+const SETTLE_MS = 20_000;
+const PODS = 10;
 const SETS = '/apis/apps/v1/namespaces/default/daemonsets';
-const TICKS_PER_SECOND = 100;
 
-const residentMiB = (pid: number): number =>
-  Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
+type Probe = 'none' | 'http' | 'exec';
 
-/** Seconds of CPU used so far. */
-function cpuSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
-}
-
-const daemonSet = (index: number) => ({
-  apiVersion: 'apps/v1',
-  kind: 'DaemonSet',
-  metadata: { name: `idle-${index}` },
-  spec: {
-    selector: { matchLabels: { app: `idle-${index}` } },
-    template: {
-      metadata: { labels: { app: `idle-${index}` } },
-      spec: {
-        hostNetwork: true,
-        terminationGracePeriodSeconds: 0,
-        containers: [
-          {
-            name: 'main',
-            image: 'fleetset-test/busybox:1',
-            command: ['sh', '-c', `exec httpd -f -p 127.0.0.1:${28_110 + index} -h /`],
-            readinessProbe: { exec: { command: ['true'] }, periodSeconds: 10 },
-          },
-        ],
+const daemonSet = (index: number, probe: Probe) => {
+  const port = 28_110 + index;
+  const probes = {
+    none: {},
+    http: { readinessProbe: { httpGet: { host: '127.0.0.1', path: '/busybox', port }, periodSeconds: 10 } },
+    exec: { readinessProbe: { exec: { command: ['true'] }, periodSeconds: 10 } },
+  };
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'DaemonSet',
+    metadata: { name: `idle-${index}` },
+    spec: {
+      selector: { matchLabels: { app: `idle-${index}` } },
+      template: {
+        metadata: { labels: { app: `idle-${index}` } },
+        spec: {
+          hostNetwork: true,
+          terminationGracePeriodSeconds: 0,
+          containers: [
+            {
+              name: 'main',
+              image: 'fleetset-test/busybox:1',
+              command: ['sh', '-c', `exec httpd -f -p 127.0.0.1:${port} -h /bin`],
+              ...probes[probe],
+            },
+          ],
+        },
       },
     },
-  },
-});
+  };
+};
 
-const pause = (seconds: number) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+const indexes = Array.from({ length: PODS }, (_none, index) => index);
 
-bundle();
-execFileSync('hack/images/build', ['busybox'], { cwd: ROOT, stdio: ['ignore', 'ignore', 'inherit'] });
-const bare = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1e6)']);
-const fleet = await startBenchFleet();
-try {
-  for (const index of [1, 2, 3]) await fleet.api('POST', SETS, daemonSet(index));
-  await pause(SETTLE_SECONDS);
-  const pids = { bare: bare.pid ?? 0, plane: fleet.plane.pid, agent: fleet.agent.pid };
-  const before = { plane: cpuSeconds(pids.plane), agent: cpuSeconds(pids.agent) };
-  const memory = { bare: [] as number[], plane: [] as number[], agent: [] as number[] };
-  for (let second = 0; second < SECONDS; second++) {
-    await pause(1);
-    for (const name of ['bare', 'plane', 'agent'] as const) memory[name].push(residentMiB(pids[name]));
+async function allAvailable(api: BenchFleet['api']): Promise<void> {
+  for (;;) {
+    const { items } = (await api('GET', SETS)) as {
+      items: readonly {
+        readonly metadata: { readonly generation: number };
+        readonly status: { readonly observedGeneration?: number; readonly numberAvailable?: number };
+      }[];
+    };
+    const done = items.every(
+      ({ metadata, status }) =>
+        status.observedGeneration === metadata.generation && status.numberAvailable === 1,
+    );
+    if (items.length === PODS && done) return;
+    await pause(200);
   }
-  const share = (name: 'plane' | 'agent') =>
-    (((cpuSeconds(pids[name]) - before[name]) / SECONDS) * 100).toFixed(2);
-  const ratio = (name: 'plane' | 'agent') => (median(memory[name]) / median(memory.bare)).toFixed(2);
+}
+
+interface Row {
+  readonly memory: readonly Memory[];
+  /** Of one core, in percent. */
+  readonly cpu: number;
+}
+
+/** One row for each process, over the same time. */
+async function measure<Name extends string>(
+  pids: { readonly [name in Name]: number },
+): Promise<{ readonly [name in Name]: Row }> {
+  const names = Object.keys(pids) as Name[];
+  await pause(SETTLE_MS);
+  const begun = performance.now();
+  const before = names.map((name) => cpuSecondsOf(pids[name]));
+  const memory = names.map((): Memory[] => []);
+  for (let second = 0; second < SECONDS; second++) {
+    await pause(1000);
+    for (const [index, name] of names.entries()) memory[index]?.push(memoryOf(pids[name]));
+  }
+  const elapsed = (performance.now() - begun) / 1000;
+  const rows = names.map((name, index): [Name, Row] => {
+    const cpu = ((cpuSecondsOf(pids[name]) - (before[index] ?? 0)) / elapsed) * 100;
+    return [name, { memory: memory[index] ?? [], cpu }];
+  });
+  return Object.fromEntries(rows) as { readonly [name in Name]: Row };
+}
+
+/** Under the launcher and its flags, in the agent's place. */
+async function libraryFloor(fleet: BenchFleet, name: string, ...more: string[]): Promise<Service> {
+  const prefix = join(fleet.folder, name);
+  const lib = join(prefix, 'lib/fleetset');
+  await mkdir(join(prefix, 'bin'), { recursive: true });
+  execFileSync('node', ['hack/bundle.ts', lib, 'fleetset=bench/src/library-floor.ts'], { cwd: ROOT });
+  await symlink(join(fleet.prefix, 'lib/fleetset/node'), join(lib, 'node'));
+  execFileSync('cp', [join(fleet.prefix, 'bin/fleetset'), join(prefix, 'bin/fleetset')]);
+  const args = ['agent', fleet.agentDir, ...more];
+  const floor = service(join(prefix, 'bin/fleetset'), args, join(prefix, 'log'), 'all is loaded');
+  await floor.start();
+  return floor;
+}
+
+const IDLE = "require('fs').writeSync(1, 'ready'); setInterval(() => {}, 1e6)";
+
+execFileSync('hack/images/build', ['busybox'], { cwd: ROOT, stdio: ['ignore', 'ignore', 'inherit'] });
+const fleet = await startBenchFleet();
+const others: Service[] = [];
+try {
+  const node = join(fleet.prefix, 'lib/fleetset/node');
+  const bare = service(node, ['-e', IDLE], join(fleet.folder, 'bare.log'), 'ready');
+  others.push(bare);
+  await bare.start();
+  const libraries = await libraryFloor(fleet, 'libraries');
+  others.push(libraries);
+  const all = await libraryFloor(fleet, 'all-libraries', 'all');
+  others.push(all);
+  const empty = await measure({
+    bare: bare.pid(),
+    libraries: libraries.pid(),
+    all: all.pid(),
+    agent: fleet.agent.pid(),
+  });
+  for (const other of others) await other.stop();
+  const withProbe = async (probe: Probe) => {
+    for (const index of indexes) {
+      const path = `${SETS}/idle-${index}`;
+      if (probe === 'none') await fleet.api('POST', SETS, daemonSet(index, probe));
+      else await fleet.api('PUT', path, daemonSet(index, probe));
+    }
+    await allAvailable(fleet.api);
+    return measure({ plane: fleet.plane.pid(), agent: fleet.agent.pid() });
+  };
+  const idle = await withProbe('none');
+  const http = await withProbe('http');
+  const exec = await withProbe('exec');
+  await fleet.agent.stop();
+  await fleet.agent.start();
+  const restarted = await measure({ agent: fleet.agent.pid() });
+
+  const floor = empty.bare.memory.map(({ resident }) => resident);
+  const show = (what: string, { memory, cpu }: Row) => {
+    const resident = memory.map((at) => at.resident);
+    const own = memory.map((at) => at.private);
+    const ratio = (median(resident) / median(floor)).toFixed(2);
+    console.log(
+      `  ${what.padEnd(34)}${figure(resident, 'MiB', 1)} resident (${ratio} x bare), ${figure(own, 'MiB', 1)} private, ${cpu.toFixed(2)} % of a core`,
+    );
+  };
+  console.log(`footprint: ${SECONDS} s each, medians (quartiles); a probe's period is 10 s`);
+  show('bare node', empty.bare);
+  show("the agent's libraries, connected", empty.libraries);
+  show('the same and systeminformation', empty.all);
+  show('agent, no pods', empty.agent);
+  show(`agent, ${PODS} pods`, idle.agent);
+  show('  each with an HTTP probe', http.agent);
+  show('  each with an exec probe', exec.agent);
+  show('  the same, agent started anew', restarted.agent);
+  show(`plane, ${PODS} DaemonSets, one node`, idle.plane);
+  const [first, last] = [idle.agent.memory[0], idle.agent.memory.at(-1)];
   console.log(
-    `footprint: ${SECONDS} s idle with 3 DaemonSets, each with an exec probe every 10 s; medians (quartiles)`,
-  );
-  console.log(`  bare node     ${figure(memory.bare, 'MiB', 1)}`);
-  console.log(
-    `  plane         ${figure(memory.plane, 'MiB', 1)}   ${ratio('plane')} x bare, ${share('plane')} % of a core`,
-  );
-  console.log(
-    `  agent         ${figure(memory.agent, 'MiB', 1)}   ${ratio('agent')} x bare, ${share('agent')} % of a core`,
+    `  last second / first second of the idle agent: ${((last?.private ?? 0) / (first?.private ?? 1)).toFixed(2)} private`,
   );
 } finally {
-  for (const index of [1, 2, 3]) await fleet.api('DELETE', `${SETS}/idle-${index}`).catch(() => {});
-  await pause(3);
+  for (const other of others) await other.stop();
+  for (const index of indexes) await fleet.api('DELETE', `${SETS}/idle-${index}`).catch(() => {});
+  await pause(3000);
   await fleet.close();
-  bare.kill();
 }

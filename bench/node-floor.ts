@@ -2,7 +2,7 @@
 // containers made by plain dockerode in the same run. `node bench/node-floor.ts [ROUNDS]`
 import { execFileSync } from 'node:child_process';
 import Docker from 'dockerode';
-import { bundle, ROOT, startBenchFleet } from './src/bench-fleet.ts';
+import { ROOT, startBenchFleet } from './src/bench-fleet.ts';
 import { type DockerClock, followDocker } from './src/docker-clock.ts';
 import { figure, median } from './src/median.ts';
 
@@ -110,7 +110,6 @@ async function available(api: Api, name: string, generation: number): Promise<vo
   }
 }
 
-bundle();
 execFileSync('hack/images/build', ['node-exporter'], { cwd: ROOT, stdio: ['ignore', 'ignore', 'inherit'] });
 const clock = await followDocker(docker);
 const fleet = await startBenchFleet();

@@ -1,5 +1,6 @@
 // Bundles the fleetset command into dist/: a start file, chunks that are loaded when a command needs them, and the
-// processes that an agent starts. Less memory and a faster start than running from source.
+// processes that an agent starts. Less memory and a faster start than running from source (docs/adr/0010-bundle.md).
+// `node hack/bundle.ts [DIR NAME=FILE...]`: other programs, bundled alike.
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
 import { fileURLToPath } from 'node:url';
@@ -19,7 +20,7 @@ const REPLACED = [
   // Messages described while it runs: for gRPC's own channelz and ORCA.
   { filter: /^@grpc\/proto-loader$/, importer: /grpc-js/, contents: leftOut },
   // Logs written by threads.
-  { filter: /^\.\/transport$/, importer: /node_modules\/pino\//, contents: leftOut },
+  { filter: /^\.\/(lib\/)?transport$/, importer: /node_modules\/pino\//, contents: leftOut },
   {
     filter: /^(node:)?worker_threads$/,
     importer: /node_modules\/pino\//,
@@ -62,16 +63,22 @@ const requireBuiltins: Plugin = {
   },
 };
 
-await rm(`${root}/dist`, { recursive: true, force: true });
-await mkdir(`${root}/dist`, { recursive: true });
+const FLEETSET = [
+  'fleetset=cli/src/main.ts',
+  'facts-process=agent/src/facts/facts-process.ts',
+  'dial-process=agent/src/forward/dial-process.ts',
+];
+const [outdir = `${root}/dist`, ...programs] = process.argv.slice(2);
+const entryPoints = Object.fromEntries(
+  (programs.length > 0 ? programs : FLEETSET).map((program) => program.split('=')),
+);
+
+await rm(outdir, { recursive: true, force: true });
+await mkdir(outdir, { recursive: true });
 await build({
   absWorkingDir: root,
-  entryPoints: {
-    fleetset: 'cli/src/main.ts',
-    'facts-process': 'agent/src/facts/facts-process.ts',
-    'dial-process': 'agent/src/forward/dial-process.ts',
-  },
-  outdir: 'dist',
+  entryPoints,
+  outdir,
   bundle: true,
   splitting: true,
   platform: 'node',
@@ -82,8 +89,8 @@ await build({
   legalComments: 'linked',
   plugins: [replace, requireBuiltins],
   banner: {
-    js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+    js: "const require = process.getBuiltinModule('node:module').createRequire(import.meta.url);",
   },
   logLevel: 'warning',
 });
-await writeFile(`${root}/dist/package.json`, '{ "type": "module" }\n');
+await writeFile(`${outdir}/package.json`, '{ "type": "module" }\n');

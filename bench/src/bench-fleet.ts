@@ -1,101 +1,138 @@
-// A fleet of one for measuring: `fleetset up` from the bundle, or plane and agent as processes of their own.
+// A fleet of one for measuring: plane and agent as an installation has them, each a process of its own.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { openSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { request } from 'node:https';
+import { Agent, request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const COMMAND = join(ROOT, 'dist', 'fleetset.js');
-/** As the launcher in images and on machines starts an agent. */
-const AGENT_FLAGS = ['--optimize-for-size', '--max-semi-space-size=1'];
+const READY_MS = 60_000;
+export const NODE_NAME = 'bench';
 
+/** A program that can be stopped, killed and started again. */
 export interface Service {
-  readonly pid: number;
-  readonly ready: Promise<void>;
-  readonly stop: () => Promise<void>;
+  readonly pid: () => number;
+  /** Resolves when it says that it is ready. */
+  readonly start: () => Promise<void>;
+  /** Resolves when it has ended. */
+  readonly stop: (signal?: NodeJS.Signals) => Promise<void>;
+  readonly logFile: string;
 }
 
-export function bundle(): void {
-  execFileSync('npm', ['run', '-s', 'bundle'], { cwd: ROOT, stdio: 'inherit' });
+export const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+export async function until(
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  limitMs = READY_MS,
+): Promise<void> {
+  const giveUpAt = performance.now() + limitMs;
+  while (!(await holds())) {
+    if (performance.now() > giveUpAt) throw new Error(`not so after ${limitMs / 1000} s: ${what}`);
+    await pause(20);
+  }
 }
 
-function start(flags: readonly string[], args: readonly string[], readyText: RegExp): Service {
-  const child: ChildProcess = spawn(process.execPath, [...flags, COMMAND, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let output = '';
-  const ready = new Promise<void>((resolve, reject) => {
-    const hear = (chunk: Buffer) => {
-      output += chunk;
-      if (readyText.test(output)) resolve();
-    };
-    child.stdout?.on('data', hear);
-    child.stderr?.on('data', hear);
-    child.on('exit', (code) => reject(new Error(`ended with ${code}: ${output}`)));
-  });
+/** `command` replaces its process (exec), so that the pid is Node's. */
+export function service(
+  command: string,
+  args: readonly string[],
+  logFile: string,
+  readyText: string,
+): Service {
+  let child: ChildProcess | undefined;
+  const log = () => readFileSync(logFile, 'utf8');
   return {
-    pid: child.pid ?? 0,
-    ready,
-    stop: () =>
-      new Promise((resolve) => {
-        child.removeAllListeners('exit');
-        child.on('exit', () => resolve());
-        child.kill('SIGTERM');
-      }),
+    logFile,
+    pid: () => child?.pid ?? 0,
+    start: async () => {
+      const output = openSync(logFile, 'a');
+      const seen = log().length;
+      const started = spawn(command, args, { stdio: ['ignore', output, output] });
+      child = started;
+      await until(`${command} ${args[0]} is ready`, () => {
+        if (started.exitCode !== null)
+          throw new Error(`ended with ${started.exitCode}: ${log().slice(seen)}`);
+        return log().slice(seen).includes(readyText);
+      });
+    },
+    stop: async (signal = 'SIGTERM') => {
+      const ending = child;
+      child = undefined;
+      if (!ending || ending.exitCode !== null || ending.signalCode !== null) return;
+      const ended = new Promise((resolve) => ending.once('exit', resolve));
+      ending.kill(signal);
+      await ended;
+    },
   };
 }
 
 export interface BenchFleet {
+  /** All that it keeps: state, logs, the installation. */
+  readonly folder: string;
   readonly kubeconfig: string;
+  readonly agentDir: string;
+  readonly planeDir: string;
+  /** As on a machine: PREFIX/bin/fleetset, and Node and the bundle in PREFIX/lib/fleetset. */
+  readonly prefix: string;
   readonly plane: Service;
   readonly agent: Service;
-  readonly api: (method: string, path: string, body?: object) => Promise<unknown>;
+  readonly agentAddress: string;
+  readonly api: (method: string, path: string, body?: object, type?: string) => Promise<unknown>;
   readonly close: () => Promise<void>;
 }
 
-/** Plane and agent as two processes, joined the way machines join. */
-export async function startBenchFleet(): Promise<BenchFleet> {
+/** `settings`: lines of agent.yaml. */
+export async function startBenchFleet(settings: readonly string[] = []): Promise<BenchFleet> {
   const folder = await mkdtemp(join(tmpdir(), 'fleetset-bench-'));
-  const kubeconfig = join(folder, 'kubeconfig');
-  const planeDir = join(folder, 'plane');
-  const agentDir = join(folder, 'agent');
-  const [apiPort, agentPort] = [28_443, 28_444];
-  const plane = start(
-    [],
+  const at = (name: string) => join(folder, name);
+  const [kubeconfig, planeDir, agentDir] = [at('kubeconfig'), at('plane'), at('agent')];
+  execFileSync('hack/install', ['--destdir', folder], { cwd: ROOT, stdio: ['ignore', 'ignore', 'inherit'] });
+  const prefix = at('usr/local');
+  const command = join(prefix, 'bin/fleetset');
+  const [apiPort, agentPort, localPort] = [28_443, 28_444, 28_445];
+  const [apiAddress, agentAddress] = [`127.0.0.1:${apiPort}`, `127.0.0.1:${agentPort}`];
+  const plane = service(
+    command,
     [
-      'plane',
-      '--data-dir',
-      planeDir,
-      '--kubeconfig',
-      kubeconfig,
-      '--advertise',
-      '127.0.0.1',
-      '--api-address',
-      `127.0.0.1:${apiPort}`,
-      '--agent-address',
-      `127.0.0.1:${agentPort}`,
+      ...['plane', '--data-dir', planeDir, '--kubeconfig', kubeconfig, '--advertise', '127.0.0.1'],
+      ...['--api-address', apiAddress, '--agent-address', agentAddress],
     ],
-    /plane ready/,
+    at('plane.log'),
+    'plane ready',
   );
-  await plane.ready;
-  const run = (...args: string[]) => execFileSync(process.execPath, [COMMAND, ...args], { encoding: 'utf8' });
-  const line = run('token', 'create', '--print-join-command', '--kubeconfig', kubeconfig).trim().split(' ');
-  run(...line.slice(1), '--node-name', 'bench', '--data-dir', agentDir);
-  const agent = start(AGENT_FLAGS, ['agent', '--data-dir', agentDir], /connected to the plane/);
-  await agent.ready;
+  // As the unit starts it, with a file of settings.
+  const configFile = at('etc/fleetset/agent.yaml');
+  writeFileSync(
+    configFile,
+    [`dataDir: ${agentDir}`, `localAddress: 127.0.0.1:${localPort}`, ...settings, ''].join('\n'),
+  );
+  const agent = service(
+    command,
+    ['agent', '--config', configFile],
+    at('agent.log'),
+    'connected to the plane',
+  );
+  const close = async () => {
+    await agent.stop();
+    await plane.stop();
+    await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    await plane.start();
+    const run = (...args: string[]) => execFileSync(command, args, { encoding: 'utf8' });
+    const line = run('token', 'create', '--print-join-command', '--kubeconfig', kubeconfig).trim().split(' ');
+    run(...line.slice(1), '--node-name', NODE_NAME, '--data-dir', agentDir);
+    await agent.start();
+  } catch (error) {
+    await close();
+    throw error;
+  }
   return {
-    kubeconfig,
-    plane,
-    agent,
+    ...{ folder, kubeconfig, agentDir, planeDir, prefix, plane, agent, agentAddress, close },
     api: apiOf(kubeconfig, apiPort),
-    close: async () => {
-      await agent.stop();
-      await plane.stop();
-      await rm(folder, { recursive: true, force: true });
-    },
   };
 }
 
@@ -109,15 +146,18 @@ function apiOf(kubeconfig: string, port: number): BenchFleet['api'] {
     cert: pem('client-certificate-data'),
     key: pem('client-key-data'),
   };
-  return (method, path, body) =>
+  const agent = new Agent({ keepAlive: true, ...tls });
+  return (method, path, body, type = 'application/json') =>
     new Promise((resolve, reject) => {
       const outgoing = request(
-        { host: '127.0.0.1', port, path, method, ...tls, headers: { 'Content-Type': 'application/json' } },
+        { host: '127.0.0.1', port, path, method, agent, headers: { 'Content-Type': type } },
         (response) => {
           const chunks: Buffer[] = [];
           response.on('data', (chunk: Buffer) => chunks.push(chunk));
           response.on('end', () => {
-            const answer: unknown = JSON.parse(Buffer.concat(chunks).toString());
+            const text = Buffer.concat(chunks).toString();
+            const json = /json/.test(response.headers['content-type'] ?? '');
+            const answer: unknown = json ? JSON.parse(text) : text;
             if ((response.statusCode ?? 500) < 300) resolve(answer);
             else reject(new Error(JSON.stringify(answer)));
           });

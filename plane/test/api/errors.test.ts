@@ -375,7 +375,7 @@ const CASES: Record<string, Case> = {
     message: 'orphanDependents: Invalid value: may not be set together with propagationPolicy',
   },
   'deleting with an orphanDependents that is neither true nor false': {
-    request: ['DELETE', `${SETS}/web?orphanDependents=perhaps`],
+    request: ['DELETE', `${SETS}/web`, { orphanDependents: 'perhaps' }],
     code: 400,
     reason: 'BadRequest',
     message: 'orphanDependents: Invalid value: "perhaps": must be true or false',

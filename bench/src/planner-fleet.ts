@@ -101,8 +101,6 @@ export async function startLoopAlone() {
   };
 }
 
-const API = { host: '192.0.2.1', port: 6443 };
-
 /** `folder`: where its store is. */
 export async function startWholeCore(folder: string) {
   const store = openSqliteStore(join(folder, 'plane.db'), fail);

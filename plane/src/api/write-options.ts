@@ -101,8 +101,6 @@ function readPropagation(
     throw badRequest('orphanDependents: Invalid value: may not be set together with propagationPolicy');
   if (orphan === true) return 'Orphan';
   if (orphan === false) return 'Background';
-  if (orphan !== undefined)
-    throw badRequest(`orphanDependents: Invalid value: ${JSON.stringify(orphan)}: must be true or false`);
   if (policy === undefined || policy === 'Background' || policy === 'Foreground' || policy === 'Orphan')
     return policy;
   throw badRequest(

@@ -378,7 +378,8 @@ const CASES: Record<string, Case> = {
     request: ['DELETE', `${SETS}/web`, { orphanDependents: 'perhaps' }],
     code: 400,
     reason: 'BadRequest',
-    message: 'orphanDependents: Invalid value: "perhaps": must be true or false',
+    message:
+      'DeleteOptions in version "v1" cannot be handled as a DeleteOptions: orphanDependents: expected a boolean, got a string',
   },
   'deleting a namespace the plane needs': {
     request: ['DELETE', '/api/v1/namespaces/kube-system'],

@@ -1,8 +1,10 @@
 // A fleet of one for measuring: plane and agent as an installation has them, each a process of its own.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { openSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { Agent, request } from 'node:https';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -84,6 +86,15 @@ export interface BenchFleet {
   readonly close: () => Promise<void>;
 }
 
+/** Nobody has them at the moment; all different. */
+async function freePorts(count: number): Promise<readonly number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
+  await Promise.all(servers.map((server) => once(server, 'listening')));
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
 /** `settings`: lines of agent.yaml. */
 export async function startBenchFleet(settings: readonly string[] = []): Promise<BenchFleet> {
   const folder = await mkdtemp(join(tmpdir(), 'fleetset-bench-'));
@@ -92,7 +103,7 @@ export async function startBenchFleet(settings: readonly string[] = []): Promise
   execFileSync('hack/install', ['--destdir', folder], { cwd: ROOT, stdio: ['ignore', 'ignore', 'inherit'] });
   const prefix = at('usr/local');
   const command = join(prefix, 'bin/fleetset');
-  const [apiPort, agentPort, localPort] = [28_443, 28_444, 28_445];
+  const [apiPort = 0, agentPort = 0, localPort = 0] = await freePorts(3);
   const [apiAddress, agentAddress] = [`127.0.0.1:${apiPort}`, `127.0.0.1:${agentPort}`];
   const plane = service(
     command,

@@ -185,7 +185,11 @@ export async function openSoakFleet(fleet: BenchFleet): Promise<SoakFleet> {
           apiVersion: 'apps/v1',
           kind: 'DaemonSet',
           metadata: { name },
-          spec: { selector: { matchLabels: { app: name } }, template: template(name, 0) },
+          spec: {
+            selector: { matchLabels: { app: name } },
+            revisionHistoryLimit: 2,
+            template: template(name, 0),
+          },
         });
     },
     disturb: async (round) => {
@@ -244,7 +248,7 @@ async function readConfig(docker: Docker, id: string): Promise<string | undefine
     const exec = await docker
       .getContainer(id)
       .exec({ Cmd: ['cat', '/config/round'], AttachStdout: true, Tty: true });
-    const stream = await exec.start({ hijack: true, stdin: false });
+    const stream = await exec.start({ hijack: true, stdin: false, Tty: true });
     let text = '';
     for await (const chunk of stream) text += String(chunk);
     return text.trim();

@@ -36,7 +36,7 @@ export const NO_WAVES: Waves = { nodes: [], closely: [], of: () => 0 };
 
 /**
  * The first wave that selects a node and is not full takes it. Who has the target already comes first, so that a
- * node that joins meanwhile moves nobody to another wave; then who is down: it has least to lose, and would take up
+ * node that joins or goes down meanwhile moves nobody to another wave; then who is down: it has least to lose, and would take up
  * the budget of the others. Who was broken before is no canary: it goes with the first wave that selects it, since it
  * has nothing to lose either, and takes no room there.
  */
@@ -65,19 +65,21 @@ export function assignWaves(
   return { nodes, closely: fleet.nodes, of: indexed(nodes) };
 }
 
-/** Two parts of nodes that have the target, and two of others: who is down, and who is not; each by name. */
+/**
+ * First the nodes that were granted the target, then of the others who is down, and who is not; each by name. Who goes
+ * down with the target stays in its wave: how long it is watched is that wave's to say.
+ */
 type Turns = readonly (readonly RolloutNode[])[];
 
 /** Nodes at rest come in as they are: there may be thousands, and none of them is looked at. */
 function inTurn(fleet: RolloutNodes, target: string): Turns {
-  const closely: [RolloutNode[], RolloutNode[], RolloutNode[], RolloutNode[]] = [[], [], [], []];
+  const [updated, comingDown, coming]: [RolloutNode[], RolloutNode[], RolloutNode[]] = [[], [], []];
   for (const node of sortedByName(fleet.nodes)) {
     const isDown = node.pod !== undefined && !isUp(node);
-    closely[(isDown ? 0 : 1) + (effectiveRevision(node) === target ? 0 : 2)]?.push(node);
+    if (effectiveRevision(node) === target) updated.push(node);
+    else (isDown ? comingDown : coming).push(node);
   }
-  const [updatedDown, updated, comingDown, coming] = closely;
   return [
-    updatedDown,
     byNames([updated, restingWith(fleet, target)]),
     comingDown,
     byNames([coming, ...restingWithout(fleet, target)]),
@@ -110,8 +112,8 @@ function takeFrom(
 }
 
 const waveNodes = (turns: Turns): WaveNodes => ({
-  updated: turns.slice(0, 2).flat(),
-  coming: turns.slice(2).flat(),
+  updated: turns.slice(0, 1).flat(),
+  coming: turns.slice(1).flat(),
 });
 
 /** Made when somebody asks, which is seldom. */

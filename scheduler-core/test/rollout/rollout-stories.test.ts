@@ -539,6 +539,21 @@ describe('waves', () => {
     });
   });
 
+  test('a node that goes unready after the canary is judged by its own soak time, not by that of the canary', () => {
+    const policy = { soakSeconds: 60, steps: [{ name: 'canary', nodes: 1, soakSeconds: 1 }] };
+    const story = tellStory({ nodes: ABC, policy });
+    story.wait(61);
+    story.update('two');
+    story.wait(30);
+    expect(story.revisionsOf()).toEqual(['two', 'two', 'two']);
+    story.break('b', 'unready');
+    story.wait(1);
+    expect(story.record()).toMatchObject({
+      phase: 'RollingBack',
+      failures: { b: 'it became unavailable while it was watched' },
+    });
+  });
+
   test('a node that joins while the canary is watched gets what is stable', async () => {
     const story = tellStory({ nodes, labels, policy: { steps } });
     story.update('two');

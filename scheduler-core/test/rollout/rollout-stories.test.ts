@@ -559,6 +559,7 @@ describe('waves', () => {
   test('a node that goes unready after the canary is judged by its own soak time, not by that of the canary', () => {
     const policy = { soakSeconds: 60, steps: [{ name: 'canary', nodes: 1, soakSeconds: 1 }] };
     const story = tellStory({ nodes: ABC, policy });
+    story.wait(61);
     story.update('two');
     story.wait(30);
     expect(story.revisionsOf()).toEqual(['two', 'two', 'two']);

@@ -15,7 +15,8 @@ export function auditLines(path: string): AuditLines {
     existsSync(path)
       ? readFileSync(path, 'utf8')
           .split('\n')
-          .filter((line) => line !== '')
+          // What follows the last end of a line is still being written.
+          .slice(0, -1)
           .map((line) => JSON.parse(line))
       : [];
   return {

@@ -5,7 +5,6 @@ import { createLogger } from '../logger.ts';
 import { createWatchdog, machineShutsDown, notifyReady, notifyStopsWithin } from '../notify-systemd.ts';
 import { parseFlags, readConfig, textFlag, textKey } from '../options.ts';
 import { runUntilSignal } from '../run-until-signal.ts';
-import { keepTidy, openHeap } from '../tidy-heap.ts';
 import { CommandFailed } from '../usage-error.ts';
 import {
   AGENT_FLAGS,
@@ -61,11 +60,8 @@ duration and timeZone, counts instead of them, for every DaemonSet.`,
         logger.warn(`nodeName ${wanted} is ignored: this machine joined as ${agent.nodeName}`);
       print(`fleetset agent ready: node ${agent.nodeName}`);
       notifyReady(environment);
-      const heap = openHeap();
-      const endTidying = heap && keepTidy(heap);
       return await runUntilSignal(logger, async (allow) => {
         watchdog?.stop();
-        endTidying?.();
         if (await machineShutsDown(environment)) {
           const limitMs = settings.node.shutdownGraceMs + SHUTDOWN_SLACK_MS;
           allow(limitMs);

@@ -36,9 +36,9 @@ export const NO_WAVES: Waves = { nodes: [], closely: [], of: () => 0 };
 
 /**
  * The first wave that selects a node and is not full takes it. Who has the target already comes first, so that a
- * node that joins or goes down meanwhile moves nobody to another wave; then who is down: it has least to lose, and would take up
- * the budget of the others. Who was broken before is no canary: it goes with the first wave that selects it, since it
- * has nothing to lose either, and takes no room there.
+ * node that joins or goes down meanwhile moves nobody to another wave; then who is down: it has least to lose, and
+ * would take up the budget of the others. Who was broken before is no canary: it goes with the first wave that selects
+ * it, since it has nothing to lose either, and takes no room there.
  */
 export function assignWaves(
   waves: readonly Wave[],

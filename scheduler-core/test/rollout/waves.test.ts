@@ -59,11 +59,12 @@ const someInput = fc.record({
 
 /** One node after the other, each as it stands in one order of all. Who was broken takes no room. */
 function bySorting(waves: readonly Wave[], nodes: readonly RolloutNode[], broken: readonly string[]) {
-  const turn = (node: RolloutNode) => {
+  const placeOf = (node: RolloutNode) => {
     const isDown = node.pod !== undefined && !isUp(node);
-    return `${effectiveRevision(node) === 'new' ? 0 : 1}${isDown ? 0 : 1}${node.name}`;
+    const turn = effectiveRevision(node) === 'new' ? 0 : isDown ? 1 : 2;
+    return `${turn}${node.name}`;
   };
-  const sorted = [...nodes].sort((a, b) => (turn(a) < turn(b) ? -1 : 1));
+  const sorted = [...nodes].sort((a, b) => (placeOf(a) < placeOf(b) ? -1 : 1));
   const assigned: { [name: string]: number } = {};
   waves.forEach(({ nodes: most = '100%', nodeSelector }, number) => {
     let room = typeof most === 'number' ? most : Math.ceil((Number.parseInt(most, 10) / 100) * nodes.length);

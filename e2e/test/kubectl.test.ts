@@ -266,10 +266,10 @@ describe.each(await triedVersions())('kubectl %s', (version) => {
       'spec.updateStrategy.rollingUpdate.maxUnavailable: expected an integer or a string, got a list',
     );
     const later = await tryRun(['apply', '-f', '-'], {
-      input: manifest('hello').replace('"ports"', '"lifecycle":{"stopSignal":"SIGUSR1"},"ports"'),
+      input: manifest('hello').replace('"containers"', '"runtimeClassName":"gvisor","containers"'),
     });
     expect(later.stderr).toContain(
-      'spec.template.spec.containers[0].lifecycle.stopSignal: Forbidden: not supported by fleetset',
+      'spec.template.spec.runtimeClassName: Forbidden: not supported by fleetset',
     );
     const large = await tryRun(['create', '-f', '-'], {
       input: JSON.stringify({

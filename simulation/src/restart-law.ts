@@ -50,10 +50,12 @@ export function createRestartLaw(
       (excuse.setUid === undefined || excuse.setUid === setUidOf(machine, container)) &&
       (excuse.podUid === undefined || excuse.podUid === podUidOf(container));
     if (excuses.some(fits) || isSick(appIn(container), machine.ranForMs(container))) return true;
+    const store = parts.store();
+    // A machine that was taken out of the fleet stops all, also what it made before it heard of it.
+    if (store && !store.get('core/nodes', machine.name)) return true;
     // What a DaemonSet left behind runs on.
     if (parts.orphans.isNobodys(container.identity.pod.daemonSetUid))
       return hasLostHolder(machine, container);
-    const store = parts.store();
     const set = store && setsIn(store).find(({ metadata }) => metadata.uid === setUidOf(machine, container));
     if (!store || !set || decisionFor(store, machine.name, set) === 'Leave') return true;
     return hasLostHolder(machine, container);

@@ -8,7 +8,7 @@ export interface RegistryGate {
   readonly port: number;
   /** Machines whose layers are on their way or held back, by address. */
   readonly pulling: () => readonly string[];
-  /** The most of them at one moment. */
+  /** The most of them at one moment, since layers were held back last. */
   readonly most: () => number;
   /** How often anybody asked for a layer. */
   readonly asked: () => number;
@@ -69,6 +69,7 @@ export async function openRegistryGate(registryPort: number, host: string): Prom
     asked: () => asked,
     hold: (now) => {
       held = now;
+      if (held) most = layers.size;
       if (!held) for (const address of [...waiting.keys()]) release(address);
     },
     release,

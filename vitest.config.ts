@@ -1,6 +1,6 @@
-// Five projects, one after the other: unit (no Docker, nothing beyond loopback), simulation (the whole fleet in one
-// process), clients (a plane alone, real clients), docker (a real engine), e2e (the whole fleet, real kubectl). hack/test
-// runs the last two beside the others.
+// Six projects: unit (no Docker, nothing beyond loopback), simulation (the whole fleet in one process), clients (a plane
+// alone, real clients), docker (a real engine), machine (one machine: with systemd, with `fleetset up`), e2e (the whole
+// fleet, real kubectl). hack/test runs the last one beside the others.
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
@@ -50,8 +50,18 @@ export default defineConfig({
       },
       {
         test: {
-          name: 'e2e',
+          name: 'machine',
           sequence: { groupOrder: 4 },
+          include: ['e2e/machine/**/*.test.ts'],
+          testTimeout: 300_000,
+          hookTimeout: 600_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'e2e',
+          sequence: { groupOrder: 5 },
           include: ['e2e/test/**/*.test.ts'],
           globalSetup: ['e2e/src/start-fleet.ts'],
           testTimeout: 300_000,

@@ -25,6 +25,11 @@ const containersOf = async (daemonSet: string) =>
   (
     await run('docker', ['ps', '-q', '--no-trunc', '--filter', `label=dev.fleetset.daemonset=${daemonSet}`])
   ).trim();
+/** A pod is there until its volumes are unmounted. */
+async function deleteAll({ kubectl }: Embedded): Promise<void> {
+  await kubectl(['delete', 'daemonsets', '--all', '--timeout=60s']);
+  await eventually('no pod is left', async () => (await kubectl(['get', 'pods', '-o', 'name'])) === '');
+}
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'fleetset-up-'));
@@ -33,8 +38,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await up?.kubectl(['delete', 'daemonsets', '--all', '--timeout=60s']).catch(() => {});
-  await eventually('no container is left', async () => (await containersOf('web')) === '').catch(() => {});
+  await deleteAll(up).catch(() => {});
   await up?.stop('SIGTERM');
   await rm(folder, { recursive: true, force: true });
 });
@@ -150,8 +154,7 @@ describe('a full disk', () => {
     await small.ready();
   });
   afterAll(async () => {
-    await small.kubectl(['delete', 'daemonsets', '--all', '--timeout=60s']);
-    await eventually('no container is left', async () => (await containersOf('small')) === '');
+    await deleteAll(small);
     await small.stop('SIGTERM');
     for (const dir of ['plane', 'agent']) await run('umount', [join(limited(), dir)]);
   });

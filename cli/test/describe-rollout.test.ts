@@ -43,6 +43,17 @@ describe('a rollout in words', () => {
     expect(exitCodeOf(phase === undefined ? {} : { phase })).toBe(code);
   });
 
+  it('that is late on its way back ends with 1, and says what it waits for', () => {
+    const late =
+      'on the way back no node came nearer in 600 s; waiting for b: it fell silent after it got it';
+    for (const phase of ['RollingBack', 'Progressing']) expect(exitCodeOf({ phase, late })).toBe(1);
+    expect(exitCodeOf({ phase: 'Complete', late })).toBe(0);
+    const rollout = { ...ROLLOUT, phase: 'RollingBack', message: 'b failed', late };
+    expect(describeRollout('web', rollout, THREE).headline).toMatch(
+      /^web: RollingBack .* \| b failed \| on the way back .* waiting for b: it fell silent after it got it$/,
+    );
+  });
+
   it('that people pace shows no budget, which is none under OnDelete', () => {
     const { headline } = describeRollout(
       'web',

@@ -139,7 +139,7 @@ function createGenerationLaw(trace: Trace) {
   };
 }
 
-/** What has failed is not tried again by itself, and what was rolled back stays so. */
+/** What has failed is not tried again by itself, what was rolled back stays so, and the way back is not given up. */
 function createRollbackLaw(trace: Trace) {
   const last = new Map<string, RolloutRecord>();
   const order = { Progressing: 0, Complete: 1, Stopped: 1, RollingBack: 1, RolledBack: 2 } as const;
@@ -150,7 +150,8 @@ function createRollbackLaw(trace: Trace) {
       if (now && (now.phase !== before?.phase || now.newest !== before.newest))
         trace.note('plane', `the rollout of ${uid} to ${now.newest} is ${now.phase} ${now.message}`);
       if (!now || !before || before.newest !== now.newest || before.retry !== now.retry) return;
-      if (order[now.phase] < order[before.phase])
+      const isGivenUp = before.phase === 'RollingBack' && now.phase === 'Stopped' && now.stable !== undefined;
+      if (order[now.phase] < order[before.phase] || isGivenUp)
         trace.break('a rollback ends', `${uid}: ${now.newest} is ${now.phase} after ${before.phase}`);
     },
   };

@@ -139,7 +139,8 @@ function setMissing(
   if (!onDelete && complete && counts.desired > 0 && record?.phase !== 'Complete')
     return `the rollout is ${record?.phase} ${record?.message}, its step ${record?.wave}; waits: ${JSON.stringify(plan.waits)}`;
   const back = record && appOfRevision(store, uid, targetOf(record));
-  const may = record?.phase === 'Progressing' || (back && isGood(back));
+  // What was stable may be bad by now: the way back to it does not end.
+  const may = !record || !isOnTheWayBack(record) || (back && isGood(back));
   if (!onDelete && record && may && counts.desired > 0 && isUndecided(record, plan, continues(store)))
     return `the rollout is still ${record.phase}: ${JSON.stringify(plan)}`;
   return steady ? statusMissing(set, counts, name) : undefined;
@@ -149,6 +150,9 @@ function setMissing(
 const isUndecided = ({ phase }: RolloutRecord, { waits }: RolloutPlan, goesOn: boolean): boolean =>
   (phase === 'RollingBack' || (phase === 'Progressing' && !goesOn)) &&
   !waits.some(({ reason }) => /paused|approval|kept back/.test(reason));
+
+const isOnTheWayBack = ({ phase, newest, stable }: RolloutRecord): boolean =>
+  phase === 'RollingBack' || newest === stable;
 
 /** A rollout that fails may go on for ever. */
 const continues = (store: Store): boolean =>

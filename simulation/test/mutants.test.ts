@@ -46,7 +46,17 @@ vi.mock('@fleetset/scheduler-core/rollout/advance-rollout', async (original) => 
           times,
           view,
         ),
-      advanceRollout,
+      on(
+        'gives up the way back',
+        (...args) => {
+          const advance = advanceRollout(...args);
+          const { record } = advance;
+          return record.late === undefined
+            ? advance
+            : { ...advance, record: { ...record, phase: 'Stopped' } };
+        },
+        advanceRollout,
+      ),
     ),
   };
 });
@@ -300,6 +310,7 @@ describe('a fleet', { timeout: 600_000 }, () => {
   it.each([
     ['whose planner', 'spends without a limit', 'the budget', 2],
     ['whose planner', 'tries again by itself', 'a rollback ends', 5],
+    ['whose planner', 'gives up the way back', 'a rollback ends', 146],
     ['whose plane', 'counts wrong', 'it ends well', 1],
     ['whose agents', 'starts beside', 'one pod runs', 4],
     ['whose planner', 'surges without a limit', 'the surge', 27],

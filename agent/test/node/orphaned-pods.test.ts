@@ -202,3 +202,86 @@ describe('rule 22: a DaemonSet that takes pods over', () => {
     await world.until('it is gone', () => world.report().pods.length === 0);
   });
 });
+
+describe('a pod that was taken over, left behind and taken over again', () => {
+  const heir: DesiredParts = {
+    daemonSets: [toldSet('heir', { revision: 'web-1', adopts: ['uid-of-web'] })],
+  };
+  /** As the plane tells it: all through whose hands it went, as containers name who made them. */
+  const leftAgain: DesiredParts = { orphans: ['uid-of-heir', 'uid-of-web'] };
+  const third: DesiredParts = {
+    daemonSets: [toldSet('third', { revision: 'web-1', adopts: ['uid-of-heir', 'uid-of-web'] })],
+  };
+  const THIRD = [['uid-of-third', 'third']];
+  async function takenTwice(): Promise<void> {
+    await orphaned();
+    for (const parts of [heir, leftAgain, third]) {
+      await world.tell(parts);
+      await world.pass(5);
+    }
+    expect(owners()).toEqual(THIRD);
+    expect(world.container('web-1/app#0').identity.pod.daemonSetUid).toBe('uid-of-web');
+  }
+
+  it('was never touched', async () => {
+    await orphaned();
+    const still = untouched();
+    for (const parts of [heir, leftAgain, third]) {
+      await world.tell(parts);
+      await still();
+    }
+  });
+
+  // No plane is heard: what was told last is all that is known.
+  it.each<[string, (() => Promise<void>) | undefined]>([
+    ['starts anew', undefined],
+    ['starts anew without its book', lostBook],
+  ])('runs on where the agent %s', async (_, meanwhile) => {
+    await takenTwice();
+    const still = untouched();
+    await world.restart(meanwhile ? { meanwhile } : {});
+    await still();
+    expect(owners()).toEqual(THIRD);
+  });
+
+  it('runs on as nobody’s where the book is lost between the two', async () => {
+    await orphaned();
+    for (const parts of [heir, leftAgain]) {
+      await world.tell(parts);
+      await world.pass(5);
+    }
+    const still = untouched();
+    await world.restart({ meanwhile: lostBook });
+    await still();
+    expect(owners()).toEqual([['uid-of-web', 'web']]);
+    await world.tell(third);
+    await still();
+    expect(owners()).toEqual(THIRD);
+  });
+
+  it('comes back after a reboot without the book, by its last owner', async () => {
+    await takenTwice();
+    await world.restart({
+      bootId: 'another',
+      meanwhile: async () => {
+        await lostBook();
+        world.engine.end(world.container('web-1/app#0').id);
+      },
+    });
+    await running('web-1/app#1');
+    expect(world.container('web-1/app#1').identity.pod.daemonSetUid).toBe('uid-of-third');
+    expect(owners()).toEqual(THIRD);
+    // Containers of one pod may name two owners now.
+    const still = untouched();
+    await world.restart({ meanwhile: lostBook });
+    await still();
+    expect(owners()).toEqual(THIRD);
+  });
+
+  it('goes with its last owner, also where the book is lost', async () => {
+    await takenTwice();
+    await world.restart({ meanwhile: lostBook });
+    await world.tell({});
+    await world.until('it is gone', () => world.report().pods.length === 0);
+  });
+});

@@ -4,6 +4,7 @@ import type { MaintenanceWindow } from '@fleetset/scheduler-core/schema/rollout-
 export interface RolloutStatus {
   readonly phase?: string;
   readonly message?: string;
+  readonly late?: string;
   readonly policy?: string;
   readonly paused?: boolean;
   readonly newestRevision?: string;
@@ -48,10 +49,13 @@ export interface NodePlacement {
   };
 }
 
-/** What it ends with; undefined while it is waited for. Who paces it by deleting pods is not waited for. */
-export function exitCodeOf({ phase = '' }: RolloutStatus): 0 | 1 | undefined {
+/**
+ * What it ends with; undefined while it is waited for. Who paces it by deleting pods is not waited for, nor is a way
+ * back that is late: it goes on, but maybe only when somebody has mended a machine.
+ */
+export function exitCodeOf({ phase = '', late }: RolloutStatus): 0 | 1 | undefined {
   if (phase === 'Complete') return 0;
-  return ['Stopped', 'RolledBack', 'OnDelete'].includes(phase) ? 1 : undefined;
+  return late !== undefined || ['Stopped', 'RolledBack', 'OnDelete'].includes(phase) ? 1 : undefined;
 }
 
 const BAR_WIDTH = 20;
@@ -153,6 +157,7 @@ function headline(name: string, rollout: RolloutStatus, updated: number, all: nu
   const {
     phase = 'Progressing',
     message,
+    late,
     paused,
     step = 0,
     stepName,
@@ -175,6 +180,7 @@ function headline(name: string, rollout: RolloutStatus, updated: number, all: nu
     closed > 0 ? `${closed} outside of a maintenance window or held` : '',
     `policy: ${rollout.policy}`,
     message ?? '',
+    late ?? '',
   ].filter((fact) => fact !== '');
   return `${name}: ${phase} ${bar} to ${rollout.targetRevision ?? '-'} | ${facts.join(' | ')}`;
 }

@@ -16,6 +16,7 @@ interface Placement {
     readonly held?: string;
     readonly closed?: string;
     readonly waiting?: string;
+    readonly late?: string;
     readonly progress?: string;
   };
 }
@@ -76,6 +77,7 @@ function describe({ status = {} }: Placement, node: string, namespace: string, d
     held,
     closed,
     waiting,
+    late,
     progress,
   } = status;
   const by =
@@ -91,6 +93,7 @@ function describe({ status = {} }: Placement, node: string, namespace: string, d
         ? [`  Revision: ${newestRevision}, the newest`]
         : [`  Revision: ${grantedRevision ?? 'none yet'}; the newest is ${newestRevision}`]),
     ...(waiting ? [`  Waiting: ${waiting}`] : []),
+    ...(late ? [`  Late: ${late}`] : []),
     // Also while there is nothing to wait for: the next change would.
     ...(held && held !== waiting ? [`  Held: ${held}`] : []),
     ...(closed && closed !== waiting ? [`  Closed: ${closed}`] : []),

@@ -15,6 +15,9 @@ export interface OrphanedSet {
   readonly labels: { readonly [revision: string]: Labels };
   /** Whose the pods are now. */
   readonly adopter?: { readonly uid: string; readonly name: string };
+  /** Whose they were last, when that was deleted without them too: this is known as long as that is, and goes where that
+   *  goes. Containers name who made them, and a node that lost its book goes by them. */
+  readonly formerOwner?: string;
 }
 
 export const orphanedSet = (store: Store, uid: string): OrphanedSet | undefined =>
@@ -32,6 +35,10 @@ export function adoptedBy(store: Store, adopterUid: string): string[] {
   }
   return uids.sort();
 }
+
+/** It went through several hands, and the last of them is known. */
+export const isPartOfAnother = (store: Store, { formerOwner }: OrphanedSet): boolean =>
+  formerOwner !== undefined && orphanedSet(store, formerOwner) !== undefined;
 
 /** Expects what is there now, so that of two who write it one looks again. */
 export const putOrphaned = (store: Store, set: OrphanedSet): Write => ({

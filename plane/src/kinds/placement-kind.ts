@@ -48,6 +48,9 @@ const placement = object(fleetset('Placement'), {
       },
     }),
     waiting: string({ description: 'Why the node is not on the newest revision.' }),
+    late: string({
+      description: 'The way back of the rollout came no nearer for the progress deadline: what it waits for.',
+    }),
     progress: string({ description: 'What the node does about it now.' }),
   }),
 });

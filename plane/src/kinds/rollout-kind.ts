@@ -25,6 +25,10 @@ const rollout = object(fleetset('Rollout'), {
       description: 'Progressing, Complete, Stopped, RollingBack or RolledBack; OnDelete: people pace it.',
     }),
     message: string({ description: 'Why it has failed.' }),
+    late: string({
+      description:
+        'On the way back no node came nearer for the progress deadline: which one is waited for. It goes on all the same.',
+    }),
     policy: string({ description: 'What paces it.' }),
     paused: boolean(),
     newestRevision: string({ description: "The revision of the DaemonSet's template." }),

@@ -22,6 +22,7 @@ import {
 import { type PrePullWish, wishPrePulls } from '@fleetset/scheduler-core/rollout/pre-pull';
 import { restingCount } from '@fleetset/scheduler-core/rollout/resting-nodes';
 import {
+  lateText,
   progressingCondition,
   type RolloutEvent,
   rolloutEvents,
@@ -78,6 +79,8 @@ export interface SetPlan extends RolloutPlan {
   readonly settling: boolean;
   /** How many of the nodes that wait may not be changed now: their window is closed, or they are held. */
   readonly closed: number;
+  /** The way back does not come nearer, and why. */
+  readonly late?: string;
 }
 
 export interface PassParts {
@@ -91,6 +94,8 @@ export interface PassParts {
   readonly pulledAhead?: (daemonSetUid: string, revision: string) => ReadonlySet<string>;
   readonly nowText: () => string;
   readonly monotonicNow: () => number;
+  /** What a clock on the wall said at an instant of the monotonic clock. */
+  readonly wallText?: (at: number | undefined) => string | undefined;
 }
 
 export function passDaemonSet(
@@ -163,6 +168,7 @@ export function passDaemonSet(
           target: advance.target,
           aside: advance.aside,
           ...(record.broken ? { broken: record.broken } : {}),
+          since: (node) => parts.wallText?.(advance.times.grantedAt.get(node)),
         })
       : undefined;
   const conditionBefore = daemonSet.status?.conditions?.find((one) => one.type === 'Progressing');
@@ -186,6 +192,7 @@ export function passDaemonSet(
   const failed = createFailure(daemonSet, views, target, refused.get(target), nowText);
   const others = (daemonSet.status?.conditions ?? []).filter(({ type }) => !OWN_CONDITIONS.includes(type));
   const conditions = [...(paced ? [condition] : []), ...(failed ? [failed.condition] : []), ...others];
+  const late = paced ? lateText(record, standing) : undefined;
   const { conditions: _before, ...counters } = status;
   const shown = { ...counters, ...(conditions.length > 0 ? { conditions } : {}) };
   return {
@@ -197,6 +204,7 @@ export function passDaemonSet(
       nodes: count,
       settling,
       closed: paced ? closedCount(plan, shut, nodes) : 0,
+      ...(late === undefined ? {} : { late }),
     },
     grants: [
       ...(plan.over ?? []).map(({ node, revision }) => putGrant(uid, node, revision)),
@@ -210,7 +218,7 @@ export function passDaemonSet(
     ],
     record: paced && record !== records.of(uid) ? [putRecord(uid, record)] : [],
     times: advance.times,
-    events: [...(paced ? rolloutEvents(records.of(uid), record) : []), ...(failed?.events ?? [])],
+    events: [...(paced ? rolloutEvents(records.of(uid), record, standing) : []), ...(failed?.events ?? [])],
     ...(waiting ? { waiting } : {}),
     ...(prePull ? { prePull } : {}),
     ...(nextAt === undefined ? {} : { nextAt }),

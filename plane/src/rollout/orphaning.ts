@@ -6,6 +6,7 @@ import { type Fleet, isBehind, isConnected } from '../fleet/fleet.ts';
 import {
   adoptedBy,
   dropOrphaned,
+  isPartOfAnother,
   type OrphanedSet,
   orphanedSet,
   orphanedSets,
@@ -43,7 +44,7 @@ export function orphan(store: Store, { metadata }: KubeObject): Write[] {
     // What it had taken over itself is nobody's again too.
     ...adoptedBy(store, uid).flatMap((earlier) => {
       const { adopter: _gone, ...rest } = orphanedSet(store, earlier) as OrphanedSet;
-      return putOrphaned(store, rest);
+      return putOrphaned(store, { ...rest, formerOwner: uid });
     }),
     ...revisions.map((one) => withoutOwner(REVISIONS, one, uid)),
     ...pods.map((one) => withoutOwner(PODS, one, uid)),
@@ -90,12 +91,7 @@ export function adopt(
 ): Write[] {
   const { uid = '', namespace = '', name = '' } = daemonSet.metadata;
   const { selector } = daemonSet.spec ?? {};
-  const sets = orphanedSets(store).filter(
-    (set) =>
-      set.namespace === namespace &&
-      !set.adopter &&
-      Object.values(set.labels).every((labels) => matchesSelector(selector, labels)),
-  );
+  const sets = leftBehind(store, daemonSet);
   const found = ownerless(store, namespace).filter(({ value }) =>
     matchesSelector(selector, value.metadata.labels ?? {}),
   );
@@ -106,10 +102,23 @@ export function adopt(
   return [
     ...sets.map((set) => putOrphaned(store, { ...set, adopter: { uid, name } })),
     ...found.map((one) => withOwner(one, daemonSet)),
-    ...sets.flatMap((set) => inheritedGrants(store, fleet, grants, set.uid, uid, hashes)),
+    // Of two for one node the one of its last owner counts, which comes last.
+    ...sets.toReversed().flatMap((set) => inheritedGrants(store, fleet, grants, set.uid, uid, hashes)),
     ...inheritedRecord(records, sets, uid),
     ...asItIs(store, daemonSet),
   ];
+}
+
+/** Those that are nobody's and match; each before those that it had taken over itself, which come with it. */
+function leftBehind(store: Store, { metadata, spec }: StoredSet): OrphanedSet[] {
+  const nobodys = orphanedSets(store).filter((set) => set.namespace === metadata.namespace && !set.adopter);
+  const last = nobodys.filter(
+    (set) =>
+      !isPartOfAnother(store, set) &&
+      Object.values(set.labels).every((labels) => matchesSelector(spec?.selector, labels)),
+  );
+  const taken = new Set(last.map(({ uid }) => uid));
+  return [...last, ...nobodys.filter(({ formerOwner }) => taken.has(formerOwner ?? ''))];
 }
 
 const ownerless = (store: Store, namespace: string): Found[] =>
@@ -192,7 +201,8 @@ export function settleOrphans(
   grants: GrantBook,
   nodes: readonly string[],
 ): Write[] {
-  return orphanedSets(store).flatMap(({ uid, adopter }) => {
+  return orphanedSets(store).flatMap((set) => {
+    const { uid, adopter } = set;
     const left = new Set(grants.of(uid).keys());
     const writes = nodes.flatMap((node): Write[] => {
       const state = fleet.get(node);
@@ -205,7 +215,7 @@ export function settleOrphans(
       const isClear = state !== undefined && isConnected(state) && !isBehind(state);
       return isClear && left.delete(node) ? [dropGrant(uid, node)] : [];
     });
-    const isOver = left.size === 0 && !adopter;
+    const isOver = left.size === 0 && !adopter && !isPartOfAnother(store, set);
     return isOver ? [...writes, dropOrphaned(uid)] : writes;
   });
 }

@@ -4,7 +4,6 @@ import { holdText } from '@fleetset/scheduler-core/node/hold';
 import { decidePlacement } from '@fleetset/scheduler-core/placement';
 import { targetOf } from '@fleetset/scheduler-core/rollout/advance-rollout';
 import { nodeStanding } from '@fleetset/scheduler-core/rollout/node-standing';
-import type { RolloutPlan } from '@fleetset/scheduler-core/rollout/plan-rollout';
 import { updateStrategyOf } from '@fleetset/scheduler-core/rollout/update-strategy';
 import type { Node } from '@fleetset/scheduler-core/schema/node';
 import { revisionRefusal } from '../admission/pod-security.ts';
@@ -14,6 +13,7 @@ import type { KubeObject } from '../kinds/kind.ts';
 import type { Placement } from '../kinds/placement-kind.ts';
 import { closureAt, nodeMaintenance } from '../maintenance/node-maintenance.ts';
 import type { Store } from '../store/store.ts';
+import type { SetPlan } from './daemon-set-pass.ts';
 import type { GrantBook } from './grants.ts';
 import { isSameRules, rulesOf } from './placement-rules.ts';
 import type { RolloutRecords } from './rollout-records.ts';
@@ -24,7 +24,7 @@ export interface PlacementSources {
   readonly store: Store;
   readonly fleet: Fleet;
   readonly grants: GrantBook;
-  readonly planOf: (daemonSetUid: string) => RolloutPlan | undefined;
+  readonly planOf: (daemonSetUid: string) => SetPlan | undefined;
   readonly newestOf: (daemonSet: StoredSet) => string | undefined;
   readonly records: RolloutRecords;
   readonly nowText: () => string;
@@ -81,7 +81,8 @@ function placementsOf(sources: PlacementSources, daemonSet: StoredSet): (node: N
   const target = record ? targetOf(record) : newest;
   const { windows } = readWishes(sources.store, daemonSet, newest ?? '').pacing;
   const closureOf = closureAt(windows, Date.parse(sources.nowText()));
-  const waits = new Map(sources.planOf(uid)?.waits.map(({ node, reason }) => [node, reason]));
+  const plan = sources.planOf(uid);
+  const waits = new Map(plan?.waits.map(({ node, reason }) => [node, reason]));
   const failure =
     record && record.newest === newest && target !== newest
       ? `revision ${newest} has failed: ${record.message}`
@@ -117,6 +118,17 @@ function placementsOf(sources: PlacementSources, daemonSet: StoredSet): (node: N
     const facts = state?.report?.facts;
     const held = holdText(facts?.holds ?? []);
     const closed = closureOf(labels, nodeMaintenance(facts?.maintenance)).reason;
+    const standing =
+      decision === 'Run'
+        ? nodeStanding({
+            target,
+            granted,
+            lost: state?.lost ?? false,
+            failedWith: record?.failures[nodeName] === undefined ? undefined : record.newest,
+            pods,
+          })
+        : undefined;
+    const late = standing === undefined || standing === 'Updated' ? undefined : plan?.late;
     const placement: Placement = {
       apiVersion: 'fleetset.dev/v1',
       kind: 'Placement',
@@ -128,22 +140,13 @@ function placementsOf(sources: PlacementSources, daemonSet: StoredSet): (node: N
         reasons: (told?.reasons ?? computed.reasons).map(({ code, message }) => ({ code, message })),
         ...(granted === undefined ? {} : { grantedRevision: granted }),
         ...(newest === undefined ? {} : { newestRevision: newest }),
-        ...(decision === 'Run'
-          ? {
-              state: nodeStanding({
-                target,
-                granted,
-                lost: state?.lost ?? false,
-                failedWith: record?.failures[nodeName] === undefined ? undefined : record.newest,
-                pods,
-              }),
-            }
-          : {}),
+        ...(standing === undefined ? {} : { state: standing }),
         pods,
         ...(held === undefined ? {} : { held }),
         ...(closed === undefined ? {} : { closed }),
         ...(facts?.maintenance ? { maintenance: shownMaintenance(facts.maintenance) } : {}),
         ...(waiting === undefined ? {} : { waiting }),
+        ...(late === undefined ? {} : { late }),
         ...(told?.progress ? { progress: told.progress } : {}),
       },
     };

@@ -9,6 +9,7 @@ import { policyOf } from '@fleetset/scheduler-core/pod-security/policy';
 import { revisionHash } from '@fleetset/scheduler-core/revision-history';
 import type { RolloutEvent } from '@fleetset/scheduler-core/rollout/rollout-condition';
 import type { Node } from '@fleetset/scheduler-core/schema/node';
+import { utcText } from '@fleetset/scheduler-core/utc-text';
 import type { EventRecorder } from '../events/event-recorder.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import { adoptedBy, ORPHANS, podsOfSet } from '../fleet/orphans.ts';
@@ -79,6 +80,9 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
   let revisionsChanged = true;
   /** Until one is written. */
   let revisionsKnown: Revisions | undefined;
+  /** One reading of both clocks, so that an instant keeps its text. */
+  const wallAtZero = Date.parse(parts.nowText()) - parts.monotonicNow();
+  const wallText = (at: number | undefined) => (at === undefined ? undefined : utcText(wallAtZero + at));
   /** When time alone changes something of a DaemonSet. */
   const due = new Map<string, number>();
 
@@ -136,7 +140,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
         continue;
       }
       const pass = passDaemonSet(
-        { ...parts, views, configs, pulledAhead: prePulls.doneOf },
+        { ...parts, views, configs, pulledAhead: prePulls.doneOf, wallText },
         daemonSet,
         revisions.get(uid) ?? [],
       );

@@ -42,7 +42,7 @@ export const rollouts =
     };
   };
 
-type Verdict = Pick<Status, 'phase' | 'message'>;
+type Verdict = Pick<Status, 'phase' | 'message' | 'late'>;
 
 /** A change that the plane has not looked at yet is under way. */
 function notLookedAt({ metadata, status }: StoredSet, plan: SetPlan | undefined): Verdict | undefined {
@@ -55,7 +55,11 @@ function notLookedAt({ metadata, status }: StoredSet, plan: SetPlan | undefined)
 const verdictOf = (record: RolloutRecord, plan: SetPlan | undefined): Verdict =>
   plan && hasNothingToDo(record, plan.nodes)
     ? { phase: 'Complete', message: NOTHING_TO_DO }
-    : { phase: record.phase, message: record.message };
+    : {
+        phase: record.phase,
+        message: record.message,
+        ...(plan?.late === undefined ? {} : { late: plan.late }),
+      };
 
 /** It has no end of its own but that all nodes have it. */
 function verdictOnDelete({ status }: StoredSet, plan: SetPlan | undefined): Verdict {

@@ -20,6 +20,8 @@ export interface WayInput {
   readonly target: string;
   readonly aside: ReadonlySet<string>;
   readonly broken?: readonly string[];
+  /** When a node was given the target, as far as is known. */
+  readonly since?: (node: string) => string | undefined;
 }
 
 export function underWay(input: WayInput): UnderWay | undefined {
@@ -29,7 +31,14 @@ export function underWay(input: WayInput): UnderWay | undefined {
   );
   // Nobody waits for what was broken before.
   const first = those.find(({ name }) => !input.broken?.includes(name)) ?? those[0];
-  return first && { node: first.name, reason: reasonFor(first, input), others: those.length - 1 };
+  if (!first) return undefined;
+  const since = input.since?.(first.name);
+  return {
+    node: first.name,
+    reason: reasonFor(first, input),
+    ...(since === undefined ? {} : { since }),
+    others: those.length - 1,
+  };
 }
 
 function reasonFor(

@@ -397,6 +397,51 @@ describe('rule 22: a DaemonSet whose selector matches pods that are nobody’s',
   });
 });
 
+describe('pods that were taken over twice', () => {
+  /** Everything that a node may be told of whose pods are whose. */
+  const told = (member: Awaited<ReturnType<typeof guest>>) => newest(member.stream);
+  async function leftBehindTwice(): Promise<[Json, Json]> {
+    const set = await orphaned();
+    await apply(`${name}-heir`);
+    const heir = await untilRolledOut(plane, `${name}-heir`, size());
+    await until('all are taken over', () => runningOf(heir).length === size());
+    await untilQuiet(fleet);
+    await remove(`${name}-heir`, 'Orphan');
+    await untilQuiet(fleet);
+    return [set, heir];
+  }
+
+  it('are known by all that owned them: their containers name the first, and a node may lose its book', async () => {
+    const [set, heir] = await leftBehindTwice();
+    const both = [set.metadata.uid, heir.metadata.uid].sort();
+    const member = await guest();
+    expect(told(member)?.orphans.filter((uid) => both.includes(uid))).toEqual(both);
+    await apply(`${name}-third`);
+    const third = await untilRolledOut(plane, `${name}-third`, size());
+    await untilOwned(PODS, third.metadata.uid);
+    const adopts = () => told(member)?.daemonSets.find(({ uid }) => uid === third.metadata.uid)?.adopts;
+    await until('it is told', () => adopts()?.length === 2);
+    expect(adopts()).toEqual(both);
+    await plane.restart();
+    await untilRolledOut(plane, `${name}-third`, size());
+    await untilQuiet(fleet);
+    expect([births(set), births(heir), births(third)]).toEqual([size(), 0, 0]);
+    expect(newest((await guest()).stream)?.daemonSets).toContainEqual(
+      expect.objectContaining({ uid: third.metadata.uid, adopts: both }),
+    );
+    await remove(`${name}-third`, 'Background');
+    await until('all are gone', () => runningOf(third).length === 0);
+  });
+
+  it('are forgotten together', async () => {
+    const [set, heir] = await leftBehindTwice();
+    const member = await guest();
+    const isTold = ({ metadata }: Json) => told(member)?.orphans.includes(metadata.uid);
+    for (const { metadata } of await items(PODS)) await plane.api.ok('DELETE', `${PODS}/${metadata.name}`);
+    await until('both are over', () => !isTold(set) && !isTold(heir));
+  });
+});
+
 it('rule 64: one of the same name that was deleted with its pods is another: they are replaced', async () => {
   await apply(name);
   await untilRolledOut(plane, name, size());

@@ -4,11 +4,11 @@ import { sameJson } from '../canonical-json.ts';
 import { earliest } from '../earliest.ts';
 import { scaledCount } from '../int-or-percent.ts';
 import type { Approval } from './approval.ts';
-import { downWithoutIt, findBroken, stillBroken, withoutBroken } from './broken-nodes.ts';
+import { findBroken, stillBroken, withoutBroken } from './broken-nodes.ts';
 import type { Pacing } from './pacing.ts';
 import { effectiveRevision, isHeld, isSetAside, isUp, type RolloutNode } from './plan-rollout.ts';
 import { isAtRest, isEmpty, type RolloutNodes, restingWith, restingWithout } from './resting-nodes.ts';
-import { findFailures, tooManyFailures } from './rollout-failures.ts';
+import { findFailures, rolloutFailure } from './rollout-failures.ts';
 import type { RolloutRecord, RolloutTimes } from './rollout-record.ts';
 import {
   type ChangedNodes,
@@ -20,6 +20,7 @@ import {
   observeTimes,
 } from './rollout-times.ts';
 import { assignWaves, holdsOf, NO_WAVES, sizeOfWave, type Waves, waveUnderWay } from './waves.ts';
+import { isWayBack, lateOnTheWayBack, withoutLate } from './way-back.ts';
 
 export interface RolloutView extends RolloutNodes {
   /** The revision of the DaemonSet's template. */
@@ -182,7 +183,8 @@ function look(before: RolloutRecord, timesBefore: RolloutTimes | undefined, view
   const maxUnavailable = waveBudget(record, pacing, waves);
   // What has passed is judged by now, and nothing more comes of it.
   const deadline = times.progressAt + pacing.progressDeadlineMs;
-  const awaits = moving && record.phase === 'Progressing' && deadline > now;
+  const goesOn = record.phase === 'Progressing' || record.phase === 'RollingBack';
+  const awaits = moving && goesOn && deadline > now;
   const nextAt = earliest(
     awaits ? deadline : undefined,
     turn.soakedAt,
@@ -282,7 +284,7 @@ function isHeldForATime(
 const UNDECIDED = { reason: '', message: '' } as const;
 
 function judge(
-  record: RolloutRecord,
+  before: RolloutRecord,
   timesBefore: RolloutTimes | undefined,
   times: RolloutTimes,
   soaked: boolean,
@@ -291,14 +293,18 @@ function judge(
   empty: boolean,
 ): RolloutRecord {
   const { pacing, newest, now } = fleet;
+  const record = withoutLate(before);
   const those = withoutBroken(fleet, record);
   const there = !isEmpty(those) && haveAvailable(those, times.target);
-  if (record.phase === 'RollingBack' && (there || empty)) return { ...record, phase: 'RolledBack' };
+  const late = lateOnTheWayBack(record, pacing, times.progressAt, now);
+  if (record.phase === 'RollingBack')
+    return there || empty ? { ...record, phase: 'RolledBack' } : { ...record, ...late };
   if (record.phase !== 'Progressing') return record;
   const failures = findFailures(record, pacing, timesBefore, times, those.nodes, waves, now);
   const seen = { ...record, failures };
   if (there && soaked) return { ...seen, phase: 'Complete', ...UNDECIDED, stable: newest };
-  const failure = failureOf(failures, times, fleet, record);
+  if (isWayBack(record, pacing)) return { ...seen, ...UNDECIDED, ...late };
+  const failure = rolloutFailure(failures, times, fleet, record);
   if (failure === undefined) return { ...seen, ...UNDECIDED };
   const { isItsDoing, ...why } = failure;
   if (pacing.onFailure === 'Continue') return { ...seen, ...why };
@@ -307,42 +313,6 @@ function judge(
   const back = pacing.onFailure === 'Rollback' && canGoBack && isItsDoing;
   if (!back) return { ...seen, phase: 'Stopped', ...why };
   return { ...seen, phase: 'RollingBack', ...why, goBack: whoHas(newest, fleet) };
-}
-
-interface Failure extends Pick<RolloutRecord, 'reason' | 'message'> {
-  readonly isItsDoing: boolean;
-}
-
-function failureOf(
-  failures: RolloutRecord['failures'],
-  times: RolloutTimes,
-  { pacing, newest, now, ...fleet }: RolloutView,
-  record: RolloutRecord,
-): Failure | undefined {
-  if (now - times.progressAt >= pacing.progressDeadlineMs) {
-    const down = downWithoutIt(fleet, record);
-    return {
-      reason: 'ProgressDeadlineExceeded',
-      message: `no node came nearer in ${pacing.progressDeadlineMs / 1000} s${downText(down)}`,
-      isItsDoing: down.length === 0,
-    };
-  }
-  if (!tooManyFailures(failures, pacing, newest, fleet)) return undefined;
-  const [[node, why] = ['', '']] = Object.entries(failures);
-  const count = Object.keys(failures).length;
-  const others = count > 1 ? `, and ${count - 1} more` : '';
-  return {
-    reason: 'FailureThresholdExceeded',
-    message: `${count} failed (failureThreshold ${pacing.failureThreshold}): ${node}: ${why}${others}`,
-    isItsDoing: true,
-  };
-}
-
-function downText([first, ...others]: readonly string[]): string {
-  if (first === undefined) return '';
-  return others.length > 0
-    ? `: ${first} and ${others.length} more were down before it came, and take up the budget`
-    : `: ${first} was down before it came, and takes up the budget`;
 }
 
 function waveBudget({ wave, phase }: RolloutRecord, { waves }: Pacing, assigned: Waves): number | undefined {

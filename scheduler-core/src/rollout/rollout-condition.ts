@@ -12,6 +12,8 @@ export interface UnderWay {
   readonly node: string;
   /** Why it has not arrived. */
   readonly reason: string;
+  /** When it was granted that, as text, as far as is known. */
+  readonly since?: string;
   /** How many others are on their way too. */
   readonly others: number;
 }
@@ -31,6 +33,8 @@ export interface Standing {
 /** Under way, and no node is there that could come to it: for people it is complete. Nothing was proved by it. */
 export const hasNothingToDo = ({ phase }: RolloutRecord, nodes: number): boolean =>
   phase === 'Progressing' && nodes === 0;
+
+const ROLLBACK_LATE = 'RollbackDeadlineExceeded';
 
 export const SETTLING = 'a change becomes a revision as soon as no other follows it';
 export const NOTHING_TO_DO = 'no node should run it: nothing to do';
@@ -63,6 +67,7 @@ function sayingOf(record: RolloutRecord, { paused, source }: Pacing, standing: S
   const { nodes, settling } = standing;
   if (settling) return { status: 'True', reason: 'RolloutProgressing', message: SETTLING };
   const { phase, newest, stable = '', reason, message, broken } = record;
+  const late = lateText(record, standing);
   switch (phase) {
     case 'Complete':
       return { status: 'True', reason: 'RolloutComplete', message: completeText(newest, standing, broken) };
@@ -72,12 +77,12 @@ function sayingOf(record: RolloutRecord, { paused, source }: Pacing, standing: S
         reason,
         message: `the rollout of revision ${newest} has stopped, and nothing moves: ${message}`,
       };
-    case 'RollingBack':
-      return {
-        status: 'False',
-        reason,
-        message: `revision ${newest} has failed, and ${stable} ${paused ? `waits to come back, paused by ${source}` : 'comes back'}: ${message}`,
-      };
+    case 'RollingBack': {
+      const text = `revision ${newest} has failed, and ${stable} ${paused ? `waits to come back, paused by ${source}` : 'comes back'}: ${message}`;
+      return late === undefined
+        ? { status: 'False', reason, message: text }
+        : { status: 'False', reason: ROLLBACK_LATE, message: `${text}; ${late}` };
+    }
     case 'RolledBack':
       return {
         status: 'False',
@@ -94,6 +99,12 @@ function sayingOf(record: RolloutRecord, { paused, source }: Pacing, standing: S
             `revision ${newest} has failed, and ${paused ? `is paused by ${source}` : 'goes on'}: ${message}`,
             ...waitingFor(standing),
           ].join('; '),
+        };
+      if (late !== undefined)
+        return {
+          status: 'False',
+          reason: ROLLBACK_LATE,
+          message: `nodes move to revision ${newest}; ${late}`,
         };
       if (paused) return { status: 'Unknown', reason: 'RolloutPaused', message: `paused by ${source}` };
       if (hasNothingToDo(record, nodes))
@@ -120,8 +131,15 @@ function everyNodeHas(revision: string, broken: readonly string[] = []): string 
 export const waitingText = (revision: string, standing: Standing): string =>
   [`nodes move to revision ${revision}`, ...waitingFor(standing)].join('; ');
 
-function waitingFor({ waits, underWay }: Standing): string[] {
-  const arriving = underWay && `waiting for ${underWay.node}: ${underWay.reason}`;
+/** On the way back: who keeps it from coming nearer, and since when. Undefined while it is not late. */
+export function lateText({ late, phase }: RolloutRecord, standing: Standing): string | undefined {
+  const goesOn = phase === 'RollingBack' || phase === 'Progressing';
+  return late === undefined || !goesOn ? undefined : [late, ...waitingFor(standing, true)].join('; ');
+}
+
+function waitingFor({ waits, underWay }: Standing, saysSince = false): string[] {
+  const since = saysSince && underWay?.since !== undefined ? `, since ${underWay.since}` : '';
+  const arriving = underWay && `waiting for ${underWay.node}: ${underWay.reason}${since}`;
   return [...(arriving ? [`${arriving}${more(underWay.others, 'on their way')}`] : []), ...whoWaits(waits)];
 }
 
@@ -151,6 +169,7 @@ export interface RolloutEvent {
 export function rolloutEvents(
   before: RolloutRecord | undefined,
   after: RolloutRecord,
+  standing: Standing,
 ): readonly RolloutEvent[] {
   const { newest, stable, phase, reason, message, failures, broken } = after;
   const known = before?.newest === newest ? before.failures : {};
@@ -168,6 +187,12 @@ export function rolloutEvents(
     return [
       ...failed,
       { type: 'Warning', reason, message: `revision ${newest} has failed, and goes on: ${message}` },
+    ];
+  const late = before?.late === undefined ? lateText(after, standing) : undefined;
+  if (late !== undefined)
+    return [
+      ...failed,
+      { type: 'Warning', reason: ROLLBACK_LATE, message: `revision ${stable} does not come back: ${late}` },
     ];
   if (before?.newest === newest && before.phase === phase) return failed;
   const said: { readonly [phase in RolloutRecord['phase']]: RolloutEvent | undefined } = {

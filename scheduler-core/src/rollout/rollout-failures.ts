@@ -1,5 +1,6 @@
 // Which nodes failed with a new revision, and whether that is too many.
 import { scaledCount } from '../int-or-percent.ts';
+import { downWithoutIt } from './broken-nodes.ts';
 import type { Pacing } from './pacing.ts';
 import { effectiveRevision, type RolloutNode } from './plan-rollout.ts';
 import { type RolloutNodes, restingWith } from './resting-nodes.ts';
@@ -55,7 +56,7 @@ function failureOf(
 }
 
 /** A percentage is one of the nodes that got the new revision. */
-export function tooManyFailures(
+function tooManyFailures(
   failures: Failures,
   { failureThreshold }: Pacing,
   newest: string,
@@ -67,4 +68,48 @@ export function tooManyFailures(
     restingWith(fleet, newest).length +
     fleet.nodes.filter((node) => effectiveRevision(node) === newest).length;
   return count >= Math.max(1, scaledCount(failureThreshold, Math.max(updated, count)));
+}
+
+interface FailureView extends RolloutNodes {
+  readonly pacing: Pacing;
+  readonly newest: string;
+  readonly now: number;
+}
+
+interface Failure extends Pick<RolloutRecord, 'reason' | 'message'> {
+  /** Of what this revision is: going back may mend it. */
+  readonly isItsDoing: boolean;
+}
+
+/** Undefined while it has not failed. */
+export function rolloutFailure(
+  failures: RolloutRecord['failures'],
+  { progressAt }: Pick<RolloutTimes, 'progressAt'>,
+  { pacing, newest, now, ...fleet }: FailureView,
+  record: RolloutRecord,
+): Failure | undefined {
+  if (now - progressAt >= pacing.progressDeadlineMs) {
+    const down = downWithoutIt(fleet, record);
+    return {
+      reason: 'ProgressDeadlineExceeded',
+      message: `no node came nearer in ${pacing.progressDeadlineMs / 1000} s${downText(down)}`,
+      isItsDoing: down.length === 0,
+    };
+  }
+  if (!tooManyFailures(failures, pacing, newest, fleet)) return undefined;
+  const [[node, why] = ['', '']] = Object.entries(failures);
+  const count = Object.keys(failures).length;
+  const others = count > 1 ? `, and ${count - 1} more` : '';
+  return {
+    reason: 'FailureThresholdExceeded',
+    message: `${count} failed (failureThreshold ${pacing.failureThreshold}): ${node}: ${why}${others}`,
+    isItsDoing: true,
+  };
+}
+
+function downText([first, ...others]: readonly string[]): string {
+  if (first === undefined) return '';
+  return others.length > 0
+    ? `: ${first} and ${others.length} more were down before it came, and take up the budget`
+    : `: ${first} was down before it came, and takes up the budget`;
 }

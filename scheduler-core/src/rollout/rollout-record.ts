@@ -10,6 +10,8 @@ export interface RolloutRecord {
   /** Why it has failed, in a word and in a sentence; '' while it has not. */
   readonly reason: '' | 'ProgressDeadlineExceeded' | 'FailureThresholdExceeded';
   readonly message: string;
+  /** On the way back to the stable revision: that no node came nearer for the progress deadline. It goes on all the same. */
+  readonly late?: string;
   /** The wave that is under way; as many as there are waves: the rest. */
   readonly wave: number;
   /** Nodes that failed with the newest revision, with why. */

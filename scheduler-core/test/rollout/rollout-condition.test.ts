@@ -20,8 +20,10 @@ const RECORD: RolloutRecord = {
   aside: [],
 };
 const failed = { reason: 'ProgressDeadlineExceeded', message: 'no node came nearer in 60 s' } as const;
+const late = 'on the way back no node came nearer in 60 s';
 const turn = (node: string) => ({ node, reason: 'waits for its turn' });
 const silent = (node: string) => ({ node, reason: 'the node is silent', silent: true }) as const;
+const nobody: Standing = { nodes: 3, waits: [] };
 const pulling = { node: 'a', reason: 'container web waits (ErrImagePull)', others: 0 };
 
 test.each<[string, Partial<RolloutRecord>, Partial<Standing>, boolean, string]>([
@@ -105,6 +107,41 @@ test.each<[string, Partial<RolloutRecord>, Partial<Standing>, boolean, string]>(
     false,
     'True RolloutComplete: every node has revision two, but for c, broken before it began',
   ],
+  [
+    'a rollback that is late: what keeps it, and since when',
+    { phase: 'RollingBack', ...failed, late },
+    { underWay: { ...pulling, since: '10:00' }, waits: [turn('b'), silent('c')] },
+    false,
+    'False RollbackDeadlineExceeded: revision two has failed, and one comes back: no node came nearer in 60 s; on the way back no node came nearer in 60 s; waiting for a: container web waits (ErrImagePull), since 10:00; b: waits for its turn; set aside until they return: c',
+  ],
+  [
+    'a rollback that is late and paused, where nobody is on the way',
+    { phase: 'RollingBack', ...failed, late },
+    { waits: [{ node: 'b', reason: 'paused by a policy' }] },
+    true,
+    'False RollbackDeadlineExceeded: revision two has failed, and one waits to come back, paused by a policy: no node came nearer in 60 s; on the way back no node came nearer in 60 s; b: paused by a policy',
+  ],
+  [
+    'an undo that is late',
+    { newest: 'one', late },
+    { underWay: { ...pulling, since: '10:00', others: 1 } },
+    false,
+    'False RollbackDeadlineExceeded: nodes move to revision one; on the way back no node came nearer in 60 s; waiting for a: container web waits (ErrImagePull), since 10:00, and 1 more on their way',
+  ],
+  [
+    'a change that settles comes before a rollback that is late',
+    { phase: 'RollingBack', ...failed, late },
+    { settling: true },
+    false,
+    'True RolloutProgressing: a change becomes a revision as soon as no other follows it',
+  ],
+  [
+    'since when it is so is told of nobody who is not late',
+    {},
+    { underWay: { ...pulling, since: '10:00' } },
+    false,
+    'True RolloutProgressing: nodes move to revision two; waiting for a: container web waits (ErrImagePull)',
+  ],
   ['no node', {}, { nodes: 0 }, false, 'True RolloutComplete: no node should run it: nothing to do'],
 ])('%s', (_sentence, record, standing, paused, expected) => {
   const { status, reason, message } = progressingCondition(
@@ -118,18 +155,33 @@ test.each<[string, Partial<RolloutRecord>, Partial<Standing>, boolean, string]>(
 });
 
 test('an event tells once of a rollout that has failed and goes on', () => {
-  const late: RolloutRecord = { ...RECORD, ...failed };
+  const failing: RolloutRecord = { ...RECORD, ...failed };
   const reason = 'ProgressDeadlineExceeded';
   const message = 'revision two has failed, and goes on: no node came nearer in 60 s';
-  expect(rolloutEvents(RECORD, late)).toEqual([{ type: 'Warning', reason, message }]);
-  expect(rolloutEvents(late, { ...late, message: 'no node came nearer in 70 s' })).toEqual([]);
-  expect(rolloutEvents(late, RECORD)).toEqual([]);
+  expect(rolloutEvents(RECORD, failing, nobody)).toEqual([{ type: 'Warning', reason, message }]);
+  expect(rolloutEvents(failing, { ...failing, message: 'no node came nearer in 70 s' }, nobody)).toEqual([]);
+  expect(rolloutEvents(failing, RECORD, nobody)).toEqual([]);
+});
+
+test.each<[string, Partial<RolloutRecord>]>([
+  ['a rollback', { phase: 'RollingBack', ...failed }],
+  ['an undo', { newest: 'one' }],
+])('an event tells once that %s is late, and of which node, and again after it went on', (_what, more) => {
+  const record: RolloutRecord = { ...RECORD, ...more };
+  const standing = { ...nobody, underWay: { ...pulling, since: '10:00' } };
+  const message = `revision one does not come back: ${late}; waiting for a: container web waits (ErrImagePull), since 10:00`;
+  const told = [{ type: 'Warning', reason: 'RollbackDeadlineExceeded', message }];
+  expect(rolloutEvents(record, { ...record, late }, standing)).toEqual(told);
+  expect(rolloutEvents({ ...record, late }, { ...record, late }, standing)).toEqual([]);
+  expect(rolloutEvents({ ...record, late }, record, standing)).toEqual([]);
 });
 
 test.each<[string, Partial<RolloutRecord>, Partial<RolloutRecord>, string]>([
   ['the reason alone', {}, { phase: 'Complete' }, 'then'],
   ['nothing', { phase: 'Complete' }, { phase: 'Complete' }, 'then'],
   ['the status', {}, { phase: 'RolledBack', ...failed }, 'now'],
+  ['the status of an undo that is late', { newest: 'one' }, { newest: 'one', late }, 'now'],
+  ['the status, back', { newest: 'one', late }, { newest: 'one' }, 'now'],
 ])('since when it is so, as with Deployments, after a change of %s', (_sentence, from, to, expected) => {
   const standing = { nodes: 3, waits: [] };
   const at = (record: Partial<RolloutRecord>) =>

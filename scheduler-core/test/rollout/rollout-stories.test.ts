@@ -122,6 +122,115 @@ describe('a rollout', () => {
   });
 });
 
+describe('the way back', () => {
+  const policy = { progressDeadlineSeconds: 60 };
+  const LATE = 'on the way back no node came nearer in 60 s';
+
+  test('that waits for a node that is down is late at the deadline, goes on when it is mended, and never turns round', async () => {
+    const story = tellStory({ nodes: [...ABC, 'd'], policy });
+    story.update('two');
+    story.wait(12);
+    story.break('c');
+    story.wait(11);
+    expect(story.record()).toMatchObject({ phase: 'RollingBack', stable: 'one' });
+    story.wait(57);
+    expect(story.record()?.late).toBeUndefined();
+    story.wait(3600);
+    expect(story.record()).toMatchObject({ phase: 'RollingBack', late: LATE });
+    expect(story.revisionsOf()).toEqual(['two', 'two', 'one', 'one']);
+    story.break('c', false);
+    expect(story.record()).not.toHaveProperty('late');
+    story.wait(30);
+    expect(story.record()).toMatchObject({ phase: 'RolledBack', stable: 'one' });
+    expect(story.record()).not.toHaveProperty('late');
+    expect(story.revisionsOf()).toEqual(['one', 'one', 'one', 'one']);
+    expect(story.overBudget()).toBe(0);
+    await tells(story, 'late-rollback');
+  });
+
+  test('has its own deadline, however long the revision that failed was under way', () => {
+    const story = tellStory({ nodes: ABC, revisions: { two: 'never ready' }, policy });
+    story.update('two');
+    story.wait(60);
+    expect(story.record()).toMatchObject({ phase: 'RollingBack', reason: 'ProgressDeadlineExceeded' });
+    story.silence('a');
+    story.wait(59);
+    expect(story.record()).not.toHaveProperty('late');
+    story.wait(1);
+    expect(story.record()).toMatchObject({ phase: 'RollingBack', late: LATE });
+  });
+
+  test('of an undo is not given up for a node that dies: it is late, and ends when that returns', async () => {
+    const story = tellStory({ nodes: ABC, policy });
+    story.update('two');
+    story.wait(12);
+    story.update('one');
+    story.wait(2);
+    story.silence('c');
+    story.wait(50);
+    expect(story.record()).not.toHaveProperty('late');
+    story.wait(3600);
+    expect(story.record()).toMatchObject({ phase: 'Progressing', newest: 'one', reason: '', late: LATE });
+    expect(story.revisionsOf()).toEqual(['two', 'two', 'one']);
+    story.silence('c', false);
+    story.wait(5);
+    expect(story.record()).not.toHaveProperty('late');
+    story.wait(30);
+    expect(story.record()).toMatchObject({ phase: 'Complete', stable: 'one' });
+    expect(story.revisionsOf()).toEqual(['one', 'one', 'one']);
+    expect(story.overBudget()).toBe(0);
+    await tells(story, 'late-undo');
+  });
+
+  test('of an undo stops under onFailure Pause, as any rollout does', () => {
+    const story = tellStory({ nodes: ABC, policy: { ...policy, onFailure: 'Pause' } });
+    story.update('two');
+    story.wait(12);
+    story.update('one');
+    story.wait(2);
+    story.silence('c');
+    story.wait(100);
+    expect(story.record()).toMatchObject({ phase: 'Stopped', newest: 'one', stable: 'one' });
+  });
+
+  test('is not late while it is paused', () => {
+    const story = tellStory({ nodes: ABC, policy });
+    story.update('two');
+    story.wait(12);
+    story.setPolicy({ ...policy, paused: true });
+    story.update('one');
+    story.wait(3600);
+    expect(story.revisionsOf()).toEqual(['two', 'two', 'two']);
+    expect(story.record()).not.toHaveProperty('late');
+  });
+
+  test('ends without a node that is removed from the fleet', () => {
+    const story = tellStory({ nodes: ABC, policy });
+    story.update('two');
+    story.wait(12);
+    story.break('c');
+    story.wait(3600);
+    expect(story.record()).toMatchObject({ phase: 'RollingBack', late: LATE });
+    story.remove('c');
+    story.wait(30);
+    expect(story.record()?.phase).toBe('RolledBack');
+    expect(story.revisionsOf()).toEqual(['one', 'one']);
+  });
+
+  test('gives way to another change, also while it is late', () => {
+    const story = tellStory({ nodes: ABC, policy });
+    story.update('two');
+    story.wait(12);
+    story.break('c');
+    story.wait(3600);
+    story.break('c', false);
+    story.update('three');
+    story.wait(60);
+    expect(story.record()).toMatchObject({ phase: 'Complete', newest: 'three' });
+    expect(story.record()).not.toHaveProperty('late');
+  });
+});
+
 describe('a surge', () => {
   /** How many nodes are down at the worst of so many seconds. */
   const worstOf = (story: Story, seconds: number) => {

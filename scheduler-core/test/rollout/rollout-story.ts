@@ -218,7 +218,7 @@ export function tellStory(options: StoryOptions) {
     });
     const why = [...new Set(plan.waits.map(({ node, reason }) => `${node}: ${reason}`))];
     const line = [
-      `${record?.phase}${record?.message ? ` (${record.message})` : ''}`,
+      `${record?.phase}${record?.message ? ` (${record.message})` : ''}${record?.late ? `, late: ${record.late}` : ''}`,
       states.join(' '),
       ...why,
     ].join('\n      ');
@@ -322,6 +322,9 @@ export function tellStory(options: StoryOptions) {
     overBudget: () => worst,
     record: () => record,
     revisionsOf: () => nodes.map(({ pod }) => pod?.revision),
+    /** Where the pod that counts is available. */
+    availableOf: () =>
+      new Map(nodes.flatMap((node) => (isAvailable(node) ? [[node.name, node.pod?.revision]] : []))),
     /** Where two run. */
     besideOf: () => nodes.map(({ beside }) => beside?.revision),
     downNow: () => nodes.filter(isDown).length,

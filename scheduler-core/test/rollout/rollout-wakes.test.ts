@@ -61,6 +61,33 @@ describe('when time alone changes something', () => {
     }
   });
 
+  it('is the deadline of the way back, once', () => {
+    const failed = { newest: 'b', stable: 'a', phase: 'RollingBack' } as const;
+    const record: RolloutRecord = {
+      ...failed,
+      reason: 'FailureThresholdExceeded',
+      message: 'n2 failed',
+      wave: 0,
+      failures: {},
+      attempt: 2,
+      aside: [],
+    };
+    const back = (before: RolloutRecord, times: RolloutTimes | undefined, now: number) =>
+      advanceRollout(before, times, {
+        newest: 'b',
+        pacing: pacingOf('the test', {} as RolloutPolicySpec),
+        nodes: [node('n1', true), node('n2', false)],
+        closed: new Map(),
+        now,
+      });
+    const first = back(record, undefined, 1000);
+    expect(first.nextAt).toBe(1000 + DEADLINE_MS);
+    const late = back(first.record, first.times, 1000 + DEADLINE_MS);
+    expect(late.record.late).toContain('no node came nearer in 600 s');
+    expect(late.nextAt).toBeUndefined();
+    expect(back(late.record, late.times, 2000 + DEADLINE_MS).record).toBe(late.record);
+  });
+
   it.each(['Pause', 'Continue'] as const)('is never after the deadline under onFailure %s', (onFailure) => {
     const first = look(undefined, undefined, false, 0, { onFailure });
     const late = look(first.record, first.times, false, DEADLINE_MS + 1, { onFailure });

@@ -61,12 +61,17 @@ Exit code 0 when a pod belongs on the node, 3 when not.
         throw new CommandFailed(await whatIsMissing(client, node, namespace, daemonSet));
       throw error;
     }
-    for (const line of describe(placement, node, namespace, daemonSet)) print(line);
+    for (const line of describePlacement(placement, node, namespace, daemonSet)) print(line);
     return placement.status?.decision === 'Run' ? 0 : 3;
   },
 };
 
-function describe({ status = {} }: Placement, node: string, namespace: string, daemonSet: string): string[] {
+export function describePlacement(
+  { status = {} }: Placement,
+  node: string,
+  namespace: string,
+  daemonSet: string,
+): string[] {
   const {
     decision = '',
     decidedBy,

@@ -75,11 +75,11 @@ async function expectLate(node: HollowNode, phase: string) {
 }
 
 it('of a revision that failed is late when a node does not come back, and ends when it does', async () => {
-  const { set, stable, node } = await begun('crashing:2', { onFailure: 'Pause', progressDeadlineSeconds: 1 });
+  const { set, stable, node } = await begun('crashing:2', { onFailure: 'Pause' });
   const { newestRevision } = await untilPhase(plane, 'Stopped');
   // Its agent hears nothing of the rollback.
   node.freeze();
-  await changePolicy({ onFailure: 'Rollback' });
+  await changePolicy({ onFailure: 'Rollback', progressDeadlineSeconds: 1 });
   await plane.api.ok(
     'PATCH',
     `${SETS}/web`,

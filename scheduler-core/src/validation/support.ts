@@ -2,7 +2,9 @@
 // the pod would not be what was asked for, warned about where it runs all the same.
 
 import { hostPorts } from '../node/host-ports.ts';
+import { DEVICES_ANNOTATION } from '../node/pod-devices.ts';
 import { allContainers } from '../node/pod-record.ts';
+import { parseQuantity } from '../quantity.ts';
 import { allowsSurge, updateStrategyOf } from '../rollout/update-strategy.ts';
 import type { Container } from '../schema/container.ts';
 import type { DaemonSet } from '../schema/daemon-set.ts';
@@ -155,10 +157,16 @@ function volumeFindings(at: string, volume: Volume): FieldError[] {
   ];
 }
 
-const volumeWarnings = (at: string, { emptyDir }: Volume): string[] =>
-  emptyDir?.sizeLimit && emptyDir.medium !== 'Memory'
+const volumeWarnings = (at: string, { emptyDir, hostPath }: Volume): string[] => [
+  ...(emptyDir?.sizeLimit && emptyDir.medium !== 'Memory'
     ? [`${at}.emptyDir.sizeLimit: has no effect: the disk is not metered`]
-    : [];
+    : []),
+  ...(/^\/+var\/+lib\/+kubelet(\/|$)/.test(hostPath?.path ?? '')
+    ? [
+        `${at}.hostPath.path: there is no kubelet on the node: this directory holds nothing of its pods, and a device plugin or CSI driver finds nobody to register with`,
+      ]
+    : []),
+];
 
 function containerFindings(at: string, container: Container): FieldError[] {
   return [
@@ -175,12 +183,16 @@ function containerFindings(at: string, container: Container): FieldError[] {
   ];
 }
 
-/** A limit is enough to look at: those that are refused cannot be requested without one. */
+/** A limit is enough to look at: those that are refused cannot be requested without one. None of it asks for nothing. */
 const resourceFindings = (at: string, limits: { readonly [name: string]: string } = {}): FieldError[] =>
-  Object.keys(limits)
-    .filter((name) => !['cpu', 'memory', 'ephemeral-storage'].includes(name))
-    .map((name) =>
+  Object.entries(limits)
+    .filter(([name, amount]) => !METERED.includes(name) && parseQuantity(amount)?.nano !== 0n)
+    .map(([name]) =>
       name.startsWith('hugepages-')
         ? forbidden(`${at}[${name}]`, 'not supported by fleetset: Docker cannot limit huge pages')
-        : unsupported(`${at}[${name}]`),
+        : forbidden(
+            `${at}[${name}]`,
+            `not supported by fleetset: no device plugin hands it out; the template's annotation ${DEVICES_ANNOTATION} gives devices by their paths`,
+          ),
     );
+const METERED = ['cpu', 'memory', 'ephemeral-storage'];

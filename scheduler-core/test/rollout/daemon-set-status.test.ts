@@ -64,6 +64,17 @@ describe('the counters of', () => {
       { ...ZERO, desiredNumberScheduled: 1, currentNumberScheduled: 1, numberUnavailable: 1 },
     ],
     [
+      'rule 49: a pod is updated by its hash',
+      [node('Run', 'old available')],
+      {
+        ...ZERO,
+        desiredNumberScheduled: 1,
+        currentNumberScheduled: 1,
+        numberReady: 1,
+        numberAvailable: 1,
+      },
+    ],
+    [
       'rule 24: nodes that should not run it: misscheduled where there is a pod',
       [node('Keep', 'new available'), node('Leave', 'old'), node('Keep'), node('Leave')],
       { ...ZERO, numberMisscheduled: 2 },

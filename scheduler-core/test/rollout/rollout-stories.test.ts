@@ -45,6 +45,27 @@ describe('a rollout', () => {
     await tells(story, 'late-in-its-step');
   });
 
+  test('begins no step while a node has not come up that is sorted into an earlier step by now', async () => {
+    const story = tellStory({
+      nodes: ['a', 'b', 'c', 'd', 'e', 'f'],
+      policy: { steps: [{ nodes: 1 }, { nodes: 2 }], failureThreshold: 5, progressDeadlineSeconds: 300 },
+      maxUnavailable: 2,
+    });
+    // Who is down comes first: f is the canary, and a the first by name of those that were granted it.
+    story.break('f', 'unready');
+    story.update('two');
+    story.wait(5);
+    story.break('f', false);
+    story.wait(2);
+    story.break('a', 'unready');
+    story.wait(30);
+    expect(story.revisionsOf()).toEqual(['two', 'two', 'one', 'one', 'one', 'two']);
+    story.break('a', false);
+    story.wait(30);
+    expect(story.record()?.phase).toBe('Complete');
+    await tells(story, 'late-in-an-earlier-step');
+  });
+
   test('that does not come nearer is rolled back when the deadline has passed', async () => {
     const story = tellStory({
       nodes: ABC,

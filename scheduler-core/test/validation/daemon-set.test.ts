@@ -39,7 +39,7 @@ describe('rule 71: the selector', () => {
   refuses([
     ['absent is an error of the template labels', [['spec.selector', undefined]], MISMATCH],
     [
-      'empty is an error of its own',
+      'rule 65: empty is an error of its own, so that none is ever stored',
       [['spec.selector', {}]],
       'spec.selector: Invalid value: {}: empty selector is invalid for daemonset',
     ],

@@ -333,6 +333,30 @@ describe('single values', () => {
     });
   });
 
+  test('rule 83: an extended resource is refused with another way to devices', () => {
+    const [error] = found(['main.resources', { limits: { 'nvidia.com/gpu': '1' } }]).refused;
+    expect(error?.message).toContain(
+      "not supported by fleetset: no device plugin hands it out; the template's annotation fleetset.dev/devices gives devices by their paths",
+    );
+  });
+
+  test.each([
+    ['/var/lib/kubelet', true],
+    ['/var/lib/kubelet/device-plugins', true],
+    ['/var/lib/kubelet-backup', false],
+    ['/var/lib', false],
+  ])("a kubelet's directory is warned about, and %s: %s", (path, isWarned) => {
+    const { refused, warnings } = found(['pod.volumes', [{ name: 'v', hostPath: { path } }]]);
+    expect([refused, warnings]).toEqual([
+      [],
+      isWarned
+        ? [
+            'spec.template.spec.volumes[0].hostPath.path: there is no kubelet on the node: this directory holds nothing of its pods, and a device plugin or CSI driver finds nobody to register with',
+          ]
+        : [],
+    ]);
+  });
+
   test('a limit of disk is warned about', () => {
     expect(found(['main.resources', { limits: { 'ephemeral-storage': '1Gi' } }]).warnings).toEqual([
       'spec.template.spec.containers[0].resources.limits[ephemeral-storage]: has no effect: the disk is not metered',
@@ -349,6 +373,7 @@ describe('single values', () => {
     ['pod.securityContext', { sysctls: [{ name: 'net/ipv4/tcp_syncookies', value: '1' }] }],
     ['spec.updateStrategy', { rollingUpdate: { maxSurge: '0%' } }],
     ['main.resources', { limits: { cpu: '1', memory: '1Gi' } }],
+    ['main.resources', { limits: { 'nvidia.com/gpu': '0', 'hugepages-2Mi': '0' } }],
   ])('%s: %j asks for nothing', (...edit) => {
     expect(found(edit)).toEqual({ refused: [], warnings: [] });
   });

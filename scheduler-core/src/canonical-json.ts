@@ -13,6 +13,7 @@ export function canonicalJson(value: unknown): string {
 /** Whether their canonical texts are the same; no text is made for it. */
 export function sameJson(a: unknown, b: unknown): boolean {
   if (a === b) return true;
+  if (typeof a === 'string' && typeof b === 'string') return false;
   if (!isComposite(a) || !isComposite(b))
     return !isComposite(a) && !isComposite(b) && textOf(a) === textOf(b);
   if (Array.isArray(a) || Array.isArray(b))
@@ -22,10 +23,14 @@ export function sameJson(a: unknown, b: unknown): boolean {
       a.length === b.length &&
       a.every((item, index) => sameJson(item ?? null, b[index] ?? null))
     );
-  const isKept = (key: string) => own(a, key) !== undefined && own(b, key) !== undefined;
-  for (const key of Object.keys(a))
-    if (own(a, key) !== undefined && !(isKept(key) && sameJson(a[key], b[key]))) return false;
-  return Object.keys(b).every((key) => own(b, key) === undefined || isKept(key));
+  for (const key of Object.keys(a)) {
+    const before = a[key];
+    if (before === undefined) continue;
+    const now = own(b, key);
+    if (now === undefined || !sameJson(before, now)) return false;
+  }
+  for (const key of Object.keys(b)) if (b[key] !== undefined && own(a, key) === undefined) return false;
+  return true;
 }
 
 type Composite = { readonly [key: string]: unknown };

@@ -19,6 +19,10 @@ const DECIMAL_EXPONENT: { readonly [suffix: string]: number } = {
   P: 15,
   E: 18,
 };
+/** The largest first; each with how many nano-units it is. */
+const DECIMAL_UNITS = Object.entries(DECIMAL_EXPONENT)
+  .map(([suffix, exponent]) => ({ suffix, exponent, unit: 10n ** BigInt(exponent + 9) }))
+  .reverse();
 const BINARY_SUFFIXES = ['Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'] as const;
 const SHAPE = /^([+-]?)(\d+\.?\d*|\.\d+)([a-zA-Z]*|[eE][+-]?\d+)$/;
 
@@ -58,9 +62,7 @@ export function formatQuantity(quantity: Quantity): string {
   if (nano === 0n) return '0';
   const small = nano > -1024n * NANO && nano < 1024n * NANO;
   if (quantity.format === 'binary' && !small) return formatBinary(nano);
-  const exponents = Object.entries(DECIMAL_EXPONENT).reverse();
-  for (const [suffix, exponent] of exponents) {
-    const unit = 10n ** BigInt(exponent + 9);
+  for (const { suffix, exponent, unit } of DECIMAL_UNITS) {
     if (nano % unit !== 0n) continue;
     const digits = (nano / unit).toString();
     if (quantity.format !== 'exponent') return digits + suffix;

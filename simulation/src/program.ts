@@ -111,7 +111,7 @@ const bound = (run: Callback, args: readonly unknown[]): (() => void) =>
 function install(): void {
   const native = { Date: globalThis.Date, now: performance.now.bind(performance) };
   const { setTimeout, setInterval, setImmediate, clearTimeout, clearInterval, clearImmediate } = globalThis;
-  const { randomUUID, randomInt } = crypto;
+  const { randomUUID, randomInt, randomBytes } = crypto;
   const { random } = Math;
   const timer =
     (real: (run: Callback, ms?: number, ...args: unknown[]) => unknown, repeats: boolean) =>
@@ -155,6 +155,11 @@ function install(): void {
     randomUUID: () => {
       const program = running.getStore();
       return program ? uuidFrom(program.time.dice.next) : randomUUID();
+    },
+    randomBytes: (size: number) => {
+      const program = running.getStore();
+      if (!program) return randomBytes(size);
+      return Buffer.from(Array.from({ length: size }, () => program.time.secrets.int(0, 255)));
     },
     randomInt: (from: number, to?: number) => {
       const program = running.getStore();

@@ -1,15 +1,7 @@
 // One run: a fleet is born, lives through what its seed has for it, and has to be well once that is over.
-import {
-  birth,
-  type Fleet,
-  happen,
-  KINDS,
-  LATER_KINDS,
-  mend,
-  putThePolicy,
-  removeThePolicy,
-} from './chaos.ts';
+import { happen, KINDS, LATER_KINDS, mend } from './chaos.ts';
 import { createDice, type Dice } from './dice.ts';
+import { birth, type Fleet, putThePolicy, removeThePolicy } from './fleet.ts';
 import { annotateSet, labelNode, setStrategy, setTemplate, shownStrategy } from './operator.ts';
 import { whatIsMissing } from './settled.ts';
 import { setsIn } from './truth.ts';

@@ -68,9 +68,12 @@ export function createSurgeLaw(parts: SurgeLawParts): SurgeLaw {
       trace.break('the surge', `${names} run two pods of ${uid}, ${surge} may`);
   };
 
-  const look = (machine: Machine, uid: string, now: ReadonlySet<string>) => {
+  /** Whosever they were: another DaemonSet may have taken them over since. */
+  const ranOn = ({ name }: Machine): ReadonlySet<string> =>
+    new Set([...ran].flatMap(([key, pods]) => (key.startsWith(`${name}/`) ? [...pods] : [])));
+
+  const look = (machine: Machine, uid: string, now: ReadonlySet<string>, before: ReadonlySet<string>) => {
     const key = keyOf(machine, uid);
-    const before = ran.get(key) ?? new Set();
     ran.set(key, now);
     const isNew = [...now].some((pod) => !before.has(pod));
     if (now.size < 2 || !isNew) return;
@@ -93,11 +96,12 @@ export function createSurgeLaw(parts: SurgeLawParts): SurgeLaw {
         const uid = setUidOf(machine, container);
         pods.set(uid, (pods.get(uid) ?? new Set()).add(podUidOf(container)));
       }
+      const before = ranOn(machine);
       for (const key of ran.keys()) {
         const [name, uid = ''] = key.split('/');
         if (name === machine.name && !pods.has(uid)) ran.delete(key);
       }
-      for (const [uid, those] of pods) look(machine, uid, those);
+      for (const [uid, those] of pods) look(machine, uid, those, before);
     },
     onEnd: (container) => void ending.add(podUidOf(container)),
     onSaid: ({ pods }) => {

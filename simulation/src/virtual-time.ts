@@ -14,6 +14,8 @@ export interface VirtualTime {
   /** Milliseconds since the run began. */
   readonly now: () => number;
   readonly dice: Dice;
+  /** For salts and keys: how many bytes are taken changes nothing else. */
+  readonly secrets: Dice;
   /** Calls back in the program's name, if it lives then. */
   readonly after: (ms: number, program: Program, run: () => void) => Turn;
   /** Lets everything happen that happens up to this instant; or until `stop` says so. */
@@ -23,9 +25,16 @@ export interface VirtualTime {
 
 /** Node's own: while a run goes on, the global one is the run's. */
 const { setImmediate } = globalThis;
+const { nextTick } = process;
+
+const REAL_TURN_EVERY = 20;
+const realTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
+/** Ticks come after all promises; the second one after those that the first ones settled. */
+const allThatFollows = () => new Promise<void>((resolve) => nextTick(() => nextTick(resolve)));
 
 export function createVirtualTime(
   dice: Dice,
+  secrets: Dice,
   onThrow: (error: unknown, program: Program) => void,
 ): VirtualTime {
   const queue = createQueue();
@@ -35,6 +44,7 @@ export function createVirtualTime(
   return {
     now: () => now,
     dice,
+    secrets,
     turns: () => turns,
     after: (ms, program, run) => {
       order += 1;
@@ -54,10 +64,11 @@ export function createVirtualTime(
         } catch (error) {
           onThrow(error, program);
         }
-        // All that follows without waiting for anything else.
-        await new Promise<void>((resolve) => setImmediate(resolve));
+        // All that follows without waiting for anything else; Node tells of unhandled rejections in the real turn only.
+        await (turns % REAL_TURN_EVERY === 0 ? realTurn() : allThatFollows());
         if (stop?.()) return;
       }
+      await realTurn();
       now = Math.max(now, at);
     },
   };

@@ -46,11 +46,13 @@ export const GRACE_MS = 40_000;
 export const IMAGES = ['app:1', 'app:2', 'app:3'];
 /** Memory, where there is a file system for it: what is flushed is a matter of the copy at a crash. */
 const SCRATCH = '/dev/shm';
+/** Tells the dice for secrets from all others. */
+const SECRETS = 0x5ec7e75;
 
 export function createWorld(seed: number, wholeTrace = false): World {
   const dice = createDice(seed);
   const directory = mkdtempSync(join(process.platform === 'linux' ? SCRATCH : tmpdir(), 'fleetset-run-'));
-  const time = createVirtualTime(dice, (error, { name }) =>
+  const time = createVirtualTime(dice, createDice(seed ^ SECRETS), (error, { name }) =>
     trace.break('nothing fails', `${name} threw: ${(error as Error).stack}`),
   );
   const trace = createTrace(time.now, wholeTrace);

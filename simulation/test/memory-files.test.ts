@@ -13,7 +13,7 @@ async function cutAfterEachStep(
   const found = new Set<string>();
   for (let seed = 0; seed < 200; seed++) {
     const dice = createDice(seed);
-    const time = createVirtualTime(dice, () => {});
+    const time = createVirtualTime(dice, dice, () => {});
     const disk = createMemoryDisk();
     const program = newProgram('writer', time);
     time.after(0, program, () => void write(disk, 'the old text').then(() => write(disk, 'a new text')));
@@ -52,7 +52,7 @@ describe('after a power cut', () => {
 
 describe('a program that was killed', () => {
   it('has written what it wrote before, and writes nothing more', async () => {
-    const time = createVirtualTime(createDice(1), () => {});
+    const time = createVirtualTime(createDice(1), createDice(2), () => {});
     const disk = createMemoryDisk();
     const program = newProgram('writer', time);
     const write = (name: string) => writeDurable(`/data/${name}`, 'text', 0o600, disk.files);

@@ -1,6 +1,6 @@
 // Encrypts what lies on the disk with a key that lies beside it: a copy of a single file, or a backup without the key,
 // tells nothing.
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
 import { MACHINE_FILES, readIfThere, writeDurable } from './durable-file.ts';
 
 export interface SecretBox {
@@ -20,14 +20,14 @@ export const isSealed = (content: Buffer): boolean => content.subarray(0, MAGIC.
 /** The key is made with the first thing that is sealed. One that is damaged opens nothing, and is replaced then. */
 export async function openSecretBox(keyPath: string, files = MACHINE_FILES): Promise<SecretBox> {
   const stored = await readIfThere(keyPath, files);
-  let key = stored?.length === KEY_BYTES ? stored : undefined;
-  let making: Promise<Buffer> | undefined;
+  let key = stored?.length === KEY_BYTES ? createSecretKey(stored) : undefined;
+  let making: Promise<KeyObject> | undefined;
   const makeKey = async () => {
     const made = randomBytes(KEY_BYTES);
     await writeDurable(keyPath, made, 0o600, files);
-    return made;
+    return createSecretKey(made);
   };
-  const theKey = async (): Promise<Buffer> => {
+  const theKey = async (): Promise<KeyObject> => {
     making ??= makeKey().finally(() => {
       making = undefined;
     });

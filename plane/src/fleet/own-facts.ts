@@ -13,7 +13,18 @@ export interface OwnFacts {
   readonly refused: readonly string[];
 }
 
+/** Facts that are the same in the next report are the same object there. */
+const known = new WeakMap<NodeFacts, OwnFacts>();
+
 export function ownFacts(facts: NodeFacts): OwnFacts {
+  const before = known.get(facts);
+  if (before) return before;
+  const made = checkedFacts(facts);
+  known.set(facts, made);
+  return made;
+}
+
+function checkedFacts(facts: NodeFacts): OwnFacts {
   const ownLabels: { [key: string]: string } = {};
   const ownTaints: Taint[] = [];
   const refused: string[] = [];

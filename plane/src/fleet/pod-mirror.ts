@@ -130,7 +130,7 @@ function freeId(
 
 /** A status that is refused leaves the one that was there. */
 function statusOf(report: PodReport, before: KubeObject | undefined) {
-  const read = readPodStatus(report.statusJson);
+  const read = readPodStatus(report);
   if ('status' in read) return { status: read.status, problem: undefined };
   return { status: (before?.status ?? {}) as PodStatus, problem: read.problem };
 }

@@ -10,6 +10,7 @@ import { type Store, StoreFailure, type Write } from '../store/store.ts';
 import { nodeSubject, recordAgentEvent } from './agent-events.ts';
 import { mergedConditions, withOwn } from './compose-node.ts';
 import { type Fleet, isBehind, type NodeState, reportedChange } from './fleet.ts';
+import { withKnownParts } from './known-parts.ts';
 import { NODE_RECORDS, type NodeRecord, nodeRecord } from './node-record.ts';
 import { ownFacts } from './own-facts.ts';
 import { dropPods, idsByUid, type MirrorPlan, planMirror } from './pod-mirror.ts';
@@ -51,8 +52,9 @@ export function createReportIntake(parts: ReportIntakeParts): ReportIntake {
 
   const run = async (nodeName: string) => {
     busy.add(nodeName);
-    for (let report = waiting.get(nodeName); report; report = waiting.get(nodeName)) {
+    for (let next = waiting.get(nodeName); next; next = waiting.get(nodeName)) {
       waiting.delete(nodeName);
+      const report = withKnownParts(next, parts.fleet.get(nodeName)?.report);
       try {
         await takeReport(parts, { mirrored: () => podsOf(nodeName), tombstonesOf }, nodeName, report);
         parts.onTaken(nodeName);
@@ -150,7 +152,7 @@ async function takeFacts(parts: ReportIntakeParts, nodeName: string, facts: Node
       'NodeConfigurationRefused',
       `left out of what the node says of itself: ${refused.join(', ')}`,
     );
-  const reported = readNodeStatus(facts.statusJson);
+  const reported = readNodeStatus(facts);
   if ('problem' in reported)
     recordRefused(
       parts,

@@ -6,17 +6,37 @@ import { type Pod, type PodStatus, pod } from '@fleetset/scheduler-core/schema/p
 
 export type ReportedStatus<T> = { readonly status: T } | { readonly problem: string };
 
-export const readNodeStatus = (json: string): ReportedStatus<NodeStatus> =>
+interface Reported {
+  readonly statusJson: string;
+}
+
+export const readNodeStatus = readOnce<NodeStatus>((json) =>
   read(json, (parsed) => {
     const { value, errors } = decode(node, { status: parsed });
     return { status: (value as Node).status ?? {}, errors };
-  });
+  }),
+);
 
-export const readPodStatus = (json: string): ReportedStatus<PodStatus> =>
+export const readPodStatus = readOnce<PodStatus>((json) =>
   read(json, (parsed) => {
     const { value, errors } = decode(pod, { status: parsed });
     return { status: (value as Pod).status ?? {}, errors };
-  });
+  }),
+);
+
+/** What is the same in the next report is the same object there. */
+function readOnce<T>(
+  readAnew: (json: string) => ReportedStatus<T>,
+): (reported: Reported) => ReportedStatus<T> {
+  const known = new WeakMap<Reported, ReportedStatus<T>>();
+  return (reported) => {
+    const before = known.get(reported);
+    if (before) return before;
+    const made = readAnew(reported.statusJson);
+    known.set(reported, made);
+    return made;
+  };
+}
 
 function read<T>(
   json: string,

@@ -164,5 +164,7 @@ export const isRecord = (value: unknown): value is { readonly [key: string]: unk
 
 /** Sets a key that came from outside, "__proto__" included, as plain data. */
 export function define(target: { [key: string]: unknown }, key: string, value: unknown): void {
-  Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
+  if (key === '__proto__')
+    Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
+  else target[key] = value;
 }

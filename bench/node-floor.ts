@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { bareSide } from './src/bare-side.ts';
 import { ROOT, startBenchFleet } from './src/bench-fleet.ts';
 import { startCleanUp } from './src/clean-up.ts';
-import { IMAGE, IMAGE_TAR, NEXT_IMAGE } from './src/exporter.ts';
+import { IMAGE_TAR, makeNextImage } from './src/exporter.ts';
 import { compareJoins } from './src/floor-join.ts';
 import { compareMany } from './src/floor-many.ts';
 import { compareOne } from './src/floor-one.ts';
@@ -29,8 +29,7 @@ try {
   const newEngine = async (name: string) => {
     const engine = await startOwnEngine(join(folder, name), [join(ROOT, IMAGE_TAR)]);
     cleanUp.add(engine.stop);
-    const [repo = '', tag = ''] = NEXT_IMAGE.split(':');
-    await engine.docker.getImage(IMAGE).tag({ repo, tag });
+    await makeNextImage(engine.docker);
     return engine;
   };
   const settingsOf = (socketPath: string) => [`dockerSocket: ${socketPath}`];

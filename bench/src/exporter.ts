@@ -3,9 +3,16 @@
 import type Docker from 'dockerode';
 
 export const IMAGE = 'prom/node-exporter:v1.5.0';
-/** The same under another name: what an update changes to. */
+/** What an update changes to: the same files, and a label more. */
 export const NEXT_IMAGE = 'prom/node-exporter:v1.5.0-next';
 export const IMAGE_TAR = '.cache/images/node-exporter-v1.5.0.tar';
+
+export async function makeNextImage(docker: Docker): Promise<void> {
+  const container = await docker.createContainer({ Image: IMAGE });
+  const [repo = '', tag = ''] = NEXT_IMAGE.split(':');
+  await container.commit({ repo, tag, changes: 'LABEL next=yes' });
+  await container.remove();
+}
 
 const FIRST_PORT = 28_101;
 const LOG = { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '5' } };
@@ -20,11 +27,17 @@ export const containerOf = (name: string, image: string, index = 0): Docker.Cont
   HostConfig: { NetworkMode: 'host', CpuShares: 2, OomScoreAdj: 1000, LogConfig: LOG },
 });
 
+export interface PodWishes {
+  readonly nodeSelector?: { readonly [label: string]: string };
+  /** A token of its ServiceAccount, which no container of the other sides has. */
+  readonly token?: boolean;
+}
+
 export const daemonSetOf = (
   name: string,
   image: string,
   index = 0,
-  nodeSelector: { readonly [label: string]: string } = {},
+  { nodeSelector = {}, token = false }: PodWishes = {},
 ) => ({
   apiVersion: 'apps/v1',
   kind: 'DaemonSet',
@@ -36,6 +49,7 @@ export const daemonSetOf = (
       spec: {
         hostNetwork: true,
         nodeSelector,
+        automountServiceAccountToken: token,
         containers: [{ name: 'main', image, args: argsOf(index) }],
       },
     },

@@ -1,6 +1,6 @@
 // A fleet: DaemonSets by the plane's API, containers by its agents.
 import { type BenchFleet, until } from './bench-fleet.ts';
-import { daemonSetOf } from './exporter.ts';
+import { daemonSetOf, type PodWishes } from './exporter.ts';
 import type { Side } from './side.ts';
 
 export const SETS = '/apis/apps/v1/namespaces/default/daemonsets';
@@ -18,13 +18,13 @@ interface DaemonSet {
 
 export function fleetSide(
   api: BenchFleet['api'],
-  nodeSelector: { readonly [label: string]: string },
+  wishes: PodWishes = {},
   nodes = 1,
   apply: (manifest: object) => Promise<unknown> = (manifest) => api('POST', SETS, manifest),
 ): Side {
   return {
     label: 'dev.fleetset.daemonset',
-    create: (name, image, index) => apply(daemonSetOf(name, image, index, nodeSelector)),
+    create: (name, image, index) => apply(daemonSetOf(name, image, index, wishes)),
     atRest: (name) =>
       until(`${name} is available`, async () => {
         const { metadata, status } = (await api('GET', `${SETS}/${name}`)) as DaemonSet;

@@ -22,7 +22,7 @@ export async function compareJoins(parts: JoinParts): Promise<void> {
   const { fleet, rounds } = parts;
   const program = join(fleet.folder, 'bare-start');
   execFileSync('node', ['hack/bundle.ts', program, 'bare-start=bench/src/bare-start.ts'], { cwd: ROOT });
-  const side = fleetSide(fleet.api, { joins: 'late' });
+  const side = fleetSide(fleet.api, { nodeSelector: { joins: 'late' } });
   await side.create('joined', IMAGE);
   const figures = { bare: [] as number[], fleet: [] as number[] };
   for (let round = -1; round < rounds; round++) {

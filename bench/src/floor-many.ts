@@ -9,7 +9,7 @@ const COUNTS = [1, 10, 50];
 const REST_MS = 1000;
 
 export async function compareMany({ engine, fleet, bare, swarm, rounds }: OneParts): Promise<void> {
-  const ours = fleetSide(fleet.api, {});
+  const ours = fleetSide(fleet.api);
   for (const count of COUNTS) {
     const figures = { bare: [] as number[], fleet: [] as number[], swarm: [] as number[] };
     const counted = count < 50 ? rounds : Math.ceil(rounds / 2);

@@ -24,6 +24,8 @@ type Measure =
   | 'kill'
   | 'killPlaneDead'
   | 'removal'
+  | 'tokenStart'
+  | 'tokenUpdate'
   | 'kubectlStart'
   | 'kubectlAlone';
 type Figures = { [measure in Measure]: number[] };
@@ -36,6 +38,8 @@ const noFigures = (): Figures => ({
   kill: [],
   killPlaneDead: [],
   removal: [],
+  tokenStart: [],
+  tokenUpdate: [],
   kubectlStart: [],
   kubectlAlone: [],
 });
@@ -45,7 +49,7 @@ const REST_MS = 300;
 
 export async function compareOne(parts: OneParts): Promise<void> {
   const { fleet, bare, swarm, rounds } = parts;
-  const ours = fleetSide(fleet.api, {});
+  const ours = fleetSide(fleet.api);
   const figures = { bare: noFigures(), fleet: noFigures(), swarm: noFigures() };
   for (let round = -1; round < rounds; round++) {
     // The first round warms up and does not count.
@@ -57,6 +61,10 @@ export async function compareOne(parts: OneParts): Promise<void> {
     await killOf(parts, ours, `killed-${round + 1}`, into.fleet.kill);
     await killOf(parts, swarm, `killed-${round + 1}`, into.swarm.kill);
     await withoutPlane(parts, ours, `alone-${round + 1}`, into.fleet.killPlaneDead);
+    const tokens = noFigures();
+    await lifeOf(parts, fleetSide(fleet.api, { token: true }), `token-${round + 1}`, tokens);
+    into.fleet.tokenStart.push(...tokens.start);
+    into.fleet.tokenUpdate.push(...tokens.update);
     await byKubectl(parts, `typed-${round + 1}`, into.fleet);
     process.stderr.write(`one pod: round ${round + 1} of ${rounds}\n`);
   }
@@ -157,9 +165,11 @@ function show({ bare, fleet, swarm }: { readonly [side in 'bare' | 'fleet' | 'sw
   three('apply to running', 'start', 'create + start');
   row('fleet, by kubectl', fleet.kubectlStart, median(fleet.kubectlAlone) + median(bare.start));
   row('kubectl alone, nothing written', fleet.kubectlAlone);
+  row('fleet, with a token of its account', fleet.tokenStart, median(bare.start));
   three('kill to running again', 'kill', 'create + start when it dies');
   row('fleet, the plane dead', fleet.killPlaneDead, median(bare.kill));
   three('update, asked to running', 'update', 'stop + create + start');
+  row('fleet, with a token of its account', fleet.tokenUpdate, median(bare.update));
   console.log('  gap of an update');
   row('bare: stop + start', bare.prepared);
   row('bare: stop + create + start', bare.gap, median(bare.prepared));

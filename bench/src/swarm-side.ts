@@ -1,8 +1,7 @@
-// Docker Swarm's global services, asked by dockerode: no time is spent in a client of the command line, and no registry
-// is asked for the image.
+// Docker Swarm's global services, asked by dockerode: no time is spent in a client of the command line.
 import type Docker from 'dockerode';
 import { until } from './bench-fleet.ts';
-import { serviceOf } from './exporter.ts';
+import { IMAGE, NEXT_IMAGE, serviceOf } from './exporter.ts';
 import type { Side } from './side.ts';
 
 interface Task {
@@ -16,6 +15,10 @@ export async function startSwarm(docker: Docker): Promise<{
   readonly leave: () => Promise<void>;
 }> {
   await docker.swarmInit({ ListenAddr: '127.0.0.1:2377', AdvertiseAddr: '127.0.0.1' });
+  const ids = new Map<string, string>();
+  for (const image of [IMAGE, NEXT_IMAGE]) ids.set(image, (await docker.getImage(image).inspect()).Id);
+  /** By its id no registry is asked for it, at no start. */
+  const idOf = (image: string) => ids.get(image) ?? image;
   const inspect = (name: string) =>
     docker.getService(name).inspect() as Promise<{
       readonly Version: { readonly Index: number };
@@ -23,7 +26,7 @@ export async function startSwarm(docker: Docker): Promise<{
     }>;
   const side: Side = {
     label: 'com.docker.swarm.service.name',
-    create: (name, image, index) => docker.createService(serviceOf(name, image, index)),
+    create: async (name, image, index) => docker.createService(serviceOf(name, idOf(image), index)),
     atRest: (name) =>
       until(`service ${name} is at rest`, async () => {
         const { UpdateStatus } = await inspect(name);
@@ -36,9 +39,16 @@ export async function startSwarm(docker: Docker): Promise<{
       }),
     update: async (name, image) => {
       const { Version } = await inspect(name);
-      await docker.getService(name).update({ version: Version.Index, ...serviceOf(name, image) });
+      await docker.getService(name).update({ version: Version.Index, ...serviceOf(name, idOf(image)) });
     },
     remove: (name) => docker.getService(name).remove(),
   };
-  return { side, leave: () => docker.swarmLeave({ force: true }) };
+  let left: Promise<void> | undefined;
+  return {
+    side,
+    leave: () => {
+      left ??= docker.swarmLeave({ force: true });
+      return left;
+    },
+  };
 }

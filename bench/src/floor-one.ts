@@ -23,6 +23,7 @@ type Measure =
   | 'update'
   | 'kill'
   | 'killPlaneDead'
+  | 'end'
   | 'removal'
   | 'tokenStart'
   | 'tokenUpdate'
@@ -37,6 +38,7 @@ const noFigures = (): Figures => ({
   update: [],
   kill: [],
   killPlaneDead: [],
+  end: [],
   removal: [],
   tokenStart: [],
   tokenUpdate: [],
@@ -78,7 +80,9 @@ async function lifeOf({ engine }: OneParts, side: Side, name: string, into: Figu
   into.gap.push(gapMs);
   into.update.push(wholeMs);
   await pause(REST_MS);
-  into.removal.push(await timeRemoval(engine, side, name));
+  const removal = await timeRemoval(engine, side, name);
+  into.end.push(removal.endMs);
+  into.removal.push(removal.wholeMs);
   await pause(REST_MS);
 }
 
@@ -175,5 +179,6 @@ function show({ bare, fleet, swarm }: { readonly [side in 'bare' | 'fleet' | 'sw
   row('bare: stop + create + start', bare.gap, median(bare.prepared));
   row('fleet', fleet.gap, median(bare.prepared));
   row('swarm', swarm.gap, median(bare.prepared));
-  three('removal', 'removal', 'stop + remove');
+  three('removal, asked to ended', 'end', 'stop');
+  three('removal, asked to gone', 'removal', 'stop + remove');
 }

@@ -76,16 +76,23 @@ export async function timeKill({ docker, clock }: Engine, side: Side, name: stri
   return at - begun;
 }
 
-/** Until the last of its containers is gone. */
-export async function timeRemoval(engine: Engine, side: Side, name: string): Promise<number> {
+export interface Removal {
+  /** From the request until it has ended. */
+  readonly endMs: number;
+  /** Until the last of its containers is gone. */
+  readonly wholeMs: number;
+}
+
+export async function timeRemoval(engine: Engine, side: Side, name: string): Promise<Removal> {
   const filters = JSON.stringify({ label: [`${side.label}=${name}`] });
   const containers = await engine.docker.listContainers({ all: true, filters });
   const gone = containers.map(({ Id }) =>
     engine.clock.next(({ action, id }) => action === 'destroy' && id === Id),
   );
+  const ended = engine.clock.next(eventOf(side, name, 'die'));
   const begun = Date.now();
   const asked = side.remove(name);
   const all = await Promise.all(gone);
   await asked;
-  return Math.max(...all.map(({ at }) => at)) - begun;
+  return { endMs: (await ended).at - begun, wholeMs: Math.max(...all.map(({ at }) => at)) - begun };
 }

@@ -82,6 +82,8 @@ export interface BenchFleet {
   readonly plane: Service;
   readonly agent: Service;
   readonly agentAddress: string;
+  /** A machine more: it joins; its agent is started by who wants it. */
+  readonly join: (nodeName: string, settings?: readonly string[]) => Service;
   readonly api: (method: string, path: string, body?: object, type?: string) => Promise<unknown>;
   readonly close: () => Promise<void>;
 }
@@ -114,28 +116,36 @@ export async function startBenchFleet(settings: readonly string[] = []): Promise
     at('plane.log'),
     'plane ready',
   );
+  const agents: Service[] = [];
   // As the unit starts it, with a file of settings.
-  const configFile = at('etc/fleetset/agent.yaml');
-  writeFileSync(
-    configFile,
-    [`dataDir: ${agentDir}`, `localAddress: 127.0.0.1:${localPort}`, ...settings, ''].join('\n'),
-  );
-  const agent = service(
-    command,
-    ['agent', '--config', configFile],
-    at('agent.log'),
-    'connected to the plane',
-  );
+  const agentOf = (dataDir: string, configFile: string, lines: readonly string[]) => {
+    writeFileSync(configFile, [`dataDir: ${dataDir}`, ...lines, ''].join('\n'));
+    const added = service(
+      command,
+      ['agent', '--config', configFile],
+      `${dataDir}.log`,
+      'connected to the plane',
+    );
+    agents.push(added);
+    return added;
+  };
+  const agent = agentOf(agentDir, at('etc/fleetset/agent.yaml'), [
+    `localAddress: 127.0.0.1:${localPort}`,
+    ...settings,
+  ]);
+  const run = (...args: string[]) => execFileSync(command, args, { encoding: 'utf8' });
+  const joinAs = (nodeName: string, dataDir: string) => {
+    const line = run('token', 'create', '--print-join-command', '--kubeconfig', kubeconfig).trim().split(' ');
+    run(...line.slice(1), '--node-name', nodeName, '--data-dir', dataDir);
+  };
   const close = async () => {
-    await agent.stop();
+    await Promise.all(agents.map((each) => each.stop()));
     await plane.stop();
     await rm(folder, { recursive: true, force: true });
   };
   try {
     await plane.start();
-    const run = (...args: string[]) => execFileSync(command, args, { encoding: 'utf8' });
-    const line = run('token', 'create', '--print-join-command', '--kubeconfig', kubeconfig).trim().split(' ');
-    run(...line.slice(1), '--node-name', NODE_NAME, '--data-dir', agentDir);
+    joinAs(NODE_NAME, agentDir);
     await agent.start();
   } catch (error) {
     await close();
@@ -143,6 +153,11 @@ export async function startBenchFleet(settings: readonly string[] = []): Promise
   }
   return {
     ...{ folder, kubeconfig, agentDir, planeDir, prefix, plane, agent, agentAddress, close },
+    join: (nodeName, lines = []) => {
+      const dataDir = at(nodeName);
+      joinAs(nodeName, dataDir);
+      return agentOf(dataDir, `${dataDir}.yaml`, lines);
+    },
     api: apiOf(kubeconfig, apiPort),
   };
 }

@@ -1,5 +1,6 @@
 // The facts as they are now: the agent begins with what is known at once, and the rest is filled in and kept fresh.
 import { every } from '../every.ts';
+import { pause } from '../pause.ts';
 import { type AskedFacts, askMachine, knownAtOnce, type MachineFacts } from './machine-facts.ts';
 import { nodeAddress } from './node-address.ts';
 
@@ -16,6 +17,8 @@ export interface FactSources {
 }
 
 const ADDRESS = { periodMs: 3000, retryMs: 3000 };
+/** Asking takes a process of its own: what the node has to start comes first. */
+const PODS_FIRST_MS = 1000;
 const REST = { periodMs: 3_600_000, retryMs: 60_000 };
 
 const THIS_MACHINE: FactSources = { atOnce: knownAtOnce, address: nodeAddress, ask: askMachine };
@@ -31,13 +34,14 @@ export function createFacts({ atOnce, address, ask }: FactSources = THIS_MACHINE
     now: () => facts,
     keep: (signal, onChange) => {
       void every(ADDRESS, signal, async () => learn({ ip: address() }, onChange));
-      void every(REST, signal, async () => {
+      const askRest = async () => {
         const asked = await ask();
         const { osImage, systemUuid } = { ...facts, ...asked };
         learn({ ...atOnce(), osImage, systemUuid }, onChange);
         if (asked.osImage === undefined || asked.systemUuid === undefined)
           throw new Error('the machine did not answer everything');
-      });
+      };
+      void pause(PODS_FIRST_MS, signal).then(() => every(REST, signal, askRest));
     },
   };
 }

@@ -32,7 +32,9 @@ export function createBackOffEvents(
   return ({ pods, containers, memory, now }) => {
     const present = new Set(containers.map(({ id }) => id));
     for (const id of told) if (!present.has(id)) told.delete(id);
-    const records = new Map(pods.map(({ record }) => [record.uid, record]));
+    // What is being stopped is not started again.
+    const restarted = pods.filter(({ bucket }) => bucket !== 'stop');
+    const records = new Map(restarted.map(({ record }) => [record.uid, record]));
     for (const container of containers) {
       const { id, podUid, name, state } = container;
       const record = records.get(podUid);

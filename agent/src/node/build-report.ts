@@ -8,6 +8,7 @@ import type {
   PodReport,
 } from '@fleetset/proto/gen/fleetset/v1/node';
 import { sameJson } from '@fleetset/scheduler-core/canonical-json';
+import { tokenRefs } from '@fleetset/scheduler-core/node/account-tokens';
 import type { PodChoice } from '@fleetset/scheduler-core/node/choose-pods';
 import { allContainers, HOLDER, isInitContainer, isSidecar } from '@fleetset/scheduler-core/node/pod-record';
 import {
@@ -111,7 +112,8 @@ function buildPod(
   const initViews = (spec.initContainers ?? []).map(viewOf);
   const views = spec.containers.map(viewOf);
   const block = view.plan.blocked.get(record.uid);
-  if (bucket === 'prepare' && !block && isQuiet([...initViews, ...views])) return undefined;
+  const isHidden = bucket === 'prepare' && !block && tokenRefs(spec).length === 0;
+  if (isHidden && isQuiet([...initViews, ...views])) return undefined;
   const podIp = spec.hostNetwork ? input.nodeIp : newestHolder(containers, record.uid)?.ip;
   const { seen: before, end } = input.pods.get(record.uid) ?? {};
   const minReadyMs = view.desired.minReadyMs.get(record.daemonSetUid) ?? 0;
@@ -165,7 +167,8 @@ function buildPod(
 
 const FIRST_REASONS: readonly string[] = ['ContainerCreating', 'PodInitializing'] satisfies FirstReason[];
 
-/** A pod that only waits beside the one it replaces is no news, as long as nothing is wrong with it. */
+/** A pod that only waits beside the one it replaces is no news, as long as nothing is wrong with it, and it needs no
+ *  token: the plane gives one only to a pod that it has heard of. */
 function isQuiet(views: readonly ContainerView[]): boolean {
   return views.every(
     ({ current, waiting }) =>

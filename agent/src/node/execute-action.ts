@@ -128,8 +128,9 @@ async function create(parts: ExecuteParts, action: CreateAction): Promise<void> 
   if (!container || (needsHolder(template) && !holder && !check)) return;
   await requireMappedUsers(parts, spec);
   // They were asked for when the pod was planned: to try again for each would take longer.
-  await parts.tokens.settled(record.uid, tokenRefs(spec));
-  const pod = volumePod(parts, record, template, parts.podIp(record.uid));
+  const podNow = () => volumePod(parts, record, template, parts.podIp(record.uid));
+  await Promise.all([parts.tokens.settled(record.uid, tokenRefs(spec)), parts.volumes.begin(podNow())]);
+  const pod = podNow();
   await ensureVolumes(parts, pod);
   await ensureImage(parts, record, container, pod.config, action.imageIsFresh === true);
   await requireNonRoot(parts, record, template, container);

@@ -37,7 +37,7 @@ export function createDockerRuntime({
   const filters = JSON.stringify({ label: [`${OWNER_LABEL}=${owner}`] });
   const execs = createExecs(execParts(docker));
   const terminals = terminalParts(docker);
-  const { list, strays, changed } = createLook({
+  const { list, strays, made, changed } = createLook({
     rows: async () => {
       const rows = await call('list containers', (abortSignal) =>
         docker.listContainers({ all: true, filters, abortSignal }),
@@ -103,6 +103,7 @@ export function createDockerRuntime({
         (abortSignal) => docker.createContainer({ ...createOptions(settings, owner, limits), abortSignal }),
         SLOW_CALL_TIMEOUT_MS,
       );
+      made(container.id);
       return container.id;
     },
     start: async (id) => {

@@ -19,6 +19,8 @@ export interface Look {
   readonly list: () => Promise<readonly RuntimeContainer[]>;
   /** Ids of those that no pod can be told of, or that another has the place of. */
   readonly strays: () => Promise<readonly string[]>;
+  /** This agent has just made it: until something happens to it, its row in the list says all. */
+  readonly made: (id: string) => void;
   /** Something happened to this container, or to any. */
   readonly changed: (id?: string) => void;
 }
@@ -37,6 +39,7 @@ export function createLook(parts: LookParts): Look {
   /** What inspecting said last; good while it is fresh and the listed state is the same. */
   const inspected = new Map<string, Inspected>();
   const silentUntil = new Map<string, number>();
+  const justMade = new Set<string>();
   /** Grows with each change: what was asked for before a change and answered after it is not fresh. */
   let changes = 0;
 
@@ -51,6 +54,7 @@ export function createLook(parts: LookParts): Look {
   const see = async (row: ListedRow): Promise<RuntimeContainer | undefined> => {
     const identity = identityOf(row.Labels);
     if (!identity) return undefined;
+    if (row.State === 'created' && justMade.has(row.Id)) return { identity, ...fromRow(row, '') };
     const before = inspected.get(row.Id);
     const known = before?.listed === row.State ? before : undefined;
     if (known?.fresh) return known.container;
@@ -72,6 +76,7 @@ export function createLook(parts: LookParts): Look {
       const present = new Set(rows.map(({ Id }) => Id));
       for (const book of [inspected, silentUntil])
         for (const id of book.keys()) if (!present.has(id)) book.delete(id);
+      for (const id of justMade) if (!present.has(id)) justMade.delete(id);
       const containers = await Promise.all(firstOfEach(rows).map(see));
       return containers.filter((container) => container !== undefined);
     },
@@ -80,8 +85,11 @@ export function createLook(parts: LookParts): Look {
       const known = new Set(firstOfEach(rows));
       return rows.filter((row) => !known.has(row)).map(({ Id }) => Id);
     },
+    made: (id) => void justMade.add(id),
     changed: (id) => {
       changes += 1;
+      if (id === undefined) justMade.clear();
+      else justMade.delete(id);
       for (const [key, known] of inspected) if (id === undefined || key === id) known.fresh = false;
       // The engine is done with what kept it from answering.
       if (id !== undefined) silentUntil.delete(id);

@@ -49,6 +49,8 @@ export class VolumeFailure extends Error {
 }
 
 export interface PodVolumes {
+  /** The part of `ensure` that needs no config, while that is on its way. What fails here fails again there. */
+  readonly begin: (pod: VolumePod) => Promise<void>;
   /** All volumes that a container of the pod mounts are there. Throws VolumeFailure. */
   readonly ensure: (pod: VolumePod) => Promise<void>;
   /** Neither of these two would do anything. */
@@ -84,8 +86,7 @@ export function openPodVolumes(directory: string, mounts: Mounts): PodVolumes {
   const podDirectory = (uid: string) => join(directory, uid);
   const volumeDirectory = (uid: string, { name }: Volume) => join(podDirectory(uid), 'volumes', name);
 
-  const setUpOne = async (pod: VolumePod, volume: Volume) => {
-    const { spec, facts } = pod;
+  const place = async ({ spec, facts }: VolumePod, volume: Volume): Promise<string> => {
     const path = volumeDirectory(facts.uid, volume);
     const group = spec.securityContext?.fsGroup;
     if (volumeMedium(volume) === 'disk') await makeDirectory(path, group);
@@ -96,6 +97,11 @@ export function openPodVolumes(directory: string, mounts: Mounts): PodVolumes {
         ...(group === undefined ? {} : { group }),
       });
     }
+    return path;
+  };
+
+  const setUpOne = async (pod: VolumePod, volume: Volume) => {
+    const path = await place(pod, volume);
     if (isConfigVolume(volume)) await fill(pod, volume, path);
   };
 
@@ -150,6 +156,14 @@ export function openPodVolumes(directory: string, mounts: Mounts): PodVolumes {
   return {
     isCurrent: ({ spec, facts, config }) =>
       ownVolumes(spec).length === 0 || setUp.get(facts.uid) === config.state,
+    begin: async (pod) => {
+      const { uid } = pod.facts;
+      if (setUp.has(uid)) return;
+      const placeAll = async () => {
+        for (const volume of ownVolumes(pod.spec)) await place(pod, volume);
+      };
+      await inTurn(uid, placeAll).catch(() => {});
+    },
     ensure: async (pod) => {
       await prepareHosts(pod);
       const { uid } = pod.facts;

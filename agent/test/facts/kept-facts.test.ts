@@ -61,6 +61,14 @@ describe('facts', () => {
     expect([asked, changes]).toEqual([1, 0]);
   });
 
+  it('are not asked for while the node starts its first pods', async () => {
+    keep();
+    await passSeconds(0.9);
+    expect(asked).toBe(0);
+    await passSeconds(0.2);
+    expect(asked).toBe(1);
+  });
+
   it('are filled in when the machine answers, and asked again in an hour', async () => {
     const facts = keep();
     await passSeconds(1);

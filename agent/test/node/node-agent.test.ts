@@ -305,6 +305,21 @@ describe('restarting', () => {
     });
   });
 
+  it('says nothing of a back-off when it stops what was restarted before', async () => {
+    await world.tell({ daemonSets: ['web'] });
+    await runs('web-1/app#0');
+    world.engine.end(world.container('web-1/app#0').id);
+    await runs('web-1/app#1');
+    await world.tell({});
+    await world.until('it is gone', () => world.report().pods.length === 0);
+    const reasons = world
+      .now()
+      .events.take()
+      .map(({ reason }) => reason);
+    expect(reasons).toContain('Killing');
+    expect(reasons).not.toContain('BackOff');
+  });
+
   it('brings back at once what was killed, or deleted, behind its back', async () => {
     await world.tell({ daemonSets: ['web'] });
     await runs('web-1/app#0');

@@ -91,6 +91,20 @@ describe('a pod that is born with its account', () => {
   });
 });
 
+it.each([
+  { what: 'is told of at once: the plane gives a token only to what it has heard of', mount: true },
+  { what: 'is no news while it only waits, if it needs no token', mount: false },
+])('a successor that is prepared $what', async ({ mount }) => {
+  await tell({ ...GIVEN, mount });
+  await runs('web-1/app#0');
+  world.engine.setLatency('create', 5000);
+  await tell({ ...GIVEN, mount }, 'web-2');
+  await world.pass(1);
+  expect(world.running()).toEqual(['web-1/app#0']);
+  const revisions = world.report().pods.map(({ revision }) => revision);
+  expect(revisions.sort()).toEqual(mount ? ['web-1', 'web-2'] : ['web-1']);
+});
+
 it('a pod whose config came with its revision has the CA that is told now', async () => {
   const config = [toldConfig('ConfigMap', 'app', { a: 'b' })];
   const set = toldSet('web', { account: GIVEN, config });

@@ -94,6 +94,15 @@ describe('volumes', () => {
     expect(await readFile(pathOf('conf', 'a'), 'utf8')).toBe('one');
   });
 
+  it('are begun while their config is on its way, and filled when it is there', async () => {
+    const volumes = open();
+    await volumes.begin(pod([CONFIG]));
+    expect(await readdir(join(pathOf('conf', 'a'), '..'))).toEqual([]);
+    expect(await failureOf(volumes.ensure(pod([CONFIG])))).toMatchObject({ forConfig: true });
+    await volumes.ensure(pod([CONFIG], { a: 'one' }));
+    expect(await readFile(pathOf('conf', 'a'), 'utf8')).toBe('one');
+  });
+
   it('that no container mounts are not set up', async () => {
     const unused = pod([CONFIG]);
     await open().ensure({ ...unused, spec: { ...unused.spec, containers: [{ name: 'main' }] } });

@@ -1,0 +1,79 @@
+// What a look asks the engine: its list each time, and an inspection only of what may have changed.
+import { expect, it } from 'vitest';
+import { labelsOf } from '../../src/runtime/container-labels.ts';
+import { createLook } from '../../src/runtime/engine-look.ts';
+
+const pod = {
+  uid: 'uid-1',
+  name: 'web-abcde',
+  namespace: 'default',
+  daemonSetUid: 'uid-of-web',
+  daemonSetName: 'web',
+  revision: 'web-1',
+  templateHash: 'a'.repeat(64),
+  createdAt: '2030-01-01T00:00:00Z',
+};
+
+function openLook() {
+  const row = {
+    Id: 'one',
+    Image: 'image',
+    ImageID: 'sha256:1',
+    State: 'created',
+    Status: 'Created',
+    Created: 0,
+    Labels: labelsOf({ pod, name: 'app', attempt: 0 }, 'owner'),
+  };
+  let inspections = 0;
+  const look = createLook({
+    rows: async () => [row],
+    inspect: async (Id) => {
+      inspections += 1;
+      return {
+        Id,
+        Image: row.ImageID,
+        Config: { Image: row.Image },
+        State: {
+          Status: row.State,
+          Running: row.State === 'running',
+          ExitCode: 128,
+          OOMKilled: false,
+          Error: row.State === 'created' ? 'its last start failed' : '',
+          StartedAt: '0001-01-01T00:00:00Z',
+          FinishedAt: '0001-01-01T00:00:00Z',
+        },
+        NetworkSettings: { Networks: {} },
+      };
+    },
+  });
+  return { look, row, inspections: () => inspections };
+}
+
+it('what this agent has just made is not inspected until something happens to it', async () => {
+  const { look, inspections } = openLook();
+  look.made('one');
+  const [seen] = await look.list();
+  expect([seen?.state, seen?.id, seen?.error, inspections()]).toEqual(['created', 'one', undefined, 0]);
+  look.changed('one');
+  const [after] = await look.list();
+  expect([after?.state, after?.error, inspections()]).toEqual(['created', 'its last start failed', 1]);
+});
+
+it('what it finds is inspected, once; and again when anything may have been missed', async () => {
+  const { look, inspections } = openLook();
+  await look.list();
+  await look.list();
+  expect(inspections()).toBe(1);
+  look.made('one');
+  look.changed();
+  await look.list();
+  expect(inspections()).toBe(2);
+});
+
+it('what it made and runs is inspected, also before the engine has told of its start', async () => {
+  const { look, row, inspections } = openLook();
+  look.made('one');
+  row.State = 'running';
+  const [seen] = await look.list();
+  expect([seen?.state, inspections()]).toEqual(['running', 1]);
+});

@@ -15,7 +15,8 @@ export interface FactSources {
   readonly ask: () => Promise<AskedFacts>;
 }
 
-const ADDRESS = { periodMs: 3000, retryMs: 3000 };
+/** As often as a kubelet looks; sooner while there is none. */
+const ADDRESS = { periodMs: 10_000, retryMs: 3000 };
 const REST = { periodMs: 3_600_000, retryMs: 60_000 };
 
 const THIS_MACHINE: FactSources = { atOnce: knownAtOnce, address: nodeAddress, ask: askMachine };
@@ -30,7 +31,11 @@ export function createFacts({ atOnce, address, ask }: FactSources = THIS_MACHINE
   return {
     now: () => facts,
     keep: (signal, onChange) => {
-      void every(ADDRESS, signal, async () => learn({ ip: address() }, onChange));
+      void every(ADDRESS, signal, async () => {
+        const ip = address();
+        learn({ ip }, onChange);
+        if (ip === undefined) throw new Error('the machine has no address yet');
+      });
       void every(REST, signal, async () => {
         const asked = await ask();
         const { osImage, systemUuid } = { ...facts, ...asked };

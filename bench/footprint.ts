@@ -3,7 +3,15 @@
 import { execFileSync } from 'node:child_process';
 import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type BenchFleet, pause, ROOT, type Service, service, startBenchFleet } from './src/bench-fleet.ts';
+import {
+  type BenchFleet,
+  dockerSocket,
+  pause,
+  ROOT,
+  type Service,
+  service,
+  startBenchFleet,
+} from './src/bench-fleet.ts';
 import { figure, median } from './src/median.ts';
 import { cpuSecondsOf, type Memory, memoryOf } from './src/process-figures.ts';
 
@@ -108,8 +116,12 @@ async function libraryFloor(fleet: BenchFleet, name: string, ...more: string[]):
 
 const IDLE = "require('fs').writeSync(1, 'ready'); setInterval(() => {}, 1e6)";
 
-execFileSync('hack/images/build', ['busybox'], { cwd: ROOT, stdio: ['ignore', 'ignore', 'inherit'] });
-const fleet = await startBenchFleet();
+execFileSync('hack/images/build', ['busybox'], {
+  cwd: dockerSocket,
+  ROOT,
+  stdio: ['ignore', 'ignore', 'inherit'],
+});
+const fleet = await startBenchFleet([`dockerSocket: ${dockerSocket()}`]);
 const others: Service[] = [];
 try {
   const node = join(fleet.prefix, 'lib/fleetset/node');

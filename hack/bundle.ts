@@ -49,7 +49,9 @@ const replace: Plugin = {
 
 /**
  * Node's own modules are required, not imported: an import reads every export of a module once, and `http` has some that
- * load a whole HTTP client (undici), `crypto` all of WebCrypto. That is 6 MiB in an agent that uses neither.
+ * load a whole HTTP client (undici), `crypto` all of WebCrypto. That is 6 MiB in an agent that uses neither. Only names
+ * that somebody imports are read: what esbuild itself puts in an import's place looks at all of them, of `util` too,
+ * which loads worker threads, and keeps a function for each in every file.
  */
 const requireBuiltins: Plugin = {
   name: 'require-builtins',
@@ -57,10 +59,27 @@ const requireBuiltins: Plugin = {
     onResolve({ filter: /.*/ }, ({ path, kind }) =>
       isBuiltin(path) && kind === 'import-statement' ? { path, namespace: 'builtin' } : undefined,
     );
-    onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
-      contents: `module.exports = require(${JSON.stringify(path)});`,
-    }));
+    onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({ contents: oneByOne(path) }));
   },
+};
+
+const oneByOne = (path: string): string =>
+  [
+    `const all = require(${JSON.stringify(path)});`,
+    'export default all;',
+    ...Object.keys(process.getBuiltinModule(path) ?? {})
+      .filter((name) => name !== 'default' && /^[A-Za-z]\w*$/.test(name))
+      .map(
+        (name) => `const ${name}_ = /* @__PURE__ */ (() => all.${name})(); export { ${name}_ as ${name} };`,
+      ),
+  ].join('\n');
+
+const yamlOnce: Plugin = {
+  name: 'yaml-once',
+  setup: ({ onResolve }) =>
+    onResolve({ filter: /^yaml$/ }, ({ importer }) =>
+      importer === `${root}cli/src/options.ts` ? { path: `${root}hack/parse-yaml-once.ts` } : undefined,
+    ),
 };
 
 const FLEETSET = [
@@ -87,10 +106,23 @@ await build({
   minifySyntax: true,
   minifyWhitespace: true,
   legalComments: 'linked',
-  plugins: [replace, requireBuiltins],
+  inject: ['hack/steady-clock.ts'],
+  plugins: [replace, yamlOnce, requireBuiltins],
   banner: {
     js: "const require = process.getBuiltinModule('node:module').createRequire(import.meta.url);",
   },
+  logLevel: 'warning',
+});
+await build({
+  absWorkingDir: root,
+  stdin: { contents: "export { parse } from 'yaml';", resolveDir: root },
+  outfile: `${outdir}/yaml.cjs`,
+  bundle: true,
+  platform: 'node',
+  format: 'cjs',
+  target: 'node24',
+  minifySyntax: true,
+  minifyWhitespace: true,
   logLevel: 'warning',
 });
 await writeFile(`${outdir}/package.json`, '{ "type": "module" }\n');

@@ -88,8 +88,12 @@ export interface BenchFleet {
   readonly close: () => Promise<void>;
 }
 
+/** Of the engine that DOCKER_HOST names, as for Docker's own client; else the machine's. */
+export const dockerSocket = (): string =>
+  /^unix:\/\/(.+)$/.exec(process.env.DOCKER_HOST ?? '')?.[1] ?? '/var/run/docker.sock';
+
 /** Nobody has them at the moment; all different. */
-async function freePorts(count: number): Promise<readonly number[]> {
+export async function freePorts(count: number): Promise<readonly number[]> {
   const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
   await Promise.all(servers.map((server) => once(server, 'listening')));
   const ports = servers.map((server) => (server.address() as AddressInfo).port);

@@ -10,7 +10,7 @@ import { pino } from 'pino';
 const [, directory = '', all] = process.argv.slice(2);
 const identity = await readIdentity(directory);
 if (!identity) throw new Error(`there is no identity in ${directory}`);
-const docker = new Docker({ socketPath: '/var/run/docker.sock' });
+const docker = new Docker();
 const events = await docker.getEvents({ filters: JSON.stringify({ label: ['bench=floor'] }) });
 events.resume();
 const secure = credentials.createSsl(

@@ -1,13 +1,16 @@
 // What runs during a soak, what is done to it, and what must be so when it has come to rest.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { ownerOf, readIdentity } from '@fleetset/agent/identity/identity-files';
 import Docker from 'dockerode';
-import { type BenchFleet, pause, until } from './bench-fleet.ts';
+import { type BenchFleet, freePorts, pause, until } from './bench-fleet.ts';
 
 const IMAGE = 'fleetset-test/busybox:1';
 const SETS = '/apis/apps/v1/namespaces/default/daemonsets';
 const CONFIG = '/api/v1/namespaces/default/configmaps/soak';
 const SECRET = '/api/v1/namespaces/default/secrets/soak';
 const PODS = '/api/v1/namespaces/default/pods';
+const EVENTS = '/api/v1/events';
 const MERGE = 'application/merge-patch+json';
 
 const WAIT = "trap 'exit 0' TERM; while :; do sleep 1 & wait; done";
@@ -23,7 +26,7 @@ const run = (name: string, script: string, more: object = {}) => ({
 });
 
 /** By name. Each another kind of pod. */
-const SPECS: { readonly [name: string]: object } = {
+const specs = (port: number): { readonly [name: string]: object } => ({
   writer: { hostNetwork: true, containers: [run('main', WRITE)] },
   config: {
     hostNetwork: true,
@@ -49,22 +52,21 @@ const SPECS: { readonly [name: string]: object } = {
   probed: {
     hostNetwork: true,
     containers: [
-      run('main', 'exec httpd -f -p 127.0.0.1:28120 -h /bin', {
-        readinessProbe: { httpGet: { host: '127.0.0.1', path: '/busybox', port: 28120 }, periodSeconds: 1 },
+      run('main', `exec httpd -f -p 127.0.0.1:${port} -h /bin`, {
+        readinessProbe: { httpGet: { host: '127.0.0.1', path: '/busybox', port }, periodSeconds: 1 },
         livenessProbe: { exec: { command: ['true'] }, periodSeconds: 1 },
       }),
     ],
   },
-};
-const NAMES = Object.keys(SPECS);
+});
+const NAMES = Object.keys(specs(0));
 /** Of containers that run when all is at rest: each pod's own, and the holder of the pod that shares a network. */
 const RUNNING = 6;
 const REST_MS = 120_000;
-
-const template = (name: string, round: number) => ({
-  metadata: { labels: { app: name }, annotations: { round: String(round) } },
-  spec: { terminationGracePeriodSeconds: 2, ...SPECS[name] },
-});
+const LEAK_BYTES = 64 * 1024;
+const DATABASE_LEAK_BYTES = 900 * 1024;
+/** On a container that is left behind so that it is counted: an orphan is found before that. */
+const KNOWN_STRAY = 'soak.stray';
 
 interface DaemonSet {
   readonly metadata: { readonly name: string; readonly generation: number };
@@ -91,14 +93,23 @@ export interface SoakFleet {
   /** What must never be seen and was. */
   readonly violations: () => readonly string[];
   readonly containers: () => Promise<readonly Docker.ContainerInfo[]>;
-  /** A container that carries the agent's label and belongs to nobody: the agent's reaper has it in five minutes. */
-  readonly addStray: () => Promise<void>;
+  readonly countEvents: () => Promise<number>;
+  /** Of all changes that the plane remembers for watches, as its metrics say. */
+  readonly historyBytes: () => Promise<number>;
+  /** What a bug would leave behind in each round, if that kind of leak is one of the fleet's. */
+  readonly leak: (kind: string, round: number) => Promise<void>;
   /** Resolves when nothing is left. */
   readonly remove: () => Promise<void>;
 }
 
 export async function openSoakFleet(fleet: BenchFleet): Promise<SoakFleet> {
   const docker = new Docker();
+  const [port = 0] = await freePorts(1);
+  const byName = specs(port);
+  const template = (name: string, round: number) => ({
+    metadata: { labels: { app: name }, annotations: { round: String(round) } },
+    spec: { terminationGracePeriodSeconds: 2, ...byName[name] },
+  });
   const identity = await readIdentity(fleet.agentDir);
   if (!identity) throw new Error('the agent has not joined');
   const owner = `dev.fleetset.owner=${ownerOf(identity)}`;
@@ -160,12 +171,21 @@ export async function openSoakFleet(fleet: BenchFleet): Promise<SoakFleet> {
     if (pods.length !== NAMES.length) return `pods: ${pods.map(({ metadata }) => metadata.name)}`;
     const seen = await containers();
     const running = seen.filter(({ State }) => State === 'running');
-    const orphan = seen.find(({ Labels }) => !uids.has(Labels['io.kubernetes.pod.uid'] ?? ''));
+    const orphan = seen.find(
+      ({ Labels }) => !uids.has(Labels['io.kubernetes.pod.uid'] ?? '') && Labels[KNOWN_STRAY] === undefined,
+    );
     if (orphan) return `${orphan.Names} belongs to no pod`;
     if (running.length !== RUNNING) return `running: ${running.map(({ Names }) => Names[0])}`;
     const config = await containerOf('config');
     const content = config && (await readConfig(docker, config.Id));
     return content === `${round}` ? undefined : `/config/round is ${content} in round ${round}`;
+  };
+
+  /** It carries the agent's label and belongs to nobody: the agent's reaper has it in five minutes. */
+  const addStray = async (labels: { readonly [key: string]: string }) => {
+    const [key = '', value = ''] = owner.split('=');
+    const stray = { Image: IMAGE, Cmd: ['true'], Labels: { [key]: value, ...labels } };
+    await (await docker.createContainer(stray)).start();
   };
 
   return {
@@ -217,24 +237,36 @@ export async function openSoakFleet(fleet: BenchFleet): Promise<SoakFleet> {
         await pause(100);
       }
     },
-    addStray: async () => {
-      const [key = '', value = ''] = owner.split('=');
-      const container = await docker.createContainer({
-        Image: IMAGE,
-        Cmd: ['true'],
-        Labels: { [key]: value },
-      });
-      await container.start();
+    countEvents: async () =>
+      ((await api('GET', EVENTS)) as { readonly items: readonly object[] }).items.length,
+    historyBytes: async () => {
+      const figures = String(await api('GET', '/metrics')).matchAll(
+        /^fleetset_plane_history_bytes\{.*\} (\d+)$/gm,
+      );
+      return [...figures].reduce((sum, [, bytes]) => sum + Number(bytes), 0);
+    },
+    leak: async (kind, round) => {
+      if (kind === 'containers') await addStray({ [KNOWN_STRAY]: '' });
+      if (kind === 'orphans') await addStray({});
+      if (kind === 'state') writeFileSync(join(fleet.agentDir, `leak-${round}`), 'x'.repeat(LEAK_BYTES));
+      if (kind === 'database')
+        await api('POST', CONFIG.replace(/\/soak$/, ''), {
+          metadata: { name: `leak-${round}` },
+          data: { text: 'x'.repeat(DATABASE_LEAK_BYTES) },
+        });
     },
     remove: async () => {
       watching.abort();
       await watched;
-      for (const name of NAMES) await api('DELETE', `${SETS}/${name}`).catch(() => {});
-      await until('no container is left', async () => (await containers()).length === 0).catch(() => {});
+      const isKnown = ({ Labels }: Docker.ContainerInfo) => Labels[KNOWN_STRAY] !== undefined;
+      for (const name of NAMES) await api('DELETE', `${SETS}/${name}`);
+      await until('no container is left', async () => (await containers()).every(isKnown)).catch(() => {});
       const left = await containers();
       for (const { Id } of left)
         await docker.getContainer(Id).remove({ force: true, v: true }).catch(ignoreGone);
-      if (left.length > 0) throw new Error(`left behind: ${left.map(({ Names }) => Names[0])}`);
+      const forgotten = left.filter((one) => !isKnown(one));
+      if (forgotten.length > 0) throw new Error(`left behind: ${forgotten.map(({ Names }) => Names[0])}`);
+      await until('no mount is left', () => mountsBelow(fleet.folder) === 0);
     },
   };
 }
@@ -242,6 +274,10 @@ export async function openSoakFleet(fleet: BenchFleet): Promise<SoakFleet> {
 const ignoreGone = (error: { readonly statusCode?: number }) => {
   if (error.statusCode !== 404 && error.statusCode !== 409) throw error;
 };
+
+/** Of this machine, in a folder. */
+export const mountsBelow = (folder: string): number =>
+  readFileSync('/proc/mounts', 'utf8').split(`${folder}/`).length - 1;
 
 async function readConfig(docker: Docker, id: string): Promise<string | undefined> {
   try {

@@ -195,7 +195,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
         '/metrics',
         () => ({
           type: METRICS_CONTENT_TYPE,
-          bytes: Buffer.from(metricsText(apiMetrics({ requests, limits, audit: audit?.counts }))),
+          bytes: Buffer.from(metricsText(apiMetrics({ store, requests, limits, audit: audit?.counts }))),
         }),
       ],
     ]),

@@ -16,7 +16,8 @@ export interface FactSources {
   readonly ask: () => Promise<AskedFacts>;
 }
 
-const ADDRESS = { periodMs: 3000, retryMs: 3000 };
+/** As often as a kubelet looks; sooner while there is none. */
+const ADDRESS = { periodMs: 10_000, retryMs: 3000 };
 /** Asking takes a process of its own: what the node has to start comes first. */
 const PODS_FIRST_MS = 1000;
 const REST = { periodMs: 3_600_000, retryMs: 60_000 };
@@ -33,7 +34,11 @@ export function createFacts({ atOnce, address, ask }: FactSources = THIS_MACHINE
   return {
     now: () => facts,
     keep: (signal, onChange) => {
-      void every(ADDRESS, signal, async () => learn({ ip: address() }, onChange));
+      void every(ADDRESS, signal, async () => {
+        const ip = address();
+        learn({ ip }, onChange);
+        if (ip === undefined) throw new Error('the machine has no address yet');
+      });
       const askRest = async () => {
         const asked = await ask();
         const { osImage, systemUuid } = { ...facts, ...asked };

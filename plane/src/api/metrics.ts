@@ -1,6 +1,7 @@
 // The plane's own metrics, under the names by which dashboards know an API server's.
 import type { Metric, Sample } from '@fleetset/scheduler-core/prometheus-text';
 import type { AuditFile } from '../audit/audit-file.ts';
+import type { CollectionSize, Store } from '../store/store.ts';
 import type { Reply } from './exchange.ts';
 import type { RequestLimits } from './request-limits.ts';
 
@@ -28,12 +29,14 @@ export function createRequestCounts(): RequestCounts {
 }
 
 export interface MetricsParts {
+  readonly store: Pick<Store, 'sizes'>;
   readonly requests: RequestCounts;
   readonly limits: RequestLimits;
   readonly audit: AuditFile['counts'] | undefined;
 }
 
-export function apiMetrics({ requests, limits, audit }: MetricsParts): Metric[] {
+export function apiMetrics({ store, requests, limits, audit }: MetricsParts): Metric[] {
+  const sizes = [...store.sizes()];
   const audited = audit?.() ?? { written: 0, lost: 0 };
   return [
     metric('apiserver_request_total', 'counter', 'Requests that were answered.', requests.samples()),
@@ -67,6 +70,19 @@ export function apiMetrics({ requests, limits, audit }: MetricsParts): Metric[] 
       'Lines of the audit log that were written.',
       audited.written,
     ),
+    ofCollections('apiserver_storage_objects', 'Objects that are kept.', sizes, ({ objects }) => objects),
+    ofCollections(
+      'fleetset_plane_history_changes',
+      'Changes that are remembered for watches.',
+      sizes,
+      ({ changes }) => changes,
+    ),
+    ofCollections(
+      'fleetset_plane_history_bytes',
+      'About what memory the changes that are remembered cost.',
+      sizes,
+      ({ changesBytes }) => changesBytes,
+    ),
     metric('apiserver_audit_error_total', 'counter', 'Lines of the audit log that were lost.', [
       { labels: { plugin: 'log' }, value: audited.lost },
     ]),
@@ -82,3 +98,22 @@ export const metric = (
 
 export const one = (name: string, type: Metric['type'], help: string, value: number): Metric =>
   metric(name, type, help, [{ value }]);
+
+const ofCollections = (
+  name: string,
+  help: string,
+  sizes: readonly CollectionSize[],
+  figureOf: (size: CollectionSize) => number,
+): Metric =>
+  metric(
+    name,
+    'gauge',
+    help,
+    sizes.map((size) => ({ labels: { resource: resourceOf(size.collection) }, value: figureOf(size) })),
+  );
+
+/** As Kubernetes writes it: pods, daemonsets.apps. */
+function resourceOf(collection: string): string {
+  const [group = '', plural = ''] = collection.split('/');
+  return group === 'core' ? plural : `${plural}.${group}`;
+}

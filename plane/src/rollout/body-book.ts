@@ -1,6 +1,7 @@
 // Bodies by the hash of their content: templates and placement rules, each sent to an agent at most once.
 import { createHash } from 'node:crypto';
 import { canonicalJson } from '@fleetset/scheduler-core/canonical-json';
+import { ownBytes } from '../own-bytes.ts';
 
 export interface BodyBook {
   /** The hash of a value's text; the same object is not hashed twice. */
@@ -18,7 +19,7 @@ export function createBodyBook(): BodyBook {
     hashOf: (value) => {
       const known = hashes.get(value);
       if (known !== undefined && contents.has(known)) return known;
-      const content = Buffer.from(canonicalJson(value));
+      const content = ownBytes(canonicalJson(value));
       const hash = createHash('sha256').update(content).digest('hex');
       hashes.set(value, hash);
       contents.set(hash, content);

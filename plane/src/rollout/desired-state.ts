@@ -19,6 +19,7 @@ import type { Fleet } from '../fleet/fleet.ts';
 import { nodeRecord } from '../fleet/node-record.ts';
 import { adoptedBy, type OrphanedSet, orphanedSets, podsOfSet } from '../fleet/orphans.ts';
 import type { followTombstones } from '../fleet/tombstones.ts';
+import { asBuffer } from '../own-bytes.ts';
 import type { Store } from '../store/store.ts';
 import { belongsOn } from './belongs.ts';
 import type { BodyBook } from './body-book.ts';
@@ -213,4 +214,4 @@ export const bodiesOf = ({ daemonSets, configs }: NodeDesired): string[] => [
 ];
 
 export const desiredContent = (desired: NodeDesired): Buffer =>
-  Buffer.from(NodeDesired.encode(desired, writer).finish());
+  asBuffer(NodeDesired.encode(desired, writer).finish());

@@ -1,5 +1,5 @@
 // The whole store in memory: reads, the recent past of every collection, and who follows it.
-import type { Change, Stored, StoredValue, Watch } from './store.ts';
+import type { Change, CollectionSize, Stored, StoredValue, Watch } from './store.ts';
 
 /** Of each collection; whichever is reached first. */
 const HISTORY_LIMIT = 10_000;
@@ -24,6 +24,7 @@ export interface Mirror {
   readonly get: (collection: string, id: string) => Stored | undefined;
   readonly list: (collection: string) => Iterable<Stored>;
   readonly collections: () => Iterable<string>;
+  readonly sizes: () => Iterable<CollectionSize>;
   /** Puts what was on disk when the store was opened: no change, no followers. */
   readonly load: (collection: string, stored: Stored) => void;
   readonly apply: (collection: string, id: string, version: number, value: StoredValue | undefined) => void;
@@ -54,6 +55,13 @@ export function createMirror(startVersion: number, onFollowerFailure: (error: un
     get: (name, id) => collections.get(name)?.objects.get(id),
     list: (name) => collections.get(name)?.objects.values() ?? [],
     collections: () => collections.keys(),
+    sizes: () =>
+      [...collections].map(([collection, { objects, history, historyBytes }]) => ({
+        collection,
+        objects: objects.size,
+        changes: history.length,
+        changesBytes: historyBytes,
+      })),
     load: (name, stored) => void collectionOf(name).objects.set(stored.id, stored),
     apply: (name, id, version, value) => {
       const collection = collectionOf(name);

@@ -85,6 +85,7 @@ export function openSqliteStore(
     get: mirror.get,
     list: mirror.list,
     watch: mirror.watch,
+    sizes: mirror.sizes,
     commit: (writes) =>
       new Promise((resolve, reject) => {
         if (closed) return reject(new StoreFailure('the store is closed'));

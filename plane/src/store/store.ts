@@ -43,6 +43,15 @@ export interface Watch {
   readonly close: () => void;
 }
 
+/** What is kept of one collection. */
+export interface CollectionSize {
+  readonly collection: string;
+  readonly objects: number;
+  /** The past that can still be followed, and about how many bytes of memory it costs. */
+  readonly changes: number;
+  readonly changesBytes: number;
+}
+
 export interface Store {
   /** Of the newest write. */
   readonly version: () => number;
@@ -54,6 +63,7 @@ export interface Store {
   readonly commit: (writes: readonly Write[]) => Promise<CommitResult>;
   /** Every change after `from`, the past ones at once. 'expired' when the past is no longer known that far. */
   readonly watch: (collection: string, from: number, onChange: (change: Change) => void) => Watch | 'expired';
+  readonly sizes: () => Iterable<CollectionSize>;
   /** Writes what is not durable yet, so that a planned restart forgets nothing. */
   readonly close: () => Promise<void>;
 }

@@ -11,6 +11,7 @@ import type { TokenKey } from './authentication/json-web-token.ts';
 import { type AccountTokens, createAccountTokens } from './authentication/service-account-tokens.ts';
 import { createEventRecorder } from './events/event-recorder.ts';
 import { createFleet, type Fleet } from './fleet/fleet.ts';
+import { createNodeLeases } from './fleet/node-leases.ts';
 import { nodeRecord } from './fleet/node-record.ts';
 import { followPodsByNode } from './fleet/pod-mirror.ts';
 import { createPodTokens } from './fleet/pod-tokens.ts';
@@ -115,8 +116,16 @@ export async function startPlaneCore(options: PlaneCoreOptions): Promise<PlaneCo
     onFailure: (error, node) => logger.error({ err: error, node }, 'a report could not be taken in'),
   });
   const usage = createUsageBook({ fleet, monotonicNow, nowText });
+  const leases = createNodeLeases({
+    store,
+    fleet,
+    monotonicNow,
+    wallNow,
+    onFailure: (error, node) => logger.warn({ err: error, node }, 'the lease of a node could not be renewed'),
+  });
   const sessions = createSyncSessions({
     store,
+    leases,
     fleet,
     usage,
     prePulls: rollout.prePulls,

@@ -7,6 +7,7 @@ import { formatTaint, sameTaint } from '@fleetset/scheduler-core/taint-toleratio
 import { utcText } from '@fleetset/scheduler-core/utc-text';
 import { type FieldError, forbidden } from '@fleetset/scheduler-core/validation/field-error';
 import { remarksOnNamespace, remarksOnSet } from '../admission/pod-security.ts';
+import { LEASES, leaseIdOf } from '../fleet/node-leases.ts';
 import { NODE_RECORDS, nodeRecord, REMOVED_KEYS } from '../fleet/node-record.ts';
 import { isDeleted, putTombstone, TOMBSTONES } from '../fleet/tombstones.ts';
 import { daemonSetKind } from '../kinds/daemon-set-kind.ts';
@@ -69,6 +70,7 @@ function nodeEffects(store: Store): Effects {
 export const leftoversOfNode = (store: Store, name: string): Write[] => [
   ...idsOfNode(store, GRANTS, name),
   ...idsOfNode(store, TOMBSTONES, name),
+  { collection: LEASES, id: leaseIdOf(name), durable: true },
 ];
 
 function idsOfNode(store: Store, collection: string, node: string): Write[] {

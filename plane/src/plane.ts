@@ -147,7 +147,8 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
   const requests = createRequestCounts();
   const limits = createLimits(options.limits);
   const virtualKinds = [placementKind, rolloutKind, nodeMetricsKind, podMetricsKind, ...REVIEW_KINDS];
-  let ready = false;
+  let started = false;
+  let stopping = false;
   let server = '';
   const api = createApiServer({
     store: withEventView(store),
@@ -210,7 +211,14 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     },
     version,
     versionInfo: versionInfo(version),
-    isReady: () => ready,
+    health: {
+      live: [],
+      ready: [
+        { name: 'store', isWell: () => !store.isFailing() },
+        { name: 'start', isWell: () => started },
+        { name: 'shutdown', isWell: () => !stopping },
+      ],
+    },
     onReply: ({ error, ...reply }) => {
       requests.count(reply);
       return error
@@ -228,7 +236,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     if (options.kubeconfig)
       writeKubeconfig(options.kubeconfig, await adminKubeconfig(options.dataDir, undefined));
     await publishInfo(store, hostPort(options.agentHost ?? host, agentPort), authority.caHash, nowText());
-    ready = true;
+    started = true;
     return {
       apiPort,
       agentPort,
@@ -238,7 +246,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
         return state !== undefined && isConnected(state);
       },
       stop: async () => {
-        ready = false;
+        stopping = true;
         unfollowKeys();
         for (const { session } of fleet.all()) session?.end(status.UNAVAILABLE, 'the plane is stopping');
         await Promise.all([api.close(), grpc.close()]);

@@ -8,7 +8,7 @@ import type { Authorizer } from '../authorization/authorizer.ts';
 import { apiVersionOf, collectionOf, idOf, type Kind, type KubeObject } from '../kinds/kind.ts';
 import type { Store } from '../store/store.ts';
 import type { Upgrade } from '../streams/upgrade.ts';
-import { ApiError, badRequest, methodNotAllowed, notFoundObject, notFoundPath } from './api-error.ts';
+import { ApiError, methodNotAllowed, notFoundObject, notFoundPath, notServed } from './api-error.ts';
 import { contentTypeOf, parseYaml, readBody, readJson, readObject, readOptionalObject } from './body.ts';
 import { formatOne, listPage, requireReached, shapeOf, storedObjects } from './list.ts';
 import { requireListOptions } from './list-options.ts';
@@ -97,7 +97,8 @@ export async function serveResource(
 }
 
 async function serveMany(call: Call): Promise<void> {
-  const { kind, request, query } = call;
+  const { kind, path, request, query } = call;
+  if (kind.namespaced && !path.namespace && request.method !== 'GET') throw notServed();
   switch (request.method) {
     case 'GET':
       return flagParameter(query, 'watch') ? watchMany(call) : listMany(call);
@@ -141,8 +142,6 @@ function watchMany(call: Call): Promise<void> {
 async function createOne(call: Call): Promise<void> {
   const { parts, kind, path, request } = call;
   requireVerb(kind, 'create');
-  if (kind.namespaced && !path.namespace)
-    throw badRequest('an empty namespace may not be set during creation');
   const body = await readObject(request);
   const review = parts.reviews.get(kind);
   if (review) return answerReview(call, review, body);
@@ -168,8 +167,6 @@ function answerReview(
 async function deleteMany(call: Call): Promise<void> {
   const { parts, kind, path, query, request, response } = call;
   requireVerb(kind, 'deletecollection');
-  if (kind.namespaced && !path.namespace)
-    throw methodNotAllowed(`DELETE is not allowed on ${kind.plural} of all namespaces`);
   const options = deleteOptions(query, await readOptionalObject(request));
   const selection = readSelection(kind, path.namespace, query);
   const matching = [...objectsOf(call)].filter(selection.matches);

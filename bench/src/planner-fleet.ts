@@ -105,6 +105,7 @@ export async function startLoopAlone() {
 export async function startWholeCore(folder: string) {
   const store = openSqliteStore(join(folder, 'plane.db'), fail);
   const logger = pino({ level: 'error' });
+  const keys = [readTokenKey(newTokenKey())] as const;
   const core = await startPlaneCore({
     store,
     nodeMonitorGraceMs: 3_600_000,
@@ -113,7 +114,7 @@ export async function startWholeCore(folder: string) {
     nowText,
     wallNow: () => Date.parse(nowText()),
     caCertificate: 'none',
-    tokenKey: readTokenKey(newTokenKey()),
+    tokenKeys: { all: () => keys },
     apiEndpoint: () => API,
   });
   const { fleet, grants, records, sessions, rollout } = core;

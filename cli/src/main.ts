@@ -42,6 +42,11 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./commands/kubeconfig.ts')).kubeconfigCommand,
   },
   {
+    name: 'signing-key',
+    summary: "Change the key that signs service accounts' tokens (on the plane's machine)",
+    load: async () => (await import('./commands/signing-key.ts')).signingKeyCommand,
+  },
+  {
     name: 'plan',
     summary: 'Show what applying a DaemonSet would do: where it runs, what changes, in which order',
     load: async () => (await import('./commands/plan.ts')).planCommand,

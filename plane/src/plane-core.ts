@@ -7,10 +7,11 @@ import { status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { createEffects, leftoversOfNode, SYSTEM_NAMESPACES } from './api/kind-effects.ts';
 import { createObjects, type Objects } from './api/objects.ts';
-import type { TokenKey } from './authentication/json-web-token.ts';
+import type { TokenKeys } from './authentication/json-web-token.ts';
 import { type AccountTokens, createAccountTokens } from './authentication/service-account-tokens.ts';
 import { createEventRecorder } from './events/event-recorder.ts';
 import { createFleet, type Fleet } from './fleet/fleet.ts';
+import { createNodeLeases } from './fleet/node-leases.ts';
 import { nodeRecord } from './fleet/node-record.ts';
 import { followPodsByNode } from './fleet/pod-mirror.ts';
 import { createPodTokens } from './fleet/pod-tokens.ts';
@@ -18,6 +19,7 @@ import { createReportIntake } from './fleet/report-intake.ts';
 import { TOMBSTONES } from './fleet/tombstones.ts';
 import { createUsageBook, type UsageBook } from './fleet/usage-book.ts';
 import { SERVED_KINDS } from './kinds/served-kinds.ts';
+import { startAccountSecretsLoop } from './lifecycle/account-secrets-loop.ts';
 import { startEndpointsLoop } from './lifecycle/endpoints-loop.ts';
 import { startGarbageLoop } from './lifecycle/garbage-loop.ts';
 import { restoreNamespaceDefaults, startNamespaceDefaults } from './lifecycle/namespace-defaults.ts';
@@ -44,7 +46,7 @@ export interface PlaneCoreOptions {
   readonly wallNow: () => number;
   /** Of the API, for pods; PEM. */
   readonly caCertificate: string;
-  readonly tokenKey: TokenKey;
+  readonly tokenKeys: TokenKeys;
   /** Where pods find the API. */
   readonly apiEndpoint: () => ApiEndpoint;
 }
@@ -97,7 +99,7 @@ export async function startPlaneCore(options: PlaneCoreOptions): Promise<PlaneCo
   const podsOf = followPodsByNode(store);
   const accountTokens = createAccountTokens({
     store,
-    key: options.tokenKey,
+    keys: options.tokenKeys,
     wallNow,
     isUnheard: (node) => fleet.get(node)?.report === undefined,
   });
@@ -115,8 +117,16 @@ export async function startPlaneCore(options: PlaneCoreOptions): Promise<PlaneCo
     onFailure: (error, node) => logger.error({ err: error, node }, 'a report could not be taken in'),
   });
   const usage = createUsageBook({ fleet, monotonicNow, nowText });
+  const leases = createNodeLeases({
+    store,
+    fleet,
+    monotonicNow,
+    wallNow,
+    onFailure: (error, node) => logger.warn({ err: error, node }, 'the lease of a node could not be renewed'),
+  });
   const sessions = createSyncSessions({
     store,
+    leases,
     fleet,
     usage,
     prePulls: rollout.prePulls,
@@ -154,6 +164,13 @@ export async function startPlaneCore(options: PlaneCoreOptions): Promise<PlaneCo
   });
   const defaults = startNamespaceDefaults(store, caCertificate, nowText, onFailure('namespace default'));
   const endpoints = startEndpointsLoop({ store, nowText, onFailure: onFailure('endpoints') });
+  const accountSecrets = startAccountSecretsLoop({
+    store,
+    objects,
+    tokens: accountTokens,
+    caCertificate,
+    onFailure: onFailure('account secret'),
+  });
   const garbage = startGarbageLoop({ store, objects, onFailure: onFailure('garbage') });
   const forget = async (node: string) => {
     await intake.forget(node);
@@ -191,7 +208,7 @@ export async function startPlaneCore(options: PlaneCoreOptions): Promise<PlaneCo
       if (removals !== 'expired') removals.close();
       recorder.close();
       intake.close();
-      const loops = [rollout, lifecycle, namespaces, defaults, endpoints, garbage];
+      const loops = [rollout, lifecycle, namespaces, defaults, endpoints, accountSecrets, garbage];
       await Promise.all(loops.map((loop) => loop.stop()));
       await store.close();
     },

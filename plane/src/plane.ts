@@ -25,7 +25,7 @@ import { nodeMetrics, podMetrics } from './fleet/metrics.ts';
 import { hostPort } from './host-port.ts';
 import { adminKubeconfig, rememberServer, writeKubeconfig } from './identity/admin-kubeconfig.ts';
 import { openAuthority, PLANE_SERVER_NAME } from './identity/authority.ts';
-import { openTokenKey } from './identity/token-key.ts';
+import { followTokenKeys, openTokenKeys } from './identity/token-keys.ts';
 import type { KubeObject } from './kinds/kind.ts';
 import { nodeMetricsKind, podMetricsKind } from './kinds/metrics-kinds.ts';
 import { placementKind } from './kinds/placement-kind.ts';
@@ -87,7 +87,8 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
   const fileTokens = options.tokenAuthFile ? readTokenFile(options.tokenAuthFile) : new Map();
   const audit = options.audit && openAudit(options.audit, logger, wallNow);
   mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
-  const authority = await openAuthority(join(options.dataDir, 'pki'));
+  const pki = join(options.dataDir, 'pki');
+  const authority = await openAuthority(pki);
   const names = [
     ...new Set([
       ...options.advertise,
@@ -100,7 +101,10 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
   ];
   const identity = await authority.serverIdentity(names);
   let endpoint = apiEndpoint(options, options.api.port);
-  const tokenKey = openTokenKey(join(options.dataDir, 'pki'));
+  const tokenKeys = openTokenKeys(pki);
+  const unfollowKeys = followTokenKeys(tokenKeys, (error) =>
+    logger.error({ err: error }, 'the signing keys cannot be read; those that were read before count'),
+  );
   const store = openSqliteStore(join(options.dataDir, 'plane.db'), (error) =>
     logger.error({ err: error }, 'what follows the store failed over a change; the others go on'),
   );
@@ -112,7 +116,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     nowText,
     wallNow,
     caCertificate: authority.caCertificate,
-    tokenKey,
+    tokenKeys,
     apiEndpoint: () => endpoint,
   });
   const { fleet, grants, records, rollout, sessions, objects, usage } = core;
@@ -143,7 +147,8 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
   const requests = createRequestCounts();
   const limits = createLimits(options.limits);
   const virtualKinds = [placementKind, rolloutKind, nodeMetricsKind, podMetricsKind, ...REVIEW_KINDS];
-  let ready = false;
+  let started = false;
+  let stopping = false;
   let server = '';
   const api = createApiServer({
     store: withEventView(store),
@@ -190,7 +195,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     audit,
     limits,
     documents: new Map([
-      ...issuerDocuments(tokenKey, () => server),
+      ...issuerDocuments(tokenKeys, () => server),
       [
         '/metrics',
         () => ({
@@ -206,7 +211,14 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     },
     version,
     versionInfo: versionInfo(version),
-    isReady: () => ready,
+    health: {
+      live: [],
+      ready: [
+        { name: 'store', isWell: () => !store.isFailing() },
+        { name: 'start', isWell: () => started },
+        { name: 'shutdown', isWell: () => !stopping },
+      ],
+    },
     onReply: ({ error, ...reply }) => {
       requests.count(reply);
       return error
@@ -224,7 +236,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     if (options.kubeconfig)
       writeKubeconfig(options.kubeconfig, await adminKubeconfig(options.dataDir, undefined));
     await publishInfo(store, hostPort(options.agentHost ?? host, agentPort), authority.caHash, nowText());
-    ready = true;
+    started = true;
     return {
       apiPort,
       agentPort,
@@ -234,7 +246,8 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
         return state !== undefined && isConnected(state);
       },
       stop: async () => {
-        ready = false;
+        stopping = true;
+        unfollowKeys();
         for (const { session } of fleet.all()) session?.end(status.UNAVAILABLE, 'the plane is stopping');
         await Promise.all([api.close(), grpc.close()]);
         await access.stop();

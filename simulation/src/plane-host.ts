@@ -13,7 +13,7 @@ import type { Listener } from './network.ts';
 import { mayAct, newProgram, type Program, runAs, wallTime } from './program.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
-const TOKEN_KEY = readTokenKey(newTokenKey());
+const TOKEN_KEYS = [readTokenKey(newTokenKey())] as const;
 
 export interface RunningPlane {
   readonly core: PlaneCore;
@@ -76,7 +76,7 @@ export function createPlaneHost(parts: PlaneHostParts): PlaneHost {
       nowText: () => utcText(Date.now()),
       wallNow: () => Date.now(),
       caCertificate: 'of the run',
-      tokenKey: TOKEN_KEY,
+      tokenKeys: { all: () => TOKEN_KEYS },
       apiEndpoint: () => ({ host: '192.0.2.1', port: 6443 }),
     });
     plane = { core, store: opened };

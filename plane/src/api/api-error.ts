@@ -52,6 +52,14 @@ export const notFoundObject = (kind: NamedKind, name: string): ApiError =>
 export const notFoundPath = (): ApiError =>
   new ApiError(404, 'NotFound', 'the server could not find the requested resource');
 export const methodNotAllowed = (message: string): ApiError => new ApiError(405, 'MethodNotAllowed', message);
+/** In Kubernetes' words for what none of its routes take. */
+export const notServed = (): ApiError =>
+  new ApiError(
+    405,
+    'MethodNotAllowed',
+    'the server does not allow this method on the requested resource',
+    {},
+  );
 export const alreadyExists = (kind: NamedKind, name: string): ApiError =>
   new ApiError(409, 'AlreadyExists', `${qualified(kind)} "${name}" already exists`, named(kind, name));
 export const conflict = (kind: NamedKind, name: string, why?: string): ApiError =>

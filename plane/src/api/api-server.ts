@@ -14,6 +14,7 @@ import { protocolAsked, responseOn, type Upgrade, upgradeOf } from '../streams/u
 import { methodNotAllowed, notFoundPath } from './api-error.ts';
 import { type Document, findDocument } from './documents.ts';
 import { type Exchange, type Reply, runExchange } from './exchange.ts';
+import { type HealthChecks, serveHealth } from './health.ts';
 import { parseAnyResourcePath, parseResourcePath, withoutWatchPath } from './request.ts';
 import { serveInTime, serveLong, timeoutOf } from './request-limits.ts';
 import { type ResourceParts, serveResource } from './resource-routes.ts';
@@ -24,7 +25,7 @@ export interface ApiServerParts extends Omit<ResourceParts, 'signal'> {
   readonly kinds: readonly Kind[];
   readonly versionInfo: object;
   readonly version: string;
-  readonly isReady: () => boolean;
+  readonly health: HealthChecks;
   /** Throws 401 for credentials that are not good. */
   readonly authenticate: (request: IncomingMessage) => User;
   /** As whom it is to be served. Throws 403 for who may not act as whom he says. */
@@ -56,7 +57,7 @@ export function createApiServer(parts: ApiServerParts): ApiServer {
     const { request, response, upgrade } = exchange;
     const url = urlOf(request.url ?? '/');
     const user = callerOf(parts, exchange, url);
-    if (servePublic(url.pathname, response, parts)) return;
+    if (servePublic(url, response, parts)) return;
     if (serveDocument(url.pathname, request, response)) return;
     const path = parseResourcePath(url.pathname);
     if (!path) throw notFoundPath();
@@ -185,13 +186,10 @@ function urlOf(target: string): URL {
 }
 
 /** What everybody may ask for: health and version. */
-function servePublic(pathname: string, response: ServerResponse, parts: ApiServerParts): boolean {
-  if (/^\/version\/?$/.test(pathname)) {
+function servePublic(url: URL, response: ServerResponse, parts: ApiServerParts): boolean {
+  if (/^\/version\/?$/.test(url.pathname)) {
     sendJson(response, 200, parts.versionInfo);
     return true;
   }
-  if (!/^\/(healthz|livez|readyz)(\/ping)?$/.test(pathname)) return false;
-  const ok = !pathname.startsWith('/readyz') || parts.isReady();
-  sendBytes(response, ok ? 200 : 503, 'text/plain; charset=utf-8', Buffer.from(ok ? 'ok' : 'not ready'));
-  return true;
+  return serveHealth(url, response, parts.health);
 }

@@ -1,5 +1,5 @@
 // Writes the events of one watch: in the form that was asked for, one JSON document a line, no faster than it is read.
-import type { ServerResponse } from 'node:http';
+import type { Writable } from 'node:stream';
 import { apiVersionOf, type Kind, type KubeObject } from '../kinds/kind.ts';
 import type { Change } from '../store/store.ts';
 import { expired, statusOf } from './api-error.ts';
@@ -17,7 +17,8 @@ export interface EventForm {
   readonly selection: Selection;
   readonly query: URLSearchParams;
   readonly form: ReplyForm;
-  readonly response: ServerResponse;
+  /** Of what is written at once each is one event. */
+  readonly output: Writable;
 }
 
 export interface EventWriter {
@@ -34,19 +35,19 @@ export interface EventWriter {
   readonly end: () => void;
 }
 
-export function createEventWriter({ kind, selection, query, form, response }: EventForm): EventWriter {
+export function createEventWriter({ kind, selection, query, form, output }: EventForm): EventWriter {
   const include = includeObject(query);
   let first = true;
   let goOn = () => {};
-  response.on('drain', () => goOn());
-  response.on('close', () => goOn());
+  output.on('drain', () => goOn());
+  output.on('close', () => goOn());
 
-  const isOver = () => response.writableEnded || response.destroyed;
+  const isOver = () => output.writableEnded || output.destroyed;
   const send = (type: string, object: object): void => {
-    if (!isOver()) response.write(lineOf(type, object));
+    if (!isOver()) output.write(lineOf(type, object));
   };
   const room = async (): Promise<void> => {
-    if (response.writableNeedDrain && !isOver())
+    if (output.writableNeedDrain && !isOver())
       await new Promise<void>((resolve) => {
         goOn = resolve;
       });
@@ -75,7 +76,7 @@ export function createEventWriter({ kind, selection, query, form, response }: Ev
       return room();
     },
     live: (change) => {
-      if (response.writableLength > UNREAD_LIMIT_BYTES) response.destroy();
+      if (output.writableLength > UNREAD_LIMIT_BYTES) output.destroy();
       else sendChange(change);
     },
     bookmark: (version, annotations) => {
@@ -85,7 +86,7 @@ export function createEventWriter({ kind, selection, query, form, response }: Ev
     },
     lost: () => send('ERROR', statusOf(expired('too old resource version: the watch fell behind')).body),
     end: () => {
-      response.end();
+      output.end();
       goOn();
     },
   };

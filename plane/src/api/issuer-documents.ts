@@ -1,16 +1,15 @@
 // What relying parties need to check a service account token by themselves: OpenID Connect's discovery document and the
-// public key.
-import { publicKeySet, type TokenKey } from '../authentication/json-web-token.ts';
+// public keys.
+import { publicKeySet, type TokenKeys } from '../authentication/json-web-token.ts';
 import { ISSUER } from '../authentication/service-account-tokens.ts';
 import type { Document } from './documents.ts';
 
 /** By path. `server` is the URL under which clients reach the API. */
-export function issuerDocuments(key: TokenKey, server: () => string): ReadonlyMap<string, () => Document> {
+export function issuerDocuments(keys: TokenKeys, server: () => string): ReadonlyMap<string, () => Document> {
   const document = (type: string, body: object): Document => ({
     type,
     bytes: Buffer.from(JSON.stringify(body)),
   });
-  const keys = document('application/jwk-set+json', publicKeySet(key));
   return new Map([
     [
       '/.well-known/openid-configuration',
@@ -23,6 +22,6 @@ export function issuerDocuments(key: TokenKey, server: () => string): ReadonlyMa
           id_token_signing_alg_values_supported: ['ES256'],
         }),
     ],
-    ['/openid/v1/jwks', () => keys],
+    ['/openid/v1/jwks', () => document('application/jwk-set+json', publicKeySet(keys.all()))],
   ]);
 }

@@ -6,14 +6,16 @@ import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
 import { formatTaint, sameTaint } from '@fleetset/scheduler-core/taint-toleration';
 import { utcText } from '@fleetset/scheduler-core/utc-text';
 import { type FieldError, forbidden } from '@fleetset/scheduler-core/validation/field-error';
-import { remarksOnNamespace, remarksOnSet } from '../admission/pod-security.ts';
+import { type Remarks, remarksOnNamespace, remarksOnSet } from '../admission/pod-security.ts';
+import { LEASES, leaseIdOf } from '../fleet/node-leases.ts';
 import { NODE_RECORDS, nodeRecord, REMOVED_KEYS } from '../fleet/node-record.ts';
 import { isDeleted, putTombstone, TOMBSTONES } from '../fleet/tombstones.ts';
+import { accountOfSecret, isAccountSecret } from '../kinds/account-secret.ts';
 import { daemonSetKind } from '../kinds/daemon-set-kind.ts';
 import { blocking, dependentsOf, FOREGROUND } from '../kinds/dependents.ts';
 import { collectionOf, idOfObject, type Kind, type KubeObject } from '../kinds/kind.ts';
 import { nodeKind } from '../kinds/node-kind.ts';
-import { namespaceKind } from '../kinds/plain-kinds.ts';
+import { namespaceKind, secretKind } from '../kinds/plain-kinds.ts';
 import { podKind } from '../kinds/pod-kind.ts';
 import { namespaceDefaults } from '../lifecycle/namespace-defaults.ts';
 import { GRANTS } from '../rollout/grants.ts';
@@ -29,13 +31,14 @@ const DEFAULT_GRACE_SECONDS = 30;
 
 /** `caCertificate`: of the API, for the pods of each namespace. */
 export function createEffects(store: Store, caCertificate: string): EffectsOf {
+  const plain = plainEffects(store);
   const byKind = new Map<Kind, Effects>([
     [nodeKind, nodeEffects(store)],
     [podKind, podEffects(store)],
     [daemonSetKind, daemonSetEffects(store)],
+    [secretKind, { ...plain, remarks: (object) => remarksOnSecret(store, object) }],
     [namespaceKind, namespaceEffects(store, caCertificate)],
   ]);
-  const plain = plainEffects(store);
   return (kind) => byKind.get(kind) ?? plain;
 }
 
@@ -69,6 +72,7 @@ function nodeEffects(store: Store): Effects {
 export const leftoversOfNode = (store: Store, name: string): Write[] => [
   ...idsOfNode(store, GRANTS, name),
   ...idsOfNode(store, TOMBSTONES, name),
+  { collection: LEASES, id: leaseIdOf(name), durable: true },
 ];
 
 function idsOfNode(store: Store, collection: string, node: string): Write[] {
@@ -96,6 +100,15 @@ const ownTaintErrors = (taints: readonly Taint[], own: readonly Taint[]): FieldE
       const why = mine.key.startsWith('node.kubernetes.io/') ? OWN_PRESSURE : OWN;
       return forbidden('spec.taints', `${formatTaint(mine)} ${why}`);
     });
+
+/** It is let in, as Kubernetes does, and removed a moment later: nobody would be told why. */
+function remarksOnSecret(store: Store, object: KubeObject): Remarks {
+  const name = isAccountSecret(object) ? accountOfSecret(object).name : '';
+  const { namespace = '' } = object.metadata;
+  const isThere = name === '' || store.get('core/serviceaccounts', `${namespace}/${name}`);
+  const why = `serviceaccounts ${JSON.stringify(name)} not found in namespace ${JSON.stringify(namespace)}: a Secret for its token is removed at once`;
+  return { warnings: isThere ? [] : [why], annotations: {} };
+}
 
 /** Rule 66: there is nothing left that a grace could be for. */
 const hasEnded = ({ status }: Pod): boolean => status?.phase === 'Failed' || status?.phase === 'Succeeded';

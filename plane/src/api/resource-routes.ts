@@ -1,5 +1,6 @@
 // One request about stored objects, which its user may make: which verb it is, and what serves it.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Writable } from 'node:stream';
 import { isRecord } from '@fleetset/scheduler-core/schema/decode';
 import { annotate, noteAnswered, noteAsked } from '../audit/audited-bodies.ts';
 import type { User } from '../authentication/user.ts';
@@ -7,8 +8,10 @@ import { admitWrite } from '../authorization/admit-write.ts';
 import type { Authorizer } from '../authorization/authorizer.ts';
 import { apiVersionOf, collectionOf, idOf, type Kind, type KubeObject } from '../kinds/kind.ts';
 import type { Store } from '../store/store.ts';
-import type { Upgrade } from '../streams/upgrade.ts';
-import { ApiError, badRequest, methodNotAllowed, notFoundObject, notFoundPath } from './api-error.ts';
+import { protocolsOffered, type Upgrade } from '../streams/upgrade.ts';
+import { messagesTo } from '../streams/watch-over-websocket.ts';
+import { acceptWebSocket, requireWebSocket } from '../streams/websocket.ts';
+import { ApiError, methodNotAllowed, notFoundObject, notFoundPath, notServed } from './api-error.ts';
 import { contentTypeOf, parseYaml, readBody, readJson, readObject, readOptionalObject } from './body.ts';
 import { formatOne, listPage, requireReached, shapeOf, storedObjects } from './list.ts';
 import { requireListOptions } from './list-options.ts';
@@ -21,7 +24,7 @@ import { sendJson, setWarnings } from './respond.ts';
 import type { Review } from './reviews.ts';
 import { readSelection } from './selection.ts';
 import { listChunks, SLICE, sendChunks } from './send-list.ts';
-import { serveWatch } from './watch.ts';
+import { linesOf, serveWatch } from './watch.ts';
 import { applyOptions, deleteOptions, requireNoForce, writeOptions } from './write-options.ts';
 
 /** Objects that are made when they are asked for, and never written by a client. */
@@ -97,7 +100,8 @@ export async function serveResource(
 }
 
 async function serveMany(call: Call): Promise<void> {
-  const { kind, request, query } = call;
+  const { kind, path, request, query } = call;
+  if (kind.namespaced && !path.namespace && request.method !== 'GET') throw notServed();
   switch (request.method) {
     case 'GET':
       return flagParameter(query, 'watch') ? watchMany(call) : listMany(call);
@@ -130,19 +134,23 @@ function objectsOf({ parts, kind, path, query }: Call): Iterable<KubeObject> {
 }
 
 function watchMany(call: Call): Promise<void> {
-  const { parts, kind, path, query, form, response } = call;
+  const { parts, kind, path, query, form, request, response, upgrade } = call;
   requireVerb(kind, 'watch');
   requireListOptions(query, true);
   requireReached(parts.store, query);
   const selection = readSelection(kind, path.namespace, query);
-  return serveWatch({ store: parts.store, kind, selection, query, form, response, signal: parts.signal });
+  if (upgrade) requireWebSocket(request);
+  const open = () => (upgrade ? watchMessages(request, upgrade) : linesOf(response));
+  return serveWatch({ store: parts.store, kind, selection, query, form, open, signal: parts.signal });
 }
+
+/** Of the subprotocols that are left one is as good as another: the client must be answered with one that it named. */
+const watchMessages = (request: IncomingMessage, upgrade: Upgrade): Writable =>
+  messagesTo(acceptWebSocket(request, upgrade, protocolsOffered(request.headers, 'websocket')[0]));
 
 async function createOne(call: Call): Promise<void> {
   const { parts, kind, path, request } = call;
   requireVerb(kind, 'create');
-  if (kind.namespaced && !path.namespace)
-    throw badRequest('an empty namespace may not be set during creation');
   const body = await readObject(request);
   const review = parts.reviews.get(kind);
   if (review) return answerReview(call, review, body);
@@ -168,8 +176,6 @@ function answerReview(
 async function deleteMany(call: Call): Promise<void> {
   const { parts, kind, path, query, request, response } = call;
   requireVerb(kind, 'deletecollection');
-  if (kind.namespaced && !path.namespace)
-    throw methodNotAllowed(`DELETE is not allowed on ${kind.plural} of all namespaces`);
   const options = deleteOptions(query, await readOptionalObject(request));
   const selection = readSelection(kind, path.namespace, query);
   const matching = [...objectsOf(call)].filter(selection.matches);

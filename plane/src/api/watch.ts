@@ -1,5 +1,7 @@
 // A watch: every change of the selected objects from a version on. What is there and what happened since is written
 // as fast as it is read; changes that come meanwhile wait in the store's history, which is bounded.
+import type { ServerResponse } from 'node:http';
+import type { Writable } from 'node:stream';
 import { collectionOf, type KubeObject } from '../kinds/kind.ts';
 import type { Change, Store, Watch } from '../store/store.ts';
 import { expired } from './api-error.ts';
@@ -11,15 +13,24 @@ const DEFAULT_LIFETIME_S = 3600;
 /** More a timer cannot count. */
 const LONGEST_LIFETIME_S = 2_000_000;
 
-export interface WatchRequest extends EventForm {
+export interface WatchRequest extends Omit<EventForm, 'output'> {
   readonly store: Store;
   /** Ends the watch, when the plane stops. */
   readonly signal: AbortSignal;
+  /** Called when the watch can begin: until then what is wrong is answered as to any other request. */
+  readonly open: () => Writable;
 }
 
-/** Resolves when the watch is over; rejects when it failed, with the response still to be cut. */
+/** Events as the lines of an answer. */
+export function linesOf(response: ServerResponse): Writable {
+  response.writeHead(200, { 'Content-Type': 'application/json', 'Cache-Control': 'no-cache, private' });
+  response.flushHeaders();
+  return response;
+}
+
+/** Resolves when the watch is over; rejects when it failed, with the answer still to be cut. */
 export async function serveWatch(request: WatchRequest): Promise<void> {
-  const { store, query, response } = request;
+  const { store, query } = request;
   const start = startOf(request);
   const askedS = integerParameter(query, 'timeoutSeconds') ?? 0;
   const lifetimeS = askedS > 0 ? askedS : DEFAULT_LIFETIME_S;
@@ -27,18 +38,17 @@ export async function serveWatch(request: WatchRequest): Promise<void> {
   const known = store.watch(collectionOf(request.kind), start.version, () => {});
   if (known === 'expired') throw expired(`too old resource version: ${start.version} (${store.version()})`);
   known.close();
-  response.writeHead(200, { 'Content-Type': 'application/json', 'Cache-Control': 'no-cache, private' });
-  response.flushHeaders();
+  const output = request.open();
 
-  const writer = createEventWriter(request);
+  const writer = createEventWriter({ ...request, output });
   const over = new AbortController();
   const done = Promise.withResolvers<void>();
   const fail = (error: unknown) => {
     over.abort();
     done.reject(error);
   };
-  response.on('error', fail);
-  response.on('close', () => {
+  output.on('error', fail);
+  output.on('close', () => {
     over.abort();
     done.resolve();
   });

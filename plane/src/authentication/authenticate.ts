@@ -9,6 +9,7 @@ import { certificateUser } from './client-certificate.ts';
 import { type AccountTokens, ISSUER } from './service-account-tokens.ts';
 import { type FileTokens, hashOf } from './token-file.ts';
 import { ANONYMOUS, AUTHENTICATED, BOOTSTRAPPERS, type User, withGroups } from './user.ts';
+import { takeWebSocketToken } from './websocket-token.ts';
 
 export interface AuthenticationParts {
   readonly store: Store;
@@ -23,10 +24,11 @@ export const API_AUDIENCES: readonly string[] = [ISSUER];
 
 /** Throws 401 for credentials that are not good. */
 export function authenticate(parts: AuthenticationParts, request: IncomingMessage): User {
+  // Whoever it is: it is to leave the header.
+  const inProtocol = takeWebSocketToken(request);
   const byCertificate = certificateUser(request.socket as TLSSocket, parts.store);
   if (byCertificate) return withGroups(byCertificate, AUTHENTICATED);
-  const header = request.headers.authorization;
-  const token = bearerOf(header);
+  const token = bearerOf(request.headers.authorization) ?? inProtocol;
   if (token === undefined) return ANONYMOUS;
   const judged = judgeBearer(parts, token, API_AUDIENCES);
   if (!judged) throw unauthorized();

@@ -14,10 +14,19 @@ const ALGORITHM = 'ES256';
 /** Longer ones were not made here. */
 const LONGEST_TOKEN = 16 * 1024;
 
-export interface TokenKey {
+/** What reads tokens; `id` is in the header of each that its private half signed. */
+export interface PublicTokenKey {
   readonly id: string;
-  readonly privateKey: KeyObject;
   readonly publicKey: KeyObject;
+}
+
+export interface TokenKey extends PublicTokenKey {
+  readonly privateKey: KeyObject;
+}
+
+export interface TokenKeys {
+  /** The first signs; the others have. The same list until they change. */
+  readonly all: () => readonly [TokenKey, ...PublicTokenKey[]];
 }
 
 export type Claims = { readonly [claim: string]: unknown };
@@ -31,10 +40,18 @@ export const newTokenKey = (): string =>
 /** Throws for what is no EC P-256 key in PEM. */
 export function readTokenKey(pem: string): TokenKey {
   const privateKey = createPrivateKey(pem);
-  const publicKey = createPublicKey(privateKey);
-  if (privateKey.asymmetricKeyDetails?.namedCurve !== 'prime256v1') throw new Error('not an EC P-256 key');
+  return { ...identified(createPublicKey(privateKey)), privateKey };
+}
+
+/** As readTokenKey, of the public half. */
+export const readPublicKey = (pem: string): PublicTokenKey => identified(createPublicKey(pem));
+
+export const publicPem = (key: KeyObject): string => String(key.export({ type: 'spki', format: 'pem' }));
+
+function identified(publicKey: KeyObject): PublicTokenKey {
+  if (publicKey.asymmetricKeyDetails?.namedCurve !== 'prime256v1') throw new Error('not an EC P-256 key');
   const der = publicKey.export({ type: 'spki', format: 'der' });
-  return { id: createHash('sha256').update(der).digest('base64url'), privateKey, publicKey };
+  return { id: createHash('sha256').update(der).digest('base64url'), publicKey };
 }
 
 const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
@@ -45,11 +62,13 @@ export function signToken(key: TokenKey, claims: Claims): string {
   return `${text}.${signature.toString('base64url')}`;
 }
 
-/** The claims of a token that this key signed; undefined for any other text. Times and names are the caller's. */
-export function readToken(key: TokenKey, token: string): Claims | undefined {
+/** The claims of a token that one of these keys signed; undefined for any other text. Times and names are the caller's. */
+export function readToken(keys: readonly PublicTokenKey[], token: string): Claims | undefined {
   const match = token.length > LONGEST_TOKEN ? null : /^([\w-]+)\.([\w-]+)\.([\w-]+)$/.exec(token);
   const [, header = '', body = '', signature = ''] = match ?? [];
-  if (!match || decode(header)?.alg !== ALGORITHM) return undefined;
+  const { alg, kid } = (match && decode(header)) || {};
+  const key = keys.find(({ id }) => id === kid);
+  if (!key || alg !== ALGORITHM) return undefined;
   const good = verify(
     'sha256',
     Buffer.from(`${header}.${body}`),
@@ -68,7 +87,12 @@ function decode(part: string): Claims | undefined {
   }
 }
 
-/** For relying parties: the public half, as RFC 7517 writes it. */
-export const publicKeySet = ({ id, publicKey }: TokenKey): object => ({
-  keys: [{ use: 'sig', ...publicKey.export({ format: 'jwk' }), kid: id, alg: ALGORITHM }],
+/** For relying parties: the public halves, as RFC 7517 writes them. */
+export const publicKeySet = (keys: readonly PublicTokenKey[]): object => ({
+  keys: keys.map(({ id, publicKey }) => ({
+    use: 'sig',
+    ...publicKey.export({ format: 'jwk' }),
+    kid: id,
+    alg: ALGORITHM,
+  })),
 });

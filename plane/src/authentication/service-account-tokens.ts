@@ -2,10 +2,11 @@
 // what the token is bound to.
 import { randomUUID } from 'node:crypto';
 import { isRecord } from '@fleetset/scheduler-core/schema/decode';
+import type { Secret } from '@fleetset/scheduler-core/schema/plain';
 import type { Pod } from '@fleetset/scheduler-core/schema/pod';
 import { collectionOf, idOf, type KubeObject } from '../kinds/kind.ts';
 import type { Store } from '../store/store.ts';
-import { type Claims, readToken, signToken, type TokenKey } from './json-web-token.ts';
+import { type Claims, readToken, signToken, type TokenKeys } from './json-web-token.ts';
 import { accountGroups, accountUserName, type User } from './user.ts';
 
 /** Kubernetes' own: what relying parties find in `iss`, and what a token without an audience is for. */
@@ -20,6 +21,8 @@ export interface BoundObject {
   readonly node?: { readonly name: string; readonly uid: string };
 }
 
+type BoundSecret = Pick<BoundObject, 'name' | 'uid'>;
+
 export interface TokenOrder {
   readonly namespace: string;
   readonly account: { readonly name: string; readonly uid: string };
@@ -29,6 +32,8 @@ export interface TokenOrder {
   readonly bound?: BoundObject;
 }
 
+type Claimed = Omit<TokenOrder, 'lifetimeSeconds'>;
+
 export interface IssuedToken {
   readonly token: string;
   /** Milliseconds since 1970. */
@@ -36,6 +41,8 @@ export interface IssuedToken {
 }
 
 export interface AccountTokens {
+  /** One that never expires, for a Secret to hold: it ends with that, with the account, or when the Secret has another. */
+  readonly issueFor: (namespace: string, account: TokenOrder['account'], secret: BoundSecret) => string;
   readonly issue: (order: TokenOrder) => IssuedToken;
   /** Who holds it, and for which of the audiences asked it is good; undefined for a token that is not good. */
   readonly judge: (
@@ -58,16 +65,20 @@ const BOUND_COLLECTIONS = {
 
 export function createAccountTokens(parts: {
   readonly store: Store;
-  readonly key: TokenKey;
+  readonly keys: TokenKeys;
   /** Milliseconds since 1970. */
   readonly wallNow: () => number;
   /** This plane does not know yet which pods run on the node. */
   readonly isUnheard: (nodeName: string) => boolean;
 }): AccountTokens {
-  const { store, key, wallNow } = parts;
+  const { store, keys, wallNow } = parts;
   const known = new Map<string, Claims>();
+  let knownBy = keys.all();
   const claimsOf = (token: string): Claims | undefined => {
-    const claims = known.get(token) ?? readToken(key, token);
+    // A key that was taken back voids what it signed.
+    if (knownBy !== keys.all()) known.clear();
+    knownBy = keys.all();
+    const claims = known.get(token) ?? readToken(knownBy, token);
     if (known.size >= KNOWN_LIMIT) known.clear();
     if (claims) known.set(token, claims);
     return claims;
@@ -84,23 +95,23 @@ export function createAccountTokens(parts: {
     !store.get(BOUND_COLLECTIONS.pod, id) &&
     found(BOUND_COLLECTIONS.node, String(node.name), node.uid) &&
     parts.isUnheard(String(node.name));
+  const sign = ({ namespace, account, audiences, bound }: Claimed, times: Claims): string =>
+    signToken(keys.all()[0], {
+      aud: audiences.length > 0 ? audiences : [ISSUER],
+      iss: ISSUER,
+      ...times,
+      jti: randomUUID(),
+      'kubernetes.io': { namespace, serviceaccount: account, ...(bound ? boundClaims(bound) : {}) },
+      sub: accountUserName(namespace, account.name),
+    });
   return {
     issue: (order) => {
       const seconds = Math.floor(wallNow() / 1000);
-      const expires = seconds + order.lifetimeSeconds;
-      const { namespace, account, bound } = order;
-      const claims = {
-        aud: order.audiences.length > 0 ? order.audiences : [ISSUER],
-        exp: expires,
-        iat: seconds,
-        nbf: seconds,
-        iss: ISSUER,
-        jti: randomUUID(),
-        'kubernetes.io': { namespace, serviceaccount: account, ...(bound ? boundClaims(bound) : {}) },
-        sub: accountUserName(namespace, account.name),
-      };
-      return { token: signToken(key, claims), expiresAt: expires * 1000 };
+      const exp = seconds + order.lifetimeSeconds;
+      return { token: sign(order, { exp, iat: seconds, nbf: seconds }), expiresAt: exp * 1000 };
     },
+    issueFor: (namespace, account, secret) =>
+      sign({ namespace, account, audiences: [], bound: { kind: 'Secret', ...secret } }, {}),
     judge: (token, asked) => {
       const claims = claimsOf(token);
       const good = claims && isInTime(claims, wallNow()) && claims.iss === ISSUER;
@@ -117,6 +128,7 @@ export function createAccountTokens(parts: {
         // The node of a pod's token is where the pod was, and no condition.
         if (kind === 'node' && isRecord(own.pod)) continue;
         const id = kind === 'node' ? String(bound.name) : idOf(namespace, String(bound.name));
+        if (kind === 'secret' && claims.exp === undefined && !isHeldBy(store, id, token)) return undefined;
         if (found(collection, id, bound.uid)) continue;
         if (kind !== 'pod' || !mayBeThere(id, own.node)) return undefined;
       }
@@ -129,8 +141,16 @@ function boundClaims({ kind, name, uid, node }: BoundObject): Claims {
   return { [kind.toLowerCase()]: { name, uid }, ...(node ? { node } : {}) };
 }
 
-const isInTime = ({ exp, nbf }: Claims, now: number): boolean =>
-  typeof exp === 'number' && now < exp * 1000 && typeof nbf === 'number' && nbf * 1000 <= now;
+/** Without a time are those alone that Secrets hold. */
+const isInTime = ({ exp, nbf, 'kubernetes.io': own }: Claims, now: number): boolean =>
+  exp === undefined
+    ? isRecord(own) && isRecord(own.secret)
+    : typeof exp === 'number' && now < exp * 1000 && typeof nbf === 'number' && nbf * 1000 <= now;
+
+const isHeldBy = (store: Store, secretId: string, token: string): boolean => {
+  const { data } = (store.get(BOUND_COLLECTIONS.secret, secretId)?.value ?? {}) as Secret;
+  return Buffer.from(data?.token ?? '', 'base64').toString('utf8') === token;
+};
 
 const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [value]);
 

@@ -12,6 +12,7 @@ import {
 } from '@fleetset/scheduler-core/rbac/attributes';
 import type { Pod } from '@fleetset/scheduler-core/schema/pod';
 import { nodeOfUser, type User } from '../authentication/user.ts';
+import { LEASE_NAMESPACE } from '../fleet/node-leases.ts';
 import type { KubeObject } from '../kinds/kind.ts';
 import { isPlaced } from '../rollout/belongs.ts';
 import type { Store } from '../store/store.ts';
@@ -19,7 +20,6 @@ import type { Store } from '../store/store.ts';
 const NO_OPINION: Verdict = { allowed: false, reason: '' };
 const ALLOWED: Verdict = { allowed: true, reason: '' };
 const READ = ['get', 'list', 'watch'];
-const LEASE_NAMESPACE = 'kube-node-lease';
 
 export function nodeAllows(store: Store, user: User, access: Access): Verdict {
   const node = nodeOfUser(user);

@@ -106,6 +106,26 @@ export function mergedConditions(
   return [...merged, ...before.filter((condition) => !isReported(condition))];
 }
 
+const isExtended = (name: string): boolean =>
+  name.includes('/') && !/(^|\.)kubernetes\.io\//.test(name) && !name.startsWith('requests.');
+
+/**
+ * As a kubelet: what others (a device plugin of their own, an operator with `kubectl patch --subresource=status`) say
+ * that a node has stays in its capacity, and is allocatable.
+ */
+export function withExtendedResources(fresh: NodeStatus, before: NodeStatus | undefined): NodeStatus {
+  const kept = Object.entries(before?.capacity ?? {}).filter(
+    ([name]) => isExtended(name) && !Object.hasOwn(fresh.capacity ?? {}, name),
+  );
+  if (kept.length === 0) return fresh;
+  const others = Object.fromEntries(kept);
+  return {
+    ...fresh,
+    capacity: { ...fresh.capacity, ...others },
+    allocatable: { ...others, ...fresh.allocatable },
+  };
+}
+
 /** As often as a kubelet writes it when nothing changes. */
 const HEARTBEAT_SHOWN_EVERY_MS = 300_000;
 

@@ -44,6 +44,8 @@ export interface NodeState {
   readonly lost: boolean;
   /** By the plane's monotonic clock. */
   heardAt: number;
+  /** By the same clock; absent: not by this life of the plane. */
+  leaseRenewedAt?: number;
   /** The last desired state given to the node in this life of the plane. */
   readonly told?: {
     readonly generation: Generation;

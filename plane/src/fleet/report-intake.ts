@@ -8,7 +8,7 @@ import type { EventRecorder } from '../events/event-recorder.ts';
 import type { KubeObject } from '../kinds/kind.ts';
 import { type Store, StoreFailure, type Write } from '../store/store.ts';
 import { nodeSubject, recordAgentEvent } from './agent-events.ts';
-import { mergedConditions, withOwn } from './compose-node.ts';
+import { mergedConditions, withExtendedResources, withOwn } from './compose-node.ts';
 import { type Fleet, isBehind, type NodeState, reportedChange } from './fleet.ts';
 import { withKnownParts } from './known-parts.ts';
 import { NODE_RECORDS, type NodeRecord, nodeRecord } from './node-record.ts';
@@ -166,7 +166,7 @@ async function takeFacts(parts: ReportIntakeParts, nodeName: string, facts: Node
     if (!stored || !record) return;
     const node = stored.value as unknown as Node & { metadata: KubeObject['metadata'] };
     const ownChanged = !sameJson({ ownLabels: record.ownLabels, ownTaints: record.ownTaints }, own);
-    const status = 'status' in reported ? withTimes(reported.status, node.status, nowText()) : node.status;
+    const status = 'status' in reported ? withOthers(reported.status, node.status, nowText()) : node.status;
     if (!ownChanged && sameJson(status, node.status)) return;
     const merged = ownChanged
       ? withOwn(node.metadata.labels ?? {}, node.spec?.taints ?? [], record, own)
@@ -210,8 +210,8 @@ function recordRefused(
   recorder.record({ subject, type: 'Warning', reason, message, component: 'fleetset-plane' });
 }
 
-const withTimes = (status: NodeStatus, before: NodeStatus | undefined, nowText: string): NodeStatus => ({
-  ...status,
+const withOthers = (status: NodeStatus, before: NodeStatus | undefined, nowText: string): NodeStatus => ({
+  ...withExtendedResources(status, before),
   conditions: mergedConditions(status.conditions ?? [], before?.conditions ?? [], nowText),
 });
 

@@ -7,6 +7,7 @@ import {
   priorityClass,
 } from '@fleetset/scheduler-core/schema/cluster';
 import { validateLease, validatePriorityClass } from '@fleetset/scheduler-core/validation/cluster';
+import { LEASE_NAMESPACE } from '../fleet/node-leases.ts';
 import { AGE, column, NAME } from './columns.ts';
 import { ALL_VERBS, countedChange, type Kind, type KubeObject, notActedOn } from './kind.ts';
 
@@ -46,9 +47,6 @@ export const priorityClassKind: Kind = {
   },
 };
 
-/** Where kubelets keep those of their nodes. */
-const NODE_LEASES = 'kube-node-lease';
-
 /** Leader election needs no more than that they are kept. */
 export const leaseKind: Kind = {
   group: 'coordination.k8s.io',
@@ -66,7 +64,7 @@ export const leaseKind: Kind = {
   rules: {
     validate: (object) => validateLease(asLease(object)),
     warnings: ({ metadata }) =>
-      metadata.namespace === NODE_LEASES
+      metadata.namespace === LEASE_NAMESPACE
         ? notActedOn('Lease', 'whether a node is alive is told by its agent alone')
         : [],
   },

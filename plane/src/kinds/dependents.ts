@@ -1,5 +1,6 @@
 // Which stored objects belong to another one (metadata.ownerReferences). Pods and ControllerRevisions are looked after
-// by their DaemonSet's rollout, nodes and events belong to nobody.
+// by their DaemonSet's rollout, the Leases of nodes with their nodes, and nodes and events belong to nobody.
+import { isNodeLease } from '../fleet/node-leases.ts';
 import type { Store } from '../store/store.ts';
 import { apiVersionOf, collectionOf, idOf, type Kind, type KubeObject } from './kind.ts';
 import { SERVED_KINDS } from './served-kinds.ts';
@@ -16,7 +17,7 @@ export function* ownedObjects(store: Store): Iterable<Dependent> {
   for (const kind of DEPENDENT_KINDS)
     for (const { value } of store.list(collectionOf(kind))) {
       const object = value as unknown as KubeObject;
-      if (object.metadata.ownerReferences?.length) yield { kind, object };
+      if (object.metadata.ownerReferences?.length && !isNodeLease(object)) yield { kind, object };
     }
 }
 

@@ -2,9 +2,9 @@
 // programs that need it. Values are never shown.
 import { type FieldError, invalid, required } from '@fleetset/scheduler-core/validation/field-error';
 
-type Data = { readonly [key: string]: string };
+import { ACCOUNT_NAME, ACCOUNT_TOKEN_TYPE } from './account-secret.ts';
 
-const ACCOUNT_NAME = 'kubernetes.io/service-account.name';
+type Data = { readonly [key: string]: string };
 
 /** `data` is in base64, as it is stored. */
 export function validateSecretType(
@@ -27,7 +27,7 @@ export function validateSecretType(
       return validateJson('.dockercfg', data);
     case 'kubernetes.io/dockerconfigjson':
       return validateJson('.dockerconfigjson', data);
-    case 'kubernetes.io/service-account-token':
+    case ACCOUNT_TOKEN_TYPE:
       return annotations[ACCOUNT_NAME] ? [] : [required(`metadata.annotations[${ACCOUNT_NAME}]`)];
     default:
       return [];

@@ -2,6 +2,7 @@
 import { startLevelLoop } from '@fleetset/scheduler-core/level-loop';
 import { ApiError } from '../api/api-error.ts';
 import type { Objects } from '../api/objects.ts';
+import { isNodeLease } from '../fleet/node-leases.ts';
 import {
   blocking,
   DEPENDENT_KINDS,
@@ -53,6 +54,7 @@ export function startGarbageLoop(parts: GarbageLoopParts): { readonly stop: () =
 function matters({ value }: Change, mayDepend: boolean): boolean {
   if (value === undefined) return true;
   const object = value as unknown as KubeObject;
+  if (isNodeLease(object)) return waitsForDependents(object);
   return (mayDepend && Boolean(object.metadata.ownerReferences?.length)) || waitsForDependents(object);
 }
 

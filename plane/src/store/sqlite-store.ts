@@ -45,6 +45,7 @@ export function openSqliteStore(
   const volatile = new Map<string, { readonly collection: string; readonly id: string }>();
   let pending: PendingBatch[] = [];
   let closed = false;
+  let failing = false;
 
   const flush = () => {
     const batches = pending;
@@ -56,12 +57,15 @@ export function openSqliteStore(
       durable || (value === undefined && onDisk.has(keyOf(collection, id)));
     const nextCeiling = lastVersion >= ceiling ? lastVersion + VERSION_BLOCK : ceiling;
     try {
-      if (nextCeiling > ceiling || accepted.some(reachesDisk))
+      if (nextCeiling > ceiling || accepted.some(reachesDisk)) {
         transact(database, () => {
           if (nextCeiling > ceiling) statements.setNumber.run('version_ceiling', nextCeiling);
           for (const write of accepted) if (reachesDisk(write)) writeOne(statements, write);
         });
+        failing = false;
+      }
     } catch (error) {
+      failing = true;
       for (const batch of batches) batch.reject(error as StoreFailure);
       return;
     }
@@ -86,6 +90,7 @@ export function openSqliteStore(
     list: mirror.list,
     watch: mirror.watch,
     sizes: mirror.sizes,
+    isFailing: () => failing,
     commit: (writes) =>
       new Promise((resolve, reject) => {
         if (closed) return reject(new StoreFailure('the store is closed'));

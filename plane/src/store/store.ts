@@ -64,6 +64,8 @@ export interface Store {
   /** Every change after `from`, the past ones at once. 'expired' when the past is no longer known that far. */
   readonly watch: (collection: string, from: number, onChange: (change: Change) => void) => Watch | 'expired';
   readonly sizes: () => Iterable<CollectionSize>;
+  /** The last write that was to reach the disk did not. */
+  readonly isFailing: () => boolean;
   /** Writes what is not durable yet, so that a planned restart forgets nothing. */
   readonly close: () => Promise<void>;
 }

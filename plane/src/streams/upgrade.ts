@@ -15,11 +15,18 @@ export interface Upgrade {
 }
 
 const UPGRADED = /^[^?]*\/pods\/[^/?]+\/(exec|attach|portforward)(\?|$)/;
+/** By the parameter, or by the older path. */
+const WATCHED = /^\/apis?\/[^?]*(\/watch\/|\?(.*&)?watch=(1|t|true)(&|$))/i;
 
 /** Undefined when the request is to be served as it is. */
-export function protocolAsked({ url = '', headers }: IncomingMessage): Upgrade['protocol'] | undefined {
-  if (!UPGRADED.test(url)) return undefined;
+export function protocolAsked({
+  method,
+  url = '',
+  headers,
+}: IncomingMessage): Upgrade['protocol'] | undefined {
   const asked = String(headers.upgrade ?? '').toLowerCase();
+  if (asked === 'websocket' && method === 'GET' && WATCHED.test(url)) return 'websocket';
+  if (!UPGRADED.test(url)) return undefined;
   return asked === 'websocket' ? 'websocket' : asked === 'spdy/3.1' ? 'spdy' : undefined;
 }
 
@@ -29,17 +36,24 @@ export function chooseProtocol(
   { protocol }: Upgrade,
   accepted: readonly string[],
 ): string {
-  const header = headers[protocol === 'websocket' ? 'sec-websocket-protocol' : 'x-stream-protocol-version'];
-  // One line with commas, or many lines.
-  const offered = String(header ?? '')
-    .split(',')
-    .map((name) => name.trim())
-    .filter((name) => name !== '');
+  const offered = protocolsOffered(headers, protocol);
   const chosen = accepted.find((name) => offered.includes(name));
   if (chosen !== undefined) return chosen;
   throw forbiddenRequest(
     `unable to upgrade: unable to negotiate protocol: client supports [${offered.join(' ')}], server accepts [${accepted.join(' ')}]`,
   );
+}
+
+export function protocolsOffered(
+  headers: IncomingMessage['headers'],
+  protocol: Upgrade['protocol'],
+): string[] {
+  const header = headers[protocol === 'websocket' ? 'sec-websocket-protocol' : 'x-stream-protocol-version'];
+  // One line with commas, or many lines.
+  return String(header ?? '')
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
 }
 
 /** A response on the connection of an upgrade, which Node gives over without one. */

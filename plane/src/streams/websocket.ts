@@ -17,7 +17,11 @@ export function requireWebSocket({ method, headers }: IncomingMessage): void {
   if (!/^[+/0-9A-Za-z]{22}==$/.test(key)) throw badRequest('Sec-WebSocket-Key: Invalid value');
 }
 
-export function acceptWebSocket(request: IncomingMessage, upgrade: Upgrade, subprotocol: string): WebSocket {
+export function acceptWebSocket(
+  request: IncomingMessage,
+  upgrade: Upgrade,
+  subprotocol: string | undefined,
+): WebSocket {
   const server = new WebSocketServer({
     noServer: true,
     clientTracking: false,
@@ -26,7 +30,8 @@ export function acceptWebSocket(request: IncomingMessage, upgrade: Upgrade, subp
   const { socket, head } = upgrade.handOver();
   // Kubernetes' name for the tunnel has a character that the library refuses in a name: it is told of none.
   delete request.headers['sec-websocket-protocol'];
-  server.on('headers', (lines) => void lines.push(`Sec-WebSocket-Protocol: ${subprotocol}`));
+  if (subprotocol !== undefined)
+    server.on('headers', (lines) => void lines.push(`Sec-WebSocket-Protocol: ${subprotocol}`));
   let accepted: WebSocket | undefined;
   server.handleUpgrade(request, socket, head, (webSocket) => {
     accepted = webSocket;

@@ -15,6 +15,7 @@ import { status } from '@grpc/grpc-js';
 import type { EventRecorder } from '../events/event-recorder.ts';
 import { readyCondition } from '../fleet/compose-node.ts';
 import type { Fleet, NodeChange, NodeState, Session } from '../fleet/fleet.ts';
+import type { NodeLeases } from '../fleet/node-leases.ts';
 import { nodeRecord, REMOVED_KEYS } from '../fleet/node-record.ts';
 import type { PodTokens } from '../fleet/pod-tokens.ts';
 import type { ReportIntake } from '../fleet/report-intake.ts';
@@ -34,6 +35,7 @@ export interface SyncSessionsParts {
   readonly usage: Pick<UsageBook, 'take'>;
   readonly prePulls: Pick<PrePulls, 'heard'>;
   readonly podTokens: Pick<PodTokens, 'want'>;
+  readonly leases: NodeLeases;
   readonly recorder: EventRecorder;
   readonly version: string;
   readonly heartbeatMs: number;
@@ -56,6 +58,7 @@ export function createSyncSessions(parts: SyncSessionsParts): SyncSessions {
   const heard = (nodeName: string) => {
     const state = fleet.state(nodeName);
     state.heardAt = parts.monotonicNow();
+    parts.leases.heard(nodeName);
     const node = store.get('core/nodes', nodeName)?.value as Node | undefined;
     // It was called silent and has nothing new to say: what it said last counts again.
     if (state.reported && state.report && readyCondition(node?.status)?.status === 'Unknown')
@@ -78,6 +81,7 @@ export function createSyncSessions(parts: SyncSessionsParts): SyncSessions {
         ...startAfter(state, hello.accepted, store.epoch),
       });
       state.heardAt = parts.monotonicNow();
+      parts.leases.heard(peer.nodeName);
       delete state.contender;
       before?.end(status.ABORTED, 'the agent connected anew');
       session.send({

@@ -231,9 +231,9 @@ const CASES: Record<string, Case> = {
   },
   'creating across all namespaces': {
     request: ['POST', '/api/v1/configmaps', configMap('x')],
-    code: 400,
-    reason: 'BadRequest',
-    message: 'an empty namespace may not be set during creation',
+    code: 405,
+    reason: 'MethodNotAllowed',
+    message: 'the server does not allow this method on the requested resource',
   },
   'creating with a resourceVersion': {
     request: ['POST', MAPS, configMap('x', {}, { resourceVersion: '5' })],
@@ -440,7 +440,19 @@ const CASES: Record<string, Case> = {
     request: ['DELETE', '/api/v1/configmaps'],
     code: 405,
     reason: 'MethodNotAllowed',
-    message: 'DELETE is not allowed on configmaps of all namespaces',
+    message: 'the server does not allow this method on the requested resource',
+  },
+  'making a pod in all namespaces': {
+    request: ['POST', '/api/v1/pods', { metadata: { name: 'x', namespace: 'default' } }],
+    code: 405,
+    reason: 'MethodNotAllowed',
+    message: 'the server does not allow this method on the requested resource',
+  },
+  'asking a review of one namespace in all': {
+    request: ['POST', '/apis/authorization.k8s.io/v1/localsubjectaccessreviews', {}],
+    code: 405,
+    reason: 'MethodNotAllowed',
+    message: 'the server does not allow this method on the requested resource',
   },
   'a continue token that is none': {
     request: ['GET', `${MAPS}?limit=1&continue=abc`],

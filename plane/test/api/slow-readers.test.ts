@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, request, type Server, type ServerRe
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { readSelection } from '../../src/api/selection.ts';
-import { serveWatch } from '../../src/api/watch.ts';
+import { linesOf, serveWatch } from '../../src/api/watch.ts';
 import { collectionOf, type Kind } from '../../src/kinds/kind.ts';
 import { configMapKind } from '../../src/kinds/plain-kinds.ts';
 import type { Store, Write } from '../../src/store/store.ts';
@@ -33,7 +33,15 @@ beforeEach(async () => {
     const query = new URL(incoming.url ?? '/', 'http://plane').searchParams;
     const selection = readSelection(kind, undefined, query);
     const form = incoming.headers.accept === 'table' ? 'table' : 'object';
-    const watch = { store, kind, selection, query, form, response, signal: stop.signal } as const;
+    const watch = {
+      store,
+      kind,
+      selection,
+      query,
+      form,
+      open: () => linesOf(response),
+      signal: stop.signal,
+    } as const;
     const result = Promise.resolve(serveWatch(watch)).catch((error: unknown) => {
       response.destroy();
       return error;

@@ -1,6 +1,6 @@
 // Whose a label or a taint is: the node's own configuration, the operators', or the plane's own account of the node.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Json, MERGE, STRATEGIC } from '../support/api-client.ts';
+import { JSON_PATCH, type Json, MERGE, STRATEGIC } from '../support/api-client.ts';
 import { type HollowMember, joinMember } from '../support/hollow-member.ts';
 import { EVENTS, NODES } from '../support/manifests.ts';
 import { facts, newest, nodeStatus } from '../support/reports.ts';
@@ -224,6 +224,37 @@ describe('operators', () => {
     const reply = await patch(member, { status: { capacity: { cpu: '999' } } }, MERGE);
     expect(reply.status).toBe(200);
     expect(reply.json).toEqual(before);
+    member.leave();
+  });
+
+  it('may say what else a node has, which its reports leave alone, until they take it back', async () => {
+    const member = await configured({}, []);
+    const patchStatus = (change: Json, type = MERGE) =>
+      plane.api.call('PATCH', `${path(member)}/status`, change, { type });
+    const capacity = { 'example.com/dongle': '4', 'hugepages-2Mi': '1Gi', 'x.kubernetes.io/y': '1' };
+    expect((await patchStatus({ status: { capacity } })).status).toBe(200);
+    const reported = async (cpu: string) => {
+      const own = { cpu, memory: '4Gi', pods: '110' };
+      const status = nodeStatus({ capacity: own, allocatable: { cpu: '1', memory: '3Gi', pods: '110' } });
+      member.report({ facts: facts(member.name, { status }) });
+      await until('taken in', async () => (await read(member)).status.capacity.cpu === cpu);
+      return (await read(member)).status;
+    };
+    const own = { memory: '4Gi', pods: '110' };
+    for (const cpu of ['8', '16']) {
+      const status = await reported(cpu);
+      expect(status.capacity).toEqual({ cpu, ...own, 'example.com/dongle': '4' });
+      expect(status.allocatable).toEqual({ cpu: '1', memory: '3Gi', pods: '110', 'example.com/dongle': '4' });
+    }
+    await plane.restart();
+    await member.reconnect();
+    expect((await reported('32')).capacity['example.com/dongle']).toBe('4');
+    await patchStatus([{ op: 'remove', path: '/status/capacity/example.com~1dongle' }], JSON_PATCH);
+    const after = await reported('64');
+    expect([after.capacity, after.allocatable]).toEqual([
+      { cpu: '64', ...own },
+      { cpu: '1', memory: '3Gi', pods: '110' },
+    ]);
     member.leave();
   });
 

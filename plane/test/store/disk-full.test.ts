@@ -53,8 +53,12 @@ describe.skipIf(!mountable)(
       disk.fillBut(0);
       for (let n = 0; n < 3; n++)
         await expect(store.commit([put(`refused${n}`, large(n))])).rejects.toBeInstanceOf(StoreFailure);
+      expect(store.isFailing()).toBe(true);
       disk.free();
+      await committed(store, [put('in memory', {}, { durable: false })]);
+      expect(store.isFailing()).toBe(true);
       await committed(store, [put('taken', large(7))]);
+      expect(store.isFailing()).toBe(false);
       expect([...onDisk(file, 'things').keys()]).toEqual(['taken']);
       const cut = afterPowerCut(file).open();
       expect(cut.get('things', 'taken')?.value).toEqual(large(7));

@@ -42,7 +42,7 @@ export function upgrade(
       asking.on('response', async (response) => {
         let text = '';
         for await (const chunk of response) text += chunk;
-        resolve({ status: response.statusCode ?? 0, json: JSON.parse(text) });
+        resolve({ status: response.statusCode ?? 0, json: text === '' ? undefined : JSON.parse(text) });
       });
       asking.end();
     }),

@@ -367,6 +367,7 @@ function doAsTold({ desired, pods }: BenchNode): void {
       createdAt: nowText(),
       unknown: false,
       accountVolume: '',
+      pullSecrets: [],
     });
   }
 }

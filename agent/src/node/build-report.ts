@@ -160,6 +160,7 @@ function buildPod(
     statusJson: JSON.stringify(status),
     createdAt: record.createdAt,
     accountVolume: record.accountVolume ?? '',
+    pullSecrets: [...(record.pullSecrets ?? [])],
   };
 }
 

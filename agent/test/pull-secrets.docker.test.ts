@@ -2,10 +2,11 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { PodAccount } from '@fleetset/proto/gen/fleetset/v1/node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestRegistry, type TestRegistry } from '../../hack/lib/test-registry.ts';
 import { type DesiredParts, template, toldConfig, toldSet } from './desired.ts';
-import { docker } from './docker-engine.ts';
+import { containersOf, docker, removeContainersOf } from './docker-engine.ts';
 import { TEST_IMAGE } from './pods.ts';
 import { type DockerAgent, openDockerAgent } from './support/docker-agent.ts';
 
@@ -52,15 +53,18 @@ const login = (password: string) => ({
   }),
 });
 
-function tell(configs: NonNullable<DesiredParts['configs']>): void {
+function tell(configs: NonNullable<DesiredParts['configs']>, account?: PodAccount): void {
   const spec = {
-    imagePullSecrets: configs.map(({ told }) => ({ name: told.name })),
+    ...(account ? {} : { imagePullSecrets: configs.map(({ told }) => ({ name: told.name })) }),
     containers: [
       { name: 'app', image, command: ['sleep', '1000'], imagePullPolicy: 'IfNotPresent' as const },
     ],
     terminationGracePeriodSeconds: 1,
   };
-  agent.tell({ configs, daemonSets: [toldSet('web', { template: template(spec) })] });
+  agent.tell({
+    configs,
+    daemonSets: [toldSet('web', { template: template(spec), ...(account ? { account } : {}) })],
+  });
 }
 
 const pod = () => agent.pods()[0];
@@ -85,5 +89,28 @@ describe('a pod whose image is behind a login', () => {
 
     tell([toldConfig('Secret', 'login', login(PASSWORD))]);
     await agent.comes('it runs', () => pod()?.ready);
+  });
+});
+
+describe('a pod whose ServiceAccount has the login', () => {
+  const account = { name: 'default', missing: false, mount: false, pullSecrets: ['of-the-account'] };
+
+  it('is pulled with it, also when the agent starts anew without the plane and image and containers are gone', async () => {
+    agent.tell({ daemonSets: [] });
+    await agent.comes('the other is gone', () => agent.pods().length === 0);
+    await docker.getImage(image).remove({ force: true });
+    tell([toldConfig('Secret', 'of-the-account', login(PASSWORD))], account);
+    await agent.comes('it runs', () => pod()?.ready);
+    expect(pod()?.pullSecrets).toEqual(['of-the-account']);
+    const uid = pod()?.uid;
+    await agent.restartAlone(async () => {
+      await removeContainersOf(agent.owner);
+      await docker.getImage(image).remove({ force: true });
+    });
+    const [container] = await agent.comes('it runs again', async () => {
+      const running = (await containersOf(agent.owner)).filter(({ State }) => State === 'running');
+      return running.length > 0 && running;
+    });
+    expect(container?.Labels['io.kubernetes.pod.uid']).toBe(uid);
   });
 });

@@ -368,6 +368,7 @@ function doAsTold({ desired, pods }: BenchNode): void {
       createdAt: nowText(),
       unknown: false,
       accountVolume: '',
+      pullSecrets: [],
     });
   }
 }

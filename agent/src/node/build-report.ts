@@ -162,6 +162,7 @@ function buildPod(
     statusJson: JSON.stringify(status),
     createdAt: record.createdAt,
     accountVolume: record.accountVolume ?? '',
+    pullSecrets: [...(record.pullSecrets ?? [])],
   };
 }
 

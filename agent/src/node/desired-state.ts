@@ -2,7 +2,7 @@
 
 import type { NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
 import type { NodeDaemonSet, PodRecord } from '@fleetset/scheduler-core/node/pod-record';
-import { withAccountVolume } from '@fleetset/scheduler-core/node/service-account';
+import { type GivenByAccount, withAccount } from '@fleetset/scheduler-core/node/service-account';
 import type { PlacementRules } from '@fleetset/scheduler-core/placement';
 import type { PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
@@ -66,22 +66,23 @@ export function resolveDesired(desired: NodeDesired, bodies: BodyFiles): Resolve
 export const unresolvedSets = (desired: NodeDesired, bodies: BodyFiles): ReadonlySet<string> =>
   new Set(desired.daemonSets.filter(({ placementHash }) => !bodies.get(placementHash)).map(({ uid }) => uid));
 
-/** By the name of the volume. */
-const withAccount = new WeakMap<PodTemplateSpec, Map<string, PodTemplateSpec>>();
+/** By what was added. */
+const asBorn = new WeakMap<PodTemplateSpec, Map<string, PodTemplateSpec>>();
 
 /** What a pod was born from, with what was added then. */
 export function templateOf(
   bodies: BodyFiles,
-  { templateHash, accountVolume }: Pick<PodRecord, 'templateHash' | 'accountVolume'>,
+  { templateHash, accountVolume, pullSecrets }: Pick<PodRecord, 'templateHash' | keyof GivenByAccount>,
 ): PodTemplateSpec | undefined {
   const template = bodies.get(templateHash) as PodTemplateSpec | undefined;
-  if (!template || accountVolume === undefined) return template;
-  const made = withAccount.get(template) ?? new Map<string, PodTemplateSpec>();
-  withAccount.set(template, made);
-  const known = made.get(accountVolume);
+  if (!template || (accountVolume === undefined && pullSecrets === undefined)) return template;
+  const made = asBorn.get(template) ?? new Map<string, PodTemplateSpec>();
+  asBorn.set(template, made);
+  const given = [accountVolume, ...(pullSecrets ?? [])].join(' ');
+  const known = made.get(given);
   if (known) return known;
-  const whole = withAccountVolume(template, accountVolume);
-  made.set(accountVolume, whole);
+  const whole = withAccount(template, { accountVolume, pullSecrets });
+  made.set(given, whole);
   return whole;
 }
 

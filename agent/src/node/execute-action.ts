@@ -52,6 +52,7 @@ export async function executeAction(parts: ExecuteParts, action: NodeAction): Pr
 async function bear(parts: ExecuteParts, daemonSetUid: string): Promise<void> {
   const daemonSet = parts.daemonSet(daemonSetUid);
   if (!daemonSet?.granted) return;
+  const { account } = daemonSet.granted;
   const record: PodRecord = {
     uid: randomUUID(),
     name: generatedName(`${daemonSet.name}-`, randomInt),
@@ -61,9 +62,8 @@ async function bear(parts: ExecuteParts, daemonSetUid: string): Promise<void> {
     revision: daemonSet.granted.revision,
     templateHash: daemonSet.granted.templateHash,
     createdAt: birthAfter(parts.pods, daemonSetUid),
-    ...(daemonSet.granted.account?.mount
-      ? { accountVolume: generatedName(ACCOUNT_VOLUME_PREFIX, randomInt) }
-      : {}),
+    ...(account?.mount ? { accountVolume: generatedName(ACCOUNT_VOLUME_PREFIX, randomInt) } : {}),
+    ...(account?.pullSecrets.length ? { pullSecrets: account.pullSecrets } : {}),
   };
   await parts.pods.add(record, daemonSet.granted.config);
 }

@@ -20,6 +20,7 @@ export function labelsOf({ pod, name, attempt, holderAttempt }: ContainerIdentit
     [`${OURS}attempt`]: String(attempt),
     ...(holderAttempt === undefined ? {} : { [`${OURS}holder-attempt`]: String(holderAttempt) }),
     ...(pod.accountVolume === undefined ? {} : { [`${OURS}account-volume`]: pod.accountVolume }),
+    ...(pod.pullSecrets ? { [`${OURS}pull-secrets`]: pod.pullSecrets.join(',') } : {}),
     [`${KUBERNETES}pod.name`]: pod.name,
     [`${KUBERNETES}pod.namespace`]: pod.namespace,
     [`${KUBERNETES}pod.uid`]: pod.uid,
@@ -40,6 +41,7 @@ export function identityOf(labels: { readonly [name: string]: string }): Contain
   if (!uid || !podName || !namespace || !daemonSetUid || !Number.isInteger(attempt)) return undefined;
   const holderAttempt = ours('holder-attempt');
   const accountVolume = ours('account-volume');
+  const pullSecrets = ours('pull-secrets')?.split(',');
   return {
     pod: {
       uid,
@@ -51,6 +53,7 @@ export function identityOf(labels: { readonly [name: string]: string }): Contain
       templateHash: ours('template') ?? '',
       createdAt: ours('pod-created-at') ?? '',
       ...(accountVolume === undefined ? {} : { accountVolume }),
+      ...(pullSecrets ? { pullSecrets } : {}),
     },
     name: kubernetes('docker.type') === 'podsandbox' ? HOLDER : (kubernetes('container.name') ?? ''),
     attempt,

@@ -15,7 +15,7 @@ afterEach(() => {
 });
 
 const DIRECTORY = '/var/run/secrets/kubernetes.io/serviceaccount';
-const GIVEN = { name: 'default', missing: false, mount: true };
+const GIVEN = { name: 'default', missing: false, mount: true, pullSecrets: [] as string[] };
 const CA = toldConfig('ConfigMap', 'kube-root-ca.crt', { 'ca.crt': 'a certificate' });
 const api = { host: '192.0.2.1', port: 6443 };
 const web = (account: typeof GIVEN, revision = 'web-1') =>
@@ -113,7 +113,7 @@ it('a pod whose config came with its revision has the CA that is told now', asyn
 });
 
 describe('without its account', () => {
-  const MISSING = { name: 'bot', missing: true, mount: false };
+  const MISSING = { name: 'bot', missing: true, mount: false, pullSecrets: [] };
 
   it('no pod is born, which is said once, until the account is there', async () => {
     await tell(MISSING);

@@ -21,6 +21,7 @@ it.each<[string, ContainerIdentity]>([
     'one of a pod with its account',
     { pod: { ...pod, accountVolume: 'kube-api-access-abcde' }, name: 'app', attempt: 0 },
   ],
+  ['one of a pod with pull secrets', { pod: { ...pod, pullSecrets: ['a', 'b.c'] }, name: 'app', attempt: 0 }],
   ['a holder', { pod, name: '', attempt: 3 }],
 ])('%s is known again by its labels', (_case, identity) => {
   expect(identityOf(labelsOf(identity, 'owner'))).toEqual(identity);

@@ -28,6 +28,8 @@ export interface DockerAgent {
   readonly events: () => readonly AgentEvent[];
   /** Within a time that is long enough for images and stops. */
   readonly comes: <T>(what: string, holds: () => T | Promise<T>) => ReturnType<typeof until<T>>;
+  /** The plane goes, and does not come back. */
+  readonly restartAlone: (meanwhile: () => Promise<unknown>) => Promise<void>;
   /** And removes all that it made. */
   readonly stop: () => Promise<void>;
 }
@@ -43,15 +45,17 @@ export async function openDockerAgent(
   const identity = plane.identity(nodeName);
   const directory = await mkdtemp(join(tmpdir(), `fleetset-${nodeName}-`));
   await writeIdentity(directory, identity);
-  const agent = await startAgent({
-    dataDir: directory,
-    dockerSocket: proxy.socketPath,
-    labels: {},
-    taints: [],
-    version: '0.1.0-test',
-    logger: pino({ enabled: false }),
-    ...options,
-  });
+  const start = () =>
+    startAgent({
+      dataDir: directory,
+      dockerSocket: proxy.socketPath,
+      labels: {},
+      taints: [],
+      version: '0.1.0-test',
+      logger: pino({ enabled: false }),
+      ...options,
+    });
+  let agent = await start();
   const session = await plane.nextSession();
   session.welcome();
   const pods = () => session.all('report').at(-1)?.pods ?? [];
@@ -72,6 +76,12 @@ export async function openDockerAgent(
     podOf,
     statusOf: (revision) => JSON.parse(podOf(revision)?.statusJson ?? '{}'),
     events: () => session.all('report').flatMap(({ events }) => events),
+    restartAlone: async (meanwhile) => {
+      await agent.stop();
+      await plane.goDown();
+      await meanwhile();
+      agent = await start();
+    },
     comes: (what, holds) => until(what, holds, PATIENCE_MS),
     stop: async () => {
       await agent.stop();

@@ -1,7 +1,7 @@
 // What a node may do at the API as itself: see itself, its own pods, and the config and secrets that they name; write
 // events and its own Lease; ask for tokens bound to its own pods. That a pod is its own the node says itself; whether its
 // DaemonSet belongs there the plane decides.
-import { configRefs, pullSecretRefs } from '@fleetset/scheduler-core/node/config-data';
+import { type ConfigRef, configRefs, pullSecretRefs } from '@fleetset/scheduler-core/node/config-data';
 import { accountName } from '@fleetset/scheduler-core/node/service-account';
 import {
   type Access,
@@ -10,11 +10,15 @@ import {
   type ResourceAccess,
   type Verdict,
 } from '@fleetset/scheduler-core/rbac/attributes';
+import { REVISION_LABEL } from '@fleetset/scheduler-core/revision-history';
 import type { Pod } from '@fleetset/scheduler-core/schema/pod';
 import { nodeOfUser, type User } from '../authentication/user.ts';
 import { LEASE_NAMESPACE } from '../fleet/node-leases.ts';
 import type { KubeObject } from '../kinds/kind.ts';
 import { isPlaced } from '../rollout/belongs.ts';
+import { templateStored } from '../rollout/stored-set.ts';
+import { bornPullSecrets } from '../rollout/told-accounts.ts';
+import { secretRef } from '../rollout/told-configs.ts';
 import type { Store } from '../store/store.ts';
 
 const NO_OPINION: Verdict = { allowed: false, reason: '' };
@@ -96,9 +100,21 @@ function namesConfig(
     (pod) =>
       pod.metadata.namespace === namespace &&
       pod.spec !== undefined &&
-      [...configRefs(pod.spec), ...pullSecretRefs(pod.spec)].some(
+      [...configRefs(pod.spec), ...pullRefs(store, pod)].some(
         (ref) => ref.kind === kind && ref.name === name,
       ) &&
       isPlaced(store, pod),
   );
+}
+
+/** What the pod has of its account the node says itself, and is not believed. */
+function pullRefs(store: Store, { metadata, spec }: StoredPod): readonly ConfigRef[] {
+  const { namespace = '', ownerReferences, labels } = metadata;
+  const owner = ownerReferences?.find(({ controller }) => controller)?.name ?? '';
+  const template = templateStored(store, namespace, owner, labels?.[REVISION_LABEL] ?? '');
+  if (!template?.spec || !spec) return [];
+  const own = pullSecretRefs(template.spec);
+  if (own.length > 0) return own;
+  const born = pullSecretRefs(spec).map(({ name }) => name);
+  return bornPullSecrets(store, namespace, template, born).map(secretRef);
 }

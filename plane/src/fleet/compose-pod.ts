@@ -1,7 +1,7 @@
 // A Pod object from what its node reports and the template it was born from.
 
 import type { PodReport } from '@fleetset/proto/gen/fleetset/v1/node';
-import { accountName, withAccountVolume } from '@fleetset/scheduler-core/node/service-account';
+import { accountName, withAccount } from '@fleetset/scheduler-core/node/service-account';
 import { REVISION_LABEL, revisionTemplate } from '@fleetset/scheduler-core/revision-history';
 import type { Container } from '@fleetset/scheduler-core/schema/container';
 import type { ControllerRevision } from '@fleetset/scheduler-core/schema/daemon-set';
@@ -72,8 +72,8 @@ function deletionOf(report: PodReport, before: KubeObject | undefined, nowText: 
 }
 
 /** What admission makes of it: see service-account.ts. */
-function admitted(template: PodTemplateSpec, { accountVolume }: PodReport): PodSpec {
-  const { spec } = accountVolume === '' ? template : withAccountVolume(template, accountVolume);
+function admitted(template: PodTemplateSpec, report: PodReport): PodSpec {
+  const { spec } = withAccount(template, report);
   const account = accountName(spec);
   return { ...(spec ?? { containers: [] }), serviceAccountName: account, serviceAccount: account };
 }

@@ -6,10 +6,11 @@ import {
   type ConfigObject,
   type DesiredDaemonSet,
   NodeDesired,
+  type PodReport,
 } from '@fleetset/proto/gen/fleetset/v1/node';
 import type { ConfigRef } from '@fleetset/scheduler-core/node/config-data';
 import { configPin, withoutPin } from '@fleetset/scheduler-core/node/config-snapshot';
-import { ROOT_CA } from '@fleetset/scheduler-core/node/service-account';
+import { accountName, ROOT_CA } from '@fleetset/scheduler-core/node/service-account';
 import { allowsSurge, updateStrategyOf } from '@fleetset/scheduler-core/rollout/update-strategy';
 import type { Node } from '@fleetset/scheduler-core/schema/node';
 import type { PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
@@ -27,9 +28,9 @@ import type { ConfigSnapshots } from './config-snapshots.ts';
 import type { GrantBook } from './grants.ts';
 import { rulesOf } from './placement-rules.ts';
 import { remembered } from './remembered.ts';
-import { type StoredRevision, type StoredSet, templateOf } from './stored-set.ts';
-import { accountFor, accountKey } from './told-accounts.ts';
-import { configKey, pullRefsOf, readConfig, refsOf } from './told-configs.ts';
+import { type StoredRevision, type StoredSet, templateOf, templateStored } from './stored-set.ts';
+import { accountFor, accountKey, bornPullSecrets } from './told-accounts.ts';
+import { configKey, pullRefsOf, readConfig, refsOf, secretRef } from './told-configs.ts';
 
 export interface DesiredInputs {
   readonly store: Store;
@@ -118,31 +119,44 @@ function namedBySet(inputs: DesiredInputs, daemonSet: StoredSet, node: Node): Na
   const nodeName = node.metadata?.name ?? '';
   const state = inputs.fleet.state(nodeName);
   const pods = podsOfSet(state, uid, adoptedBy(inputs.store, uid));
-  const granted = grantedTemplate(inputs, daemonSet, nodeName)?.revision;
-  const hashes = new Set([granted, ...pods.map(({ revision }) => revision)]);
-  const refs = [...hashes]
+  const granted = grantedTemplate(inputs, daemonSet, nodeName);
+  const hashes = new Set([granted?.revision, ...pods.map(({ revision }) => revision)]);
+  const named = [...hashes]
     .flatMap((hash) => templateNamed(inputs, uid, hash) ?? [])
     .flatMap((template) => [
       ROOT_CA_REF,
       ...(snapshotOf(inputs, daemonSet, template) ? [] : refsOf(template)),
       ...pullRefsOf(template),
     ]);
+  const given = granted ? accountFor(inputs.store, namespace, granted.template).pullSecrets : [];
+  const born = bornRefs(inputs, namespace, pods, (hash) => templateNamed(inputs, uid, hash));
+  const refs = [...named, ...given.map(secretRef), ...born];
   if (refs.length === 0) return { namespace, refs };
   return { namespace, refs: belongsOn(node, rulesOf(daemonSet)) ? refs : [] };
 }
 
 /** Of pods that a DaemonSet left behind, which go on. */
-function namedByOrphans({ store, fleet }: DesiredInputs, set: OrphanedSet, nodeName: string): Named {
+function namedByOrphans(inputs: DesiredInputs, set: OrphanedSet, nodeName: string): Named {
   const { namespace, name, uid } = set;
-  const hashes = new Set((fleet.state(nodeName).podsBySet.get(uid) ?? []).map(({ revision }) => revision));
-  const named = [...hashes].flatMap((hash) => {
-    const stored = store.get('apps/controllerrevisions', `${namespace}/${name}-${hash}`)?.value;
-    if (!stored) return [];
-    const template = templateOf(stored as unknown as StoredRevision);
-    return [...refsOf(template), ...pullRefsOf(template)];
-  });
-  return { namespace, refs: [ROOT_CA_REF, ...named] };
+  const pods = inputs.fleet.state(nodeName).podsBySet.get(uid) ?? [];
+  const templateWith = (hash: string) => templateStored(inputs.store, namespace, name, hash);
+  const named = [...new Set(pods.map(({ revision }) => revision))]
+    .flatMap((hash) => templateWith(hash) ?? [])
+    .flatMap((template) => [...refsOf(template), ...pullRefsOf(template)]);
+  return { namespace, refs: [ROOT_CA_REF, ...named, ...bornRefs(inputs, namespace, pods, templateWith)] };
 }
+
+/** Secrets that pods have of their accounts. */
+const bornRefs = (
+  { store }: DesiredInputs,
+  namespace: string,
+  pods: readonly PodReport[],
+  templateWith: (revision: string) => PodTemplateSpec | undefined,
+): ConfigRef[] =>
+  pods.flatMap(({ revision, pullSecrets }) => {
+    const template = pullSecrets.length > 0 ? templateWith(revision) : undefined;
+    return template ? bornPullSecrets(store, namespace, template, pullSecrets).map(secretRef) : [];
+  });
 
 function configsFor(inputs: DesiredInputs, sets: readonly StoredSet[], node: Node): ConfigObject[] {
   const nodeName = node.metadata?.name ?? '';
@@ -194,11 +208,20 @@ function desiredSet(inputs: DesiredInputs, daemonSet: StoredSet, node: Node): De
   };
 }
 
-/** What a change of would change what it says. */
-export const objectsTold = ({ configs, daemonSets }: NodeDesired): string[] => [
+/** What a change of would change what it says. `accounts`: those of pods that run. */
+export const objectsTold = ({ configs, daemonSets }: NodeDesired, accounts: readonly string[]): string[] => [
   ...configs.map(configKey),
   ...daemonSets.flatMap(({ namespace, account }) => (account ? [accountKey(namespace, account.name)] : [])),
+  ...accounts,
 ];
+
+/** Accounts whose pull secrets pods of the node were born with. */
+export const accountsOfPods = ({ store, fleet }: Pick<DesiredInputs, 'store' | 'fleet'>, node: string) =>
+  (fleet.get(node)?.report?.pods ?? []).flatMap(({ pullSecrets, namespace, daemonSetName, revision }) => {
+    if (pullSecrets.length === 0) return [];
+    const template = templateStored(store, namespace, daemonSetName, revision);
+    return template ? [accountKey(namespace, accountName(template.spec))] : [];
+  });
 
 /** One for all: its buffer has grown to what they need. */
 const writer = new BinaryWriter();

@@ -22,6 +22,8 @@ export interface PrePullParts {
     daemonSetUid: string,
     revision: string,
   ) => Omit<PrePull, 'id'> | undefined;
+  /** The logins that a revision is pulled with now: equal texts, equal logins. */
+  readonly loginOf: (daemonSetUid: string, revision: string) => string;
   /** The first node failed; the others are not told one by one. */
   readonly onFailing: (daemonSetUid: string, message: string) => void;
   readonly monotonicNow: () => number;
@@ -54,6 +56,8 @@ interface Busy {
   readonly revision: string;
   readonly id: number;
   readonly session: Session;
+  /** What it pulls with. */
+  readonly login: string;
   /** Until it has said that it has begun. */
   readonly answersUntil: number | undefined;
 }
@@ -79,7 +83,8 @@ interface Results {
   readonly failures: Map<string, PrePullFailure>;
 }
 
-export function createPrePulls({ fleet, runs, neededBy, onFailing, monotonicNow }: PrePullParts): PrePulls {
+export function createPrePulls(parts: PrePullParts): PrePulls {
+  const { fleet, runs, neededBy, loginOf, onFailing, monotonicNow } = parts;
   const wishes = new Map<string, OpenWish>();
   const results = new Map<string, Results>();
   const busy = new Map<string, Busy>();
@@ -95,14 +100,15 @@ export function createPrePulls({ fleet, runs, neededBy, onFailing, monotonicNow 
 
   const tell = (node: string, session: Session, what: Omit<PrePull, 'id'>, set: string, revision: string) => {
     lastId += 1;
-    busy.set(node, { set, revision, id: lastId, session, answersUntil: monotonicNow() + ANSWER_MS });
+    const login = loginOf(set, revision);
+    busy.set(node, { set, revision, id: lastId, session, login, answersUntil: monotonicNow() + ANSWER_MS });
     session.send({ $case: 'prePull', value: { id: lastId, ...what } });
   };
 
   const goOn = () => {
     forgetSilent();
     for (;;) {
-      const plan = planPrePulls({ wishes, results, busy, mayPull, now: monotonicNow() });
+      const plan = planPrePulls({ wishes, results, busy, mayPull, loginOf, now: monotonicNow() });
       for (const node of plan.ends) {
         const one = busy.get(node);
         if (one && one.revision !== '') tell(node, one.session, NOTHING, one.set, '');
@@ -161,7 +167,7 @@ export function createPrePulls({ fleet, runs, neededBy, onFailing, monotonicNow 
     return result?.revision === revision ? result.done : NONE;
   };
 
-  const note = (node: string, { set, revision }: Busy, problem: string | undefined) => {
+  const note = (node: string, { set, revision, login }: Busy, problem: string | undefined) => {
     const { pulled, failures } = resultsOf(set, revision);
     if (problem === undefined) {
       end(set, revision, node);
@@ -170,7 +176,7 @@ export function createPrePulls({ fleet, runs, neededBy, onFailing, monotonicNow 
       return;
     }
     if (failures.size === 0) onFailing(set, `${node}: ${problem}`);
-    failures.set(node, prePullFailure(failures.get(node), problem, monotonicNow()));
+    failures.set(node, prePullFailure(failures.get(node), { message: problem, login }, monotonicNow()));
   };
 
   const unfollow = fleet.follow((node) => {

@@ -23,10 +23,10 @@ import { createConfigIndex } from './config-index.ts';
 import { createConfigRollouts } from './config-rollouts.ts';
 import type { ConfigSnapshots } from './config-snapshots.ts';
 import { type DaemonSetPass, passDaemonSet, type SetPlan } from './daemon-set-pass.ts';
-import { desiredFor, objectsTold } from './desired-state.ts';
+import { accountsOfPods, desiredFor, objectsTold } from './desired-state.ts';
 import { finishDeletion, leftoversOf } from './end-of-set.ts';
 import type { GrantBook } from './grants.ts';
-import { neededImages } from './needed-images.ts';
+import { loginOf, neededImages, pullObjects } from './needed-images.ts';
 import { createNodeViews } from './node-views.ts';
 import { adopt, settleOrphans } from './orphaning.ts';
 import { rulesBySet } from './placement-rules.ts';
@@ -73,6 +73,8 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
   /** Nodes by the ConfigMaps, Secrets and ServiceAccounts they are told of, and DaemonSets by those whose change they roll out. */
   const tellers = createConfigIndex();
   const rollers = createConfigIndex();
+  /** DaemonSets by what their images are pulled in advance with. */
+  const pullers = createConfigIndex();
   /** DaemonSets whose revisions held their config at the last look. */
   const holding = new Set<string>();
   const tombstonesOf = followTombstones(store);
@@ -157,6 +159,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       if (await commit([...pass.history, ...pass.record, ...pass.grants])) {
         for (const event of pass.events) tell(daemonSet, event);
         prePulls.wish(uid, pass.prePull);
+        pullers.set(uid, pass.prePull ? pullObjects(pullInputs(), uid, pass.prePull.revision) : []);
         // A verdict shows in the plan that follows it.
         if (pass.record.length > 0) dirtySets.add(uid);
       } else dirtySets.add(uid);
@@ -176,6 +179,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
     configs.forget(uid);
     waiting.forget(uid);
     prePulls.wish(uid, undefined);
+    pullers.set(uid, []);
     rollers.set(uid, []);
     holding.delete(uid);
     due.delete(uid);
@@ -226,20 +230,22 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       const node = store.get('core/nodes', name)?.value as unknown as Node | undefined;
       const state = fleet.get(name);
       const desired = node && state?.session ? desiredFor(inputs, node) : undefined;
-      tellers.set(name, desired ? objectsTold(desired) : []);
+      tellers.set(name, desired ? objectsTold(desired, accountsOfPods(inputs, name)) : []);
       if (desired && state) tellNode(fleet, state, desired, rules, store.epoch);
     }
     return names;
   };
 
+  const pullInputs = () => {
+    const { byHash } = revisionsNow();
+    return { store, fleet, bodies, revisionsOf: (uid: string) => byHash.get(uid) ?? NO_REVISIONS };
+  };
+
   const prePulls = createPrePulls({
     fleet,
     runs: (node, uid) => podsOfSet(fleet.state(node), uid, adoptedBy(store, uid)).length > 0,
-    neededBy: (node, uid, revision) => {
-      const { byHash } = revisionsNow();
-      const inputs = { store, fleet, bodies, revisionsOf: (of: string) => byHash.get(of) ?? NO_REVISIONS };
-      return neededImages(inputs, node, uid, revision);
-    },
+    neededBy: (node, uid, revision) => neededImages(pullInputs(), node, uid, revision),
+    loginOf: (uid, revision) => loginOf(pullInputs(), uid, revision),
     onFailing: (uid, message) => {
       const daemonSet = allSets().find(({ metadata }) => metadata.uid === uid);
       const text = `an image could not be pulled in advance; it is tried again, and nothing waits for it: ${message}`;
@@ -281,9 +287,10 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
   const followNamed = (kind: ConfigKind | 'ServiceAccount', collection: string) =>
     store.watch(collection, store.version(), ({ id }) => {
       const before = dirtyNodes.size + dirtySets.size;
+      const [puller] = pullers.of(`${kind}/${id}`);
       for (const name of tellers.of(`${kind}/${id}`)) dirtyNodes.add(name);
       for (const uid of rollers.of(`${kind}/${id}`)) dirtySets.add(uid);
-      if (dirtyNodes.size + dirtySets.size > before) loop.wake();
+      if (puller !== undefined || dirtyNodes.size + dirtySets.size > before) loop.wake();
     });
   const watches = [
     followNamed('ConfigMap', CONFIG_COLLECTIONS.ConfigMap),

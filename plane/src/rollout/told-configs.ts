@@ -28,6 +28,8 @@ const pullRefs = new WeakMap<PodTemplateSpec, readonly ConfigRef[]>();
 export const pullRefsOf = (template: PodTemplateSpec): readonly ConfigRef[] =>
   remembered(pullRefs, template, () => (template.spec ? pullSecretRefs(template.spec) : []));
 
+export const secretRef = (name: string): ConfigRef => ({ kind: 'Secret', name });
+
 /** As it is now; without a hash when there is none. */
 export function readConfig(
   { store, bodies }: { readonly store: Store; readonly bodies: BodyBook },

@@ -1,4 +1,5 @@
 // What a node may do at the API with its own certificate: what is its own, and nothing of another node.
+import type { PodReport } from '@fleetset/proto/gen/fleetset/v1/node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { admitWrite } from '../../src/authorization/admit-write.ts';
 import { createAuthorizer } from '../../src/authorization/authorizer.ts';
@@ -20,6 +21,7 @@ let plane: TestPlane;
 let mine: HollowMember;
 let other: HollowMember;
 let node: ApiClient;
+let reported: PodReport[];
 const podOf: { [node: string]: Json } = {};
 
 beforeAll(async () => {
@@ -45,6 +47,7 @@ beforeAll(async () => {
     member.report({ placements: [placement(set, 'Run')] });
     const pod = podReport(set, await member.granted(set));
     member.report({ placements: [placement(set, 'Run')], pods: [pod] });
+    if (member === mine) reported = [pod];
     podOf[member.name] = await until('the pod is there', async () => {
       const { status, json } = await plane.api.call('GET', `${PODS}/${pod.name}`);
       return status === 200 && json;
@@ -101,6 +104,39 @@ describe('a node', () => {
     expect((await node.call('GET', `${SECRETS}/unnamed`)).json.message).toBe(
       `secrets "unnamed" is forbidden: User "system:node:${mine.name}" cannot get resource "secrets" in API group "" in the namespace "default": no relationship found between node '${mine.name}' and this object`,
     );
+  });
+
+  it('sees the Secrets that its pods are pulled with by their account, and none that it makes up', async () => {
+    await plane.api.ok(
+      'PATCH',
+      `${ACCOUNTS}/default`,
+      { imagePullSecrets: [{ name: 'given' }] },
+      { type: STRATEGIC },
+    );
+    await plane.api.ok('POST', SECRETS, { metadata: { name: 'given' } });
+    const seen = async () =>
+      Promise.all(
+        ['given', 'unnamed'].map(async (name) => (await node.call('GET', `${SECRETS}/${name}`)).status),
+      );
+    expect(await seen()).toEqual([403, 403]);
+    const set = await plane.api.ok('POST', SETS, daemonSet('given', {}));
+    const revision = await mine.granted(set);
+    const pod = podReport(set, revision, { pullSecrets: ['given', 'unnamed'] });
+    mine.report({ placements: [placement(set, 'Run')], pods: [...reported, pod] });
+    await until(
+      'it is shown',
+      async () => (await plane.api.call('GET', `${PODS}/${pod.name}`)).status === 200,
+    );
+    expect(await seen()).toEqual([200, 403]);
+    await plane.api.ok(
+      'PATCH',
+      `${ACCOUNTS}/default`,
+      { imagePullSecrets: [] },
+      { type: 'application/merge-patch+json' },
+    );
+    expect(await seen()).toEqual([403, 403]);
+    mine.report({ placements: [placement(set, 'Run')], pods: reported });
+    await plane.api.ok('DELETE', `${SETS}/given`);
   });
 
   it('writes nothing but events', async () => {

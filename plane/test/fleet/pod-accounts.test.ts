@@ -74,7 +74,7 @@ describe('a node is told', () => {
     member.report({ placements: [placement(set, 'Run')] });
     await member.granted(set);
     expect(newest(member.stream)?.api).toEqual({ host: '127.0.0.1', port: plane.apiPort });
-    expect(toldAccount(member, set)).toEqual({ name: 'late', missing: true, mount: false });
+    expect(toldAccount(member, set)).toEqual({ name: 'late', missing: true, mount: false, pullSecrets: [] });
     await plane.api.ok('POST', ACCOUNTS, { metadata: { name: 'late' } });
     await until('it is there', () => toldAccount(member, set)?.missing === false);
     expect(toldAccount(member, set)?.mount).toBe(true);
@@ -135,6 +135,14 @@ describe('a pod', () => {
     expect(spec.containers[0].volumeMounts).toEqual([
       { name: VOLUME, readOnly: true, mountPath: '/var/run/secrets/kubernetes.io/serviceaccount' },
     ]);
+    member.leave();
+  });
+
+  it('shows the Secrets that its images are pulled with', async () => {
+    const set = await newSet();
+    const { member, report, tell } = await born(set, undefined, { pullSecrets: ['login'] });
+    tell();
+    expect((await shown(report.name)).spec.imagePullSecrets).toEqual([{ name: 'login' }]);
     member.leave();
   });
 

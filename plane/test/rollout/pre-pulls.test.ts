@@ -12,6 +12,9 @@ import { POLICIES, rolloutOf, setImage, setPolicy, untilPhase } from '../support
 import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
 import { until } from '../support/until.ts';
 
+const SECRETS = '/api/v1/namespaces/default/secrets';
+const ACCOUNTS = '/api/v1/namespaces/default/serviceaccounts';
+
 interface Asked {
   readonly node: string;
   readonly announced: PrePull;
@@ -54,6 +57,12 @@ const end = (node: string, state: PrePullAnswer = 'pulled') => {
 };
 const imagesOf = ({ announced }: Asked) => announced.images.map(({ image }) => image).join();
 const names = () => fleet.nodes.map(({ name }) => name).sort();
+
+/** No wait is over from now on. */
+function stopClock(): void {
+  const clock = vi.spyOn(performance, 'now').mockReturnValue(performance.now());
+  onTestFinished(() => clock.mockRestore());
+}
 
 /** Five nodes whose update waits for approval, of which two may pull at once. */
 async function held(pod = {}): Promise<void> {
@@ -179,6 +188,52 @@ describe('a rollout that waits for approval', () => {
     expect(gone?.content).toHaveLength(0);
   });
 
+  it.each([
+    ['a Secret that they are pulled with', { imagePullSecrets: [{ name: 'door' }] }],
+    ['a Secret of their account', { serviceAccountName: 'puller' }],
+  ])('asks who failed again as soon as %s changes', async (_case, pod) => {
+    const secret = (password: string) => ({
+      stringData: { '.dockerconfigjson': `{"auths":{"${password}":{}}}` },
+    });
+    const type = 'kubernetes.io/dockerconfigjson';
+    await plane.api.ok('POST', SECRETS, { metadata: { name: 'door' }, type, ...secret('old') });
+    await plane.api.ok('POST', ACCOUNTS, {
+      metadata: { name: 'puller' },
+      imagePullSecrets: [{ name: 'door' }],
+    });
+    await held(pod);
+    await setImage(plane, 'web:2');
+    for (const at of [0, 1, 2, 3, 4]) {
+      const asked = await until('the next is asked', () => all[at]);
+      end(asked.node, { failed: 'unauthorized' });
+    }
+    await untilQuiet(fleet);
+    expect(open.size).toBe(0);
+    stopClock();
+    await plane.api.ok('PATCH', `${SECRETS}/door`, secret('new'), { type: MERGE });
+    await until('they are asked again', () => open.size === 2);
+    const [login] = [...open.values()][0]?.announced.pullSecrets ?? [];
+    const { data } = JSON.parse(Buffer.from(login?.content ?? []).toString());
+    expect(Buffer.from(data['.dockerconfigjson'], 'base64').toString()).toContain('new');
+  });
+
+  it('asks who failed again as soon as the account has another Secret', async () => {
+    await plane.api.ok('POST', ACCOUNTS, { metadata: { name: 'puller' } });
+    await held({ serviceAccountName: 'puller' });
+    await setImage(plane, 'web:2');
+    for (const at of [0, 1, 2, 3, 4]) {
+      const asked = await until('the next is asked', () => all[at]);
+      expect(asked.announced.pullSecrets).toEqual([]);
+      end(asked.node, { failed: 'unauthorized' });
+    }
+    await untilQuiet(fleet);
+    stopClock();
+    const more = { imagePullSecrets: [{ name: 'door' }] };
+    await plane.api.ok('PATCH', `${ACCOUNTS}/puller`, more, { type: MERGE });
+    await until('they are asked again', () => open.size === 2);
+    expect([...open.values()][0]?.announced.pullSecrets).toMatchObject([{ name: 'door' }]);
+  });
+
   it('asks nobody where only something else than images changed', async () => {
     await held();
     const env = [{ name: 'main', env: [{ name: 'LEVEL', value: 'debug' }] }];
@@ -225,6 +280,7 @@ it('an agent that knows of no such thing keeps no place, and is not asked again'
     fleet: members,
     runs: () => true,
     neededBy: () => ({ images: [{ image: 'web:2', pullPolicy: 'IfNotPresent' }], pullSecrets: [] }),
+    loginOf: () => '',
     onFailing: () => {},
     monotonicNow: () => now,
   });

@@ -3,12 +3,13 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Json, MERGE } from '../support/api-client.ts';
 import { type HollowMember, joinMember } from '../support/hollow-member.ts';
-import { configMap, daemonSet, NODES, SETS } from '../support/manifests.ts';
+import { configMap, daemonSet, NODES, PODS, SETS } from '../support/manifests.ts';
 import { newest, podReport } from '../support/reports.ts';
 import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
 import { turns, until } from '../support/until.ts';
 
 const MAPS = '/api/v1/namespaces/default/configmaps';
+const ACCOUNTS = '/api/v1/namespaces/default/serviceaccounts';
 const SECRETS = '/api/v1/namespaces/default/secrets';
 
 let plane: TestPlane;
@@ -131,6 +132,81 @@ describe('a node', () => {
     expect(names(outside)).toEqual([]);
     await plane.api.ok('DELETE', `${SETS}/pulled`);
     await untilTold(inside, ['ConfigMap/app missing', 'Secret/login']);
+  });
+
+  describe('of the Secrets of an account', () => {
+    const account = (...secrets: string[]) => ({ imagePullSecrets: secrets.map((name) => ({ name })) });
+    const pod = {
+      nodeSelector: { place: 'in' },
+      serviceAccountName: 'puller',
+      containers: [{ name: 'a', image: 'a:1' }],
+    };
+    const given = daemonSet('given', { pod });
+    const own = ['ConfigMap/app missing', 'Secret/login'];
+    beforeEach(() => plane.api.ok('POST', ACCOUNTS, { metadata: { name: 'puller' }, ...account('other') }));
+    afterEach(async () => {
+      await plane.api.ok('DELETE', `${SETS}/given`);
+      inside.report();
+      await untilTold(inside, own);
+      await plane.api.ok('DELETE', `${ACCOUNTS}/puller`);
+    });
+    const change = (...secrets: string[]) =>
+      plane.api.ok('PATCH', `${ACCOUNTS}/puller`, account(...secrets), { type: MERGE });
+
+    it('is told, where the DaemonSet belongs, and of others when they change', async () => {
+      const set = await plane.api.ok('POST', SETS, given);
+      await untilTold(inside, [...own, 'Secret/other']);
+      const told = () =>
+        newest(inside.stream)?.daemonSets.find(({ uid }) => uid === set.metadata.uid)?.account;
+      expect(told()).toMatchObject({ name: 'puller', pullSecrets: ['other'] });
+      expect(names(outside)).toEqual([]);
+      await change('none', 'other', 'other');
+      await untilTold(inside, [...own, 'Secret/none missing', 'Secret/other']);
+      expect(told()?.pullSecrets).toEqual(['none', 'other']);
+      await change();
+      await untilTold(inside, own);
+    });
+
+    it('is not told where the pods name their own', async () => {
+      const imagePullSecrets = [{ name: 'mine' }];
+      await plane.api.ok('POST', SETS, daemonSet('given', { pod: { ...pod, imagePullSecrets } }));
+      await untilTold(inside, [...own, 'Secret/mine missing']);
+    });
+
+    it('is told of what a pod was born with, as long as its account has it, and never of what a node makes up', async () => {
+      const set = await plane.api.ok('POST', SETS, given);
+      const born = { pullSecrets: ['other', 'made-up'] };
+      inside.report({ pods: [podReport(set, await inside.granted(set), born)] });
+      await plane.api.ok(
+        'PATCH',
+        `${SETS}/given`,
+        { spec: { template: { spec: { serviceAccountName: 'default' } } } },
+        { type: MERGE },
+      );
+      await until('the next is granted', () => {
+        const told = newest(inside.stream)?.daemonSets.find(({ uid }) => uid === set.metadata.uid);
+        return told?.account?.name === 'default';
+      });
+      expect(names(inside)).toEqual([...own, 'Secret/other']);
+      await change('none');
+      await untilTold(inside, own);
+      await change('other');
+      await untilTold(inside, [...own, 'Secret/other']);
+    });
+
+    it('is told of what a pod was born with that its DaemonSet left behind', async () => {
+      const set = await plane.api.ok('POST', SETS, given);
+      const report = podReport(set, await inside.granted(set), { pullSecrets: ['other'] });
+      inside.report({ pods: [report] });
+      const mirrored = () => plane.api.call('GET', `${PODS}/${report.name}`);
+      await until('the pod is mirrored', async () => (await mirrored()).status === 200);
+      await plane.api.ok('DELETE', `${SETS}/given`, { propagationPolicy: 'Orphan' });
+      await until('the node is told that it is an orphan', () => newest(inside.stream)?.orphans.length === 1);
+      expect(names(inside)).toEqual([...own, 'Secret/other']);
+      inside.report();
+      await untilTold(inside, own);
+      await plane.api.ok('POST', SETS, given);
+    });
   });
 
   it('is not given a Secret of another node, even by its hash', async () => {

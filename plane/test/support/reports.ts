@@ -64,6 +64,7 @@ export function podReport(set: Json, revision: string, more: Partial<PodReport> 
     daemonSetName: set.metadata.name,
     revision,
     accountVolume: '',
+    pullSecrets: [],
     ready,
     available: more.available ?? ready,
     terminating: false,

@@ -25,6 +25,8 @@ export interface NodeDaemonSet {
       readonly missing: boolean;
       /** A volume with its token is added. */
       readonly mount: boolean;
+      /** Secrets that its images are pulled with, where the template names none. */
+      readonly pullSecrets: readonly string[];
     };
   };
 }
@@ -42,6 +44,8 @@ export interface PodRecord {
   readonly createdAt: string;
   /** The name of the volume that was added for its ServiceAccount when it was born. */
   readonly accountVolume?: string;
+  /** The imagePullSecrets that it got of its ServiceAccount then. */
+  readonly pullSecrets?: readonly string[];
 }
 
 /** The name of the container that only holds what a pod's containers share: it is what Kubernetes calls the sandbox. */

@@ -1,5 +1,6 @@
 // What a pod has of its ServiceAccount, as Kubernetes' admission plugin of that name adds it: a volume with a token, the
-// CA's certificate and the namespace, where programs in a cluster look for them.
+// CA's certificate and the namespace, where programs in a cluster look for them, and the Secrets its images are pulled
+// with.
 import type { Container } from '../schema/container.ts';
 import type { PodSpec, PodTemplateSpec } from '../schema/pod.ts';
 import type { Volume } from '../schema/volume.ts';
@@ -26,8 +27,30 @@ export const mountsAccount = (spec: PodSpec, account: { readonly automount?: boo
 export const isAccountVolume = ({ name }: Pick<Volume, 'name'>): boolean =>
   name.startsWith(ACCOUNT_VOLUME_PREFIX);
 
+/** What was added when the pod was born. */
+export interface GivenByAccount {
+  /** The name of the volume; absent or empty: none. */
+  readonly accountVolume?: string | undefined;
+  readonly pullSecrets?: readonly string[] | undefined;
+}
+
+export function withAccount(template: PodTemplateSpec, given: GivenByAccount): PodTemplateSpec {
+  const { accountVolume, pullSecrets = [] } = given;
+  const mounted = accountVolume ? withAccountVolume(template, accountVolume) : template;
+  return pullSecrets.length === 0 ? mounted : withPullSecrets(mounted, pullSecrets);
+}
+
+/** Those of the account are for pods that name none themselves. */
+export const namesPullSecrets = ({ imagePullSecrets = [] }: PodSpec): boolean => imagePullSecrets.length > 0;
+
+function withPullSecrets(template: PodTemplateSpec, names: readonly string[]): PodTemplateSpec {
+  const { spec } = template;
+  if (!spec || namesPullSecrets(spec)) return template;
+  return { ...template, spec: { ...spec, imagePullSecrets: names.map((name) => ({ name })) } };
+}
+
 /** A container that has something of its own there keeps that. */
-export function withAccountVolume(template: PodTemplateSpec, volume: string): PodTemplateSpec {
+function withAccountVolume(template: PodTemplateSpec, volume: string): PodTemplateSpec {
   const { spec } = template;
   if (!spec || !allContainers(spec).some(lacksAccount)) return template;
   const own = spec.volumes?.find(isAccountVolume);

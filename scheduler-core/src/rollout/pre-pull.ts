@@ -23,8 +23,10 @@ export interface PrePullWish {
 export interface PrePullFailure {
   readonly message: string;
   readonly waitMs: number;
-  /** Not tried again before. */
+  /** Not tried again before, unless another login may do. */
   readonly until: number;
+  /** What it was tried with: equal texts, equal logins. */
+  readonly login: string;
 }
 
 /** What came of it on the nodes, for one revision of one DaemonSet. */
@@ -43,6 +45,8 @@ export interface PrePullView {
   readonly busy: ReadonlyMap<string, { readonly set: string; readonly revision: string }>;
   /** Whether it can be told to pull, and runs a pod meanwhile: who runs none is granted one as soon as it may have it. */
   readonly mayPull: (node: string, set: string) => boolean;
+  /** What a revision is pulled with now: as in PrePullFailure. */
+  readonly loginOf: (set: string, revision: string) => string;
   readonly now: number;
 }
 
@@ -54,19 +58,21 @@ export interface PrePullPlan {
   readonly nextAt?: number;
 }
 
-export function planPrePulls({ wishes, results, busy, mayPull, now }: PrePullView): PrePullPlan {
+export function planPrePulls({ wishes, results, busy, mayPull, loginOf, now }: PrePullView): PrePullPlan {
   const ends = [...busy].filter(([, { set, revision }]) => wishes.get(set)?.revision !== revision);
   const starts = new Map<string, PrePullPlan['starts'][number]>();
   let nextAt: number | undefined;
   for (const [set, { revision, limit, nodes }] of wishes) {
     const result = results.get(set);
     const known = result?.revision === revision ? result : undefined;
+    const login = known?.failures.size ? loginOf(set, revision) : '';
     for (const { node } of nodes) {
       if (busy.size + starts.size >= limit) break;
       if (known?.done.has(node) || busy.has(node) || starts.has(node) || !mayPull(node, set)) continue;
-      const until = known?.failures.get(node)?.until;
-      if (until === undefined || until <= now) starts.set(node, { node, set, revision });
-      else nextAt = Math.min(nextAt ?? until, until);
+      const failure = known?.failures.get(node);
+      if (!failure || failure.until <= now || failure.login !== login)
+        starts.set(node, { node, set, revision });
+      else nextAt = Math.min(nextAt ?? failure.until, failure.until);
     }
   }
   return {
@@ -76,14 +82,15 @@ export function planPrePulls({ wishes, results, busy, mayPull, now }: PrePullVie
   };
 }
 
-/** The wait doubles from failure to failure, as that of an image that a pod waits for. */
+/** The wait doubles from failure to failure with one login, as that of an image that a pod waits for. */
 export function prePullFailure(
   before: PrePullFailure | undefined,
-  message: string,
+  { message, login }: Pick<PrePullFailure, 'message' | 'login'>,
   now: number,
 ): PrePullFailure {
-  const waitMs = before ? Math.min(before.waitMs * 2, IMAGE_PULL.maxMs) : IMAGE_PULL.initialMs;
-  return { message, waitMs, until: now + waitMs };
+  const again = before?.login === login;
+  const waitMs = again ? Math.min(before.waitMs * 2, IMAGE_PULL.maxMs) : IMAGE_PULL.initialMs;
+  return { message, login, waitMs, until: now + waitMs };
 }
 
 export interface PrePullInput {

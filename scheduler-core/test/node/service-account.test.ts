@@ -1,7 +1,7 @@
 // What a pod is given of its ServiceAccount: who gets the volume, what is in it, and when its token is renewed.
 import { renewAfterMs, tokenRefs } from '@fleetset/scheduler-core/node/account-tokens';
 import { configRefs } from '@fleetset/scheduler-core/node/config-data';
-import { accountName, mountsAccount, withAccountVolume } from '@fleetset/scheduler-core/node/service-account';
+import { accountName, mountsAccount, withAccount } from '@fleetset/scheduler-core/node/service-account';
 import type { PodSpec } from '@fleetset/scheduler-core/schema/pod';
 import { describe, expect, test } from 'vitest';
 
@@ -11,7 +11,7 @@ const mountsOf = ({ initContainers = [], containers }: PodSpec) =>
     volumeMounts.map(({ name, mountPath, readOnly = false }) => `${name} ${mountPath} ${readOnly}`),
   );
 const admit = (spec: PodSpec): PodSpec =>
-  withAccountVolume({ spec }, 'kube-api-access-abcde').spec ?? { containers: [] };
+  withAccount({ spec }, { accountVolume: 'kube-api-access-abcde' }).spec ?? { containers: [] };
 
 describe('the account of a pod', () => {
   test.each<[string, Partial<PodSpec>, string]>([
@@ -118,5 +118,19 @@ describe('tokens of a pod', () => {
     const latest = renewAfterMs(seconds * 1000, 1) + 60_000;
     expect(latest).toBeLessThan(0.8 * seconds * 1000);
     expect(renewAfterMs(seconds * 1000, 0)).toBeGreaterThan(0.4 * Math.min(seconds, 86_400) * 1000);
+  });
+});
+
+describe('the pull secrets of the account', () => {
+  const given = (spec: PodSpec, ...pullSecrets: string[]) =>
+    withAccount({ spec }, { pullSecrets }).spec?.imagePullSecrets;
+
+  test('are those of a pod that names none', () => {
+    expect(given({ containers: [] }, 'a', 'b')).toEqual([{ name: 'a' }, { name: 'b' }]);
+    expect(given({ containers: [], imagePullSecrets: [] }, 'a')).toEqual([{ name: 'a' }]);
+  });
+
+  test('are not added to those that a pod names', () => {
+    expect(given({ containers: [], imagePullSecrets: [{ name: 'own' }] }, 'a')).toEqual([{ name: 'own' }]);
   });
 });

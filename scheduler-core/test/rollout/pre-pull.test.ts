@@ -30,12 +30,14 @@ const planned = (over: Partial<PrePullView>): PrePullPlan =>
     results: new Map(),
     busy: new Map(),
     mayPull: () => true,
+    loginOf: () => LOGIN,
     now: 0,
     ...over,
   });
+const LOGIN = 'secret=1';
 const startsOf = (over: Partial<PrePullView>) =>
   planned(over).starts.map(({ node, set }) => `${node}:${set}`);
-const failure = (until: number): PrePullFailure => ({ message: 'no', waitMs: 1, until });
+const failure = (until: number): PrePullFailure => ({ message: 'no', waitMs: 1, until, login: LOGIN });
 
 describe('who pulls next', () => {
   it('is who comes next, as many as may at once', () => {
@@ -80,6 +82,8 @@ describe('who pulls next', () => {
     };
     expect(planned({ ...view, now: 499 })).toEqual({ starts: [], ends: [], nextAt: 500 });
     expect(startsOf({ ...view, now: 500 })).toEqual(['x:a']);
+    // Another login may do.
+    expect(startsOf({ ...view, loginOf: () => 'secret=2', now: 499 })).toEqual(['x:a', 'y:a']);
   });
 
   it('is anybody again for another revision, and what was begun for the one before is ended', () => {
@@ -97,10 +101,11 @@ it('the wait after a failure doubles, from ten seconds to five minutes', () => {
   const waits: number[] = [];
   let last: PrePullFailure | undefined;
   for (let turns = 0; turns < 7; turns++) {
-    last = prePullFailure(last, 'no', 1000);
+    last = prePullFailure(last, { message: 'no', login: LOGIN }, 1000);
     waits.push((last.until - 1000) / 1000);
   }
   expect(waits).toEqual([10, 20, 40, 80, 160, 300, 300]);
+  expect(prePullFailure(last, { message: 'no', login: 'secret=2' }, 1000).waitMs).toBe(10_000);
 });
 
 /** Pulls come, end well or ill, and streams break, as dice say; answers the most that ever pulled at once. */
@@ -122,6 +127,7 @@ function play(plan: typeof planPrePulls, limit: number, dice: readonly number[])
       results: new Map([['a', { revision, done, failures }]]),
       busy,
       mayPull: () => true,
+      loginOf: () => LOGIN,
       now,
     };
     for (const start of plan(view).starts) {
@@ -135,7 +141,7 @@ function play(plan: typeof planPrePulls, limit: number, dice: readonly number[])
     if (!node || !was) return;
     busy.delete(node);
     if (was.revision !== revision) return;
-    if (throw_ % 3 === 0) failures.set(node, { message: 'no', waitMs: 1, until: now + 2 });
+    if (throw_ % 3 === 0) failures.set(node, { message: 'no', waitMs: 1, until: now + 2, login: LOGIN });
     else done.add(node);
   });
   return { most, starts };

@@ -171,6 +171,8 @@ export interface PodAccount {
   readonly missing: boolean;
   /** A volume with a token of it is added to the pod. */
   readonly mount: boolean;
+  /** Secrets that images are pulled with, where the template names none. */
+  readonly pullSecrets: readonly string[];
 }
 
 /** ConfigMaps and Secrets as they were when a revision was made. */
@@ -337,6 +339,8 @@ export interface PodReport {
   readonly unknown: boolean;
   /** The volume that was added for its ServiceAccount when it was born; empty: none. */
   readonly accountVolume: string;
+  /** The imagePullSecrets that it has of its ServiceAccount since it was born. */
+  readonly pullSecrets: readonly string[];
 }
 
 /**
@@ -372,7 +376,7 @@ export interface PrePull {
   /** Never twice the same of one plane. */
   readonly id: number;
   readonly images: readonly PrePullImage[];
-  /** Secrets to pull them with, in the order of the template. */
+  /** Secrets to pull them with, in the order of the template, or of the ServiceAccount. */
   readonly pullSecrets: readonly PrePullSecret[];
 }
 
@@ -1928,7 +1932,7 @@ export const DesiredDaemonSet: MessageFns<DesiredDaemonSet> = {
 };
 
 function createBasePodAccount(): PodAccount {
-  return { name: "", missing: false, mount: false };
+  return { name: "", missing: false, mount: false, pullSecrets: [] };
 }
 
 export const PodAccount: MessageFns<PodAccount> = {
@@ -1941,6 +1945,9 @@ export const PodAccount: MessageFns<PodAccount> = {
     }
     if (message.mount !== false) {
       writer.uint32(24).bool(message.mount);
+    }
+    for (const v of message.pullSecrets) {
+      writer.uint32(34).string(v!);
     }
     return writer;
   },
@@ -1982,6 +1989,14 @@ export const PodAccount: MessageFns<PodAccount> = {
             message.mount = reader.bool();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.pullSecrets.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2002,6 +2017,7 @@ export const PodAccount: MessageFns<PodAccount> = {
     message.name = object.name ?? "";
     message.missing = object.missing ?? false;
     message.mount = object.mount ?? false;
+    message.pullSecrets = object.pullSecrets?.map((e) => e) || [];
     return message;
   },
 };
@@ -3294,6 +3310,7 @@ function createBasePodReport(): PodReport {
     createdAt: "",
     unknown: false,
     accountVolume: "",
+    pullSecrets: [],
   };
 }
 
@@ -3340,6 +3357,9 @@ export const PodReport: MessageFns<PodReport> = {
     }
     if (message.accountVolume !== "") {
       writer.uint32(162).string(message.accountVolume);
+    }
+    for (const v of message.pullSecrets) {
+      writer.uint32(170).string(v!);
     }
     return writer;
   },
@@ -3469,6 +3489,14 @@ export const PodReport: MessageFns<PodReport> = {
             message.accountVolume = reader.string();
             continue;
           }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.pullSecrets.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3500,6 +3528,7 @@ export const PodReport: MessageFns<PodReport> = {
     message.createdAt = object.createdAt ?? "";
     message.unknown = object.unknown ?? false;
     message.accountVolume = object.accountVolume ?? "";
+    message.pullSecrets = object.pullSecrets?.map((e) => e) || [];
     return message;
   },
 };

@@ -7,7 +7,7 @@ import {
   type BenchFleet,
   dockerSocket,
   pause,
-  ROOT,
+  cwd: ROOT,
   type Service,
   service,
   startBenchFleet,
@@ -117,8 +117,7 @@ async function libraryFloor(fleet: BenchFleet, name: string, ...more: string[]):
 const IDLE = "require('fs').writeSync(1, 'ready'); setInterval(() => {}, 1e6)";
 
 execFileSync('hack/images/build', ['busybox'], {
-  cwd: dockerSocket,
-  ROOT,
+  cwd: ROOT,
   stdio: ['ignore', 'ignore', 'inherit'],
 });
 const fleet = await startBenchFleet([`dockerSocket: ${dockerSocket()}`]);

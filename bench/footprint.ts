@@ -7,7 +7,7 @@ import {
   type BenchFleet,
   dockerSocket,
   pause,
-  cwd: ROOT,
+  ROOT,
   type Service,
   service,
   startBenchFleet,

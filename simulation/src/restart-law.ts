@@ -39,6 +39,8 @@ export function createRestartLaw(
   /** When the first container of each pod was seen. */
   const bornAt = new Map<string, number>();
   const ran = new Set<string>();
+  /** Pods that were ended for a reason. */
+  const ended = new Set<string>();
   /** By node and DaemonSet: a container of the pod that was born last. */
   const newest = new Map<string, FakeContainer>();
 
@@ -71,6 +73,17 @@ export function createRestartLaw(
     });
   };
 
+  /** Of a surge that was called off the old pod stays: what comes later replaces that one. */
+  const wasCalledOff = (machine: Machine, { identity }: FakeContainer): boolean => {
+    const { uid, revision, daemonSetName } = identity.pod;
+    const stays = (one: FakeContainer) =>
+      isApp(one) &&
+      one.state === 'running' &&
+      one.identity.pod.daemonSetName === daemonSetName &&
+      one.identity.pod.revision !== revision;
+    return ended.has(uid) && machine.engine.containers().some(stays);
+  };
+
   /** A pod that comes after one of the same revision needs a reason too. */
   const isBorn = (machine: Machine, container: FakeContainer) => {
     const { uid, name, revision, daemonSetName } = container.identity.pod;
@@ -84,6 +97,7 @@ export function createRestartLaw(
       before?.identity.pod.revision === revision &&
       // One that was only prepared was no pod yet.
       ran.has(podUidOf(before)) &&
+      !wasCalledOff(machine, before) &&
       !isExcused(machine, before) &&
       !isOtherGranted(machine, before, bornAt.get(podUidOf(before)) ?? 0)
     )
@@ -92,6 +106,11 @@ export function createRestartLaw(
         `${machine.name} replaces ${before.identity.pod.name} by ${name}, both of ${revision}`,
       );
     newest.set(key, container);
+  };
+
+  const whyEnded = (machine: Machine, container: FakeContainer): WhyEnded | undefined => {
+    if (isExcused(machine, container)) return 'excused';
+    return isOtherGranted(machine, container, bornAt.get(podUidOf(container)) ?? 0) ? 'update' : undefined;
   };
 
   return {
@@ -107,8 +126,11 @@ export function createRestartLaw(
         machine.name,
         `ends ${container.identity.pod.name}/${container.identity.name} of ${revision}`,
       );
-      if (isExcused(machine, container)) return 'excused';
-      if (isOtherGranted(machine, container, bornAt.get(podUidOf(container)) ?? 0)) return 'update';
+      const why = whyEnded(machine, container);
+      if (why) {
+        ended.add(podUidOf(container));
+        return why;
+      }
       const granted = lastGrants(setUidOf(machine, container), machine.name);
       trace.break(
         'no needless restart',

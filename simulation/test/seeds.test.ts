@@ -8,7 +8,7 @@ const [FROM = 1, TO = 1000] = (process.env.SIM_SEEDS ?? '').split('-').filter(Bo
 const MINUTES = 60_000;
 
 /** Each broke a law once, before what it found was mended: in the product (46, 2813) or in the law (all others). */
-const REGRESSIONS: readonly number[] = [46, 966, 971, 1244, 1881, 2813];
+const REGRESSIONS: readonly number[] = [46, 966, 971, 1244, 1881, 2287, 2333, 2813];
 
 const SHOWN_LINES = 60;
 const told = (results: readonly RunResult[]): string =>

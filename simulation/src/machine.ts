@@ -84,6 +84,7 @@ const FACTS = {
 
 /** What pods of the run mount is never looked at. */
 const NO_VOLUMES: PodVolumes = {
+  begin: async () => {},
   ensure: async () => {},
   isCurrent: () => true,
   refresh: async () => {},

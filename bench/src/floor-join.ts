@@ -4,7 +4,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bareSide } from './bare-side.ts';
-import { type BenchFleet, pause, ROOT } from './bench-fleet.ts';
+import { type BenchFleet, pause, ROOT, UNIT_ENVIRONMENT } from './bench-fleet.ts';
 import { IMAGE } from './exporter.ts';
 import { fleetSide } from './fleet-side.ts';
 import { showRow } from './floor-one.ts';
@@ -71,6 +71,7 @@ async function bareProcess({ engine, fleet }: JoinParts, program: string): Promi
   const begun = Date.now();
   const child = spawn(join(fleet.prefix, 'lib/fleetset/node'), [program, engine.socketPath, 'joined'], {
     stdio: ['ignore', 'inherit', 'inherit'],
+    env: UNIT_ENVIRONMENT,
   });
   const ended = new Promise((resolve) => child.once('exit', resolve));
   const { at, id } = await started;

@@ -39,7 +39,7 @@ import { withEventView } from './store/event-view.ts';
 import { openSqliteStore } from './store/sqlite-store.ts';
 import type { Store } from './store/store.ts';
 import { createGrpcServer } from './sync/grpc-server.ts';
-import { createTunnels } from './sync/tunnels.ts';
+import { createTunnels, TUNNEL_LIMITS, type TunnelLimits } from './sync/tunnels.ts';
 
 export interface Address {
   readonly host: string;
@@ -65,6 +65,8 @@ export interface PlaneOptions {
   readonly audit?: AuditSettings;
   /** How much clients may ask for at once; absent ones are the default. */
   readonly limits?: Partial<LimitSettings>;
+  /** How long execs, logs and forwarded connections wait for an agent; absent ones are the default. */
+  readonly tunnelLimits?: Partial<TunnelLimits>;
   readonly version: string;
   readonly logger: Logger;
   /** Milliseconds since 1970, for what people see and for maintenance windows; absent: this machine's clock. */
@@ -120,7 +122,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     apiEndpoint: () => endpoint,
   });
   const { fleet, grants, records, rollout, sessions, objects, usage } = core;
-  const tunnels = createTunnels(fleet);
+  const tunnels = createTunnels(fleet, { ...TUNNEL_LIMITS, ...options.tunnelLimits });
   const { accountTokens } = core;
   const authentication = { store, accountTokens, fileTokens, wallNow };
   const access = await startAccess(

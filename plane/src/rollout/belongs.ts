@@ -9,6 +9,11 @@ import type { KubeObject } from '../kinds/kind.ts';
 import type { Store } from '../store/store.ts';
 import { rulesOf } from './placement-rules.ts';
 
+/**
+ * Also where a pod may only stay (an untolerated NoSchedule taint): it runs on, and needs what its ConfigMaps and Secrets
+ * become. So such a taint keeps pods away and no Secret: the plane has only the node's word for whether a pod is there.
+ * What is to be kept from a node selects by a node-restriction label, which no node can give itself.
+ */
 export const belongsOn = (node: Node, rules: PlacementRules): boolean =>
   decidePlacement(rules, {
     name: node.metadata?.name ?? '',

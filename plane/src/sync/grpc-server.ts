@@ -7,16 +7,35 @@ import {
   type TunnelServiceServer,
   TunnelServiceService,
 } from '@fleetset/proto/gen/fleetset/v1/node';
-import { experimental, Server, type ServerDuplexStream, status } from '@grpc/grpc-js';
-import { hostPort } from '../host-port.ts';
-import type { Authority, KeyAndCertificate } from '../identity/authority.ts';
+import {
+  type ChannelOptions,
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  status,
+} from '@grpc/grpc-js';
+import { nodeRecord } from '../fleet/node-record.ts';
+import type { KeyAndCertificate } from '../identity/authority.ts';
+import { createAgentListener } from './agent-listener.ts';
 import { type JoinParts, JoinRefused, join } from './join.ts';
-import { peerOf } from './peer-identity.ts';
+import { type Peer, peerOfCall } from './peer-identity.ts';
 import { endCall, serveSync } from './serve-sync.ts';
 import type { SyncSessions } from './sync-sessions.ts';
 import type { Tunnels } from './tunnels.ts';
 
 const MESSAGE_LIMIT_BYTES = 16 * 1024 * 1024;
+
+const KEEPALIVE = { 'grpc.keepalive_time_ms': 20_000, 'grpc.keepalive_timeout_ms': 10_000 };
+
+/** Of whoever is not of the fleet: joining takes a few hundred bytes and one call, and is done within seconds. */
+const STRANGERS = {
+  ...KEEPALIVE,
+  'grpc.max_receive_message_length': 64 * 1024,
+  'grpc.max_concurrent_streams': 8,
+  'grpc.max_connection_idle_ms': 60_000,
+  'grpc.max_connection_age_ms': 120_000,
+  'grpc.max_connection_age_grace_ms': 10_000,
+};
 
 export interface GrpcServerParts extends JoinParts {
   readonly sessions: SyncSessions;
@@ -37,12 +56,7 @@ const SERVICE = {
 };
 
 export function createGrpcServer(parts: GrpcServerParts): GrpcServer {
-  const server = new Server({
-    'grpc.max_receive_message_length': MESSAGE_LIMIT_BYTES,
-    'grpc.max_send_message_length': MESSAGE_LIMIT_BYTES,
-    'grpc.keepalive_time_ms': 20_000,
-    'grpc.keepalive_timeout_ms': 10_000,
-  });
+  const isMember = ({ nodeName, keyHash }: Peer) => nodeRecord(parts.store, nodeName)?.keyHash === keyHash;
   const joinCall: NodeServiceServer['join'] = (call, callback) => {
     const { request } = call;
     join(parts, request).then(
@@ -60,66 +74,57 @@ export function createGrpcServer(parts: GrpcServerParts): GrpcServer {
     );
   };
   const syncCall = (call: ServerDuplexStream<SyncRequest, Buffer>) => {
-    const peer = peerOf(call.getAuthContext(), parts.authority);
+    const peer = peerOfCall(call.getAuthContext(), parts.authority);
     if (typeof peer === 'string') endCall(call, status.UNAUTHENTICATED, peer);
     else serveSync(call, peer, parts);
   };
   const tunnelService: TunnelServiceServer = {
     carry: (call) => {
-      const peer = peerOf(call.getAuthContext(), parts.authority);
+      const peer = peerOfCall(call.getAuthContext(), parts.authority);
       if (typeof peer === 'string') endCall(call, status.UNAUTHENTICATED, peer);
+      else if (!isMember(peer))
+        endCall(call, status.PERMISSION_DENIED, `node ${peer.nodeName} is not part of this fleet`);
       else parts.tunnels.accept(call, peer.nodeName);
     },
   };
-  server.addService(SERVICE, { join: joinCall, sync: syncCall });
-  server.addService(TunnelServiceService, tunnelService);
+  const withServices = (options: ChannelOptions): Server => {
+    const server = new Server(options);
+    server.addService(SERVICE, { join: joinCall, sync: syncCall });
+    server.addService(TunnelServiceService, tunnelService);
+    return server;
+  };
+  const members = withServices({
+    ...KEEPALIVE,
+    'grpc.max_receive_message_length': MESSAGE_LIMIT_BYTES,
+    'grpc.max_send_message_length': MESSAGE_LIMIT_BYTES,
+  });
+  // The same calls: what they refuse they refuse to both, with the same words.
+  const strangers = withServices(STRANGERS);
+  // TLS is ended by the listener.
+  const injectInto = (server: Server) =>
+    server.createConnectionInjector(ServerCredentials.createInsecure()).injectConnection;
+  const listener = createAgentListener({
+    authority: parts.authority,
+    identity: parts.identity,
+    isMember,
+    onMember: injectInto(members),
+    onStranger: injectInto(strangers),
+  });
   return {
-    listen: (host, port) => listen(server, hostPort(host, port), parts.authority, parts.identity),
-    close: () =>
-      new Promise((resolve) => {
-        const force = setTimeout(() => server.forceShutdown(), 1000);
-        server.tryShutdown(() => {
-          clearTimeout(force);
-          resolve();
-        });
-      }),
+    listen: listener.listen,
+    close: async () => {
+      listener.close();
+      await Promise.all([members, strangers].map(shutDown));
+    },
   };
 }
 
-/** The address that agents are to dial is in use, or is not this machine's. */
-export class CannotListen extends Error {
-  override readonly name = 'CannotListen';
-}
-
-function listen(
-  server: Server,
-  address: string,
-  authority: Authority,
-  identity: KeyAndCertificate,
-): Promise<number> {
-  const ca = { caCertificate: Buffer.from(authority.caCertificate) };
-  const own = {
-    // With the CA behind it, so that a joining machine can compare the CA with the hash it was given.
-    certificate: Buffer.from(identity.certificate + authority.caCertificate),
-    privateKey: Buffer.from(identity.key),
-  };
-  // The library registers itself after it asked: an answer at once would be lost.
-  const certificates: experimental.CertificateProvider = {
-    addCaCertificateListener: (listener) => setImmediate(listener, ca),
-    addIdentityCertificateListener: (listener) => setImmediate(listener, own),
-    removeCaCertificateListener: () => {},
-    removeIdentityCertificateListener: () => {},
-  };
-  const credentials = experimental.createCertificateProviderServerCredentials(
-    certificates,
-    certificates,
-    false,
-  );
-  return new Promise((resolve, reject) => {
-    server.bindAsync(address, credentials, (error, port) => {
-      if (!error) return resolve(port);
-      const why = /errors: \[(.*)\]$/.exec(error.message)?.[1] ?? error.message;
-      reject(new CannotListen(`agents cannot be listened for at ${address}: ${why}`, { cause: error }));
+function shutDown(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    const force = setTimeout(() => server.forceShutdown(), 1000);
+    server.tryShutdown(() => {
+      clearTimeout(force);
+      resolve();
     });
   });
 }

@@ -11,12 +11,15 @@ export interface Peer {
 
 const SUBJECT = /^CN=system:node:(.+)$/m;
 
-/** A string says why the peer is nobody. */
-export function peerOf(context: AuthContext | null, authority: Authority): Peer | string {
+/** A string says why the peer is nobody. The library shows no certificate that the CA did not sign. */
+export function peerOfCall(context: AuthContext | null, authority: Authority): Peer | string {
   const raw = context?.sslPeerCertificate?.raw;
-  // The library shows none that the CA did not sign.
-  if (!raw) return 'a client certificate of this plane is needed: join first (fleetset join)';
-  const certificate = new X509Certificate(raw);
+  return raw
+    ? peerOf(new X509Certificate(raw), authority)
+    : 'a client certificate of this plane is needed: join first (fleetset join)';
+}
+
+export function peerOf(certificate: X509Certificate, authority: Authority): Peer | string {
   if (!authority.hasSigned(certificate))
     return "the client certificate is not one of this plane's: it was joined to another plane, or is out of date";
   const nodeName = SUBJECT.exec(certificate.subject)?.[1];

@@ -9,9 +9,10 @@ import type {
   TerminalSize,
 } from '@fleetset/proto/gen/fleetset/v1/node';
 import { piecesOf, TUNNEL_WINDOW_BYTES } from '@fleetset/proto/tunnel-window';
-import type { ServerDuplexStream } from '@grpc/grpc-js';
+import { type ServerDuplexStream, status } from '@grpc/grpc-js';
 import { ApiError, unavailable } from '../api/api-error.ts';
 import type { Fleet } from '../fleet/fleet.ts';
+import { endCall } from './serve-sync.ts';
 
 export type TunnelCall = ServerDuplexStream<CarryRequest, CarryResponse>;
 
@@ -43,14 +44,25 @@ export interface Tunnels {
   readonly accept: (call: TunnelCall, nodeName: string) => void;
 }
 
-const DIAL_TIMEOUT_MS = 10_000;
+/** Milliseconds. */
+export interface TunnelLimits {
+  /** For an agent to dial after it was asked, and to say what for after it dialled. */
+  readonly dialMs: number;
+  /** For an agent to answer what it was asked: a slow engine has its time. */
+  readonly answerMs: number;
+  /** For an exec, an attach or a forwarded connection in which nobody says anything; as long as a kubelet waits. A log
+   *  may be silent for ever. */
+  readonly idleMs: number;
+}
+
+export const TUNNEL_LIMITS: TunnelLimits = { dialMs: 10_000, answerMs: 120_000, idleMs: 4 * 3_600_000 };
 
 interface Expected {
   readonly nodeName: string;
   readonly arrived: (call: TunnelCall) => void;
 }
 
-export function createTunnels(fleet: Fleet): Tunnels {
+export function createTunnels(fleet: Fleet, limits: TunnelLimits = TUNNEL_LIMITS): Tunnels {
   const expected = new Map<string, Expected>();
   const sessionOf = (nodeName: string) => {
     const session = fleet.get(nodeName)?.session;
@@ -64,14 +76,21 @@ export function createTunnels(fleet: Fleet): Tunnels {
       const tunnelId = randomUUID();
       try {
         session.send({ $case: 'openTunnel', value: { tunnelId, request } });
-        const call = await dialled(expected, tunnelId, nodeName, AbortSignal.any([signal, session.gone]));
-        return await answered(call, nodeName, signal);
+        const giveUp = AbortSignal.any([signal, session.gone]);
+        const call = await dialled(expected, tunnelId, nodeName, giveUp, limits.dialMs);
+        return await answered(call, nodeName, signal, {
+          answerMs: limits.answerMs,
+          idleMs: request.$case === 'logs' ? undefined : limits.idleMs,
+        });
       } finally {
         expected.delete(tunnelId);
       }
     },
     accept: (call, nodeName) => {
+      const late = setTimeout(() => endCall(call, status.DEADLINE_EXCEEDED, 'no id came'), limits.dialMs);
+      call.once('close', () => clearTimeout(late));
       call.once('data', (first: CarryRequest) => {
+        clearTimeout(late);
         const id = first.frame?.$case === 'tunnelId' ? first.frame.value : '';
         const waiting = expected.get(id);
         call.pause();
@@ -89,6 +108,7 @@ function dialled(
   tunnelId: string,
   nodeName: string,
   giveUp: AbortSignal,
+  dialMs: number,
 ): Promise<TunnelCall> {
   return new Promise((resolve, reject) => {
     const settle = (act: () => void) => {
@@ -98,7 +118,7 @@ function dialled(
     };
     const fail = (why: string) => settle(() => reject(unavailable(why)));
     const leave = () => fail(`the agent of node ${nodeName} is not connected any more`);
-    const timer = setTimeout(fail, DIAL_TIMEOUT_MS, `node ${nodeName} did not answer in time`);
+    const timer = setTimeout(fail, dialMs, `node ${nodeName} did not answer in time`);
     if (giveUp.aborted) return leave();
     giveUp.addEventListener('abort', leave, { once: true });
     expected.set(tunnelId, { nodeName, arrived: (call) => settle(() => resolve(call)) });
@@ -113,13 +133,25 @@ const REASONS: { readonly [code: number]: string } = {
   503: 'ServiceUnavailable',
 };
 
-async function answered(call: TunnelCall, nodeName: string, signal: AbortSignal): Promise<Tunnel> {
+async function answered(
+  call: TunnelCall,
+  nodeName: string,
+  signal: AbortSignal,
+  { answerMs, idleMs }: { readonly answerMs: number; readonly idleMs: number | undefined },
+): Promise<Tunnel> {
   const close = () => call.end();
   if (signal.aborted) close();
   signal.addEventListener('abort', close, { once: true });
   call.once('close', () => signal.removeEventListener('abort', close));
   const frames = call[Symbol.asyncIterator]() as AsyncIterator<CarryRequest>;
+  let isLate = false;
+  const late = setTimeout(() => {
+    isLate = true;
+    endCall(call, status.DEADLINE_EXCEEDED, 'no answer came');
+  }, answerMs);
   const first = await frames.next().catch(() => ({ done: true as const, value: undefined }));
+  clearTimeout(late);
+  if (isLate) throw unavailable(`node ${nodeName} did not answer in time`);
   const frame = first.done ? undefined : first.value.frame;
   if (frame?.$case !== 'answer') {
     close();
@@ -131,7 +163,7 @@ async function answered(call: TunnelCall, nodeName: string, signal: AbortSignal)
     const reason = REASONS[code];
     throw new ApiError(reason ? code : 500, reason ?? 'InternalError', message);
   }
-  return tunnelOver(call, frames, nodeName, close);
+  return tunnelOver(call, frames, nodeName, close, idleMs);
 }
 
 function tunnelOver(
@@ -139,28 +171,45 @@ function tunnelOver(
   frames: AsyncIterator<CarryRequest>,
   nodeName: string,
   close: () => void,
+  idleMs: number | undefined,
 ): Tunnel {
-  const brokeOff = () => unavailable(`the connection to the agent of node ${nodeName} was lost`);
+  let isIdle = false;
+  const brokeOff = () =>
+    unavailable(
+      isIdle ? 'nothing was said for too long' : `the connection to the agent of node ${nodeName} was lost`,
+    );
   let underWay = 0;
   let over = false;
   let room = () => {};
+  const idle =
+    idleMs === undefined
+      ? undefined
+      : setTimeout(() => {
+          isIdle = true;
+          endCall(call, status.DEADLINE_EXCEEDED, 'nothing was said for too long');
+        }, idleMs).unref();
   call.once('close', () => {
+    clearTimeout(idle);
     over = true;
     room();
   });
   const send = (frame: NonNullable<CarryResponse['frame']>) => {
+    idle?.refresh();
     if (!over) call.write({ frame });
   };
 
   async function* read(): AsyncIterable<TunnelFrame> {
     for (;;) {
-      const next = await frames.next();
+      const next = await frames.next().catch((error: unknown) => {
+        throw isIdle ? brokeOff() : error;
+      });
       if (next.done) {
         // A stream that was broken off shows its end first and what it was the moment after.
         await setImmediate();
-        if (call.cancelled) throw brokeOff();
+        if (call.cancelled || isIdle) throw brokeOff();
         return;
       }
+      idle?.refresh();
       const { frame } = next.value;
       if (frame?.$case === 'taken') {
         underWay -= frame.value;

@@ -235,6 +235,29 @@ describe('a node', () => {
     await plane.api.ok('POST', SETS, web);
   });
 
+  it('that may only keep its pod hears what it needs to keep it, and one that may not hears no more', async () => {
+    const set = await plane.api.ok('GET', `${SETS}/web`);
+    inside.report({ pods: [podReport(set, await inside.granted(set))] });
+    const taint = (effect?: string) =>
+      plane.api.ok(
+        'PATCH',
+        `${NODES}/inside`,
+        { spec: { taints: effect ? [{ key: 'apart', effect }] : null } },
+        { type: MERGE },
+      );
+    await taint('NoSchedule');
+    await until('the node is told', () => newest(inside.stream)?.taints.length === 1);
+    expect(names(inside)).toEqual(['ConfigMap/app missing', 'Secret/login']);
+    const before = hashOf(inside, 'login');
+    await plane.api.ok('PATCH', `${SECRETS}/login`, { stringData: { password: 'new' } }, { type: MERGE });
+    await until('the new secret is told', () => hashOf(inside, 'login') !== before);
+    await taint('NoExecute');
+    await untilTold(inside, []);
+    await taint();
+    inside.report();
+    await untilTold(inside, ['ConfigMap/app missing', 'Secret/login']);
+  });
+
   it('is told of none any more when it is no place for the DaemonSet', async () => {
     await plane.api.ok(
       'PATCH',

@@ -55,6 +55,8 @@ export interface ApiClient {
   readonly watch: (path: string, options?: CallOptions) => Promise<WatchStream>;
   /** The answer as it streams in; nothing is read until the caller reads. */
   readonly stream: (path: string) => Promise<IncomingMessage>;
+  /** Leaves connections that nothing is asked on: their server has closed them, which is not heard of at once. */
+  readonly leaveIdle: () => void;
   /** Breaks every connection. */
   readonly drop: () => void;
   readonly close: () => void;
@@ -123,6 +125,10 @@ export function createApiClient(port: () => number, credentials: Credentials): A
     watch: async (path, options = {}) =>
       watchStream(await within(`headers of ${path}`, send('GET', path, undefined, options, true))),
     stream: (path) => within(`headers of ${path}`, send('GET', path, undefined, {}, true)),
+    leaveIdle: () => {
+      for (const sockets of Object.values(agent.freeSockets))
+        for (const socket of sockets ?? []) socket.destroy();
+    },
     drop: () => {
       for (const outgoing of open) outgoing.destroy();
     },

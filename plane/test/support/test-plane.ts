@@ -5,6 +5,7 @@ import type { LimitSettings } from '../../src/api/request-limits.ts';
 import type { AuditSettings } from '../../src/audit/open-audit.ts';
 import { openAuthority } from '../../src/identity/authority.ts';
 import { type Plane, startPlane } from '../../src/plane.ts';
+import type { TunnelLimits } from '../../src/sync/tunnels.ts';
 import { type ApiClient, type Credentials, createApiClient, type Json } from './api-client.ts';
 import { tempDir } from './temp-dir.ts';
 
@@ -32,6 +33,7 @@ export interface TestPlaneOptions {
   readonly tokenAuthFile?: string;
   readonly audit?: AuditSettings;
   readonly limits?: Partial<LimitSettings>;
+  readonly tunnelLimits?: Partial<TunnelLimits>;
   /** How far the plane's wall clock is from this machine's; asked each time. */
   readonly clockOffMs?: () => number;
 }
@@ -55,6 +57,7 @@ export async function startTestPlane(options: TestPlaneOptions = {}): Promise<Te
       nodeMonitorGraceMs: graceMs,
       ...(options.tokenAuthFile ? { tokenAuthFile: options.tokenAuthFile } : {}),
       ...(options.limits ? { limits: options.limits } : {}),
+      ...(options.tunnelLimits ? { tunnelLimits: options.tunnelLimits } : {}),
       ...(options.audit ? { audit: options.audit } : {}),
       wallNow: () => Date.now() + (options.clockOffMs?.() ?? 0),
       version: VERSION,
@@ -86,6 +89,7 @@ export async function startTestPlane(options: TestPlaneOptions = {}): Promise<Te
     dropClients: () => api.drop(),
     restart: async (changed = {}) => {
       await stop();
+      api.leaveIdle();
       graceMs = changed.graceMs ?? graceMs;
       await start();
     },

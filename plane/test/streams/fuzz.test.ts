@@ -1,0 +1,156 @@
+// Clients of exec, attach and port-forward that write anything: the plane goes on, keeps nothing of them, and holds
+// little meanwhile. Each run is one seed: FLEETSET_FUZZ_SEED is the first, FLEETSET_FUZZ_RUNS how many.
+import type { Duplex } from 'node:stream';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { Json } from '../support/api-client.ts';
+import {
+  broken,
+  type Dice,
+  diceOf,
+  spdyFrames,
+  webSocketFrame,
+  webSocketFrames,
+} from '../support/broken-frames.ts';
+import { type HollowMember, joinMember } from '../support/hollow-member.ts';
+import { type AgentEnd, nextTunnel, tunnelCount } from '../support/hollow-tunnel.ts';
+import { PODS } from '../support/manifests.ts';
+import { showPod } from '../support/shown-pod.ts';
+import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
+import { turns, until } from '../support/until.ts';
+import { openTerminal, upgrade } from '../support/upgrading-client.ts';
+
+const FIRST = Number(process.env.FLEETSET_FUZZ_SEED ?? 1);
+const RUNS = Number(process.env.FLEETSET_FUZZ_RUNS ?? 120);
+const AT_ONCE = 8;
+const MIB = 1024 * 1024;
+const MOST_HELD = 96 * MIB;
+
+let plane: TestPlane;
+let member: HollowMember;
+let pod: Json;
+const agents: AgentEnd[] = [];
+const uncaught: unknown[] = [];
+const onUncaught = (error: unknown) => void uncaught.push(error);
+let answering = true;
+beforeAll(async () => {
+  process.on('uncaughtException', onUncaught);
+  process.on('unhandledRejection', onUncaught);
+  plane = await startTestPlane();
+  member = await joinMember(plane);
+  pod = await showPod(plane, member, 'web', ['main']);
+  void answerAll();
+});
+afterAll(async () => {
+  answering = false;
+  member.leave();
+  await plane.stop();
+  process.off('uncaughtException', onUncaught);
+  process.off('unhandledRejection', onUncaught);
+});
+
+/** The agent: what is asked is answered, some of it with data. */
+async function answerAll(): Promise<void> {
+  while (answering) {
+    if (tunnelCount(member.stream) === agents.length) {
+      await turns(1);
+      continue;
+    }
+    const agent = await nextTunnel(member.stream, agents.length);
+    agents.push(agent);
+    agent.answer(200);
+    void agent.send({ $case: 'data', value: Buffer.from('hello') }).catch(() => {});
+  }
+}
+
+const WAYS = ['exec over SPDY', 'port over SPDY', 'exec over WebSocket', 'port over WebSocket'] as const;
+
+const exec = () => `${PODS}/${pod.name}/exec?command=cat&stdin=true&stdout=true&stderr=true`;
+const port = () => `${PODS}/${pod.name}/portforward`;
+const overWebSocket = (path: string, protocol: string) =>
+  upgrade(
+    plane,
+    path,
+    {
+      Upgrade: 'websocket',
+      'Sec-WebSocket-Version': '13',
+      'Sec-WebSocket-Key': Buffer.alloc(16).toString('base64'),
+      'Sec-WebSocket-Protocol': protocol,
+    },
+    'GET',
+  );
+const overSpdy = (path: string, protocol: string) =>
+  upgrade(plane, path, { Upgrade: 'SPDY/3.1', 'X-Stream-Protocol-Version': protocol });
+
+async function begin(
+  dice: Dice,
+): Promise<{ granted: Awaited<ReturnType<typeof overSpdy>>; frames: Buffer[] }> {
+  switch (dice.pick(WAYS)) {
+    case 'exec over SPDY':
+      return { granted: await overSpdy(exec(), 'v4.channel.k8s.io'), frames: await spdyFrames(dice, 'exec') };
+    case 'port over SPDY':
+      return {
+        granted: await overSpdy(port(), 'portforward.k8s.io'),
+        frames: await spdyFrames(dice, 'portforward'),
+      };
+    case 'exec over WebSocket':
+      return { granted: await overWebSocket(exec(), 'v5.channel.k8s.io'), frames: webSocketFrames(dice) };
+    case 'port over WebSocket': {
+      const inner = (await spdyFrames(dice, 'portforward')).map((frame) => broken(dice, frame));
+      return {
+        granted: await overWebSocket(port(), 'SPDY/3.1+portforward.k8s.io'),
+        frames: inner.map((frame) => webSocketFrame(dice, 2, frame)),
+      };
+    }
+  }
+}
+
+async function run(seed: number): Promise<void> {
+  const dice = diceOf(seed);
+  const { granted, frames } = await begin(dice);
+  if (!('socket' in granted)) throw new Error(`seed ${seed} was refused: ${JSON.stringify(granted)}`);
+  const { socket } = granted;
+  socket.on('error', () => {});
+  if (dice.below(4) > 0) socket.resume();
+  for (const frame of frames) {
+    const bytes = broken(dice, frame);
+    for (let at = 0; at < bytes.length && !socket.destroyed; ) {
+      const size = 1 + dice.below(bytes.length);
+      socket.write(bytes.subarray(at, at + size));
+      at += size;
+      if (dice.below(3) === 0) await turns(1);
+    }
+  }
+  await leave(dice, socket);
+}
+
+async function leave(dice: Dice, socket: Duplex): Promise<void> {
+  if (dice.below(3) === 0) socket.end();
+  await turns(dice.below(20));
+  const { _parent: tcp } = socket as unknown as { _parent?: { resetAndDestroy: () => void } };
+  if (dice.below(3) === 0 && tcp) tcp.resetAndDestroy();
+  socket.destroy();
+}
+
+it(`stays whole over ${RUNS} broken clients, from seed ${FIRST} on`, async () => {
+  globalThis.gc?.();
+  const held = () => process.memoryUsage().arrayBuffers + process.memoryUsage().heapUsed;
+  const before = held();
+  let most = 0;
+  for (let seed = FIRST; seed < FIRST + RUNS; seed += AT_ONCE) {
+    const seeds = Array.from({ length: Math.min(AT_ONCE, FIRST + RUNS - seed) }, (_, more) => seed + more);
+    await Promise.all(seeds.map(run));
+    await until(`all ends of seeds ${seeds} are over`, () => agents.every((agent) => agent.ended()));
+    expect(uncaught, `of seeds ${seeds}`).toEqual([]);
+    expect(plane.complaints, `of seeds ${seeds}`).toEqual([]);
+    most = Math.max(most, held() - before);
+  }
+  expect(most).toBeLessThan(MOST_HELD + RUNS * 16 * 1024);
+  expect(agents.length).toBeGreaterThan(RUNS / 8);
+  expect((await plane.api.call('GET', '/readyz')).text).toBe('ok');
+  const client = await openTerminal(plane, exec(), 'v5.channel.k8s.io');
+  const agent = await until('it is asked', () => agents.find((one) => !one.ended()));
+  await until('it hears', () => client.stdout().toString() === 'hello');
+  await agent.send({ $case: 'end', value: { exitCode: 0, failure: '' } });
+  agent.finish();
+  expect(await client.status()).toMatchObject({ status: 'Success' });
+});

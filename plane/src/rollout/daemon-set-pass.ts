@@ -13,12 +13,7 @@ import {
 import { type Advance, advanceRollout } from '@fleetset/scheduler-core/rollout/advance-rollout';
 import { daemonSetStatus } from '@fleetset/scheduler-core/rollout/daemon-set-status';
 import { idleGrants, idleTarget } from '@fleetset/scheduler-core/rollout/idle-nodes';
-import {
-  isHeld,
-  planRollout,
-  type RolloutNode,
-  type RolloutPlan,
-} from '@fleetset/scheduler-core/rollout/plan-rollout';
+import { planRollout, type RolloutPlan } from '@fleetset/scheduler-core/rollout/plan-rollout';
 import { type PrePullWish, wishPrePulls } from '@fleetset/scheduler-core/rollout/pre-pull';
 import { restingCount } from '@fleetset/scheduler-core/rollout/resting-nodes';
 import {
@@ -107,7 +102,7 @@ export function passDaemonSet(
   const config = parts.configs.decide(daemonSet, revisions, parts.monotonicNow());
   const history = historyOf(store, daemonSet, revisions, config, inUse);
   const views = parts.views.of(daemonSet);
-  const { nodes, resting, changed } = views;
+  const { nodes, lineUp, changed } = views;
   const count = nodes.length + restingCount(views);
   const strategy = updateStrategyOf(daemonSet);
   const wishes = readWishes(store, daemonSet, history.hash);
@@ -118,7 +113,7 @@ export function passDaemonSet(
     ...wishes,
     newest: history.hash,
     nodes,
-    resting,
+    lineUp,
     ...(changed ? { changed } : {}),
     closed: shut.closed,
     refused,
@@ -130,7 +125,7 @@ export function passDaemonSet(
   const plan = planRollout({
     strategy: withBudget(strategy, advance.maxUnavailable),
     nodes,
-    resting,
+    lineUp,
     aside: advance.aside,
     broken: new Set(record.broken),
     groupBudgets: wishes.pacing.groupBudgets,
@@ -196,7 +191,7 @@ export function passDaemonSet(
       grants: granted,
       nodes: count,
       settling,
-      closed: paced ? closedCount(plan, shut, nodes) : 0,
+      closed: paced ? closedCount(plan, shut) : 0,
     },
     grants: [
       ...(plan.over ?? []).map(({ node, revision }) => putGrant(uid, node, revision)),
@@ -218,13 +213,11 @@ export function passDaemonSet(
   };
 }
 
-function closedCount({ waits }: RolloutPlan, { closed }: ClosedNodes, nodes: readonly RolloutNode[]): number {
-  const held = new Set(nodes.filter(isHeld).map(({ name }) => name));
-  if (held.size + closed.size === 0) return 0;
-  // A text is shared by many: most of those that wait are told of by it alone.
-  const texts = new Set(closed.values());
-  const isShut = (node: string, reason: string) => texts.has(reason) && closed.get(node) === reason;
-  return waits.filter(({ node, reason }) => held.has(node) || isShut(node, reason)).length;
+function closedCount({ waits, held = 0 }: RolloutPlan, { closed }: ClosedNodes): number {
+  if (closed.size === 0) return held;
+  // A text is shared by many, and nobody else is told it.
+  const texts = new Set([...closed].map(([, reason]) => reason));
+  return held + waits.filter(({ reason }) => texts.has(reason)).length;
 }
 
 /** Of the template with the config that its newest revision is to hold. */

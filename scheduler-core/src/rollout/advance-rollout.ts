@@ -1,14 +1,26 @@
 // What a rollout has come to: which revision nodes should have now, who may not move yet and why, and whether it
 // has failed. Times come in, nothing is measured here.
+import type { Amendable } from '../amended-map.ts';
 import { sameJson } from '../canonical-json.ts';
 import { earliest } from '../earliest.ts';
 import { scaledCount } from '../int-or-percent.ts';
 import type { Approval } from './approval.ts';
-import { downWithoutIt, findBroken, stillBroken, withoutBroken } from './broken-nodes.ts';
+import { brokenIn, downWithoutIt, findBroken, stillBroken, withoutBroken } from './broken-nodes.ts';
+import { holdsOf } from './holds.ts';
 import type { Pacing } from './pacing.ts';
-import { effectiveRevision, isHeld, isSetAside, isUp, type RolloutNode } from './plan-rollout.ts';
-import { isAtRest, isEmpty, type RolloutNodes, restingWith, restingWithout } from './resting-nodes.ts';
+import type { Holds } from './plan-rollout.ts';
+import {
+  CLOSELY,
+  inLine,
+  isAtRest,
+  isEmpty,
+  type RolloutNodes,
+  restingNodes,
+  restingPlace,
+  restingWithout,
+} from './resting-nodes.ts';
 import { findFailures, tooManyFailures } from './rollout-failures.ts';
+import { effectiveRevision, isHeld, isSetAside, isUp, type RolloutNode } from './rollout-node.ts';
 import type { RolloutRecord, RolloutTimes } from './rollout-record.ts';
 import {
   type ChangedNodes,
@@ -19,7 +31,8 @@ import {
   observeDown,
   observeTimes,
 } from './rollout-times.ts';
-import { assignWaves, holdsOf, NO_WAVES, sizeOfWave, type Waves, waveUnderWay } from './waves.ts';
+import { waveUnderWay } from './wave-turn.ts';
+import { assignWaves, sizeOfWave, type Waves } from './waves.ts';
 
 export interface RolloutView extends RolloutNodes {
   /** The revision of the DaemonSet's template. */
@@ -27,8 +40,9 @@ export interface RolloutView extends RolloutNodes {
   readonly pacing: Pacing;
   /** Since the look that the times are of; absent: any node may have. */
   readonly changed?: ChangedNodes;
-  /** Nodes that may not be touched now (a closed window), with why; holds of their own apart. */
-  readonly closed: ReadonlyMap<string, string>;
+  /** Nodes that may not be touched now (a closed window), with why; holds of their own apart. Another map whenever
+   *  some node's is another. */
+  readonly closed: Amendable<string>;
   /** Revisions of which no pod may be made now, with why: nobody moves to them. */
   readonly refused?: ReadonlyMap<string, string>;
   /** What somebody approved last, whether or not it is for this rollout. */
@@ -47,7 +61,7 @@ export interface Advance {
   /** What a node without a pod gets while it may not have the target. */
   readonly fallback?: string;
   /** Nodes that may not move, with why. */
-  readonly holds: ReadonlyMap<string, string>;
+  readonly holds: Holds;
   /** Nodes that spend no budget while they are silent: it is not what they were granted that made them so. */
   readonly aside: ReadonlySet<string>;
   /** Instead of the DaemonSet's own maxUnavailable, or under a surge of its maxSurge. */
@@ -61,8 +75,9 @@ export interface Advance {
 export function advanceRollout(
   before: RolloutRecord | undefined,
   timesBefore: RolloutTimes | undefined,
-  view: RolloutView,
+  anyView: RolloutView,
 ): Advance {
+  const view = inLine(anyView);
   const begun = begin(before, timesBefore, view);
   const first = lookAside(begun, before, timesBefore, view);
   // A verdict changes who may move, and to what.
@@ -98,7 +113,7 @@ function setAside(record: RolloutRecord, times: RolloutTimes | undefined, view: 
 }
 
 const whoHas = (revision: string, fleet: RolloutNodes): readonly string[] =>
-  [...restingWith(fleet, revision), ...fleet.nodes]
+  [...restingNodes(fleet, (one) => one === revision), ...fleet.nodes]
     .filter((node) => effectiveRevision(node) === revision)
     .map(({ name }) => name)
     .sort();
@@ -152,7 +167,7 @@ function unheard(names: readonly string[], view: RolloutNodes): readonly string[
 }
 
 const hasOther = (view: RolloutNodes, newest: string): boolean =>
-  restingWithout(view, newest).length > 0 ||
+  restingWithout(view, newest) > 0 ||
   view.nodes.some((node) => ![undefined, newest].includes(effectiveRevision(node)));
 
 const hasFailed = ({ phase }: RolloutRecord): boolean =>
@@ -174,7 +189,7 @@ function look(before: RolloutRecord, timesBefore: RolloutTimes | undefined, view
   const turn = waveUnderWay(before, pacing, waves, fleet, observed);
   const record: RolloutRecord = before.phase === 'Progressing' ? { ...before, wave: turn.wave } : before;
   const holds = holdsOf(record, pacing, waves, turn, view, target);
-  const moving = mayAnyMove(fleet, target, holds, before);
+  const moving = mayAnyMove(fleet, target, holds, waves, before);
   // While nobody may move the deadline stands still; from the look on at which somebody may again, it runs anew.
   const runs = moving && (timesBefore?.target !== target || timesBefore.moving);
   const times = { ...observed, moving, ...(runs ? {} : { progressAt: now }) };
@@ -239,7 +254,7 @@ function complete(
     record,
     times: { ...NO_TIMES, grantedAt, downSince: observeDown(timesBefore, view) },
     target,
-    holds: holdsOf(record, view.pacing, NO_WAVES, turn, view, target),
+    holds: holdsOf(record, view.pacing, assignWaves([], view, target), turn, view, target),
     aside,
     ...fallbackOf(record),
   };
@@ -256,26 +271,37 @@ const fallbackOf = ({ stable }: RolloutRecord): Pick<Advance, 'fallback'> =>
 function mayAnyMove(
   fleet: RolloutView,
   target: string,
-  holds: Advance['holds'],
+  holds: Required<Holds>,
+  { lineUp, closely }: Waves,
   record: RolloutRecord,
 ): boolean {
   // Time changes nothing about it.
   if (fleet.refused?.has(target)) return false;
-  const { nodes } = withoutBroken(fleet, record);
-  const blocked = fleet.nodes.some((node) => !isUp(node) && isHeldForATime(node, fleet, holds));
-  const canChange = (node: RolloutNode) =>
-    !hasAvailable(node, target) &&
-    (effectiveRevision(node) === target || (!blocked && !holds.has(node.name)));
-  return nodes.some(canChange) || restingWithout(fleet, target).some((list) => list.some(canChange));
+  const { at } = holds.inLine;
+  const { inOrder, restsOn } = lineUp;
+  const isBroken = brokenIn(record);
+  const nodeAt = (place: number) => inOrder[place] as RolloutNode;
+  const blocked = closely.some((place) => {
+    const node = nodeAt(place);
+    return !isUp(node) && isHeldForATime(node, fleet, at(place));
+  });
+  const canChange = (place: number) => {
+    const node = nodeAt(place);
+    if (isBroken(node) || hasAvailable(node, target)) return false;
+    return effectiveRevision(node) === target || (!blocked && at(place) === undefined);
+  };
+  if (closely.some(canChange)) return true;
+  const have = restingPlace(lineUp, target);
+  const waits = (rests: number | undefined) => rests !== CLOSELY && rests !== have;
+  return !blocked && restsOn.some((rests, place) => waits(rests) && at(place) === undefined);
 }
 
 /** By a window that opens again, or a hold that ends: what else holds a node may be for ever. */
 function isHeldForATime(
   node: RolloutNode,
   { closed }: Pick<RolloutView, 'closed'>,
-  holds: Advance['holds'],
+  why: string | undefined,
 ): boolean {
-  const why = holds.get(node.name);
   return why !== undefined && (isHeld(node) ? why === node.held : why === closed.get(node.name));
 }
 

@@ -5,26 +5,18 @@ import { sameJson } from '../canonical-json.ts';
 import { earliest } from '../earliest.ts';
 import { scaledCount } from '../int-or-percent.ts';
 import type { Approval } from './approval.ts';
-import { brokenIn, downWithoutIt, findBroken, stillBroken, withoutBroken } from './broken-nodes.ts';
+import { beginRollout } from './begin-rollout.ts';
+import { downWithoutIt, withoutBroken } from './broken-nodes.ts';
 import { holdsOf } from './holds.ts';
+import { mayAnyMove } from './may-move.ts';
 import type { Pacing } from './pacing.ts';
 import type { Holds } from './plan-rollout.ts';
-import {
-  CLOSELY,
-  inLine,
-  isAtRest,
-  isEmpty,
-  type RolloutNodes,
-  restingNodes,
-  restingPlace,
-  restingWithout,
-} from './resting-nodes.ts';
+import { inLine, isEmpty, type RolloutNodes, restingNodes } from './resting-nodes.ts';
 import { findFailures, tooManyFailures } from './rollout-failures.ts';
-import { effectiveRevision, isHeld, isSetAside, isUp, type RolloutNode } from './rollout-node.ts';
-import type { RolloutRecord, RolloutTimes } from './rollout-record.ts';
+import { effectiveRevision, isSetAside, type RolloutNode } from './rollout-node.ts';
+import { type RolloutRecord, type RolloutTimes, targetOf, UNDECIDED } from './rollout-record.ts';
 import {
   type ChangedNodes,
-  hasAvailable,
   haveAvailable,
   NO_TIMES,
   observeComing,
@@ -78,7 +70,7 @@ export function advanceRollout(
   anyView: RolloutView,
 ): Advance {
   const view = inLine(anyView);
-  const begun = begin(before, timesBefore, view);
+  const begun = beginRollout(before, timesBefore, view);
   const first = lookAside(begun, before, timesBefore, view);
   // A verdict changes who may move, and to what.
   return first.record.phase === begun.phase
@@ -117,64 +109,6 @@ const whoHas = (revision: string, fleet: RolloutNodes): readonly string[] =>
     .filter((node) => effectiveRevision(node) === revision)
     .map(({ name }) => name)
     .sort();
-
-/** A new template, or one that is tried again, starts over. What was stable stays the place to go back to. */
-function begin(
-  before: RolloutRecord | undefined,
-  times: RolloutTimes | undefined,
-  view: RolloutView,
-): RolloutRecord {
-  const { newest, nodes, retry, pacing } = view;
-  const again = retry !== undefined && retry !== before?.retry && before !== undefined && hasFailed(before);
-  if (before?.newest === newest && !again) {
-    const aside = unheard(before.aside, view);
-    const broken = stillBroken(before.broken, view, targetOf(before));
-    // One that was asked for before it failed is no answer to that.
-    const seen = retry === undefined ? before.retry : retry;
-    const same =
-      seen === before.retry &&
-      aside.length === before.aside.length &&
-      broken.length === (before.broken?.length ?? 0);
-    if (same) return before;
-    return {
-      ...before,
-      aside,
-      ...(before.broken ? { broken } : {}),
-      ...(seen === undefined ? {} : { retry: seen }),
-    };
-  }
-  const silent = nodes.filter(({ lost }) => lost).map(({ name }) => name);
-  const broken = findBroken(view, before, times, pacing);
-  return {
-    newest,
-    ...(before?.stable === undefined ? {} : { stable: before.stable }),
-    phase: 'Progressing',
-    ...UNDECIDED,
-    // The first revision comes to all nodes at once: waves are for changes.
-    wave: before || hasOther(view, newest) ? 0 : pacing.waves.length,
-    failures: {},
-    attempt: (before?.attempt ?? 0) + 1,
-    ...(retry === undefined ? {} : { retry }),
-    aside: silent.sort(),
-    ...(broken.length > 0 ? { broken } : {}),
-  };
-}
-
-function unheard(names: readonly string[], view: RolloutNodes): readonly string[] {
-  if (names.length === 0) return names;
-  const heard = new Set(view.nodes.filter(({ connected }) => connected).map(({ name }) => name));
-  return names.filter((name) => !heard.has(name) && !isAtRest(view, name));
-}
-
-const hasOther = (view: RolloutNodes, newest: string): boolean =>
-  restingWithout(view, newest) > 0 ||
-  view.nodes.some((node) => ![undefined, newest].includes(effectiveRevision(node)));
-
-const hasFailed = ({ phase }: RolloutRecord): boolean =>
-  phase === 'Stopped' || phase === 'RollingBack' || phase === 'RolledBack';
-
-export const targetOf = ({ phase, newest, stable }: RolloutRecord): string =>
-  phase === 'RollingBack' || phase === 'RolledBack' ? (stable ?? newest) : newest;
 
 function look(before: RolloutRecord, timesBefore: RolloutTimes | undefined, view: RolloutView): Advance {
   const { pacing, now } = view;
@@ -263,49 +197,6 @@ function complete(
 /** Also when it is the target: a node that joins while nothing may move is not left without a pod that has proved itself. */
 const fallbackOf = ({ stable }: RolloutRecord): Pick<Advance, 'fallback'> =>
   stable === undefined ? {} : { fallback: stable };
-
-/**
- * Some node is on its way, or could set out if the budget were free: what a deadline waits for. One that is down and
- * held for a time of its own takes up the budget that others wait for: meanwhile only those on their way count.
- */
-function mayAnyMove(
-  fleet: RolloutView,
-  target: string,
-  holds: Required<Holds>,
-  { lineUp, closely }: Waves,
-  record: RolloutRecord,
-): boolean {
-  // Time changes nothing about it.
-  if (fleet.refused?.has(target)) return false;
-  const { at } = holds.inLine;
-  const { inOrder, restsOn } = lineUp;
-  const isBroken = brokenIn(record);
-  const nodeAt = (place: number) => inOrder[place] as RolloutNode;
-  const blocked = closely.some((place) => {
-    const node = nodeAt(place);
-    return !isUp(node) && isHeldForATime(node, fleet, at(place));
-  });
-  const canChange = (place: number) => {
-    const node = nodeAt(place);
-    if (isBroken(node) || hasAvailable(node, target)) return false;
-    return effectiveRevision(node) === target || (!blocked && at(place) === undefined);
-  };
-  if (closely.some(canChange)) return true;
-  const have = restingPlace(lineUp, target);
-  const waits = (rests: number | undefined) => rests !== CLOSELY && rests !== have;
-  return !blocked && restsOn.some((rests, place) => waits(rests) && at(place) === undefined);
-}
-
-/** By a window that opens again, or a hold that ends: what else holds a node may be for ever. */
-function isHeldForATime(
-  node: RolloutNode,
-  { closed }: Pick<RolloutView, 'closed'>,
-  why: string | undefined,
-): boolean {
-  return why !== undefined && (isHeld(node) ? why === node.held : why === closed.get(node.name));
-}
-
-const UNDECIDED = { reason: '', message: '' } as const;
 
 function judge(
   record: RolloutRecord,

@@ -52,3 +52,10 @@ export interface RolloutTimes {
   /** Nodes whose pod is not available, whatever its revision, since when. */
   readonly downSince: Amendable<number>;
 }
+
+/** What has not failed says. */
+export const UNDECIDED = { reason: '', message: '' } as const;
+
+/** What nodes should have now. */
+export const targetOf = ({ phase, newest, stable }: RolloutRecord): string =>
+  phase === 'RollingBack' || phase === 'RolledBack' ? (stable ?? newest) : newest;

@@ -9,13 +9,8 @@ import { passDaemonSet } from '@fleetset/plane/rollout/daemon-set-pass';
 import { createNodeViews } from '@fleetset/plane/rollout/node-views';
 import type { StoredRevision } from '@fleetset/plane/rollout/stored-set';
 import { figure, median } from './src/median.ts';
-import {
-  type Paced,
-  type PlannerFleet,
-  startLoopAlone,
-  startPlannerFleet,
-  startWholeCore,
-} from './src/planner-fleet.ts';
+import { type Paced, type PlannerFleet, startPlannerFleet } from './src/planner-fleet.ts';
+import { startLoopAlone, startWholeCore } from './src/planner-plane.ts';
 
 const ROUNDS = Number(process.argv[2] ?? 15);
 const NODES = [100, 1000, 10_000];

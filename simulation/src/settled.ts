@@ -2,9 +2,8 @@
 // what is so, and nobody plans anything more.
 import type { Store } from '@fleetset/plane/store/store';
 import { revisionHash, revisionTemplate } from '@fleetset/scheduler-core/revision-history';
-import { targetOf } from '@fleetset/scheduler-core/rollout/advance-rollout';
 import type { RolloutPlan } from '@fleetset/scheduler-core/rollout/plan-rollout';
-import type { RolloutRecord } from '@fleetset/scheduler-core/rollout/rollout-record';
+import { type RolloutRecord, targetOf } from '@fleetset/scheduler-core/rollout/rollout-record';
 import type { ControllerRevision } from '@fleetset/scheduler-core/schema/daemon-set';
 import type { Node } from '@fleetset/scheduler-core/schema/node';
 import type { ConfigMap } from '@fleetset/scheduler-core/schema/plain';

@@ -9,7 +9,7 @@ import {
   foreseeRollout,
 } from '@fleetset/scheduler-core/rollout/foresee-rollout';
 import type { Pacing } from '@fleetset/scheduler-core/rollout/pacing';
-import type { RolloutNode } from '@fleetset/scheduler-core/rollout/plan-rollout';
+import type { RolloutNode } from '@fleetset/scheduler-core/rollout/rollout-node';
 import type { RolloutRecord } from '@fleetset/scheduler-core/rollout/rollout-record';
 import { rolloutWishes, wantsConfigRollout } from '@fleetset/scheduler-core/rollout/rollout-wishes';
 import { updateStrategyOf } from '@fleetset/scheduler-core/rollout/update-strategy';

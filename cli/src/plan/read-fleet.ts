@@ -3,7 +3,7 @@ import { readyCondition, withoutLifecycle } from '@fleetset/plane/fleet/compose-
 import { readTrouble } from '@fleetset/plane/fleet/failing-pod';
 import type { PlacementNode } from '@fleetset/scheduler-core/placement';
 import { REVISION_LABEL } from '@fleetset/scheduler-core/revision-history';
-import type { RolloutNode } from '@fleetset/scheduler-core/rollout/plan-rollout';
+import type { RolloutNode } from '@fleetset/scheduler-core/rollout/rollout-node';
 import type { ControllerRevision, DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
 import type { ObjectMeta } from '@fleetset/scheduler-core/schema/meta';
 import type { Node } from '@fleetset/scheduler-core/schema/node';

@@ -1,12 +1,13 @@
 // Which nodes may not be changed now since their maintenance windows are closed, and when that changes. Kept from look to
 // look: until the first window opens or closes only nodes that changed are looked at again.
+import { type Amendable, amended } from '@fleetset/scheduler-core/amended-map';
 import type { Window } from '@fleetset/scheduler-core/rollout/pacing';
 import { closureAt } from '../maintenance/node-maintenance.ts';
 import type { NodeView } from './node-view.ts';
 
 export interface ClosedNodes {
-  /** With why. */
-  readonly closed: ReadonlyMap<string, string>;
+  /** With why. Another map whenever some node's is another. */
+  readonly closed: Amendable<string>;
   /** When the first of all windows that were looked at opens or closes; milliseconds since 1970. No node that left
    *  meanwhile makes it later. */
   readonly changesAt?: number;
@@ -23,7 +24,7 @@ interface Look {
   /** Of the policy, as text. */
   readonly windows: string;
   readonly at: number;
-  readonly closed: Map<string, string>;
+  closed: Amendable<string>;
   changesAt: number;
 }
 
@@ -46,7 +47,7 @@ export function openClosedBook(
       const look = before ?? {
         windows: text,
         at: instant,
-        closed: new Map(),
+        closed: NOBODY,
         changesAt: Number.POSITIVE_INFINITY,
       };
       const names = before ? touched : (windows.length > 0 ? all : windowed).keys();
@@ -65,16 +66,18 @@ function lookAt(
   all: ReadonlyMap<string, NodeView>,
   closureOf: ReturnType<typeof closureAt>,
 ): void {
+  const changes = new Map<string, string | undefined>();
   for (const name of names) {
     const view = all.get(name);
     const runs = view?.rollout.decision === 'Run' && view.rollout.pod !== undefined;
     const { reason, changesAt } = runs ? closureOf(view.rollout.labels ?? {}, view.maintenance) : NOTHING;
-    if (reason === undefined) look.closed.delete(name);
-    else look.closed.set(name, reason);
+    if (reason !== look.closed.get(name)) changes.set(name, reason);
     if (changesAt !== undefined) look.changesAt = Math.min(look.changesAt, changesAt);
   }
+  if (changes.size > 0) look.closed = amended(look.closed, changes);
 }
 
+const NOBODY: Amendable<string> = new Map<string, string>();
 const NOTHING: ReturnType<ReturnType<typeof closureAt>> = {};
 
 /** A wall clock may be set meanwhile: it is looked at again after so long at most. */

@@ -35,5 +35,5 @@ export function createFailure(
 }
 
 const lacksPods = (views: SetViews, target: string): boolean =>
-  restingWithout(views, target).some((nodes) => nodes.length > 0) ||
+  restingWithout(views, target) > 0 ||
   views.nodes.some(({ decision, lost, pod }) => decision === 'Run' && !lost && pod?.revision !== target);

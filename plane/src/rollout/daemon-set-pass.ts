@@ -1,24 +1,12 @@
 // One DaemonSet: what its history, its grants and its status should be now. Reads one snapshot, decides with
 // scheduler-core, answers with writes.
-import { randomUUID } from 'node:crypto';
 import { sameJson } from '@fleetset/scheduler-core/canonical-json';
 import { earliest } from '@fleetset/scheduler-core/earliest';
-import { withoutPin } from '@fleetset/scheduler-core/node/config-snapshot';
-import {
-  type HistoryPlan,
-  planHistory,
-  revisionData,
-  revisionHash,
-} from '@fleetset/scheduler-core/revision-history';
+import { revisionHash } from '@fleetset/scheduler-core/revision-history';
 import { type Advance, advanceRollout } from '@fleetset/scheduler-core/rollout/advance-rollout';
 import { daemonSetStatus } from '@fleetset/scheduler-core/rollout/daemon-set-status';
 import { idleGrants, idleTarget } from '@fleetset/scheduler-core/rollout/idle-nodes';
-import {
-  isHeld,
-  planRollout,
-  type RolloutNode,
-  type RolloutPlan,
-} from '@fleetset/scheduler-core/rollout/plan-rollout';
+import { planRollout, type RolloutPlan } from '@fleetset/scheduler-core/rollout/plan-rollout';
 import { type PrePullWish, wishPrePulls } from '@fleetset/scheduler-core/rollout/pre-pull';
 import { restingCount } from '@fleetset/scheduler-core/rollout/resting-nodes';
 import {
@@ -30,14 +18,9 @@ import {
 import type { RolloutRecord, RolloutTimes } from '@fleetset/scheduler-core/rollout/rollout-record';
 import { updateStrategyOf, withBudget } from '@fleetset/scheduler-core/rollout/update-strategy';
 import { type WaitingFor, waitingFor } from '@fleetset/scheduler-core/rollout/waiting-for';
-import type {
-  ControllerRevision,
-  DaemonSet,
-  DaemonSetSpec,
-} from '@fleetset/scheduler-core/schema/daemon-set';
+import type { DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
 import { revisionRefusal } from '../admission/pod-security.ts';
 import type { Fleet } from '../fleet/fleet.ts';
-import { adoptedBy, podsOfSet } from '../fleet/orphans.ts';
 import type { KubeObject } from '../kinds/kind.ts';
 import type { Store, Write } from '../store/store.ts';
 import { type ClosedNodes, goodForMs } from './closed-nodes.ts';
@@ -47,9 +30,10 @@ import { type GrantBook, putGrant } from './grants.ts';
 import type { NodeViews } from './node-views.ts';
 import { putRecord, type RolloutRecords } from './rollout-records.ts';
 import { readWishes } from './rollout-wishes.ts';
+import { historyOf, historyWrites, observedGeneration, revisionsInUse } from './set-history.ts';
 import type { StoredRevision, StoredSet } from './stored-set.ts';
 import { underWay } from './under-way.ts';
-import { CHANGE_CAUSE, verdictNote } from './verdict-note.ts';
+import { verdictNote } from './verdict-note.ts';
 
 /** What others write beside them stays. */
 const OWN_CONDITIONS = ['Progressing', 'ReplicaFailure'];
@@ -112,7 +96,7 @@ export function passDaemonSet(
   const config = parts.configs.decide(daemonSet, revisions, parts.monotonicNow());
   const history = historyOf(store, daemonSet, revisions, config, inUse);
   const views = parts.views.of(daemonSet);
-  const { nodes, resting, changed } = views;
+  const { nodes, lineUp, changed } = views;
   const count = nodes.length + restingCount(views);
   const strategy = updateStrategyOf(daemonSet);
   const wishes = readWishes(store, daemonSet, history.hash);
@@ -123,7 +107,7 @@ export function passDaemonSet(
     ...wishes,
     newest: history.hash,
     nodes,
-    resting,
+    lineUp,
     ...(changed ? { changed } : {}),
     closed: shut.closed,
     refused,
@@ -135,7 +119,7 @@ export function passDaemonSet(
   const plan = planRollout({
     strategy: withBudget(strategy, advance.maxUnavailable),
     nodes,
-    resting,
+    lineUp,
     aside: advance.aside,
     broken: new Set(record.broken),
     groupBudgets: wishes.pacing.groupBudgets,
@@ -203,7 +187,7 @@ export function passDaemonSet(
       grants: granted,
       nodes: count,
       settling,
-      closed: paced ? closedCount(plan, shut, nodes) : 0,
+      closed: paced ? closedCount(plan, shut) : 0,
       ...(late === undefined ? {} : { late }),
     },
     grants: [
@@ -226,45 +210,12 @@ export function passDaemonSet(
   };
 }
 
-function closedCount({ waits }: RolloutPlan, { closed }: ClosedNodes, nodes: readonly RolloutNode[]): number {
-  const held = new Set(nodes.filter(isHeld).map(({ name }) => name));
-  if (held.size + closed.size === 0) return 0;
-  // A text is shared by many: most of those that wait are told of by it alone.
-  const texts = new Set(closed.values());
-  const isShut = (node: string, reason: string) => texts.has(reason) && closed.get(node) === reason;
-  return waits.filter(({ node, reason }) => held.has(node) || isShut(node, reason)).length;
+function closedCount({ waits, held = 0 }: RolloutPlan, { closed }: ClosedNodes): number {
+  if (closed.size === 0) return held;
+  // A text is shared by many, and nobody else is told it.
+  const texts = new Set([...closed].map(([, reason]) => reason));
+  return held + waits.filter(({ reason }) => texts.has(reason)).length;
 }
-
-/** Of the template with the config that its newest revision is to hold. */
-function historyOf(
-  store: Store,
-  daemonSet: StoredSet,
-  revisions: readonly StoredRevision[],
-  { decision, cause }: ConfigRollout,
-  inUse: Pick<ReadonlySet<string>, 'has'>,
-): HistoryPlan {
-  const { template, adopt } = decision;
-  const data = (revision: ControllerRevision) =>
-    revision === adopt ? { ...revision, data: revisionData(template) } : revision;
-  const { metadata } = daemonSet;
-  const annotations =
-    cause === undefined ? metadata.annotations : { ...metadata.annotations, [CHANGE_CAUSE]: cause };
-  const wanted = {
-    ...daemonSet,
-    metadata: { ...metadata, ...(annotations ? { annotations } : {}) },
-    spec: { ...(daemonSet.spec as DaemonSetSpec), template },
-  };
-  const plan = planHistory(wanted, revisions.map(data), inUse, (name) =>
-    revisionNamed(store, daemonSet, name),
-  );
-  return adopt && plan.write === 'nothing' ? { ...plan, write: 'renumber' } : plan;
-}
-
-/** What people wrote and waits to settle is not observed yet: `kubectl rollout status` waits for it. */
-const observedGeneration = ({ metadata, spec, status }: StoredSet, { decision }: ConfigRollout): number =>
-  decision.settling && !sameJson(withoutPin(decision.template), withoutPin(spec?.template ?? {}))
-    ? (status?.observedGeneration ?? 0)
-    : (metadata.generation ?? 1);
 
 const pacedBy = ({ target, holds, fallback }: Advance, refused: ReadonlyMap<string, string>) => ({
   target,
@@ -310,47 +261,6 @@ function withoutRemoved(store: Store, record: RolloutRecord | undefined): Rollou
   return failures.length === failed.length && aside.length === record.aside.length
     ? record
     : { ...record, failures: Object.fromEntries(failures), aside };
-}
-
-/** Asked only of revisions that would be dropped otherwise. */
-function revisionsInUse(
-  store: Store,
-  fleet: Fleet,
-  uid: string,
-  grants: ReadonlyMap<string, string>,
-  record: RolloutRecord | undefined,
-): Pick<ReadonlySet<string>, 'has'> {
-  const collect = () => {
-    const used = new Set(grants.values());
-    if (record?.stable !== undefined) used.add(record.stable);
-    const adopted = adoptedBy(store, uid);
-    for (const state of fleet.all())
-      for (const { revision } of podsOfSet(state, uid, adopted)) used.add(revision);
-    return used;
-  };
-  let used: ReadonlySet<string> | undefined;
-  return {
-    has: (revision) => {
-      used ??= collect();
-      return used.has(revision);
-    },
-  };
-}
-
-const revisionNamed = (store: Store, { metadata }: StoredSet, name: string): StoredRevision | undefined =>
-  store.get('apps/controllerrevisions', `${metadata.namespace}/${name}`)?.value as StoredRevision | undefined;
-
-function historyWrites({ current, write, remove }: ReturnType<typeof planHistory>, nowText: string): Write[] {
-  const collection = 'apps/controllerrevisions';
-  const idOf = ({ metadata }: ControllerRevision) => `${metadata?.namespace}/${metadata?.name}`;
-  const removals = remove.map((revision): Write => ({ collection, id: idOf(revision), durable: true }));
-  if (write === 'nothing') return removals;
-  const metadata =
-    write === 'create'
-      ? { ...current.metadata, uid: randomUUID(), creationTimestamp: nowText }
-      : current.metadata;
-  const value = { apiVersion: 'apps/v1', kind: 'ControllerRevision', ...current, metadata } as KubeObject;
-  return [{ collection, id: idOf(current), value, durable: true }, ...removals];
 }
 
 /** Observed state: in memory, on the object as it is when this is written. */

@@ -7,7 +7,7 @@ import {
   type PlacementRules,
 } from '@fleetset/scheduler-core/placement';
 import type { StatusNode, StatusPod } from '@fleetset/scheduler-core/rollout/daemon-set-status';
-import type { RolloutNode } from '@fleetset/scheduler-core/rollout/plan-rollout';
+import type { RolloutNode } from '@fleetset/scheduler-core/rollout/rollout-node';
 import type { Node } from '@fleetset/scheduler-core/schema/node';
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
 import { withoutLifecycle } from '../fleet/compose-node.ts';

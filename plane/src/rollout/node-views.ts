@@ -4,7 +4,6 @@ import { isDeepStrictEqual } from 'node:util';
 import type { PlacementRules } from '@fleetset/scheduler-core/placement';
 import { countNode, noCounts, type StatusCounts } from '@fleetset/scheduler-core/rollout/daemon-set-status';
 import { isIdle } from '@fleetset/scheduler-core/rollout/idle-nodes';
-import type { RolloutNode } from '@fleetset/scheduler-core/rollout/plan-rollout';
 import {
   type KeptNodes,
   keepNode,
@@ -12,6 +11,7 @@ import {
   type RolloutNodes,
   splitNodes,
 } from '@fleetset/scheduler-core/rollout/resting-nodes';
+import type { RolloutNode } from '@fleetset/scheduler-core/rollout/rollout-node';
 import type { ChangedNodes } from '@fleetset/scheduler-core/rollout/rollout-times';
 import type { DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
 import type { Node } from '@fleetset/scheduler-core/schema/node';

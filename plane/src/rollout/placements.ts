@@ -2,8 +2,8 @@
 import type { Maintenance } from '@fleetset/proto/gen/fleetset/v1/node';
 import { holdText } from '@fleetset/scheduler-core/node/hold';
 import { decidePlacement } from '@fleetset/scheduler-core/placement';
-import { targetOf } from '@fleetset/scheduler-core/rollout/advance-rollout';
 import { nodeStanding } from '@fleetset/scheduler-core/rollout/node-standing';
+import { targetOf } from '@fleetset/scheduler-core/rollout/rollout-record';
 import { updateStrategyOf } from '@fleetset/scheduler-core/rollout/update-strategy';
 import type { Node } from '@fleetset/scheduler-core/schema/node';
 import { revisionRefusal } from '../admission/pod-security.ts';

@@ -64,13 +64,17 @@ interface Busy {
 
 /** Only nodes that are not done, so that each answer does not go over all that have answered before. */
 interface OpenWish extends PrePullWish {
-  readonly open: Map<string, PrePullNode>;
+  readonly end: (node: string) => void;
 }
 
 function openWish(wish: PrePullWish, done: ReadonlySet<string>): OpenWish {
-  const open = new Map<string, PrePullNode>();
-  for (const one of wish.nodes) if (!done.has(one.node)) open.set(one.node, one);
-  return { ...wish, open, nodes: { [Symbol.iterator]: () => open.values() } };
+  // Of thousands that wait, and while as many pull as may nobody asks.
+  let open: Map<string, PrePullNode> | undefined;
+  const nodes = () => {
+    open ??= new Map([...wish.nodes].filter(({ node }) => !done.has(node)).map((one) => [one.node, one]));
+    return open.values();
+  };
+  return { ...wish, end: (node) => open?.delete(node), nodes: { [Symbol.iterator]: nodes } };
 }
 
 const NONE: ReadonlySet<string> = new Set();
@@ -159,7 +163,7 @@ export function createPrePulls(parts: PrePullParts): PrePulls {
 
   const end = (set: string, revision: string, node: string) => {
     resultsOf(set, revision).done.add(node);
-    wishes.get(set)?.open.delete(node);
+    wishes.get(set)?.end(node);
   };
 
   const doneOf = (set: string, revision: string): ReadonlySet<string> => {

@@ -1,22 +1,16 @@
 // The loop that paces: wakes on changes of DaemonSets, nodes, reports and deletions; writes history, grants and
 // status; then tells each touched node what it is to do now.
 import type { ApiEndpoint } from '@fleetset/proto/gen/fleetset/v1/node';
-import { sameJson } from '@fleetset/scheduler-core/canonical-json';
 import { earliest } from '@fleetset/scheduler-core/earliest';
 import { startLevelLoop } from '@fleetset/scheduler-core/level-loop';
-import type { ConfigKind } from '@fleetset/scheduler-core/node/config-data';
-import { policyOf } from '@fleetset/scheduler-core/pod-security/policy';
-import { revisionHash } from '@fleetset/scheduler-core/revision-history';
-import type { RolloutEvent } from '@fleetset/scheduler-core/rollout/rollout-condition';
 import type { Node } from '@fleetset/scheduler-core/schema/node';
 import { utcText } from '@fleetset/scheduler-core/utc-text';
 import type { EventRecorder } from '../events/event-recorder.ts';
 import type { Fleet } from '../fleet/fleet.ts';
-import { adoptedBy, ORPHANS, podsOfSet } from '../fleet/orphans.ts';
+import { adoptedBy, podsOfSet } from '../fleet/orphans.ts';
 
-import { followTombstones, TOMBSTONES } from '../fleet/tombstones.ts';
-import type { KubeObject } from '../kinds/kind.ts';
-import type { Change, Store, Write } from '../store/store.ts';
+import { followTombstones } from '../fleet/tombstones.ts';
+import type { Store, Write } from '../store/store.ts';
 import { schedule } from '../timer.ts';
 import type { BodyBook } from './body-book.ts';
 import { createConfigIndex } from './config-index.ts';
@@ -25,17 +19,18 @@ import type { ConfigSnapshots } from './config-snapshots.ts';
 import { type DaemonSetPass, passDaemonSet, type SetPlan } from './daemon-set-pass.ts';
 import { accountsOfPods, desiredFor, objectsTold } from './desired-state.ts';
 import { finishDeletion, leftoversOf } from './end-of-set.ts';
+import { followStore, uidOf } from './follow-store.ts';
 import type { GrantBook } from './grants.ts';
 import { loginOf, neededImages, pullObjects } from './needed-images.ts';
 import { createNodeViews } from './node-views.ts';
 import { adopt, settleOrphans } from './orphaning.ts';
 import { rulesBySet } from './placement-rules.ts';
 import { createPrePulls, type PrePulls } from './pre-pulls.ts';
+import { NO_REVISIONS, type Revisions, readRevisions } from './revision-index.ts';
 import type { RolloutRecords } from './rollout-records.ts';
-import type { StoredRevision, StoredSet } from './stored-set.ts';
+import type { StoredSet } from './stored-set.ts';
 import { createBodySweep, tellNode } from './tell-node.ts';
-import { ACCOUNTS } from './told-accounts.ts';
-import { CONFIG_COLLECTIONS } from './told-configs.ts';
+import { tellOfSets } from './tell-of-sets.ts';
 import { createWaitingTeller } from './waiting-teller.ts';
 
 export interface RolloutLoopParts {
@@ -68,6 +63,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
   const dirtyNodes = new Set<string>();
   const plans = new Map<string, SetPlan>();
   const views = createNodeViews(parts);
+  const tell = tellOfSets(parts.recorder);
   const waiting = createWaitingTeller(parts.monotonicNow);
   const configs = createConfigRollouts(store, parts.snapshots);
   /** Nodes by the ConfigMaps, Secrets and ServiceAccounts they are told of, and DaemonSets by those whose change they roll out. */
@@ -199,17 +195,6 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
     await commit(parts.snapshots.sweep());
   };
 
-  const tell = ({ metadata }: StoredSet, { type, reason, message }: RolloutEvent) => {
-    const { namespace = '', name = '', uid = '' } = metadata;
-    parts.recorder.record({
-      subject: { kind: 'DaemonSet', apiVersion: 'apps/v1', namespace, name, uid },
-      type,
-      reason,
-      message,
-      component: 'daemonset-controller',
-    });
-  };
-
   const tellNodes = () => {
     const names = [...dirtyNodes];
     dirtyNodes.clear();
@@ -278,56 +263,23 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
     },
   });
 
-  const follow = (collection: string, onChange: (change: Change) => void) =>
-    store.watch(collection, store.version(), (change) => {
-      onChange(change);
-      loop.wake();
-    });
-  /** Most objects of these kinds are nobody's here. */
-  const followNamed = (kind: ConfigKind | 'ServiceAccount', collection: string) =>
-    store.watch(collection, store.version(), ({ id }) => {
-      const before = dirtyNodes.size + dirtySets.size;
-      const [puller] = pullers.of(`${kind}/${id}`);
-      for (const name of tellers.of(`${kind}/${id}`)) dirtyNodes.add(name);
-      for (const uid of rollers.of(`${kind}/${id}`)) dirtySets.add(uid);
-      if (puller !== undefined || dirtyNodes.size + dirtySets.size > before) loop.wake();
-    });
-  const watches = [
-    followNamed('ConfigMap', CONFIG_COLLECTIONS.ConfigMap),
-    followNamed('Secret', CONFIG_COLLECTIONS.Secret),
-    followNamed('ServiceAccount', ACCOUNTS),
-    follow('apps/daemonsets', (change) => {
-      if (isStatusOnly(change)) return;
-      dirtySets.add(uidOf(change));
-      touchAllNodes();
-    }),
-    follow('apps/controllerrevisions', ({ value, previous }) => {
+  const watches = followStore(store, {
+    set: (uid) => dirtySets.add(uid),
+    node: (name) => dirtyNodes.add(name),
+    allSets: touchAllSets,
+    setsIn: (namespace) => {
+      for (const { metadata } of allSets())
+        if (metadata.namespace === namespace) dirtySets.add(metadata.uid ?? '');
+    },
+    allNodes: touchAllNodes,
+    pullsWith: (object) => [...pullers.of(object)].length > 0,
+    told: (object) => [tellers.of(object), rollers.of(object)],
+    revisions: () => {
       revisionsChanged = true;
       revisionsKnown = undefined;
-      // One that is still needed is made again.
-      if (!value && previous) dirtySets.add(ownerOf(previous as unknown as StoredRevision));
-    }),
-    follow('core/namespaces', ({ id, value, previous }) => {
-      if (isSameSecurity(value, previous)) return;
-      for (const { metadata } of allSets()) if (metadata.namespace === id) dirtySets.add(metadata.uid ?? '');
-      touchAllNodes();
-    }),
-    follow('fleetset.dev/rolloutpolicies', touchAllSets),
-    follow('core/nodes', (change) => {
-      if (isHeartbeatOnly(change)) return;
-      dirtyNodes.add(change.id);
-      touchAllSets();
-    }),
-    follow(TOMBSTONES, ({ id }) => {
-      dirtyNodes.add(id.slice(0, id.lastIndexOf('/')));
-      touchAllSets();
-    }),
-    follow(ORPHANS, ({ id }) => {
-      dirtySets.add(id);
-      touchAllSets();
-      touchAllNodes();
-    }),
-  ];
+    },
+    wake: () => loop.wake(),
+  });
   touchEverySet();
   touchAllNodes();
   loop.wake();
@@ -348,7 +300,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
     stop: async () => {
       prePulls.stop();
       views.close();
-      for (const watch of watches) if (watch !== 'expired') watch.close();
+      watches.close();
       await loop.stop();
     },
   };
@@ -359,64 +311,3 @@ const runsAlready = (fleet: Fleet, uid: string, node: string, revision: string):
     .get(node)
     ?.podsBySet.get(uid)
     ?.some((pod) => pod.revision === revision) ?? false;
-
-const uidOf = ({ value, previous }: Pick<Change, 'value' | 'previous'>): string =>
-  ((value ?? previous) as unknown as KubeObject | undefined)?.metadata.uid ?? '';
-
-/** The plane's own status writes need no second look. */
-function isStatusOnly({ value, previous }: Change): boolean {
-  const now = value as unknown as KubeObject | undefined;
-  const before = previous as unknown as KubeObject | undefined;
-  return (
-    now !== undefined &&
-    before !== undefined &&
-    now.spec === before.spec &&
-    now.metadata.labels === before.metadata.labels &&
-    now.metadata.annotations === before.metadata.annotations &&
-    now.metadata.deletionTimestamp === before.metadata.deletionTimestamp
-  );
-}
-
-function isHeartbeatOnly({ value, previous }: Change): boolean {
-  const now = value as unknown as Node | undefined;
-  const before = previous as unknown as Node | undefined;
-  if (!now || !before) return false;
-  const ready = ({ status }: Node) => status?.conditions?.find(({ type }) => type === 'Ready')?.status;
-  return (
-    now.spec === before.spec &&
-    now.metadata?.labels === before.metadata?.labels &&
-    ready(now) === ready(before)
-  );
-}
-
-/** What its pods may be is as before. */
-function isSameSecurity(now: Change['value'], before: Change['value']): boolean {
-  const enforced = (value: Change['value']) =>
-    policyOf((value as unknown as KubeObject | undefined)?.metadata.labels ?? {}).enforce;
-  return sameJson(enforced(now), enforced(before));
-}
-
-const ownerOf = ({ metadata }: StoredRevision): string =>
-  metadata.ownerReferences?.find(({ controller }) => controller)?.uid ?? '';
-
-interface Revisions {
-  readonly byOwner: ReadonlyMap<string, readonly StoredRevision[]>;
-  readonly byHash: ReadonlyMap<string, ReadonlyMap<string, StoredRevision>>;
-}
-
-const NO_REVISIONS: ReadonlyMap<string, StoredRevision> = new Map();
-
-function readRevisions(store: Store): Revisions {
-  const byOwner = new Map<string, StoredRevision[]>();
-  for (const { value } of store.list('apps/controllerrevisions')) {
-    const revision = value as unknown as StoredRevision;
-    const owner = ownerOf(revision);
-    const list = byOwner.get(owner);
-    if (list) list.push(revision);
-    else byOwner.set(owner, [revision]);
-  }
-  const byHash = new Map(
-    [...byOwner].map(([uid, list]) => [uid, new Map(list.map((one) => [revisionHash(one), one]))]),
-  );
-  return { byOwner, byHash };
-}

@@ -1,10 +1,11 @@
 // Rollouts, made from the last plan of each DaemonSet and what it rests on.
-import { targetOf } from '@fleetset/scheduler-core/rollout/advance-rollout';
+
 import { approvedWaves } from '@fleetset/scheduler-core/rollout/approval';
 import { hasNothingToDo, NOTHING_TO_DO, SETTLING } from '@fleetset/scheduler-core/rollout/rollout-condition';
 import type { RolloutRecord } from '@fleetset/scheduler-core/rollout/rollout-record';
+import { targetOf } from '@fleetset/scheduler-core/rollout/rollout-record';
 import { updateStrategyOf } from '@fleetset/scheduler-core/rollout/update-strategy';
-import { needsApproval } from '@fleetset/scheduler-core/rollout/waves';
+import { needsApproval } from '@fleetset/scheduler-core/rollout/wave-turn';
 import type { VirtualObjects } from '../api/resource-routes.ts';
 import type { KubeObject } from '../kinds/kind.ts';
 import type { Rollout } from '../kinds/rollout-kind.ts';

@@ -1,10 +1,11 @@
 // Which nodes were granted what they should have and do not have it available yet, and why the first of them does not.
+
+import type { UnderWay } from '@fleetset/scheduler-core/rollout/rollout-condition';
 import {
   effectiveRevision,
   isSetAside,
   type RolloutNode,
-} from '@fleetset/scheduler-core/rollout/plan-rollout';
-import type { UnderWay } from '@fleetset/scheduler-core/rollout/rollout-condition';
+} from '@fleetset/scheduler-core/rollout/rollout-node';
 import { hasAvailable } from '@fleetset/scheduler-core/rollout/rollout-times';
 import { troubleOf } from '../fleet/failing-pod.ts';
 import type { Fleet } from '../fleet/fleet.ts';

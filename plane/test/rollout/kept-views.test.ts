@@ -25,19 +25,25 @@ import type { Json } from '../support/api-client.ts';
 import { facts, placement, podReport, podStatus, report } from '../support/reports.ts';
 
 /** Seeded bugs of what is kept of maintenance windows. */
-const bug = vi.hoisted((): { now?: 'forgets who changed' | 'forgets the time' } => ({}));
+type Bug = 'forgets who changed' | 'forgets the time' | 'writes into what it showed before';
+const bug = vi.hoisted((): { now?: Bug } => ({}));
 vi.mock('../../src/rollout/closed-nodes.ts', async (original) => {
   const real = await original<typeof import('../../src/rollout/closed-nodes.ts')>();
   const openClosedBook: typeof real.openClosedBook = (...views) => {
     const book = real.openClosedBook(...views);
     let first: number | undefined;
+    const same = new Map<string, string>();
     return {
       touch: (name) => {
         if (bug.now !== 'forgets who changed') book.touch(name);
       },
       look: (windows, instant) => {
         first ??= instant;
-        return book.look(windows, bug.now === 'forgets the time' ? first : instant);
+        const look = book.look(windows, bug.now === 'forgets the time' ? first : instant);
+        if (bug.now !== 'writes into what it showed before') return look;
+        same.clear();
+        for (const [name, reason] of look.closed) same.set(name, reason);
+        return { ...look, closed: same };
       },
     };
   };
@@ -127,8 +133,10 @@ const maintenanceOf = (schedule: string | undefined) =>
     ? undefined
     : { timeZone: 'UTC', ownWindows: { windows: [{ schedule, duration: '2h', timeZone: '' }] } };
 
-/** An update waits for the window of node c, and the window opens. */
+/** An update waits for the window of node c, and the window opens when that of node a has closed. */
 const windowOpens: Event[] = [
+  { kind: 'obey', node: 'a' },
+  { kind: 'obey', node: 'a' },
   { kind: 'obey', node: 'c' },
   { kind: 'obey', node: 'c' },
   {
@@ -182,8 +190,15 @@ const set = (name: string) => ({
 });
 
 /** What `of` a pass is to be compared: everything but the uid that a new revision is given, and when to look again. */
-const shown = ({ history, nextAt: _compared, ...rest }: DaemonSetPass) => ({
+const shown = ({ history, nextAt: _compared, prePull, times, ...rest }: DaemonSetPass) => ({
   ...rest,
+  prePull: prePull && { ...prePull, nodes: [...prePull.nodes] },
+  times: {
+    ...times,
+    grantedAt: new Map(times.grantedAt),
+    availableAt: new Map(times.availableAt),
+    downSince: new Map(times.downSince),
+  },
   history: history.map(({ value, ...write }) => ({ ...write, data: value?.data, revision: value?.revision })),
 });
 
@@ -448,7 +463,7 @@ test.each([
   60_000,
 );
 
-test.each(['forgets who changed', 'forgets the time'] as const)(
+test.each<Bug>(['forgets who changed', 'forgets the time', 'writes into what it showed before'])(
   'a mutant that %s when it keeps what is closed is caught',
   async (what) => {
     bug.now = what;

@@ -1,5 +1,5 @@
 // Which of the nodes on their way is named: one that the rollout waits for.
-import type { RolloutNode } from '@fleetset/scheduler-core/rollout/plan-rollout';
+import type { RolloutNode } from '@fleetset/scheduler-core/rollout/rollout-node';
 import { expect, it, onTestFinished } from 'vitest';
 import { createFleet } from '../../src/fleet/fleet.ts';
 import { underWay } from '../../src/rollout/under-way.ts';

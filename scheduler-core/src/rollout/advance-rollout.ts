@@ -1,25 +1,30 @@
 // What a rollout has come to: which revision nodes should have now, who may not move yet and why, and whether it
 // has failed. Times come in, nothing is measured here.
+import type { Amendable } from '../amended-map.ts';
 import { sameJson } from '../canonical-json.ts';
 import { earliest } from '../earliest.ts';
 import { scaledCount } from '../int-or-percent.ts';
 import type { Approval } from './approval.ts';
-import { findBroken, stillBroken, withoutBroken } from './broken-nodes.ts';
+import { beginRollout } from './begin-rollout.ts';
+import { withoutBroken } from './broken-nodes.ts';
+import { holdsOf } from './holds.ts';
+import { mayAnyMove } from './may-move.ts';
 import type { Pacing } from './pacing.ts';
-import { effectiveRevision, isHeld, isSetAside, isUp, type RolloutNode } from './plan-rollout.ts';
-import { isAtRest, isEmpty, type RolloutNodes, restingWith, restingWithout } from './resting-nodes.ts';
+import type { Holds } from './plan-rollout.ts';
+import { inLine, isEmpty, type RolloutNodes, restingNodes } from './resting-nodes.ts';
 import { findFailures, rolloutFailure } from './rollout-failures.ts';
-import type { RolloutRecord, RolloutTimes } from './rollout-record.ts';
+import { effectiveRevision, isSetAside, type RolloutNode } from './rollout-node.ts';
+import { type RolloutRecord, type RolloutTimes, targetOf, UNDECIDED } from './rollout-record.ts';
 import {
   type ChangedNodes,
-  hasAvailable,
   haveAvailable,
   NO_TIMES,
   observeComing,
   observeDown,
   observeTimes,
 } from './rollout-times.ts';
-import { assignWaves, holdsOf, NO_WAVES, sizeOfWave, type Waves, waveUnderWay } from './waves.ts';
+import { waveUnderWay } from './wave-turn.ts';
+import { assignWaves, sizeOfWave, type Waves } from './waves.ts';
 import { isWayBack, lateOnTheWayBack, withoutLate } from './way-back.ts';
 
 export interface RolloutView extends RolloutNodes {
@@ -28,8 +33,9 @@ export interface RolloutView extends RolloutNodes {
   readonly pacing: Pacing;
   /** Since the look that the times are of; absent: any node may have. */
   readonly changed?: ChangedNodes;
-  /** Nodes that may not be touched now (a closed window), with why; holds of their own apart. */
-  readonly closed: ReadonlyMap<string, string>;
+  /** Nodes that may not be touched now (a closed window), with why; holds of their own apart. Another map whenever
+   *  some node's is another. */
+  readonly closed: Amendable<string>;
   /** Revisions of which no pod may be made now, with why: nobody moves to them. */
   readonly refused?: ReadonlyMap<string, string>;
   /** What somebody approved last, whether or not it is for this rollout. */
@@ -48,7 +54,7 @@ export interface Advance {
   /** What a node without a pod gets while it may not have the target. */
   readonly fallback?: string;
   /** Nodes that may not move, with why. */
-  readonly holds: ReadonlyMap<string, string>;
+  readonly holds: Holds;
   /** Nodes that spend no budget while they are silent: it is not what they were granted that made them so. */
   readonly aside: ReadonlySet<string>;
   /** Instead of the DaemonSet's own maxUnavailable, or under a surge of its maxSurge. */
@@ -62,9 +68,10 @@ export interface Advance {
 export function advanceRollout(
   before: RolloutRecord | undefined,
   timesBefore: RolloutTimes | undefined,
-  view: RolloutView,
+  anyView: RolloutView,
 ): Advance {
-  const begun = begin(before, timesBefore, view);
+  const view = inLine(anyView);
+  const begun = beginRollout(before, timesBefore, view);
   const first = lookAside(begun, before, timesBefore, view);
   // A verdict changes who may move, and to what.
   return first.record.phase === begun.phase
@@ -99,68 +106,10 @@ function setAside(record: RolloutRecord, times: RolloutTimes | undefined, view: 
 }
 
 const whoHas = (revision: string, fleet: RolloutNodes): readonly string[] =>
-  [...restingWith(fleet, revision), ...fleet.nodes]
+  [...restingNodes(fleet, (one) => one === revision), ...fleet.nodes]
     .filter((node) => effectiveRevision(node) === revision)
     .map(({ name }) => name)
     .sort();
-
-/** A new template, or one that is tried again, starts over. What was stable stays the place to go back to. */
-function begin(
-  before: RolloutRecord | undefined,
-  times: RolloutTimes | undefined,
-  view: RolloutView,
-): RolloutRecord {
-  const { newest, nodes, retry, pacing } = view;
-  const again = retry !== undefined && retry !== before?.retry && before !== undefined && hasFailed(before);
-  if (before?.newest === newest && !again) {
-    const aside = unheard(before.aside, view);
-    const broken = stillBroken(before.broken, view, targetOf(before));
-    // One that was asked for before it failed is no answer to that.
-    const seen = retry === undefined ? before.retry : retry;
-    const same =
-      seen === before.retry &&
-      aside.length === before.aside.length &&
-      broken.length === (before.broken?.length ?? 0);
-    if (same) return before;
-    return {
-      ...before,
-      aside,
-      ...(before.broken ? { broken } : {}),
-      ...(seen === undefined ? {} : { retry: seen }),
-    };
-  }
-  const silent = nodes.filter(({ lost }) => lost).map(({ name }) => name);
-  const broken = findBroken(view, before, times, pacing);
-  return {
-    newest,
-    ...(before?.stable === undefined ? {} : { stable: before.stable }),
-    phase: 'Progressing',
-    ...UNDECIDED,
-    // The first revision comes to all nodes at once: waves are for changes.
-    wave: before || hasOther(view, newest) ? 0 : pacing.waves.length,
-    failures: {},
-    attempt: (before?.attempt ?? 0) + 1,
-    ...(retry === undefined ? {} : { retry }),
-    aside: silent.sort(),
-    ...(broken.length > 0 ? { broken } : {}),
-  };
-}
-
-function unheard(names: readonly string[], view: RolloutNodes): readonly string[] {
-  if (names.length === 0) return names;
-  const heard = new Set(view.nodes.filter(({ connected }) => connected).map(({ name }) => name));
-  return names.filter((name) => !heard.has(name) && !isAtRest(view, name));
-}
-
-const hasOther = (view: RolloutNodes, newest: string): boolean =>
-  restingWithout(view, newest).length > 0 ||
-  view.nodes.some((node) => ![undefined, newest].includes(effectiveRevision(node)));
-
-const hasFailed = ({ phase }: RolloutRecord): boolean =>
-  phase === 'Stopped' || phase === 'RollingBack' || phase === 'RolledBack';
-
-export const targetOf = ({ phase, newest, stable }: RolloutRecord): string =>
-  phase === 'RollingBack' || phase === 'RolledBack' ? (stable ?? newest) : newest;
 
 function look(before: RolloutRecord, timesBefore: RolloutTimes | undefined, view: RolloutView): Advance {
   const { pacing, now } = view;
@@ -175,7 +124,7 @@ function look(before: RolloutRecord, timesBefore: RolloutTimes | undefined, view
   const turn = waveUnderWay(before, pacing, waves, fleet, observed);
   const record: RolloutRecord = before.phase === 'Progressing' ? { ...before, wave: turn.wave } : before;
   const holds = holdsOf(record, pacing, waves, turn, view, target);
-  const moving = mayAnyMove(fleet, target, holds, before);
+  const moving = mayAnyMove(fleet, target, holds, waves, before);
   // While nobody may move the deadline stands still; from the look on at which somebody may again, it runs anew.
   const runs = moving && (timesBefore?.target !== target || timesBefore.moving);
   const times = { ...observed, moving, ...(runs ? {} : { progressAt: now }) };
@@ -241,7 +190,7 @@ function complete(
     record,
     times: { ...NO_TIMES, grantedAt, downSince: observeDown(timesBefore, view) },
     target,
-    holds: holdsOf(record, view.pacing, NO_WAVES, turn, view, target),
+    holds: holdsOf(record, view.pacing, assignWaves([], view, target), turn, view, target),
     aside,
     ...fallbackOf(record),
   };
@@ -250,38 +199,6 @@ function complete(
 /** Also when it is the target: a node that joins while nothing may move is not left without a pod that has proved itself. */
 const fallbackOf = ({ stable }: RolloutRecord): Pick<Advance, 'fallback'> =>
   stable === undefined ? {} : { fallback: stable };
-
-/**
- * Some node is on its way, or could set out if the budget were free: what a deadline waits for. One that is down and
- * held for a time of its own takes up the budget that others wait for: meanwhile only those on their way count.
- */
-function mayAnyMove(
-  fleet: RolloutView,
-  target: string,
-  holds: Advance['holds'],
-  record: RolloutRecord,
-): boolean {
-  // Time changes nothing about it.
-  if (fleet.refused?.has(target)) return false;
-  const { nodes } = withoutBroken(fleet, record);
-  const blocked = fleet.nodes.some((node) => !isUp(node) && isHeldForATime(node, fleet, holds));
-  const canChange = (node: RolloutNode) =>
-    !hasAvailable(node, target) &&
-    (effectiveRevision(node) === target || (!blocked && !holds.has(node.name)));
-  return nodes.some(canChange) || restingWithout(fleet, target).some((list) => list.some(canChange));
-}
-
-/** By a window that opens again, or a hold that ends: what else holds a node may be for ever. */
-function isHeldForATime(
-  node: RolloutNode,
-  { closed }: Pick<RolloutView, 'closed'>,
-  holds: Advance['holds'],
-): boolean {
-  const why = holds.get(node.name);
-  return why !== undefined && (isHeld(node) ? why === node.held : why === closed.get(node.name));
-}
-
-const UNDECIDED = { reason: '', message: '' } as const;
 
 function judge(
   before: RolloutRecord,

@@ -1,7 +1,7 @@
 // Nodes that were broken before a rollout began, with a revision that others have available: what they become says
 // nothing about the new one.
-import { effectiveRevision, isUp, type RolloutNode } from './plan-rollout.ts';
 import { isAtRest, type RolloutNodes, restingWith } from './resting-nodes.ts';
+import { effectiveRevision, isUp, type RolloutNode } from './rollout-node.ts';
 import type { RolloutRecord, RolloutTimes } from './rollout-record.ts';
 import { hasAvailable } from './rollout-times.ts';
 
@@ -31,7 +31,7 @@ export function findBroken(
 }
 
 const isUpSomewhere = (fleet: RolloutNodes, revision: string): boolean =>
-  restingWith(fleet, revision).length > 0 ||
+  restingWith(fleet, revision) > 0 ||
   fleet.nodes.some((node) => isUp(node) && effectiveRevision(node) === revision);
 
 /** Without those that came to have the target. */

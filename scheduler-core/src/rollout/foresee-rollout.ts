@@ -4,17 +4,12 @@
 import { advanceRollout } from './advance-rollout.ts';
 import { type Approval, approvedWaves } from './approval.ts';
 import type { Pacing } from './pacing.ts';
-import {
-  effectiveRevision,
-  type Grant,
-  planRollout,
-  type RolloutNode,
-  type RolloutPlan,
-  type Wait,
-} from './plan-rollout.ts';
+import { type Grant, planRollout, type RolloutPlan, type Wait } from './plan-rollout.ts';
+import { effectiveRevision, type RolloutNode } from './rollout-node.ts';
 import type { RolloutRecord, RolloutTimes } from './rollout-record.ts';
 import { type UpdateStrategy, withBudget } from './update-strategy.ts';
-import { assignWaves, needsApproval, sizeOfWave } from './waves.ts';
+import { needsApproval } from './wave-turn.ts';
+import { assignWaves, sizeOfWave } from './waves.ts';
 
 export interface ForeseenInput {
   /** What the rollout before has come to. */

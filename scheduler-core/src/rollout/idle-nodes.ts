@@ -3,8 +3,9 @@
 import { scaledCount } from '../int-or-percent.ts';
 import type { Advance } from './advance-rollout.ts';
 import type { Pacing } from './pacing.ts';
-import type { Grant, RolloutNode } from './plan-rollout.ts';
+import type { Grant } from './plan-rollout.ts';
 import { byName } from './resting-nodes.ts';
+import type { RolloutNode } from './rollout-node.ts';
 
 const BECAUSE = 'the node runs no pod: what it begins with when it should run one again';
 

@@ -4,10 +4,11 @@ import { allContainers } from '../node/pod-record.ts';
 import { IMAGE_PULL } from '../restart-back-off.ts';
 import type { PodTemplateSpec } from '../schema/pod.ts';
 import type { Pacing } from './pacing.ts';
-import { isSetAside, type Wait } from './plan-rollout.ts';
-import type { RolloutNodes } from './resting-nodes.ts';
+import type { Wait } from './plan-rollout.ts';
+import { inLine, placeFinder, type RolloutNodes, splitNodes } from './resting-nodes.ts';
+import { isSetAside } from './rollout-node.ts';
 import type { RolloutRecord } from './rollout-record.ts';
-import { assignWaves, keptBack } from './waves.ts';
+import { assignWaves, keptBack, waveAt } from './waves.ts';
 
 export type PrePullNode = Pick<Wait, 'node'>;
 
@@ -16,7 +17,7 @@ export interface PrePullWish {
   readonly revision: string;
   /** How many nodes may pull at once, those of other DaemonSets included. */
   readonly limit: number;
-  /** In the order of their turns. */
+  /** In the order of their turns; good until the next pass. */
   readonly nodes: Iterable<PrePullNode>;
 }
 
@@ -66,8 +67,9 @@ export function planPrePulls({ wishes, results, busy, mayPull, loginOf, now }: P
     const result = results.get(set);
     const known = result?.revision === revision ? result : undefined;
     const login = known?.failures.size ? loginOf(set, revision) : '';
-    for (const { node } of nodes) {
-      if (busy.size + starts.size >= limit) break;
+    const isFull = () => busy.size + starts.size >= limit;
+    for (const { node } of isFull() ? [] : nodes) {
+      if (isFull()) break;
       if (known?.done.has(node) || busy.has(node) || starts.has(node) || !mayPull(node, set)) continue;
       const failure = known?.failures.get(node);
       if (!failure || failure.until <= now || failure.login !== login)
@@ -115,17 +117,37 @@ export function wishPrePulls({
 }: PrePullInput): PrePullWish | undefined {
   if (pacing.paused || pacing.prePulls === 0) return undefined;
   if (record && record.phase !== 'Progressing') return undefined;
-  const wish = { revision: target, limit: pacing.prePulls };
-  const open = done && done.size > 0 ? waits.filter(({ node }) => !done.has(node)) : waits;
-  const isPlain = !record || (pacing.waves.length === 0 && pacing.partition === 0);
-  if (isPlain || open.length === 0) return { ...wish, nodes: open };
-  const aside = new Set(record.aside);
-  const counted = { ...fleet, nodes: fleet.nodes.filter((node) => !isSetAside(node, { target, aside })) };
-  const waves = assignWaves(pacing.waves, counted, target, record.broken);
-  const kept = keptBack(pacing, waves, fleet);
-  const waveOf = (name: string) => waves.of({ name });
-  const nodes = open.filter(({ node }) => !kept.has(node)).sort((a, b) => waveOf(a.node) - waveOf(b.node));
-  return { ...wish, nodes };
+  const inTurn = () => {
+    const open = done && done.size > 0 ? waits.filter(({ node }) => !done.has(node)) : waits;
+    const isPlain = !record || (pacing.waves.length === 0 && pacing.partition === 0);
+    return isPlain || open.length === 0 ? open : byWaves(open, record, pacing, target, fleet);
+  };
+  // Nobody asks while as many pull as may.
+  const nodes = { [Symbol.iterator]: () => inTurn()[Symbol.iterator]() };
+  return { revision: target, limit: pacing.prePulls, nodes };
+}
+
+/** Without those that are kept back. */
+function byWaves(
+  waits: readonly Wait[],
+  { aside, broken }: RolloutRecord,
+  pacing: Pacing,
+  target: string,
+  fleet: RolloutNodes,
+): readonly Wait[] {
+  // As it is now: some nodes may be others than when this was wished for.
+  const lined = fleet.lineUp ? splitNodes(fleet.lineUp) : inLine(fleet);
+  const names = new Set(aside);
+  const counted = lined.nodes.filter((node) => !isSetAside(node, { target, aside: names }));
+  const waves = assignWaves(pacing.waves, { ...lined, nodes: counted }, target, broken);
+  const isKept = keptBack(pacing, waves);
+  const find = placeFinder(lined.lineUp);
+  const turns = Array.from({ length: waves.sizes.length + 1 }, (): Wait[] => []);
+  for (const wait of waits) {
+    const place = find(wait.node);
+    if (place !== undefined && !isKept(place)) turns[waveAt(waves, place)]?.push(wait);
+  }
+  return turns.flat();
 }
 
 export interface ImageAhead {

@@ -1,113 +1,209 @@
 // Nodes at rest: each has available what it was granted, and nothing is under way or amiss there. Of the nodes at rest
 // that have the target only the number matters, and of the others only that they are up: a plan looks closely at no more
-// than the nodes that are not at rest.
-import type { RolloutNode } from './plan-rollout.ts';
+// than the nodes that are not at rest, and of the others it reads what is kept by their places in the line-up.
+import type { RolloutNode } from './rollout-node.ts';
 
 export interface RolloutNodes {
-  /** Those that should run a pod; without those of `resting`. */
+  /** Those that should run a pod; where there is a line-up without those at rest, and by name. */
   readonly nodes: readonly RolloutNode[];
-  /** Nodes at rest, by the revision that they have, then by name; no list is empty. A plan comes to the same when they
-   *  are among `nodes`. */
-  readonly resting?: ReadonlyMap<string, readonly RolloutNode[]>;
+  /** A plan comes to the same without it. */
+  readonly lineUp?: LineUp;
 }
+
+/** All nodes that should run a pod, kept from one plan to the next: good until some node is another. */
+export interface LineUp {
+  /** By name: everything else is by the places here. */
+  readonly inOrder: readonly RolloutNode[];
+  /** What each of them rests on, as a place in `revisions`. */
+  readonly restsOn: readonly number[];
+  /** The first is of the nodes that are not at rest. */
+  readonly revisions: readonly (string | undefined)[];
+  /** How many nodes rest on each of them. */
+  readonly counts: readonly number[];
+  /** How many of those at rest were granted what they have under a surge. */
+  readonly surging: number;
+  /** Those that labels select, as far as somebody asked: see `selectedBy`. */
+  readonly selections: Map<string, Selection>;
+  /** What somebody asked for last by names: see `byPlace`. */
+  readonly texts: { last?: Texts };
+}
+
+interface Texts {
+  readonly of: Pick<ReadonlyMap<string, string>, 'get'>;
+  readonly byPlace: (string | undefined)[];
+}
+
+interface Selection {
+  readonly wanted: readonly (readonly [label: string, value: string])[];
+  readonly isSelected: boolean[];
+}
+
+export const CLOSELY = 0;
 
 /** The revision that a node at rest has; undefined: it is not at rest, and looked at closely. */
 export function restsOn(node: RolloutNode): string | undefined {
   const { pod, granted } = node;
   const has = pod?.available && !pod.deleted && !pod.unknown && pod.revision === granted;
-  const isCalm = node.decision === 'Run' && node.connected && !node.lost && !node.behind && !node.surging;
+  const isCalm = node.decision === 'Run' && node.connected && !node.lost && !node.behind;
   const isPlain = node.failing === undefined && node.held === undefined && node.beside === undefined;
   return has && isCalm && isPlain ? granted : undefined;
 }
 
-const NOBODY: readonly RolloutNode[] = [];
-
-export const restingWith = ({ resting }: RolloutNodes, revision: string): readonly RolloutNode[] =>
-  resting?.get(revision) ?? NOBODY;
-
-/** A list for each of the other revisions. */
-export const restingWithout = (
-  { resting = new Map() }: RolloutNodes,
-  revision: string,
-): readonly (readonly RolloutNode[])[] =>
-  [...resting].filter(([one]) => one !== revision).map(([, list]) => list);
-
-export function restingCount({ resting }: RolloutNodes): number {
-  let count = 0;
-  for (const list of resting?.values() ?? []) count += list.length;
-  return count;
+/** With a line-up: one from nothing, in which nobody is at rest, where none was kept. */
+export function inLine<Fleet extends RolloutNodes>(fleet: Fleet): Fleet & Required<RolloutNodes> {
+  if (fleet.lineUp) return fleet as Fleet & Required<RolloutNodes>;
+  const nodes = sortedByName(fleet.nodes);
+  const lineUp = {
+    inOrder: nodes,
+    restsOn: nodes.map(() => CLOSELY),
+    revisions: [undefined],
+    counts: [nodes.length],
+    surging: 0,
+    selections: new Map(),
+    texts: {},
+  };
+  return { ...fleet, nodes, lineUp };
 }
 
-export function isAtRest({ resting }: RolloutNodes, name: string): boolean {
-  for (const list of resting?.values() ?? []) if (list[placeOf(list, name)]?.name === name) return true;
-  return false;
+/** As a place among the revisions of the line-up; -1: nobody ever rested on it. */
+export const restingPlace = ({ revisions }: LineUp, revision: string): number => revisions.indexOf(revision);
+
+export const restingWith = ({ lineUp }: RolloutNodes, revision: string): number =>
+  lineUp?.counts[restingPlace(lineUp, revision)] ?? 0;
+
+/** On other revisions. */
+export const restingWithout = (fleet: RolloutNodes, revision: string): number =>
+  restingCount(fleet) - restingWith(fleet, revision);
+
+export const restingCount = ({ lineUp }: RolloutNodes): number =>
+  lineUp ? lineUp.inOrder.length - (lineUp.counts[CLOSELY] ?? 0) : 0;
+
+/** Looks at all of them. */
+export const restingNodes = (
+  { lineUp }: RolloutNodes,
+  which: (revision: string) => boolean,
+): readonly RolloutNode[] => {
+  if (!lineUp) return [];
+  const asked = lineUp.revisions.map((revision) => revision !== undefined && which(revision));
+  return lineUp.inOrder.filter((_node, place) => asked[lineUp.restsOn[place] ?? CLOSELY]);
+};
+
+export function isAtRest({ lineUp }: RolloutNodes, name: string): boolean {
+  const place = lineUp ? placeOf(lineUp.inOrder, name) : 0;
+  return lineUp?.inOrder[place]?.name === name && lineUp.restsOn[place] !== CLOSELY;
 }
 
-export const isEmpty = ({ nodes, resting }: RolloutNodes): boolean =>
-  nodes.length === 0 && (resting?.size ?? 0) === 0;
+export const isEmpty = (fleet: RolloutNodes): boolean =>
+  fleet.nodes.length === 0 && restingCount(fleet) === 0;
 
-/** In no order. */
-export const everyNode = ({ nodes, resting }: RolloutNodes): readonly RolloutNode[] =>
-  resting ? [...nodes, ...[...resting.values()].flat()] : nodes;
+export const everyNode = (fleet: RolloutNodes): readonly RolloutNode[] =>
+  restingCount(fleet) > 0 ? [...fleet.nodes, ...restingNodes(fleet, () => true)] : fleet.nodes;
+
+/** Where the nodes are that are looked at closely. */
+export function closePlaces({ nodes, lineUp }: Required<RolloutNodes>): readonly number[] {
+  const { inOrder, restsOn: places } = lineUp;
+  const found: number[] = [];
+  for (let place = 0; place < inOrder.length && found.length < nodes.length; place++)
+    if (places[place] === CLOSELY && inOrder[place]?.name === nodes[found.length]?.name) found.push(place);
+  return found;
+}
+
+/** By place. Kept with the line-up: only nodes with other labels are looked at again. */
+export function selectedBy(
+  { inOrder, selections }: LineUp,
+  selector: { readonly [label: string]: string },
+): readonly boolean[] {
+  const text = JSON.stringify(selector);
+  const known = selections.get(text);
+  if (known) return known.isSelected;
+  // Those of policies of before.
+  if (selections.size >= MOST_SELECTIONS) selections.clear();
+  const wanted = Object.entries(selector);
+  const isSelected = inOrder.map((node) => hasLabels(node, wanted));
+  selections.set(text, { wanted, isSelected });
+  return isSelected;
+}
+
+const MOST_SELECTIONS = 16;
+
+const hasLabels = ({ labels = {} }: RolloutNode, wanted: Selection['wanted']): boolean =>
+  wanted.every(([label, value]) => labels[label] === value);
+
+/** Kept with the line-up until another map comes: one that is written to in between is not asked again. */
+export function byPlace({ inOrder, texts }: LineUp, of: Texts['of']): readonly (string | undefined)[] {
+  if (texts.last?.of !== of) texts.last = { of, byPlace: inOrder.map(({ name }) => of.get(name)) };
+  return texts.last.byPlace;
+}
+
+/** Whoever asks for names in their order finds most of them at once; undefined: it is not in the line-up. */
+export function placeFinder({ inOrder }: LineUp): (name: string) => number | undefined {
+  let next = 0;
+  return (name) => {
+    const place = inOrder[next]?.name === name ? next : placeOf(inOrder, name);
+    next = place + 1;
+    return inOrder[place]?.name === name ? place : undefined;
+  };
+}
 
 export const byName = (a: RolloutNode, b: RolloutNode): number =>
   a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
 
-/** All of them by name. */
-export const inOrder = ({ nodes, resting }: RolloutNodes): readonly RolloutNode[] =>
-  byNames([sortedByName(nodes), ...(resting?.values() ?? [])]);
-
 /** Mostly they are so already. */
-export function sortedByName(list: readonly RolloutNode[]): readonly RolloutNode[] {
+function sortedByName(list: readonly RolloutNode[]): readonly RolloutNode[] {
   for (let at = 1; at < list.length; at++)
     if (byName(list[at - 1] as RolloutNode, list[at] as RolloutNode) > 0) return [...list].sort(byName);
   return list;
 }
 
-/** Lists that are by name, as one. */
-export const byNames = (lists: readonly (readonly RolloutNode[])[]): readonly RolloutNode[] =>
-  lists
-    .filter((list) => list.length > 0)
-    .reduce((one, other) => (one === NOBODY ? other : merge(one, other)), NOBODY);
-
-function merge(a: readonly RolloutNode[], b: readonly RolloutNode[]): readonly RolloutNode[] {
-  const merged: RolloutNode[] = [];
-  let next = 0;
-  for (const node of a) {
-    for (let other = b[next]; other && other.name < node.name; other = b[++next]) merged.push(other);
-    merged.push(node);
-  }
-  return [...merged, ...b.slice(next)];
-}
-
-/** Kept from one plan to the next. When a whole fleet reports, each node is put in its place at little cost; only a plan
- *  goes over all of them, and touches no node for that. */
-export interface KeptNodes {
-  /** All that should run a pod, by name. */
+/** When a whole fleet reports, each node is put in its place at little cost. */
+export interface KeptNodes extends LineUp {
   readonly inOrder: RolloutNode[];
-  /** For each of them what it rests on, as a place in `revisions`. */
   readonly restsOn: number[];
-  /** The first is of the nodes that are not at rest. */
   readonly revisions: (string | undefined)[];
+  readonly counts: number[];
+  surging: number;
 }
 
-export const noNodes = (): KeptNodes => ({ inOrder: [], restsOn: [], revisions: [undefined] });
+export const noNodes = (): KeptNodes => ({
+  inOrder: [],
+  restsOn: [],
+  revisions: [undefined],
+  counts: [0],
+  surging: 0,
+  selections: new Map(),
+  texts: {},
+});
 
 /** Undefined: it is gone. A node that should run no pod is not kept. */
 export function keepNode(kept: KeptNodes, name: string, node: RolloutNode | undefined): void {
-  const { inOrder, restsOn: places } = kept;
+  const { inOrder, restsOn: places, selections, texts } = kept;
   const at = placeOf(inOrder, name);
-  const known = inOrder[at]?.name === name;
+  const before = inOrder[at]?.name === name ? inOrder[at] : undefined;
+  const replaced = before ? 1 : 0;
+  if (before) countAt(kept, places[at] as number, before, -1);
   if (node?.decision !== 'Run') {
-    inOrder.splice(at, known ? 1 : 0);
-    places.splice(at, known ? 1 : 0);
-  } else if (known) {
-    inOrder[at] = node;
-    places[at] = placeOfRevision(kept, restsOn(node));
-  } else {
-    inOrder.splice(at, 0, node);
-    places.splice(at, 0, placeOfRevision(kept, restsOn(node)));
+    inOrder.splice(at, replaced);
+    places.splice(at, replaced);
+    for (const { isSelected } of selections.values()) isSelected.splice(at, replaced);
+    texts.last?.byPlace.splice(at, replaced);
+    return;
   }
+  const place = placeOfRevision(kept, restsOn(node));
+  countAt(kept, place, node, 1);
+  if (before) [inOrder[at], places[at]] = [node, place];
+  else {
+    inOrder.splice(at, 0, node);
+    places.splice(at, 0, place);
+    texts.last?.byPlace.splice(at, 0, texts.last.of.get(name));
+  }
+  if (before && before.labels === node.labels) return;
+  for (const { wanted, isSelected } of selections.values())
+    isSelected.splice(at, replaced, hasLabels(node, wanted));
+}
+
+function countAt(kept: KeptNodes, place: number, node: RolloutNode, by: 1 | -1): void {
+  kept.counts[place] = (kept.counts[place] ?? 0) + by;
+  if (place !== CLOSELY && node.surging) kept.surging += by;
 }
 
 function placeOfRevision({ revisions }: KeptNodes, revision: string | undefined): number {
@@ -115,16 +211,17 @@ function placeOfRevision({ revisions }: KeptNodes, revision: string | undefined)
   return known >= 0 ? known : revisions.push(revision) - 1;
 }
 
-export function splitNodes({ inOrder, restsOn: places, revisions }: KeptNodes): Required<RolloutNodes> {
-  const lists = revisions.map((): RolloutNode[] => []);
-  for (let at = 0; at < inOrder.length; at++) lists[places[at] as number]?.push(inOrder[at] as RolloutNode);
-  const [nodes = [], ...others] = lists;
-  const named = others.map((list, at) => [revisions[at + 1] as string, list] as const);
-  return { nodes, resting: new Map(named.filter(([, list]) => list.length > 0)) };
+/** As a plan takes them. */
+export function splitNodes(lineUp: LineUp): Required<RolloutNodes> {
+  const { inOrder, restsOn: places } = lineUp;
+  const nodes: RolloutNode[] = [];
+  for (let at = 0; at < inOrder.length; at++)
+    if (places[at] === CLOSELY) nodes.push(inOrder[at] as RolloutNode);
+  return { nodes, lineUp };
 }
 
 /** Where the name is, or would be. Whoever comes in order is at the end. */
-function placeOf(list: readonly RolloutNode[], name: string): number {
+export function placeOf(list: readonly RolloutNode[], name: string): number {
   const last = list.at(-1);
   if (!last || last.name < name) return list.length;
   let [from, to] = [0, list.length];

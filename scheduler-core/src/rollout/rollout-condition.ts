@@ -147,13 +147,14 @@ const more = (count: number, what: string): string => (count > 0 ? `, and ${coun
 
 /** Those that are set aside are counted apart. */
 function whoWaits(waits: Waits): string[] {
-  const awaited = waits.filter(({ silent }) => !silent);
-  const aside = waits.length - awaited.length;
-  const [first] = awaited;
-  const [firstAside] = aside > 0 ? waits.filter(({ silent }) => silent) : [];
+  let aside = 0;
+  for (const { silent } of waits) if (silent) aside += 1;
+  const awaited = waits.length - aside;
+  const first = waits.find(({ silent }) => !silent);
+  const firstAside = aside > 0 ? waits.find(({ silent }) => silent) : undefined;
   return [
     ...(first
-      ? [`${first.node}: ${first.reason}${more(awaited.length - 1, awaited.length === 2 ? 'waits' : 'wait')}`]
+      ? [`${first.node}: ${first.reason}${more(awaited - 1, awaited === 2 ? 'waits' : 'wait')}`]
       : []),
     ...(firstAside ? [`set aside until they return: ${firstAside.node}${more(aside - 1, 'silent')}`] : []),
   ];

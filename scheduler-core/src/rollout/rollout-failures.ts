@@ -2,11 +2,11 @@
 import { scaledCount } from '../int-or-percent.ts';
 import { downWithoutIt } from './broken-nodes.ts';
 import type { Pacing } from './pacing.ts';
-import { effectiveRevision, type RolloutNode } from './plan-rollout.ts';
 import { type RolloutNodes, restingWith } from './resting-nodes.ts';
+import { effectiveRevision, type RolloutNode } from './rollout-node.ts';
 import type { RolloutRecord, RolloutTimes } from './rollout-record.ts';
 import { hasAvailable } from './rollout-times.ts';
-import type { Waves } from './waves.ts';
+import { type Waves, waveFinder } from './waves.ts';
 
 type Failures = RolloutRecord['failures'];
 
@@ -20,12 +20,13 @@ export function findFailures(
   waves: Waves,
   now: number,
 ): Failures {
+  const waveOf = waveFinder(waves);
   const found: { [node: string]: string } = { ...failures };
   for (const node of nodes) {
     // Nothing to find out: most nodes, most of the time.
     if (hasAvailable(node, times.target) && node.failing === undefined) continue;
     if (effectiveRevision(node) !== newest || found[node.name] !== undefined) continue;
-    const soakMs = () => pacing.waves[waves.of(node)]?.soakMs ?? pacing.soakMs;
+    const soakMs = () => pacing.waves[waveOf(node.name)]?.soakMs ?? pacing.soakMs;
     const reason = failureOf(node, aside, pacing, soakMs, before, times, now);
     if (reason) found[node.name] = reason;
   }
@@ -65,8 +66,7 @@ function tooManyFailures(
   const count = Object.keys(failures).length;
   if (count === 0) return false;
   const updated =
-    restingWith(fleet, newest).length +
-    fleet.nodes.filter((node) => effectiveRevision(node) === newest).length;
+    restingWith(fleet, newest) + fleet.nodes.filter((node) => effectiveRevision(node) === newest).length;
   return count >= Math.max(1, scaledCount(failureThreshold, Math.max(updated, count)));
 }
 

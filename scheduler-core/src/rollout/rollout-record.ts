@@ -1,4 +1,5 @@
 // What is known of one DaemonSet's rollout from one look to the next.
+import type { Amendable } from '../amended-map.ts';
 
 /** Survives the plane: verdicts, and what they rest on. */
 export interface RolloutRecord {
@@ -45,11 +46,18 @@ export interface RolloutTimes {
   /** Some node was on its way, or could set out. */
   readonly moving: boolean;
   /** Nodes that were given the target and do not have it available, since when. */
-  readonly grantedAt: ReadonlyMap<string, number>;
+  readonly grantedAt: Amendable<number>;
   /** Nodes that have the target available, since when. */
-  readonly availableAt: ReadonlyMap<string, number>;
+  readonly availableAt: Amendable<number>;
   /** Nodes that had it available at some time, and do not now. */
   readonly onceAvailable: ReadonlySet<string>;
   /** Nodes whose pod is not available, whatever its revision, since when. */
-  readonly downSince: ReadonlyMap<string, number>;
+  readonly downSince: Amendable<number>;
 }
+
+/** What has not failed says. */
+export const UNDECIDED = { reason: '', message: '' } as const;
+
+/** What nodes should have now. */
+export const targetOf = ({ phase, newest, stable }: RolloutRecord): string =>
+  phase === 'RollingBack' || phase === 'RolledBack' ? (stable ?? newest) : newest;

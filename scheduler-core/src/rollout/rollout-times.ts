@@ -1,6 +1,7 @@
 // How long each node has had what it was granted, by one steady clock.
-import { effectiveRevision, isUp, type RolloutNode } from './plan-rollout.ts';
-import { everyNode, type RolloutNodes, restingWithout } from './resting-nodes.ts';
+import { type Amendable, amended } from '../amended-map.ts';
+import { everyNode, type RolloutNodes, restingNodes, restingWithout } from './resting-nodes.ts';
+import { effectiveRevision, isUp, type RolloutNode } from './rollout-node.ts';
 import type { RolloutTimes } from './rollout-record.ts';
 
 export const hasAvailable = (node: RolloutNode, revision: string): boolean =>
@@ -15,9 +16,9 @@ const isOnItsWay = (node: RolloutNode, target: string): boolean =>
 
 /** Every node has it. */
 export const haveAvailable = (fleet: RolloutNodes, revision: string): boolean =>
-  restingWithout(fleet, revision).length === 0 && fleet.nodes.every((node) => hasAvailable(node, revision));
+  restingWithout(fleet, revision) === 0 && fleet.nodes.every((node) => hasAvailable(node, revision));
 
-const NOBODY: ReadonlyMap<string, number> = new Map();
+const NOBODY: Amendable<number> = new Map();
 
 /** Of no target: whatever is looked at next is looked at anew. */
 export const NO_TIMES: RolloutTimes = {
@@ -90,13 +91,13 @@ export function observeComing(
   const known = before?.grantedAt ?? NOBODY;
   const isNew = ({ pod, lost }: RolloutNode) => !lost && pod?.revision !== target;
   const comes = (node: RolloutNode) => !hasAvailable(node, target) && (known.has(node.name) || isNew(node));
-  const those = [...view.nodes, ...restingWithout(view, target).flat()];
+  const those = [...view.nodes, ...restingNodes(view, (revision) => revision !== target)];
   return since(known, lookedAmong(those, known, before, view), comes, view.now);
 }
 
 function lookedAmong(
   those: readonly RolloutNode[],
-  known: ReadonlyMap<string, number>,
+  known: Pick<Amendable<number>, 'keys'>,
   before: RolloutTimes | undefined,
   { changed }: LookedAt,
 ): ChangedNodes {
@@ -119,20 +120,19 @@ function lookedAt(known: RolloutTimes | undefined, view: LookedAt): ChangedNodes
 
 /** The same map when nothing began or ended: a large fleet is looked at far more often than it changes. */
 function since(
-  before: ReadonlyMap<string, number>,
+  before: Amendable<number>,
   looked: ChangedNodes,
   is: (node: RolloutNode) => boolean,
   now: number,
-): ReadonlyMap<string, number> {
-  let after: Map<string, number> | undefined;
+): Amendable<number> {
+  let changes: Map<string, number | undefined> | undefined;
   for (const [name, node] of looked) {
     const counted = node !== undefined && is(node);
     if (counted === before.has(name)) continue;
-    after ??= new Map(before);
-    if (counted) after.set(name, now);
-    else after.delete(name);
+    changes ??= new Map();
+    changes.set(name, counted ? now : undefined);
   }
-  return after ?? before;
+  return changes ? amended(before, changes) : before;
 }
 
 /** The same set when nobody's share in it changed. */

@@ -2,8 +2,9 @@
 // happens.
 import { type Advance, advanceRollout } from '@fleetset/scheduler-core/rollout/advance-rollout';
 import { pacingOf } from '@fleetset/scheduler-core/rollout/pacing';
-import { planRollout, type RolloutNode } from '@fleetset/scheduler-core/rollout/plan-rollout';
+import { planRollout } from '@fleetset/scheduler-core/rollout/plan-rollout';
 import { progressingCondition } from '@fleetset/scheduler-core/rollout/rollout-condition';
+import type { RolloutNode } from '@fleetset/scheduler-core/rollout/rollout-node';
 import type { RolloutPolicySpec } from '@fleetset/scheduler-core/schema/rollout-policy';
 import { describe, expect, test } from 'vitest';
 

@@ -1,11 +1,7 @@
 // A small fleet for properties of planRollout: what is really so on each node, what the plane believes of it, and
 // everything that can come between the two. One event is one thing that may happen; each is total.
-import type {
-  Grant,
-  RolloutInput,
-  RolloutNode,
-  RolloutPlan,
-} from '@fleetset/scheduler-core/rollout/plan-rollout';
+import type { Grant, RolloutInput, RolloutPlan } from '@fleetset/scheduler-core/rollout/plan-rollout';
+import type { RolloutNode } from '@fleetset/scheduler-core/rollout/rollout-node';
 import fc from 'fast-check';
 
 type Plan = (input: RolloutInput) => RolloutPlan;

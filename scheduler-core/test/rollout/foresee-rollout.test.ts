@@ -1,7 +1,7 @@
 // Proves the order that is shown before a rollout begins, and that it is the order in which a rollout then goes.
 import { foreseeRollout, type Moment } from '@fleetset/scheduler-core/rollout/foresee-rollout';
 import { pacingOf } from '@fleetset/scheduler-core/rollout/pacing';
-import type { RolloutNode } from '@fleetset/scheduler-core/rollout/plan-rollout';
+import type { RolloutNode } from '@fleetset/scheduler-core/rollout/rollout-node';
 import type { RolloutPolicySpec } from '@fleetset/scheduler-core/schema/rollout-policy';
 import { describe, expect, test } from 'vitest';
 import { tellStory } from './rollout-story.ts';

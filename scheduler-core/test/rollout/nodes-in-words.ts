@@ -1,5 +1,5 @@
 // Nodes of a rollout, said in words.
-import type { RolloutNode } from '@fleetset/scheduler-core/rollout/plan-rollout';
+import type { RolloutNode } from '@fleetset/scheduler-core/rollout/rollout-node';
 
 /** "a old" = up on revision old; "granted:new" = on its way there; "beside:new" = both run. Several words add up. */
 export const fleet = (text: string): RolloutNode[] =>

@@ -3,9 +3,9 @@
 import {
   planRollout,
   type RolloutInput,
-  type RolloutNode,
   type RolloutPlan,
 } from '@fleetset/scheduler-core/rollout/plan-rollout';
+import type { RolloutNode } from '@fleetset/scheduler-core/rollout/rollout-node';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { holds, isCaught } from '../property.ts';

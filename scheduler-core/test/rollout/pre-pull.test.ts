@@ -3,7 +3,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { pacingOf } from '../../src/rollout/pacing.ts';
-import type { RolloutNode } from '../../src/rollout/plan-rollout.ts';
 import {
   imagesAhead,
   type PrePullFailure,
@@ -14,6 +13,7 @@ import {
   prePullFailure,
   wishPrePulls,
 } from '../../src/rollout/pre-pull.ts';
+import type { RolloutNode } from '../../src/rollout/rollout-node.ts';
 import type { RolloutRecord } from '../../src/rollout/rollout-record.ts';
 import type { RolloutPolicySpec } from '../../src/schema/rollout-policy.ts';
 import { holds, isCaught } from '../property.ts';
@@ -232,15 +232,14 @@ describe('what a rollout wants pulled', () => {
   });
 
   it('is for all where people delete the pods', () => {
-    expect(
-      wishPrePulls({
-        record: undefined,
-        pacing: pacingOf('test', undefined),
-        target: '2',
-        waits: [{ node: 'a', reason: 'OnDelete' }],
-        fleet: { nodes: NODES },
-      })?.nodes,
-    ).toMatchObject([{ node: 'a' }]);
+    const wished = wishPrePulls({
+      record: undefined,
+      pacing: pacingOf('test', undefined),
+      target: '2',
+      waits: [{ node: 'a', reason: 'OnDelete' }],
+      fleet: { nodes: NODES },
+    });
+    expect([...(wished?.nodes ?? [])]).toMatchObject([{ node: 'a' }]);
   });
 });
 

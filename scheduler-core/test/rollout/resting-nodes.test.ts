@@ -1,19 +1,20 @@
 // Nodes at rest may be given apart, and only the nodes that changed looked at again: it comes to the same as looking at
 // every node from nothing, in any one plan and over whole rollouts. Each shortcut is shown to matter by a mutant.
-import { advanceRollout } from '@fleetset/scheduler-core/rollout/advance-rollout';
-import {
-  planRollout,
-  type RolloutInput,
-  type RolloutNode,
-} from '@fleetset/scheduler-core/rollout/plan-rollout';
+import { type Advance, advanceRollout } from '@fleetset/scheduler-core/rollout/advance-rollout';
+import { planRollout, type RolloutInput } from '@fleetset/scheduler-core/rollout/plan-rollout';
 import {
   byName,
+  byPlace,
   keepNode,
   noNodes,
   type RolloutNodes,
+  restingCount,
+  restingWith,
   restsOn,
+  selectedBy,
   splitNodes,
 } from '@fleetset/scheduler-core/rollout/resting-nodes';
+import type { RolloutNode } from '@fleetset/scheduler-core/rollout/rollout-node';
 import type { RolloutPolicySpec } from '@fleetset/scheduler-core/schema/rollout-policy';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -60,14 +61,13 @@ const someNodes = fc
 
 /** From nothing. */
 function splitBy(rests: typeof restsOn, nodes: readonly RolloutNode[]): Required<RolloutNodes> {
-  const resting = new Map<string, RolloutNode[]>();
-  const closely: RolloutNode[] = [];
-  for (const node of nodes.filter(({ decision }) => decision === 'Run').sort(byName)) {
-    const on = rests(node);
-    if (on === undefined) closely.push(node);
-    else resting.set(on, [...(resting.get(on) ?? []), node]);
-  }
-  return { nodes: closely, resting };
+  const inOrder = nodes.filter(({ decision }) => decision === 'Run').sort(byName);
+  const revisions = [undefined, ...new Set(inOrder.map(rests).filter((on) => on !== undefined))];
+  const places = inOrder.map((node) => revisions.indexOf(rests(node)));
+  const counts = revisions.map((_one, place) => places.filter((on) => on === place).length);
+  const surging = inOrder.filter((node) => node.surging && rests(node) !== undefined).length;
+  const lineUp = { inOrder, restsOn: places, revisions, counts, surging, selections: new Map(), texts: {} };
+  return { nodes: inOrder.filter((node) => rests(node) === undefined), lineUp };
 }
 
 /** `forgets`: what keeps a node from resting, and is overlooked. */
@@ -81,7 +81,6 @@ const OVERLOOKED: [string, typeof restsOn][] = [
   ['that it is silent', overlooking((node) => ({ ...node, lost: false }))],
   ['that another pod is beside', overlooking(({ beside: _one, ...node }) => node)],
   ['that it is held', overlooking(({ held: _one, ...node }) => node)],
-  ['that it surges', overlooking(({ surging: _one, ...node }) => node)],
   [
     'that its pod was deleted',
     overlooking((node) => (node.pod ? { ...node, pod: { ...node.pod, deleted: false } } : node)),
@@ -123,12 +122,35 @@ describe('one plan', () => {
   test('comes to the same when nodes at rest are given apart', () => {
     holds(isTheSame(restsOn), 3000);
   });
+  test('a mutant that forgets whose surge is over is caught', () => {
+    isCaught(
+      fc.property(someInput, (input) => {
+        const { nodes, lineUp } = splitBy(restsOn, input.nodes);
+        const forgetful = { ...input, nodes, lineUp: { ...lineUp, surging: 0 } };
+        expect(planRollout(forgetful)).toEqual(planRollout(input));
+      }),
+      3000,
+    );
+  });
   test.each(OVERLOOKED)('a mutant that overlooks %s is caught', (_what, mutant) => {
     isCaught(isTheSame(mutant), 3000);
   });
 });
 
 describe('nodes that come, change and go', () => {
+  const SELECTORS = [{ zone: 'x' }, { zone: 'y' }];
+  const CLOSED = new Map(['b', 'e', 'g'].map((name) => [name, `${name} is closed`]));
+  /** Revisions are numbered as they come. */
+  const shown = ({ nodes, lineUp }: Required<RolloutNodes>) => ({
+    nodes,
+    inOrder: lineUp.inOrder,
+    restsOn: lineUp.restsOn.map((place) => lineUp.revisions[place]),
+    counts: ['old', 'new', 'bad'].map((one) => restingWith({ nodes, lineUp }, one)),
+    atRest: restingCount({ nodes, lineUp }),
+    surging: lineUp.surging,
+    selected: SELECTORS.map((selector) => selectedBy(lineUp, selector)),
+    closed: byPlace(lineUp, CLOSED),
+  });
   const someStep = fc.record({ name: fc.constantFrom(...NAMES), make: fc.option(someNode) });
   const areKept = (keep: typeof keepNode) =>
     fc.property(fc.array(someStep, { maxLength: 40 }), (steps) => {
@@ -139,7 +161,7 @@ describe('nodes that come, change and go', () => {
         keep(kept, name, node);
         if (node) all.set(name, node);
         else all.delete(name);
-        expect(splitNodes(kept)).toEqual(splitBy(restsOn, [...all.values()]));
+        expect(shown(splitNodes(kept))).toEqual(shown(splitBy(restsOn, [...all.values()])));
       }
     });
   test('are kept as if split from nothing', () => {
@@ -149,6 +171,30 @@ describe('nodes that come, change and go', () => {
     isCaught(
       areKept((kept, name, node) => {
         if (node?.decision !== 'Leave') keepNode(kept, name, node);
+      }),
+      300,
+    );
+  });
+  test('a mutant that forgets who stands where is caught', () => {
+    isCaught(
+      areKept((kept, name, node) => {
+        const { last } = kept.texts;
+        delete kept.texts.last;
+        keepNode(kept, name, node);
+        if (last) kept.texts.last = last;
+      }),
+      300,
+    );
+  });
+  test('a mutant that forgets that other labels may select a node is caught', () => {
+    isCaught(
+      areKept((kept, name, node) => {
+        const before = [...kept.selections.values()].map(({ isSelected }) => [...isSelected]);
+        keepNode(kept, name, node);
+        for (const { isSelected } of kept.selections.values()) {
+          const known = before.shift();
+          if (known?.length === isSelected.length) isSelected.splice(0, known.length, ...known);
+        }
       }),
       300,
     );
@@ -213,6 +259,17 @@ describe('a rollout', () => {
     events[event.kind]?.();
   }
 
+  const shown = ({ holds: held, times, ...made }: Advance) => ({
+    ...made,
+    holds: [...held],
+    times: {
+      ...times,
+      grantedAt: new Map(times.grantedAt),
+      availableAt: new Map(times.availableAt),
+      downSince: new Map(times.downSince),
+    },
+  });
+
   /** At every look both ways are gone, one of them on what was kept since the look before. */
   const isTheSame = (lose: (changed: Map<string, RolloutNode>) => void) =>
     fc.property(someRun, ({ policy, budget, events }) => {
@@ -238,7 +295,8 @@ describe('a rollout', () => {
           }
           lose(changed);
           const made = advanceRollout(before, times, view);
-          expect(advanceRollout(before, times, { ...view, ...splitNodes(kept), changed })).toEqual(made);
+          const again = advanceRollout(before, times, { ...view, ...splitNodes(kept), changed });
+          expect(shown(again)).toEqual(shown(made));
           return made;
         },
         plan: (input) => {

@@ -1,7 +1,8 @@
 // What holds of every rollout, whatever comes: updates good and bad, nodes that break, fall silent and join, pauses,
 // approvals and tries again. Each law is shown to fail on a seeded bug.
 import { advanceRollout } from '@fleetset/scheduler-core/rollout/advance-rollout';
-import { planRollout, type RolloutNode } from '@fleetset/scheduler-core/rollout/plan-rollout';
+import { planRollout } from '@fleetset/scheduler-core/rollout/plan-rollout';
+import type { RolloutNode } from '@fleetset/scheduler-core/rollout/rollout-node';
 import { withBudget } from '@fleetset/scheduler-core/rollout/update-strategy';
 import type { RolloutPolicySpec } from '@fleetset/scheduler-core/schema/rollout-policy';
 import fc from 'fast-check';

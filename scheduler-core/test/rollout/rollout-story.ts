@@ -3,11 +3,8 @@
 import { advanceRollout } from '@fleetset/scheduler-core/rollout/advance-rollout';
 import type { Approval } from '@fleetset/scheduler-core/rollout/approval';
 import { type Pacing, pacingOf } from '@fleetset/scheduler-core/rollout/pacing';
-import {
-  planRollout,
-  type RolloutNode,
-  type RolloutPlan,
-} from '@fleetset/scheduler-core/rollout/plan-rollout';
+import { planRollout, type RolloutPlan } from '@fleetset/scheduler-core/rollout/plan-rollout';
+import type { RolloutNode } from '@fleetset/scheduler-core/rollout/rollout-node';
 import type { RolloutRecord, RolloutTimes } from '@fleetset/scheduler-core/rollout/rollout-record';
 import {
   allowsSurge,

@@ -2,7 +2,7 @@
 // have the plane plan without end.
 import { type Advance, advanceRollout } from '@fleetset/scheduler-core/rollout/advance-rollout';
 import { pacingOf } from '@fleetset/scheduler-core/rollout/pacing';
-import type { RolloutNode } from '@fleetset/scheduler-core/rollout/plan-rollout';
+import type { RolloutNode } from '@fleetset/scheduler-core/rollout/rollout-node';
 import type { RolloutRecord, RolloutTimes } from '@fleetset/scheduler-core/rollout/rollout-record';
 import type { RolloutPolicySpec } from '@fleetset/scheduler-core/schema/rollout-policy';
 import { describe, expect, it } from 'vitest';

@@ -1,14 +1,14 @@
 // Which wave a node belongs to is told by sorting all of them; nodes at rest are put there without a look at each, and
 // it comes to the same.
 import type { Wave } from '@fleetset/scheduler-core/rollout/pacing';
-import { effectiveRevision, isUp, type RolloutNode } from '@fleetset/scheduler-core/rollout/plan-rollout';
 import {
   keepNode,
   noNodes,
   type RolloutNodes,
   splitNodes,
 } from '@fleetset/scheduler-core/rollout/resting-nodes';
-import { assignWaves, sizeOfWave } from '@fleetset/scheduler-core/rollout/waves';
+import { effectiveRevision, isUp, type RolloutNode } from '@fleetset/scheduler-core/rollout/rollout-node';
+import { assignWaves, sizeOfWave, waveFinder } from '@fleetset/scheduler-core/rollout/waves';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { holds, isCaught } from '../property.ts';
@@ -91,7 +91,7 @@ const isTheSame = (assign: typeof assignWaves) =>
     const expected = bySorting(waves, nodes, broken);
     for (const fleet of [{ nodes }, apart(nodes), { nodes: [...nodes].reverse() }]) {
       const made = assign(waves, fleet, 'new', broken);
-      expect(Object.fromEntries(nodes.map((node) => [node.name, made.of(node)]))).toEqual(expected);
+      expect(Object.fromEntries(nodes.map(({ name }) => [name, waveFinder(made)(name)]))).toEqual(expected);
       for (let wave = 0; wave <= waves.length; wave++)
         expect(sizeOfWave(made, wave)).toBe(Object.values(expected).filter((one) => one === wave).length);
     }

@@ -1,0 +1,17 @@
+// Events about DaemonSets.
+import type { RolloutEvent } from '@fleetset/scheduler-core/rollout/rollout-condition';
+import type { EventRecorder } from '../events/event-recorder.ts';
+import type { StoredSet } from './stored-set.ts';
+
+export const tellOfSets =
+  (recorder: EventRecorder) =>
+  ({ metadata }: StoredSet, { type, reason, message }: RolloutEvent): void => {
+    const { namespace = '', name = '', uid = '' } = metadata;
+    recorder.record({
+      subject: { kind: 'DaemonSet', apiVersion: 'apps/v1', namespace, name, uid },
+      type,
+      reason,
+      message,
+      component: 'daemonset-controller',
+    });
+  };

@@ -40,8 +40,8 @@ const reasons = async (): Promise<string[]> =>
 
 describe('a revision that does not become available', () => {
   it('is rolled back when the deadline has passed, and does not come again by itself', async () => {
-    await setPolicy(plane, { progressDeadlineSeconds: 1 });
     const set = await running();
+    await setPolicy(plane, { progressDeadlineSeconds: 1 });
     const stable = (await rolloutOf(plane)).newestRevision;
     const guard = fleet.guard(set);
     await setImage(plane, 'broken:2');
@@ -78,8 +78,8 @@ describe('a revision that does not become available', () => {
   });
 
   it('does not come again when the revision that came back is deleted', async () => {
-    await setPolicy(plane, { progressDeadlineSeconds: 1 });
     const set = await running();
+    await setPolicy(plane, { progressDeadlineSeconds: 1 });
     await setImage(plane, 'broken:2');
     const { stableRevision: stable } = await untilPhase(plane, 'RolledBack');
     await untilQuiet(fleet);
@@ -94,8 +94,8 @@ describe('a revision that does not become available', () => {
   });
 
   it('is told beside what people wrote of the change, until a retry has come to all', async () => {
-    await setPolicy(plane, { progressDeadlineSeconds: 1 });
     const set = await running();
+    await setPolicy(plane, { progressDeadlineSeconds: 1 });
     await annotate({ [CAUSE]: 'JIRA-1 [hotfix] by ann' });
     await setImage(plane, 'broken:2');
     const { newestRevision: newest, stableRevision: stable } = await untilPhase(plane, 'RolledBack');
@@ -122,8 +122,8 @@ describe('a revision that does not become available', () => {
   });
 
   it('stops where it is under onFailure: Pause', async () => {
-    await setPolicy(plane, { progressDeadlineSeconds: 1, onFailure: 'Pause' });
     const set = await running();
+    await setPolicy(plane, { progressDeadlineSeconds: 1, onFailure: 'Pause' });
     await setImage(plane, 'broken:2');
     await untilPhase(plane, 'Stopped');
     await untilQuiet(fleet);

@@ -268,6 +268,7 @@ async function startInstance(
     held: () => holdText(holds.current()),
     nodeIp: () => NODE_IP,
     tokens: NO_TOKENS,
+    mappedRoot: () => 0,
     volumes: disk.follow(openPodVolumes(join(directory, 'pods'), plainMounts)),
     allocatable: { cpus: 2, memoryBytes: 2 ** 34, diskBytes: 0 },
     machineMemoryBytes: 2 ** 34,

@@ -42,6 +42,7 @@ async function startAgent(): Promise<NodeAgent> {
     pods: await openPodBook(directory, () => {}),
     bodies,
     tokens: NO_TOKENS,
+    mappedRoot: () => 0,
     volumes: openPodVolumes(join(directory, 'pods'), systemMounts),
     events: createAgentEvents(),
     ownLabels: () => ({}),

@@ -69,6 +69,8 @@ export interface NodeAgentParts {
   readonly held: () => string | undefined;
   /** The node's address: where pods on the host's network listen. */
   readonly nodeIp: () => string | undefined;
+  /** As in PrepareParts. */
+  readonly mappedRoot: () => number;
   /** What a pod without limits may use. */
   readonly allocatable: Allocatable;
   readonly machineMemoryBytes: number;
@@ -363,6 +365,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     tokens: parts.tokens,
     nodeIp: parts.nodeIp,
     allocatable: parts.allocatable,
+    mappedRoot: parts.mappedRoot,
     machineMemoryBytes: parts.machineMemoryBytes,
     api: () => told?.api,
     configOf,

@@ -74,6 +74,8 @@ export function createDockerRuntime({
         kernelVersion: info.KernelVersion ?? '',
         rootDir: info.DockerRootDir ?? '',
         mapsUsers: (info.SecurityOptions ?? []).some((option) => /^name=(userns|rootless)\b/.test(option)),
+        // The engine has a directory for each mapping, and tells of it nowhere else.
+        mappedRoot: Number(/\/(\d+)\.\d+$/.exec(info.DockerRootDir ?? '')?.[1] ?? 0),
       };
     },
     imageId: async (image) => (await inspectImage(docker, image))?.Id,

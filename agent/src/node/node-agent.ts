@@ -133,7 +133,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     signal: stopping.signal,
   });
   const { memory } = outcomes;
-  const ended = createEndedContainers(monotonicNow);
+  const ended = createEndedContainers();
   const failedPods = new Map<string, FailedPodBackOff>();
   const hooks = createRunningHooks();
   const nextLook = createNextLook();
@@ -226,7 +226,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     const taken = await starts.portsInTheWay(containers, untouched);
     const now = monotonicNow();
     const held = parts.held();
-    const seen = containers.map((container) => ended.seen(container, checks.healthOf(container.id)));
+    const seen = containers.map((container) => ended.seen(container, checks.healthOf(container.id), now));
     const plan = planNode({
       ...(held === undefined ? {} : { held }),
       now,

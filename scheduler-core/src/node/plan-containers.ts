@@ -1,9 +1,10 @@
 // The next possible actions on the containers of one pod, by its bucket (rules 96 to 102).
-import { CONTAINER_RESTART, decideRetry, IMAGE_PULL } from '../restart-back-off.ts';
+import { CONTAINER_RESTART, decideRetry, HOLDER_RESTART, IMAGE_PULL } from '../restart-back-off.ts';
 import type { PodSpec } from '../schema/pod.ts';
 import type { PodChoice } from './choose-pods.ts';
 import { wantsPodAddress } from './field-ref.ts';
 import { type InitProgress, initProgress } from './init-progress.ts';
+import { doubtUntil, endedWithHolder, hasLostHolder, memoryOnNextHolder } from './lost-holder.ts';
 import type { ContainerMemory, CreateAction, NodeAction, OnContainer, StopAction } from './node-action.ts';
 import {
   allContainers,
@@ -113,7 +114,8 @@ function nextStep(
   pod: PodView,
 ): ContainerSteps {
   const { choice, context } = pod;
-  const lostNetwork = joinsAnEndedHolder(container, pod);
+  const lostNetwork = hasLostHolder(container, pod.spec, pod.seen);
+  const known = lostNetwork ? memoryOnNextHolder(memory, container, pod.seen) : memory;
   switch (container.state) {
     case 'running': {
       if (lostNetwork)
@@ -135,13 +137,13 @@ function nextStep(
       // Without its network it waits for a new holder: made now, it would be on the host's.
       if (!canBeCreated(container.name, pod)) return NOTHING;
       if (lostNetwork)
-        return create({ ...at, reason: "the pod's network is new" }, container.attempt + 1, memory, context);
+        return create({ ...at, reason: "the pod's network is new" }, container.attempt + 1, known, context);
       if (memory.trouble?.kind === 'start' || memory.trouble?.kind === 'config')
         return create(at, container.attempt + 1, memory, context);
       return mayStart(container, pod) ? only({ ...at, kind: 'start', id: container.id }) : NOTHING;
     case 'exited':
       return choice.bucket === 'run' && canBeCreated(container.name, pod)
-        ? restart(at, container, memory, context)
+        ? restart(at, container, known, pod)
         : NOTHING;
   }
 }
@@ -196,17 +198,6 @@ function waitsForHook(name: string, { spec, seen, context, choice }: PodView): b
   });
 }
 
-function joinsAnEndedHolder(
-  { name, holderAttempt }: SeenContainer,
-  { spec, holder, seen }: PodView,
-): boolean {
-  if (!holder || name === HOLDER) return false;
-  // Made by an agent that gave no holder to pods on the host's network: nothing it shares is gone.
-  if (spec.hostNetwork && holderAttempt === undefined) return false;
-  const current = latest(HOLDER, seen);
-  return current === undefined || current.state === 'exited' || current.attempt !== holderAttempt;
-}
-
 /** A first try at once; after a failure by its back-off, images by one of their own (rule 98), and for want of a
  *  ConfigMap or Secret, or of one that opens a registry, when those have changed. */
 function create(
@@ -237,16 +228,21 @@ function restart(
   at: OnContainer,
   container: SeenContainer,
   memory: ContainerMemory,
-  context: PlanContext,
+  { context, spec, seen }: PodView,
 ): ContainerSteps {
   if (memory.trouble && memory.trouble.kind !== 'hook')
     return create(at, container.attempt + 1, memory, context);
-  const decision = decideRetry(
-    memory.restart,
-    container.endedAt ?? context.now,
-    context.now,
-    CONTAINER_RESTART,
-  );
+  if (endedWithHolder(container, spec, seen))
+    return only({
+      ...at,
+      kind: 'create',
+      attempt: container.attempt + 1,
+      reason: "the pod's network is new",
+    });
+  const doubt = doubtUntil(container, spec, seen, context.now);
+  if (doubt !== undefined) return { actions: [], waits: [doubt] };
+  const limits = at.container === HOLDER ? HOLDER_RESTART : CONTAINER_RESTART;
+  const decision = decideRetry(memory.restart, container.endedAt ?? context.now, context.now, limits);
   if (!decision.retry) return { actions: [], waits: [decision.until] };
   return only({
     ...at,

@@ -15,7 +15,8 @@ import { holdDirectory, readHolds, removeHold, writeHold } from '../src/holds/ho
 import { type Holds, openHolds, tellHolds } from '../src/holds/holds.ts';
 import { type AgentEvents, createAgentEvents } from '../src/node/agent-events.ts';
 import { buildReport } from '../src/node/build-report.ts';
-import { type NodeAgent, startNodeAgent } from '../src/node/node-agent.ts';
+import { startNodeAgent } from '../src/node/node-agent.ts';
+import type { NodeAgent } from '../src/node/node-agent-parts.ts';
 import { DEFAULT_NODE_SETTINGS } from '../src/node-settings.ts';
 import type { ContainerRuntime } from '../src/runtime/container-runtime.ts';
 import { type BodyFiles, openBodyFiles } from '../src/state/body-files.ts';

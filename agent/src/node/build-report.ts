@@ -29,7 +29,7 @@ import type { PodBook, SeenPod } from '../state/pod-book.ts';
 import { templateOf } from './desired-state.ts';
 import { seenAs } from './ended-containers.ts';
 import { memoryShown } from './memory-shown.ts';
-import type { NodeAgent } from './node-agent.ts';
+import type { NodeAgent } from './node-agent-parts.ts';
 import { type NodeView, newestHolder } from './node-view.ts';
 import { podHealth } from './pod-health.ts';
 

@@ -5,7 +5,7 @@ import type { ContainerMemory } from '@fleetset/scheduler-core/node/node-action'
 import type { PodSpec } from '@fleetset/scheduler-core/schema/pod';
 import type { RuntimeContainer } from '../runtime/container-runtime.ts';
 import { seenAs } from './ended-containers.ts';
-import type { NodeAgent } from './node-agent.ts';
+import type { NodeAgent } from './node-agent-parts.ts';
 
 /** `newest`: of its attempts. `containers`: the pod's. */
 export function memoryShown(

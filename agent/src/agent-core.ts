@@ -6,18 +6,13 @@ import { join } from 'node:path';
 import type { Maintenance, NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
 import { holdText } from '@fleetset/scheduler-core/node/hold';
 import { type NodePressure, pressureTaints } from '@fleetset/scheduler-core/node/node-pressure';
-import type { MachineTime } from '@fleetset/scheduler-core/node/ready-since';
 import { waitingReason } from '@fleetset/scheduler-core/node/waiting-reason';
-import type { MaintenanceWindow } from '@fleetset/scheduler-core/schema/rollout-policy';
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
 import { utcText } from '@fleetset/scheduler-core/utc-text';
-import type { Logger } from 'pino';
-import type { KeptFacts } from './facts/kept-facts.ts';
+import type { AgentCore, AgentCoreParts } from './agent-core-parts.ts';
 import { createKeptPressure } from './facts/kept-pressure.ts';
-import type { MachineGauges } from './facts/machine-gauges.ts';
 import { automaticLabels, leftForPods, nodeStatus } from './facts/node-status.ts';
-import type { PodDialer } from './forward/pod-dialer.ts';
-import { type Holds, type HoldsParts, tellHolds } from './holds/holds.ts';
+import { tellHolds } from './holds/holds.ts';
 import { localAnswers } from './local/local-answers.ts';
 import { startLocalServer } from './local/local-server.ts';
 import { createMeters } from './local/meters.ts';
@@ -26,65 +21,18 @@ import { buildReport } from './node/build-report.ts';
 import { bodiesOf, bodiesOfPod } from './node/desired-state.ts';
 import { openKeptEngine } from './node/kept-engine.ts';
 import { loggedEvents } from './node/logged-events.ts';
-import { type NodeAgent, type NodeAgentParts, startNodeAgent } from './node/node-agent.ts';
+import { startNodeAgent } from './node/node-agent.ts';
+import type { NodeAgent } from './node/node-agent-parts.ts';
 import { createPodTokens } from './node/pod-tokens.ts';
 import { createPrePuller } from './node/pre-puller.ts';
 import { createReporter } from './node/reporter.ts';
-import type { NodeSettings } from './node-settings.ts';
-import type { ContainerRuntime } from './runtime/container-runtime.ts';
 import { openBodyFiles } from './state/body-files.ts';
-import { type DesiredFile, openDesiredFile } from './state/desired-file.ts';
-import type { Files } from './state/durable-file.ts';
-import { openPodBook, type PodBook } from './state/pod-book.ts';
-import type { TerminationLogs } from './state/termination-logs.ts';
+import { openDesiredFile } from './state/desired-file.ts';
+import { openPodBook } from './state/pod-book.ts';
 import { openTokenFile } from './state/token-file.ts';
-import type { PlaneClient } from './sync/plane-client.ts';
 import { serveTunnel } from './sync/serve-tunnel.ts';
 import { startSyncSession } from './sync/sync-session.ts';
 import { createUsageReports } from './usage/usage-reports.ts';
-import type { PodVolumes } from './volumes/pod-volumes.ts';
-
-export interface AgentCoreParts {
-  readonly nodeName: string;
-  readonly dataDir: string;
-  readonly files: Files;
-  readonly runtime: ContainerRuntime;
-  readonly facts: KeptFacts;
-  readonly gauges: MachineGauges;
-  readonly client: PlaneClient;
-  readonly dialer: PodDialer;
-  readonly volumes: PodVolumes;
-  readonly terminationLogs: TerminationLogs;
-  readonly takenPorts: NodeAgentParts['takenPorts'];
-  readonly openHolds: (onChange: HoldsParts['onChange']) => Promise<Holds>;
-  /** From the config file and flags: the node's own, which operators cannot change from the plane. */
-  readonly labels: { readonly [key: string]: string };
-  readonly taints: readonly Taint[];
-  /** The machine's, by its IANA name. */
-  readonly timeZone: string;
-  readonly maintenanceWindows?: readonly MaintenanceWindow[];
-  readonly settings: NodeSettings;
-  readonly minOomScoreAdjust: number;
-  /** Differs between two machines that were cloned from one disk. */
-  readonly machineId: string;
-  readonly machineTime: () => MachineTime;
-  readonly version: string;
-  readonly logger: Logger;
-  /** The node loop went round: for a watchdog. */
-  readonly onPass?: () => void;
-}
-
-export interface AgentCore {
-  readonly node: NodeAgent;
-  readonly pods: PodBook;
-  readonly desired: DesiredFile;
-  /** Undefined while it does not answer locally. */
-  readonly localPort: () => number | undefined;
-  /** The machine shuts down: stops the pods by their grace, and within the settings' limit. `stop` comes after it. */
-  readonly shutDown: () => Promise<void>;
-  /** Leaves every container running. */
-  readonly stop: () => Promise<void>;
-}
 
 export async function startAgentCore(parts: AgentCoreParts): Promise<AgentCore> {
   const { nodeName, dataDir, files, facts, gauges, settings, client, dialer, machineTime, version, logger } =
@@ -159,6 +107,7 @@ export async function startAgentCore(parts: AgentCoreParts): Promise<AgentCore> 
     held: () => holdText(holds.current()),
     nodeIp: () => facts.now().ip,
     volumes: parts.volumes,
+    mappedRoot: () => engine.info()?.mappedRoot ?? 0,
     tokens,
     allocatable: { ...room(), cpus: room().cpuMilli / 1000 },
     machineMemoryBytes: facts.now().memoryBytes,

@@ -32,6 +32,7 @@ const agent = startNodeAgent({
   held: () => undefined,
   nodeIp: () => '127.0.0.1',
   tokens: NO_TOKENS,
+  mappedRoot: () => 0,
   volumes: openPodVolumes(join(directory, 'pods'), systemMounts),
   allocatable: { cpus: 2, memoryBytes: 2 ** 34, diskBytes: 0 },
   machineMemoryBytes: 2 ** 34,

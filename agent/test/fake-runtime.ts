@@ -251,6 +251,7 @@ export function createFakeEngine(act: Act = programOf): FakeEngine {
         kernelVersion: '0',
         rootDir: '/',
         mapsUsers: false,
+        mappedRoot: 0,
       })),
     list: () => call('list', '', () => [...held.values()].filter((one) => one.owner === owner).map(shown)),
     strays: () => call('strays', '', () => []),

@@ -15,7 +15,8 @@ import { holdDirectory, readHolds, removeHold, writeHold } from '../src/holds/ho
 import { type Holds, openHolds, tellHolds } from '../src/holds/holds.ts';
 import { type AgentEvents, createAgentEvents } from '../src/node/agent-events.ts';
 import { buildReport } from '../src/node/build-report.ts';
-import { type NodeAgent, startNodeAgent } from '../src/node/node-agent.ts';
+import { startNodeAgent } from '../src/node/node-agent.ts';
+import type { NodeAgent } from '../src/node/node-agent-parts.ts';
 import { DEFAULT_NODE_SETTINGS } from '../src/node-settings.ts';
 import type { ContainerRuntime } from '../src/runtime/container-runtime.ts';
 import { type BodyFiles, openBodyFiles } from '../src/state/body-files.ts';
@@ -268,6 +269,7 @@ async function startInstance(
     held: () => holdText(holds.current()),
     nodeIp: () => NODE_IP,
     tokens: NO_TOKENS,
+    mappedRoot: () => 0,
     volumes: disk.follow(openPodVolumes(join(directory, 'pods'), plainMounts)),
     allocatable: { cpus: 2, memoryBytes: 2 ** 34, diskBytes: 0 },
     machineMemoryBytes: 2 ** 34,

@@ -8,7 +8,8 @@ import type { PodSpec } from '@fleetset/scheduler-core/schema/pod';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createAgentEvents } from '../src/node/agent-events.ts';
-import { type NodeAgent, startNodeAgent } from '../src/node/node-agent.ts';
+import { startNodeAgent } from '../src/node/node-agent.ts';
+import type { NodeAgent } from '../src/node/node-agent-parts.ts';
 import type { ContainerRuntime } from '../src/runtime/container-runtime.ts';
 import { createDockerRuntime } from '../src/runtime/docker-runtime.ts';
 import { openBodyFiles } from '../src/state/body-files.ts';
@@ -42,6 +43,7 @@ async function startAgent(): Promise<NodeAgent> {
     pods: await openPodBook(directory, () => {}),
     bodies,
     tokens: NO_TOKENS,
+    mappedRoot: () => 0,
     volumes: openPodVolumes(join(directory, 'pods'), systemMounts),
     events: createAgentEvents(),
     ownLabels: () => ({}),

@@ -1,4 +1,4 @@
-// Images of a registry that asks who one is, by the pod's pull secrets: a real registry, a real engine.
+// Images of a registry that asks who one is, by the pod's pull secrets: a real registry, a real engine (rule 98).
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -163,6 +163,11 @@ describe.each(await triedVersions())('kubectl %s', (version) => {
     expect(set).toMatch(/SuccessfulCreate/);
     const pod = await kubectl('describe', 'pod', await aPod());
     expect(pod).toMatch(/Controlled By: +DaemonSet\/talker/);
+    expect(pod).toMatch(
+      /Normal +Scheduled .*default-scheduler +Successfully assigned default\/talker-\w{5} to node\d/,
+    );
+    expect(pod).toMatch(/Normal +Pulled .*Container image ".*" already present on machine/);
+    expect(pod).toMatch(/Normal +Created .*Created container: talker/);
     expect(pod).toMatch(/Normal +Started .*Started container talker/);
     const node = await kubectl('describe', 'node', 'node1');
     expect(node).toMatch(/Ready +True .*AgentReady/);

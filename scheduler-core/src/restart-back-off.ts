@@ -7,6 +7,8 @@ export interface BackOffLimits {
 }
 
 export const CONTAINER_RESTART: BackOffLimits = { initialMs: 10_000, maxMs: 300_000 };
+/** Kubernetes makes a sandbox anew as soon as it is seen to be gone. */
+export const HOLDER_RESTART: BackOffLimits = { initialMs: 1000, maxMs: 10_000 };
 export const IMAGE_PULL: BackOffLimits = { initialMs: 10_000, maxMs: 300_000 };
 
 export interface BackOff {

@@ -1,5 +1,6 @@
 // One machine of the fleet: its engine, its disk, its clocks, and the real agent that runs on it while it runs.
-import { type AgentCore, startAgentCore } from '@fleetset/agent/agent-core';
+import { startAgentCore } from '@fleetset/agent/agent-core';
+import type { AgentCore } from '@fleetset/agent/agent-core-parts';
 import type { MachineGauges } from '@fleetset/agent/facts/machine-gauges';
 import type { PodDialer } from '@fleetset/agent/forward/pod-dialer';
 import { DEFAULT_NODE_SETTINGS } from '@fleetset/agent/node-settings';

@@ -1,6 +1,6 @@
 // The holds on one machine: on its disk, so that they outlive its agent and its reboots. The agent sees them as the real
 // one does, and how long each lasts is decided by the real core.
-import type { AgentCoreParts } from '@fleetset/agent/agent-core';
+import type { AgentCoreParts } from '@fleetset/agent/agent-core-parts';
 import { type Hold, type HoldShown, holdLeftMs } from '@fleetset/scheduler-core/node/hold';
 import type { MachineTime } from '@fleetset/scheduler-core/node/ready-since';
 import { utcText } from '@fleetset/scheduler-core/utc-text';

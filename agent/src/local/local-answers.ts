@@ -2,7 +2,7 @@
 import type { NodeReport } from '@fleetset/proto/gen/fleetset/v1/node';
 import { metricsText } from '@fleetset/scheduler-core/prometheus-text';
 import { templateOf } from '../node/desired-state.ts';
-import type { NodeAgent } from '../node/node-agent.ts';
+import type { NodeAgent } from '../node/node-agent-parts.ts';
 import type { BodyFiles } from '../state/body-files.ts';
 import type { DesiredFile } from '../state/desired-file.ts';
 import type { PodBook } from '../state/pod-book.ts';

@@ -1,6 +1,7 @@
 // Tells once of each container that has ended and waits for its next start, as kubelet does: what the restarts wait for
 // is to be found where people look for it.
 import type { PodChoice } from '@fleetset/scheduler-core/node/choose-pods';
+import { doubtUntil, endedWithHolder } from '@fleetset/scheduler-core/node/lost-holder';
 import type { ContainerMemory } from '@fleetset/scheduler-core/node/node-action';
 import {
   containerKey,
@@ -40,7 +41,9 @@ export function createBackOffEvents(
       const record = records.get(podUid);
       if (state !== 'exited' || name === HOLDER || !record || told.has(id)) continue;
       const own = containers.filter((other) => other.podUid === podUid);
-      if (latest(name, own) !== container || isDone(container, specOf(record))) continue;
+      const spec = specOf(record);
+      if (latest(name, own) !== container || isDone(container, spec)) continue;
+      if (spec && (endedWithHolder(container, spec, own) || doubtUntil(container, spec, own, now))) continue;
       const known = memory.get(containerKey(podUid, name));
       if (waitingReason(record, name, '', container, known, now)?.reason !== 'CrashLoopBackOff') continue;
       told.add(id);

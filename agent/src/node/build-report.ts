@@ -28,7 +28,9 @@ import type { RuntimeContainer } from '../runtime/container-runtime.ts';
 import type { BodyFiles } from '../state/body-files.ts';
 import type { PodBook, SeenPod } from '../state/pod-book.ts';
 import { templateOf } from './desired-state.ts';
-import type { NodeAgent } from './node-agent.ts';
+import { seenAs } from './ended-containers.ts';
+import { memoryShown } from './memory-shown.ts';
+import type { NodeAgent } from './node-agent-parts.ts';
 import { type NodeView, newestHolder } from './node-view.ts';
 import { podHealth } from './pod-health.ts';
 
@@ -222,7 +224,6 @@ function containerView(
     const past = isPast ? newest : before;
     return { spec, ...(past ? { previous: shown(past, agent) } : {}), waiting: { reason: firstReason } };
   }
-  const endedAt = newest && agent.endedAt(newest.id);
   const completed = toEnd && newest?.state === 'exited' && newest.exitCode === 0;
   const waiting = completed
     ? undefined
@@ -230,15 +231,8 @@ function containerView(
         record,
         spec.name,
         spec.image ?? '',
-        newest && {
-          id: newest.id,
-          podUid: record.uid,
-          name: spec.name,
-          attempt: newest.identity.attempt,
-          state: newest.state,
-          ...(endedAt === undefined ? {} : { endedAt }),
-        },
-        agent.memoryOf(record.uid, spec.name),
+        newest && seenAs(newest, agent.endedAt(newest.id)),
+        memoryShown(agent, record.uid, podSpec, spec.name, newest, containers, monotonicNow),
         monotonicNow,
         firstReason,
       );

@@ -35,7 +35,11 @@ export async function ensureImage(
       const message = `Failed to inspect image ${JSON.stringify(image)}: ${error.message}`;
       throw unusable('ImageInspectError', message, error);
     });
-  if ((imagePullPolicy !== 'Always' || isFresh) && (await isHere())) return;
+  if ((imagePullPolicy !== 'Always' || isFresh) && (await isHere())) {
+    const message = `Container image ${JSON.stringify(image)} already present on machine`;
+    if (!isFresh) parts.events.add({ type: 'Normal', reason: 'Pulled', message, ...whose });
+    return;
+  }
   if (imagePullPolicy === 'Never') {
     const message = `Container image ${JSON.stringify(image)} is not present with pull policy of Never`;
     parts.events.add({ type: 'Warning', reason: 'ErrImageNeverPull', message, ...whose });
@@ -47,6 +51,7 @@ export async function ensureImage(
     message: `Pulling image ${JSON.stringify(image)}`,
     ...whose,
   });
+  const began = parts.monotonicNow();
   try {
     await pullByAny(parts, image, credentialsFor(parts, record, image, config));
   } catch (error) {
@@ -70,10 +75,11 @@ export async function ensureImage(
     parts.events.add({ type: 'Normal', reason: 'BackOff', message: backOff, ...whose });
     throw failed;
   }
+  const took = `${((parts.monotonicNow() - began) / 1000).toFixed(3)}s`;
   parts.events.add({
     type: 'Normal',
     reason: 'Pulled',
-    message: `Successfully pulled image ${JSON.stringify(image)}`,
+    message: `Successfully pulled image ${JSON.stringify(image)} in ${took} (${took} including waiting)`,
     ...whose,
   });
 }

@@ -120,6 +120,13 @@ async function create(parts: ExecuteParts, action: CreateAction): Promise<void> 
   };
   if (action.container === HOLDER) {
     await asCreate(parts, async () => holderSettings(input, await parts.runtime.holderImage()));
+    if (input.attempt > 0)
+      parts.events.add({
+        type: 'Normal',
+        reason: 'SandboxChanged',
+        message: 'Pod sandbox changed, it will be killed and re-created.',
+        podUid: action.podUid,
+      });
     return;
   }
   const container = allContainers(spec).find(({ name }) => name === action.container);

@@ -62,7 +62,13 @@ export async function openKeptEngine(parts: KeptEngineParts): Promise<KeptEngine
     now: Date.now,
     onRemoved: ({ sizeBytes }) => meters.imageRemoved(sizeBytes),
   });
-  const { runtime } = keeper;
+  const runtime: ContainerRuntime = {
+    ...keeper.runtime,
+    info: async () => {
+      info = await keeper.runtime.info();
+      return info;
+    },
+  };
   const housekeeping = createHousekeeping({ runtime, keeper, book, pods, bodies, logger });
   return {
     runtime,
@@ -71,7 +77,7 @@ export async function openKeptEngine(parts: KeptEngineParts): Promise<KeptEngine
     told: housekeeping.told,
     keep: (signal, onChange) => {
       void every(INFO, signal, async () => {
-        info = await runtime.info();
+        await runtime.info();
         onChange();
       });
       housekeeping.keep(signal);

@@ -2,116 +2,37 @@
 
 import type { NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
 import { startLevelLoop } from '@fleetset/scheduler-core/level-loop';
-import type { Allocatable } from '@fleetset/scheduler-core/node/field-ref';
 import type { FailedPodBackOff } from '@fleetset/scheduler-core/node/finished-pods';
-import type { ContainerMemory } from '@fleetset/scheduler-core/node/node-action';
 import { planNode } from '@fleetset/scheduler-core/node/plan-node';
-import {
-  containerKey,
-  type PlannedPod,
-  type PodHealth,
-  type PodRecord,
-} from '@fleetset/scheduler-core/node/pod-record';
-import type { NodeRoom } from '@fleetset/scheduler-core/node/pod-requests';
-import type { MachineTime } from '@fleetset/scheduler-core/node/ready-since';
-import type { PlacementNode } from '@fleetset/scheduler-core/placement';
+import { containerKey, type PodRecord } from '@fleetset/scheduler-core/node/pod-record';
 import type { PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
-import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
-import type { Logger } from 'pino';
 import { pause } from '../pause.ts';
-import { type ContainerRuntime, type RuntimeContainer, RuntimeError } from '../runtime/container-runtime.ts';
-import type { BodyFiles } from '../state/body-files.ts';
-import type { PodBook } from '../state/pod-book.ts';
-import type { TerminationLogs } from '../state/termination-logs.ts';
-import type { PodVolumes } from '../volumes/pod-volumes.ts';
+import { type RuntimeContainer, RuntimeError } from '../runtime/container-runtime.ts';
 import { createActionOutcomes } from './action-outcomes.ts';
 import { about, type ExecuteParts } from './action-parts.ts';
 import { createActionRunner, HOLD_AFTER_FAILURE_MS } from './action-runner.ts';
-import type { AgentEvents } from './agent-events.ts';
+import { askView } from './ask-view.ts';
 import { createBackOffEvents } from './back-off-events.ts';
-import { createBlockedStarts, type FindTakenPorts } from './blocked-starts.ts';
-import { type ContainerChecks, createContainerChecks } from './container-checks.ts';
-import {
-  type ResolvedDesired,
-  resolveDesired,
-  snapshotsOf,
-  templateOf,
-  unresolvedSets,
-} from './desired-state.ts';
+import { createBlockedStarts } from './blocked-starts.ts';
+import { createContainerChecks } from './container-checks.ts';
+import { resolveDesired, snapshotsOf, templateOf, unresolvedSets } from './desired-state.ts';
 import { createEndedContainers } from './ended-containers.ts';
 import { executeAction } from './execute-action.ts';
 import { createLastWords } from './last-words.ts';
 import { createLiveVolumes } from './live-volumes.ts';
 import { createNextLook } from './next-look.ts';
+import type { NodeAgent, NodeAgentParts } from './node-agent-parts.ts';
 import { generationOf, leaveAlone, NOTHING_TOLD, type NodeView, newestHolder } from './node-view.ts';
+import { placementNode } from './placement-node.ts';
+import { planPods } from './planned-pods.ts';
 import { podConfig } from './pod-config.ts';
 import { plannedHealth, podHealth } from './pod-health.ts';
-import type { PodTokens } from './pod-tokens.ts';
 import { volumePod } from './prepare-container.ts';
 import { createRunningHooks } from './running-hooks.ts';
 import { stopAllPods } from './stop-all-pods.ts';
 import { takeOver } from './take-over.ts';
-import { type OnPass, timedPass } from './timed-pass.ts';
+import { timedPass } from './timed-pass.ts';
 import { createUnbornPods } from './unborn-pods.ts';
-
-export interface NodeAgentParts {
-  readonly nodeName: string;
-  readonly runtime: ContainerRuntime;
-  readonly pods: PodBook;
-  readonly bodies: BodyFiles;
-  readonly volumes: PodVolumes;
-  readonly tokens: PodTokens;
-  readonly events: AgentEvents;
-  /** What this node says of itself: automatic labels and its config file. */
-  readonly ownLabels: () => { readonly [key: string]: string };
-  readonly ownTaints: () => readonly Taint[];
-  /** Why what runs here is not to be replaced now. */
-  readonly held: () => string | undefined;
-  /** The node's address: where pods on the host's network listen. */
-  readonly nodeIp: () => string | undefined;
-  /** What a pod without limits may use. */
-  readonly allocatable: Allocatable;
-  readonly machineMemoryBytes: number;
-  /** What pods may have of the machine altogether. */
-  readonly room: () => NodeRoom;
-  readonly takenPorts: FindTakenPorts;
-  /** Beyond the safe ones. */
-  readonly allowedUnsafeSysctls?: readonly string[];
-  readonly minOomScoreAdjust: number;
-  readonly terminationLogs: TerminationLogs;
-  readonly seccompDirectory: string;
-  readonly monotonicNow: () => number;
-  readonly machineTime: () => MachineTime;
-  readonly logger: Logger;
-  /** Something that a report shows may have changed. */
-  readonly onChange: () => void;
-  /** The loop went round once; not called while it hangs. */
-  readonly onPass?: OnPass;
-}
-
-export interface NodeAgent {
-  readonly setDesired: (desired: NodeDesired | undefined) => void;
-  readonly wake: () => void;
-  readonly view: () => NodeView;
-  readonly memoryOf: (podUid: string, container: string) => ContainerMemory | undefined;
-  readonly endedAt: (containerId: string) => number | undefined;
-  readonly healthOf: ContainerChecks['healthOf'];
-  /** It has been asked how it is since this agent started, or need not be. */
-  readonly isKnown: (containerId: string) => boolean;
-  /** Its postStart hook has not ended: it is not yet shown as running. */
-  readonly inHook: (containerId: string) => boolean;
-  /** Of a container that has ended; undefined when it said nothing, or it is not known yet. */
-  readonly lastWordsOf: (containerId: string) => string | undefined;
-  /** Why the engine cannot be used now; undefined when it can. */
-  readonly engineTrouble: () => string | undefined;
-  /** The first look is done and what ran before has been asked how it is; or the look failed. */
-  readonly settled: () => boolean;
-  /** The machine shuts down: every pod is stopped by its grace, none longer than the limit, and nothing is started any
-   *  more. They are not deleted: after the boot they start again. */
-  readonly shutDown: (limitMs: number) => Promise<void>;
-  /** Stops looking; leaves every container as it is. */
-  readonly stop: () => Promise<void>;
-}
 
 const RESYNC_MS = 60_000;
 /** What is under way at a stop may end; but not for ever. */
@@ -131,7 +52,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     signal: stopping.signal,
   });
   const { memory } = outcomes;
-  const ended = createEndedContainers(monotonicNow);
+  const ended = createEndedContainers();
   const failedPods = new Map<string, FailedPodBackOff>();
   const hooks = createRunningHooks();
   const nextLook = createNextLook();
@@ -224,7 +145,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     const taken = await starts.portsInTheWay(containers, untouched);
     const now = monotonicNow();
     const held = parts.held();
-    const seen = containers.map((container) => ended.seen(container, checks.healthOf(container.id)));
+    const seen = containers.map((container) => ended.seen(container, checks.healthOf(container.id), now));
     const plan = planNode({
       ...(held === undefined ? {} : { held }),
       now,
@@ -237,7 +158,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
         allowedUnsafeSysctls: parts.allowedUnsafeSysctls ?? [],
       },
       failedPods,
-      pods: plannedPods(untouched, (record) => {
+      pods: planPods({ pods, bodies, configOf }, untouched, (record) => {
         const minReadyMs = desired.minReadyMs.get(record.daemonSetUid) ?? 0;
         return plannedHealth(podHealth(healthSources(), record, containers, minReadyMs), now);
       }),
@@ -297,27 +218,6 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     for (const { identity } of containers) if (!pods.get(identity.pod.uid)) pods.adopt(identity.pod);
   };
 
-  const plannedPods = (
-    untouched: ReadonlySet<string>,
-    healthOf: (record: PodRecord) => PodHealth | undefined,
-  ): PlannedPod[] =>
-    pods
-      .all()
-      .filter(({ record }) => !untouched.has(record.daemonSetUid))
-      .map(({ record, ending, end }) => {
-        const template = templateOf(bodies, record);
-        const health = healthOf(record);
-        const config = template && configOf(record, template).state;
-        return {
-          record,
-          ...(template ? { template } : {}),
-          ...(ending ? { ending } : {}),
-          ...(health ? { health } : {}),
-          ...(end ? { end } : {}),
-          ...(config ? { config } : {}),
-        };
-      });
-
   const healthSources = () => ({
     pods,
     bodies,
@@ -363,6 +263,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     tokens: parts.tokens,
     nodeIp: parts.nodeIp,
     allocatable: parts.allocatable,
+    mappedRoot: parts.mappedRoot,
     machineMemoryBytes: parts.machineMemoryBytes,
     api: () => told?.api,
     configOf,
@@ -371,27 +272,12 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     seccompDirectory: parts.seccompDirectory,
     monotonicNow,
     templateOf: (pod) => templateOf(bodies, pod),
-    daemonSet: (uid) => view.desired.daemonSets.find((daemonSet) => daemonSet.uid === uid),
-    pidOf: (id) => view.containers.find((container) => container.id === id)?.pid,
-    holderOf: (podUid) => newestHolder(view.containers, podUid),
-    nextHolderAttempt: (podUid) =>
-      1 +
-      Math.max(
-        -1,
-        ...view.containers
-          .filter(({ identity }) => identity.pod.uid === podUid)
-          .map(({ identity }) => identity.holderAttempt ?? -1),
-      ),
+    ...askView(() => view),
     podIp: (podUid) => {
       const record = pods.get(podUid)?.record;
       return record && podIpOf(record, view.containers);
     },
     hooks,
-    anyRuns: (podUid, names) =>
-      view.containers.some(
-        ({ identity, state }) =>
-          state === 'running' && identity.pod.uid === podUid && names.includes(identity.name),
-      ),
     nextLook: nextLook.wait,
     signal: stopping.signal,
   };
@@ -431,17 +317,5 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
       patience.abort();
       await pods.flush();
     },
-  };
-}
-
-function placementNode(parts: NodeAgentParts, desired: ResolvedDesired): PlacementNode {
-  const own = parts.ownTaints();
-  const operators = desired.taints.filter(
-    (taint) => !own.some((mine) => mine.key === taint.key && mine.effect === taint.effect),
-  );
-  return {
-    name: parts.nodeName,
-    labels: { ...desired.labels, ...parts.ownLabels() },
-    taints: [...own, ...operators],
   };
 }

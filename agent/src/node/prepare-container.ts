@@ -26,6 +26,8 @@ export interface PrepareParts {
   readonly nodeName: string;
   readonly nodeIp: () => string | undefined;
   readonly allocatable: Allocatable;
+  /** Who root is on the machine in a pod with users of its own. */
+  readonly mappedRoot: () => number;
   /** Where pods find the API; undefined while the plane has not said. */
   readonly api: () => ApiEndpoint | undefined;
   readonly configOf: (record: PodRecord, template: PodTemplateSpec) => PodConfig;
@@ -61,7 +63,8 @@ export function volumePod(
     ...(hostIp === undefined ? {} : { hostIp }),
     ...(address === undefined ? {} : { podIp: address }),
   };
-  return { spec, facts, config: parts.configOf(record, template) };
+  const mappedRoot = spec.hostUsers === false ? parts.mappedRoot() : 0;
+  return { spec, facts, config: parts.configOf(record, template), mappedRoot };
 }
 
 /** Throws ActionFailed. */

@@ -1,6 +1,6 @@
 // Stops every pod when the machine shuts down: all at once, each by its pod's grace, sidecars after the containers
 // they serve, the networks last.
-import { endBefore } from '@fleetset/scheduler-core/node/plan-containers';
+import { endBefore } from '@fleetset/scheduler-core/node/plan-stop';
 import { HOLDER } from '@fleetset/scheduler-core/node/pod-record';
 import { DEFAULT_GRACE_SECONDS } from '@fleetset/scheduler-core/node/stop-grace';
 import { pause } from '../pause.ts';

@@ -101,7 +101,7 @@ async function runHttp(
   port: number,
   signal: AbortSignal,
 ): Promise<ProbeAnswer> {
-  const status = await sendHttpGet(action, host, port, USER_AGENT, signal);
+  const status = await sendHttpGet(action, host, port, USER_AGENT, signal, 'body');
   return status >= 200 && status < 400
     ? success
     : { outcome: 'failure', message: `HTTP probe failed with statuscode: ${status}` };

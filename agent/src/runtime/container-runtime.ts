@@ -52,6 +52,8 @@ export interface ContainerSettings {
   readonly network: 'host' | 'own' | { readonly holderId: string };
   readonly hostPid?: boolean;
   readonly hostIpc?: boolean;
+  /** What is root in it is nobody on the machine; else it has the machine's users, whatever the engine does by itself. */
+  readonly mapsUsers?: boolean;
   /** Others may join its IPC namespace; on a network of its own they always may. */
   readonly sharesIpc?: boolean;
   /** Whose IPC namespace it joins, when that is not the one whose network it joins. */
@@ -121,8 +123,10 @@ export interface RuntimeInfo {
   readonly kernelVersion: string;
   /** Where it keeps images and containers, by its own view of the file system. */
   readonly rootDir: string;
-  /** What is root in a container is nobody on the machine. */
+  /** What is root in a container that asks for it is nobody on the machine. */
   readonly mapsUsers: boolean;
+  /** The user and group of the machine that such a root is; 0 where the engine itself is inside that mapping. */
+  readonly mappedRoot: number;
 }
 
 export interface EngineImage {

@@ -87,8 +87,9 @@ function resourceOptions(settings: ContainerSettings): Docker.HostConfig {
 }
 
 function sharingOptions(settings: ContainerSettings) {
-  const { hostPid, pidOf, dns, extraHosts = [], sysctls } = settings;
+  const { hostPid, pidOf, dns, extraHosts = [], sysctls, mapsUsers } = settings;
   return {
+    ...(mapsUsers ? {} : { UsernsMode: 'host' }),
     ...ipcMode(settings),
     ...(hostPid ? { PidMode: 'host' } : pidOf ? { PidMode: `container:${pidOf}` } : {}),
     ...(dns ? dnsOptions(dns) : {}),

@@ -21,6 +21,7 @@ export function holderSettings(input: SettingsInput, image: string): ContainerSe
     ports: spec.hostNetwork ? [] : allContainers(spec).flatMap(publishedPorts),
     oomScoreAdjust: Math.max(-998, input.minOomScoreAdjust),
     ...(spec.hostIPC ? { hostIpc: true } : { sharesIpc: true }),
+    ...usersOf(input),
     ...namesOf(input),
     ...sysctlsOf(input),
   };
@@ -34,6 +35,7 @@ export function joinedSettings(
   const own = spec.hostNetwork || !holder;
   return {
     network: own ? 'host' : { holderId: holder.id },
+    ...usersOf(input),
     ...(spec.hostPID ? { hostPid: true } : {}),
     ...(spec.hostIPC ? { hostIpc: true } : {}),
     ...(holder && spec.hostNetwork && !spec.hostIPC ? { ipcOf: holder.id } : {}),
@@ -43,6 +45,9 @@ export function joinedSettings(
     ...(holder ? {} : sysctlsOf(input)),
   };
 }
+
+const usersOf = ({ spec }: SettingsInput): Partial<ContainerSettings> =>
+  spec.hostUsers === false ? { mapsUsers: true } : {};
 
 function namesOf({ spec, hostResolver }: SettingsInput): Partial<ContainerSettings> {
   const dns = podDns(spec, hostResolver);

@@ -20,14 +20,17 @@ export type Place = Pick<Stats, 'dev' | 'ino'>;
 
 export interface TmpfsOptions {
   readonly sizeBytes?: number;
+  /** Absent: root. */
+  readonly user?: number;
   readonly group?: number;
 }
 
 export const systemMounts: Mounts = {
-  tmpfs: async (directory, { sizeBytes, group }) => {
+  tmpfs: async (directory, { sizeBytes, user, group }) => {
     if (await isMountPoint(directory)) return;
     const options = [
       group === undefined ? 'mode=1777' : `mode=2777,gid=${group}`,
+      ...(user === undefined ? [] : [`uid=${user}`]),
       ...(sizeBytes === undefined ? [] : [`size=${sizeBytes}`]),
     ];
     await run(['-t', 'tmpfs', '-o', `nosuid,nodev,${options}`, 'tmpfs', directory]).catch((error: Error) => {

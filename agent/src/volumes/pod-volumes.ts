@@ -25,6 +25,8 @@ export interface VolumePod {
   readonly spec: PodSpec;
   readonly facts: PodFacts;
   readonly config: PodConfig;
+  /** The machine's number of its root: its users and groups count from there. */
+  readonly mappedRoot: number;
 }
 
 class ConfigWanting extends Error {
@@ -86,14 +88,16 @@ export function openPodVolumes(directory: string, mounts: Mounts): PodVolumes {
   const podDirectory = (uid: string) => join(directory, uid);
   const volumeDirectory = (uid: string, { name }: Volume) => join(podDirectory(uid), 'volumes', name);
 
-  const place = async ({ spec, facts }: VolumePod, volume: Volume): Promise<string> => {
+  const place = async (pod: VolumePod, volume: Volume): Promise<string> => {
+    const { spec, facts, mappedRoot } = pod;
     const path = volumeDirectory(facts.uid, volume);
-    const group = spec.securityContext?.fsGroup;
-    if (volumeMedium(volume) === 'disk') await makeDirectory(path, group);
+    const group = groupOf(pod);
+    if (volumeMedium(volume) === 'disk') await makeDirectory(path, mappedRoot, group);
     else {
       await mkdir(path, { recursive: true, mode: 0o700 });
       await mounts.tmpfs(path, {
         ...(volume.emptyDir ? { sizeBytes: sizeOf(volume, spec, facts) } : {}),
+        ...(mappedRoot === 0 ? {} : { user: mappedRoot }),
         ...(group === undefined ? {} : { group }),
       });
     }
@@ -113,7 +117,8 @@ export function openPodVolumes(directory: string, mounts: Mounts): PodVolumes {
       tokens: pod.config.tokens,
     });
     if (isProblem(files)) throw new ConfigWanting(files);
-    await writeAtomically(path, files.map(asWritten), pod.spec.securityContext?.fsGroup);
+    const written = files.map((file) => asWritten(file, pod.mappedRoot));
+    await writeAtomically(path, written, groupOf(pod));
   };
 
   /** What it was filled with it keeps, as in Kubernetes: only a volume that is empty stops a pod. */
@@ -220,11 +225,11 @@ export function openPodVolumes(directory: string, mounts: Mounts): PodVolumes {
 }
 
 /** Made as a whole or not at all, and never changed again: it is the containers' then. */
-async function makeDirectory(path: string, group: number | undefined): Promise<void> {
+async function makeDirectory(path: string, user: number, group: number | undefined): Promise<void> {
   if (await stat(path).catch(() => undefined)) return;
   const beside = `${path}.new`;
   await mkdir(beside, { recursive: true, mode: 0o700 });
-  if (group !== undefined) await chown(beside, 0, group);
+  if (group !== undefined || user !== 0) await chown(beside, user, group ?? user);
   await chmod(beside, group === undefined ? 0o777 : 0o2777);
   await rename(beside, path);
 }
@@ -235,9 +240,15 @@ const ownVolumes = (spec: PodSpec): readonly Volume[] =>
 const sizeOf = (volume: Volume, spec: PodSpec, { allocatable }: PodFacts): number =>
   memoryVolumeBytes(volume, spec, allocatable.memoryBytes);
 
-const asWritten = ({ path, mode, user, content }: VolumeFile) => ({
+/** On the machine. */
+const groupOf = ({ spec, mappedRoot }: VolumePod): number | undefined => {
+  const group = spec.securityContext?.fsGroup;
+  return group === undefined ? undefined : mappedRoot + group;
+};
+
+const asWritten = ({ path, mode, user = 0, content }: VolumeFile, mappedRoot: number) => ({
   path,
   mode,
-  ...(user === undefined ? {} : { user }),
+  user: mappedRoot + user,
   content: 'text' in content ? Buffer.from(content.text, 'utf8') : Buffer.from(content.base64, 'base64'),
 });

@@ -58,6 +58,7 @@ async function openPod(
         events,
         volumes: openPodVolumes(join(directory, 'pods'), plainMounts),
         tokens: NO_TOKENS,
+        mappedRoot: () => 0,
         nodeIp: () => '127.0.0.1',
         allocatable: { cpus: 2, memoryBytes: 2 ** 34, diskBytes: 0 },
         machineMemoryBytes: 2 ** 34,

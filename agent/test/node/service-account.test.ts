@@ -62,6 +62,19 @@ describe('a pod that is born with its account', () => {
     expect(await readFile(join(files, 'ca.crt'), 'utf8')).toBe('a certificate');
   });
 
+  it('finds the API where it was when its container was made; the next container where it is then', async () => {
+    const hostOf = (title: string) => world.container(title).settings.env[0];
+    await tell(GIVEN);
+    await runs('web-1/app#0');
+    await world.tell({ daemonSets: [web(GIVEN)], configs: [CA], api: { host: '192.0.2.2', port: 6443 } });
+    await world.pass(30);
+    expect(world.running()).toEqual(['web-1/app#0']);
+    expect(hostOf('web-1/app#0')).toBe('KUBERNETES_SERVICE_HOST=192.0.2.1');
+    world.engine.end(world.container('web-1/app#0').id);
+    await runs('web-1/app#1');
+    expect(hostOf('web-1/app#1')).toBe('KUBERNETES_SERVICE_HOST=192.0.2.2');
+  });
+
   it('keeps them when the account changes; one that is born later goes by that', async () => {
     await tell(GIVEN);
     await runs('web-1/app#0');

@@ -39,12 +39,15 @@ describe('HTTP', () => {
   let port: number;
   let securePort: number;
   let asked: IncomingMessage[] = [];
+  let hugeBytes = 0;
+  let hugeEnds = 0;
   const listener: RequestListener = (request, response) => {
     asked.push(request);
     const url = new URL(request.url ?? '/', 'http://x');
     const [, what, value] = url.pathname.split('/');
     if (what === 'status') response.writeHead(Number(value)).end('body');
     else if (what === 'to') response.writeHead(302, { location: decodeURIComponent(value ?? '') }).end();
+    else if (what === 'located') response.writeHead(Number(value), { location: '/status/500' }).end();
     else if (what === 'chain') {
       const left = Number(value);
       if (left === 0) response.end('arrived');
@@ -53,6 +56,18 @@ describe('HTTP', () => {
     else if (what === 'endless') {
       response.writeHead(200);
       response.write('never over');
+    } else if (what === 'huge') {
+      const chunk = Buffer.alloc(4096);
+      const more = () => {
+        while (!response.destroyed && response.write(chunk)) hugeBytes += chunk.length;
+      };
+      response.on('drain', more).on('close', () => {
+        hugeEnds += 1;
+      });
+      more();
+    } else if (what === 'halfway') {
+      response.writeHead(200, { 'content-length': 100 });
+      response.write('half', () => request.socket.destroy());
     } else if (what === 'broken') request.socket.destroy();
     else response.end('ok');
   };
@@ -125,8 +140,27 @@ describe('HTTP', () => {
     });
   });
 
-  it('an answer whose body never ends is an answer', async () => {
-    expect(await get('/endless')).toEqual(success);
+  it('an answer whose body does not end in time is none', async () => {
+    expect(await get('/endless', {}, { timeoutSeconds: 1 })).toEqual({
+      outcome: 'failure',
+      message: `Get "http://${HOST}:${port}/endless": context deadline exceeded`,
+    });
+  });
+
+  it('an answer whose body breaks off is none', async () => {
+    expect(await get('/halfway')).toMatchObject({ outcome: 'failure' });
+  });
+
+  it('of a huge body no more than the beginning is read, and the connection is closed', async () => {
+    expect(await get('/huge')).toEqual(success);
+    await vi.waitFor(() => expect(hugeEnds).toBe(1));
+    // What the buffers on the way hold is not asked for.
+    expect(hugeBytes).toBeLessThan(16 * 2 ** 20);
+  });
+
+  it('an answer that is no redirect is not followed, though it names a place', async () => {
+    expect(await get('/located/304')).toEqual(success);
+    expect(await get('/located/300')).toEqual(success);
   });
 
   it('a time limit of months is no limit of a millisecond', async () => {

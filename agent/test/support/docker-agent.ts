@@ -38,7 +38,7 @@ const PATIENCE_MS = 40_000;
 
 export async function openDockerAgent(
   nodeName: string,
-  options: Pick<AgentOptions, 'node'> = {},
+  options: Pick<Partial<AgentOptions>, 'node' | 'dockerSocket'> = {},
 ): Promise<DockerAgent> {
   const plane = await openScriptedPlane();
   const proxy = await openProxy();

@@ -40,6 +40,7 @@ function pod(
 ): VolumePod {
   const config: ConfigData | 'missing' = data ? { data } : 'missing';
   return {
+    mappedRoot: 0,
     spec: {
       containers: [
         { name: 'main', volumeMounts: volumes.map(({ name }) => ({ name, mountPath: `/${name}` })) },

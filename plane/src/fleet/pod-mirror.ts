@@ -80,7 +80,7 @@ export function planMirror(
       expect: stored?.version ?? 'absent',
       durable: false,
     });
-    if (!before && owner) created.push(createdPod(report, owner, id));
+    if (!before && owner) created.push(createdPod(report, owner, id), scheduledPod(report, nodeName, id));
   }
   const kept = new Set(ids.values());
   for (const id of mirrored) {
@@ -149,6 +149,15 @@ const createdPod = ({ namespace }: PodReport, { name, uid }: PodOwner, id: strin
   reason: 'SuccessfulCreate',
   message: `Created pod: ${nameOf(id)}`,
   component: 'daemonset-controller',
+});
+
+/** Each is born on its node; people look for this all the same. */
+const scheduledPod = ({ uid }: PodReport, nodeName: string, id: string): EventInput => ({
+  subject: podSubject(id, uid),
+  type: 'Normal',
+  reason: 'Scheduled',
+  message: `Successfully assigned ${id} to ${nodeName}`,
+  component: 'default-scheduler',
 });
 
 function deletedPod({ metadata }: KubeObject): EventInput[] {

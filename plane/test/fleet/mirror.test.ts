@@ -195,6 +195,15 @@ describe('a mirrored pod', () => {
       `SuccessfulCreate: Created pod: ${pod.metadata.name}`,
       `SuccessfulDelete: Deleted pod: ${pod.metadata.name}`,
     ]);
+    const ofPod = `${EVENTS}?fieldSelector=involvedObject.uid%3D${pod.metadata.uid}`;
+    expect((await plane.api.ok('GET', ofPod)).items).toMatchObject([
+      {
+        reason: 'Scheduled',
+        message: `Successfully assigned default/${pod.metadata.name} to ${member.name}`,
+        source: { component: 'default-scheduler' },
+        count: 1,
+      },
+    ]);
     member.leave();
   });
 

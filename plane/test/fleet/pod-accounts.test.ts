@@ -1,7 +1,9 @@
 // Pods and their ServiceAccounts: what a node is told before a pod is born, what the pod then shows, and the tokens that
 // its node may have for it.
+import { once } from 'node:events';
+import { connect } from 'node:tls';
 import type { TokenIssued } from '@fleetset/proto/gen/fleetset/v1/node';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { Json } from '../support/api-client.ts';
 import { caOf } from '../support/hollow-agent.ts';
 import { type HollowMember, joinMember } from '../support/hollow-member.ts';
@@ -84,6 +86,23 @@ describe('a node is told', () => {
     await plane.api.ok('DELETE', `${ACCOUNTS}/late`);
     await until('it is gone', () => toldAccount(member, set)?.missing === true);
     member.leave();
+  });
+
+  it('another address when the plane has another, which its certificate then names', async () => {
+    const moving = await startTestPlane();
+    onTestFinished(moving.stop);
+    const member = await joinMember(moving);
+    onTestFinished(member.leave);
+    await until('it is told', () => newest(member.stream)?.api);
+    const moved = { host: '192.0.2.77', port: 443 };
+    await moving.restart({ advertiseApi: moved });
+    await member.reconnect();
+    await until('it is told where the API is now', () => newest(member.stream)?.api?.host === moved.host);
+    expect(newest(member.stream)?.api).toEqual(moved);
+    const socket = connect({ port: moving.apiPort, rejectUnauthorized: false });
+    await once(socket, 'secureConnect');
+    expect(socket.getPeerCertificate().subjectaltname).toContain(`IP Address:${moved.host}`);
+    socket.destroy();
   });
 
   it('the CA of the API, in every namespace where it has to do', async () => {

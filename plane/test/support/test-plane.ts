@@ -30,6 +30,7 @@ export interface TestPlane {
 export interface TestPlaneOptions {
   readonly dataDir?: string;
   readonly graceMs?: number;
+  readonly advertiseApi?: { readonly host: string; readonly port: number };
   readonly tokenAuthFile?: string;
   readonly audit?: AuditSettings;
   readonly limits?: Partial<LimitSettings>;
@@ -47,6 +48,7 @@ export async function startTestPlane(options: TestPlaneOptions = {}): Promise<Te
   const logger = pino({ level: 'warn' }, { write: (line: string) => complaints.push(JSON.parse(line)) });
   let ports = { api: 0, agents: 0 };
   let graceMs = options.graceMs ?? NEVER_MS;
+  let { advertiseApi } = options;
   let running: Plane | undefined;
   const start = async () => {
     running = await startPlane({
@@ -54,6 +56,7 @@ export async function startTestPlane(options: TestPlaneOptions = {}): Promise<Te
       api: { host: '127.0.0.1', port: ports.api },
       agents: { host: '127.0.0.1', port: ports.agents },
       advertise: ['127.0.0.1'],
+      ...(advertiseApi ? { advertiseApi } : {}),
       nodeMonitorGraceMs: graceMs,
       ...(options.tokenAuthFile ? { tokenAuthFile: options.tokenAuthFile } : {}),
       ...(options.limits ? { limits: options.limits } : {}),
@@ -91,6 +94,7 @@ export async function startTestPlane(options: TestPlaneOptions = {}): Promise<Te
       await stop();
       api.leaveIdle();
       graceMs = changed.graceMs ?? graceMs;
+      advertiseApi = changed.advertiseApi ?? advertiseApi;
       await start();
     },
     stop: async () => {

@@ -10,7 +10,7 @@ import { choosePods, type PodChoice, type PodProgress } from './choose-pods.ts';
 import { type FailedPodBackOff, judgeFinished, type PodEnd } from './finished-pods.ts';
 import { hostPorts } from './host-ports.ts';
 import type { ContainerMemory, NodeAction } from './node-action.ts';
-import { type PlanContext, planContainers } from './plan-containers.ts';
+import { planContainers } from './plan-containers.ts';
 import {
   containerKey,
   containerNames,
@@ -19,6 +19,7 @@ import {
   type SeenContainer,
 } from './pod-record.ts';
 import type { NodeRoom } from './pod-requests.ts';
+import type { PlanContext } from './pod-steps.ts';
 
 export interface NodeInput {
   readonly now: number;

@@ -45,8 +45,18 @@ describe('a pod with a network of its own', () => {
     [
       'the holder ended: a new one, and what was on the old one stops',
       'grant net \n pod a net \n a/@#0 ended 0s ago \n a/main#0 running',
-      'create a/@#1, next wait restart 10s',
+      'create a/@#1, next wait restart 1s',
       'stop a/main#0 in 30s',
+    ],
+    [
+      'one that ends again and again: about at once, however often',
+      'grant net \n pod a net \n a/@#7 ended 3s ago \n waited a/@ restart 10s since 14s ago',
+      'again in 7s',
+    ],
+    [
+      'and at once again when it has lasted',
+      'grant net \n pod a net \n a/@#7 ended 0s ago \n waited a/@ restart 10s since 21s ago',
+      'create a/@#8, next wait restart 1s',
     ],
     [
       'also when the holder vanished: the new one has another number',
@@ -62,7 +72,42 @@ describe('a pod with a network of its own', () => {
       'and is made on it',
       'grant net \n pod a net \n a/@#0 ended 9s ago \n a/@#1 created \n a/main#0 ended 0s ago',
       'start a/@#1',
+      'create a/main#1',
+    ],
+    [
+      'at once, whatever its back-off, which is as before',
+      'grant net \n pod a net \n a/@#0 ended 9s ago \n a/@#1 running \n a/main#0 ended 0s ago \n waited a/main restart 80s since 60s ago',
+      'create a/main#1',
+    ],
+    [
+      'also when it died a moment before the holder, and could not be made on that',
+      'grant net \n pod a net \n a/@#0 ended 2s ago \n a/@#1 running \n a/main#0 ended 3s ago \n trouble a/main create 2s ago \n waited a/main restart 80s since 60s ago',
+      'create a/main#1',
+    ],
+    [
+      'what had ended by itself before goes on waiting',
+      'grant net \n pod a net \n a/@#0 ended 2s ago \n a/@#1 running \n a/main#0 ended 9s ago \n waited a/main restart 80s since 60s ago',
+      'again in 71s',
+    ],
+    [
+      'and so does what cannot be made on the new one either',
+      'grant net \n pod a net \n a/@#0 ended 9s ago \n a/@#1 running \n a/main#0 ended 9s ago \n trouble a/main create 3s ago',
+      'again in 7s',
+    ],
+    [
+      'of a pod that shares processes it may be the holder that ended: a moment tells',
+      'grant net-pids \n pod a net-pids \n a/@#0 running \n a/main#0 ended 0s ago killed',
+      'again in 1s',
+    ],
+    [
+      'it was not',
+      'grant net-pids \n pod a net-pids \n a/@#0 running \n a/main#0 ended 1s ago killed',
       'create a/main#1, next wait restart 10s',
+    ],
+    [
+      'it was',
+      'grant net-pids \n pod a net-pids \n a/@#0 ended 0s ago \n a/@#1 running \n a/main#0 ended 0s ago killed \n waited a/main restart 80s since 60s ago',
+      'create a/main#1',
     ],
     [
       'what was made on the old one is made anew',

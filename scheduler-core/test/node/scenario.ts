@@ -32,6 +32,7 @@ export function templateNamed(revision: string): PodTemplateSpec {
     spec: {
       // On the host's IPC too: then nothing is shared that a holder would have to hold.
       ...(revision.startsWith('net') ? {} : { hostNetwork: true, hostIPC: true }),
+      ...(revision.includes('pids') ? { shareProcessNamespace: true } : {}),
       ...(revision.includes('slow') ? { terminationGracePeriodSeconds: 120 } : {}),
       ...(inits.length > 0 ? { initContainers: inits } : {}),
       containers: names.map((name) => ({
@@ -216,7 +217,7 @@ function containerLine(id: string, word: string, rest: string): SeenContainer {
     name: withHolder(name),
     attempt: Number(attempt),
     state: (hasEnded ? 'exited' : word) as SeenState,
-    ...(hasEnded ? { exitCode: word === 'done' ? 0 : 1 } : {}),
+    ...(hasEnded ? { exitCode: word === 'done' ? 0 : rest.includes('killed') ? 137 : 1 } : {}),
     ...(hasEnded && !rest.startsWith('unseen') ? { endedAt: ago(rest) } : {}),
     ...(rest.includes('started') ? { started: true } : {}),
     ...(holderAttempt === undefined ? {} : { holderAttempt }),

@@ -1,0 +1,29 @@
+// What is remembered of a container as people are shown it: one that ended with its pod's holder waits for the next
+// holder, and for no back-off.
+import { doubtUntil, endedWithHolder } from '@fleetset/scheduler-core/node/lost-holder';
+import type { ContainerMemory } from '@fleetset/scheduler-core/node/node-action';
+import type { PodSpec } from '@fleetset/scheduler-core/schema/pod';
+import type { RuntimeContainer } from '../runtime/container-runtime.ts';
+import { seenAs } from './ended-containers.ts';
+import type { NodeAgent } from './node-agent-parts.ts';
+
+/** `newest`: of its attempts. `containers`: the pod's. */
+export function memoryShown(
+  agent: Pick<NodeAgent, 'memoryOf' | 'endedAt'>,
+  podUid: string,
+  spec: PodSpec,
+  name: string,
+  newest: RuntimeContainer | undefined,
+  containers: readonly RuntimeContainer[],
+  now: number,
+): ContainerMemory | undefined {
+  const memory = agent.memoryOf(podUid, name);
+  if (!memory?.restart || newest?.state !== 'exited') return memory;
+  const asSeen = (container: RuntimeContainer) => seenAs(container, agent.endedAt(container.id));
+  const seen = containers.map(asSeen);
+  const isCrash =
+    !endedWithHolder(asSeen(newest), spec, seen) && doubtUntil(asSeen(newest), spec, seen, now) === undefined;
+  if (isCrash) return memory;
+  const { restart: _over, ...rest } = memory;
+  return rest;
+}

@@ -153,7 +153,7 @@ async function byKubectl({ engine, fleet }: OneParts, name: string, into: Figure
 
 const row = (what: string, values: readonly number[], floor?: number) => {
   const ratio = floor === undefined ? '' : `   ${(median(values) / floor).toFixed(2)} x`;
-  console.log(`    ${what.padEnd(36)}${figure(values, 'ms')}${ratio}`);
+  console.log(`    ${what.padEnd(40)}${figure(values, 'ms')}${ratio}`);
 };
 
 export { row as showRow };

@@ -68,6 +68,7 @@ async function phase(
 }
 
 const heaps = mkdtempSync(join(tmpdir(), 'fleetset-soak-'));
+process.once('exit', () => rmSync(heaps, { recursive: true }));
 process.env.SOAK_HEAPS = heaps;
 if (values['heap-snapshots']) process.env.SOAK_SNAPSHOTS = resolve(values['heap-snapshots']);
 process.env.FLEETSET_NODE_FLAGS = `--expose-gc --import=${HOOK}`;
@@ -102,7 +103,6 @@ try {
   if (problems.length > 0)
     process.stderr.write(`${readFileSync(fleet.agent.logFile, 'utf8').slice(-LOG_SHOWN)}\n`);
   await fleet.close().catch((error: Error) => problems.push(error.message));
-  rmSync(heaps, { recursive: true });
 }
 for (const problem of problems) console.error(`soak: ${problem}`);
 if (problems.length === 0) console.log('soak: nothing grew, nothing was doubled, nothing is left behind');

@@ -2,11 +2,10 @@
 
 import { approvedWaves } from '@fleetset/scheduler-core/rollout/approval';
 import { hasNothingToDo, NOTHING_TO_DO, SETTLING } from '@fleetset/scheduler-core/rollout/rollout-condition';
-import type { RolloutRecord } from '@fleetset/scheduler-core/rollout/rollout-record';
-import { targetOf } from '@fleetset/scheduler-core/rollout/rollout-record';
+import { type RolloutRecord, targetOf } from '@fleetset/scheduler-core/rollout/rollout-record';
 import { updateStrategyOf } from '@fleetset/scheduler-core/rollout/update-strategy';
 import { needsApproval } from '@fleetset/scheduler-core/rollout/wave-turn';
-import type { VirtualObjects } from '../api/resource-routes.ts';
+import type { VirtualObjects } from '../api/resource-call.ts';
 import type { KubeObject } from '../kinds/kind.ts';
 import type { Rollout } from '../kinds/rollout-kind.ts';
 import type { Store } from '../store/store.ts';

@@ -68,11 +68,16 @@ export function createSurgeLaw(parts: SurgeLawParts): SurgeLaw {
       trace.break('the surge', `${names} run two pods of ${uid}, ${surge} may`);
   };
 
-  const look = (machine: Machine, uid: string, now: ReadonlySet<string>) => {
+  const look = (
+    machine: Machine,
+    uid: string,
+    now: ReadonlySet<string>,
+    before: readonly ReadonlySet<string>[],
+  ) => {
     const key = keyOf(machine, uid);
-    const before = ran.get(key) ?? new Set();
     ran.set(key, now);
-    const isNew = [...now].some((pod) => !before.has(pod));
+    // Two that ran for one DaemonSet, and were taken over by another together, are no news.
+    const isNew = !before.some((those) => now.isSubsetOf(those));
     if (now.size < 2 || !isNew) return;
     const surges = time.now() - (surgedAt.get(key) ?? Number.NEGATIVE_INFINITY) < UNDER_WAY_MS;
     if (now.size > (surges ? 2 : 1))
@@ -93,11 +98,12 @@ export function createSurgeLaw(parts: SurgeLawParts): SurgeLaw {
         const uid = setUidOf(machine, container);
         pods.set(uid, (pods.get(uid) ?? new Set()).add(podUidOf(container)));
       }
+      const before = [...ran].filter(([key]) => key.startsWith(`${machine.name}/`)).map(([, those]) => those);
       for (const key of ran.keys()) {
         const [name, uid = ''] = key.split('/');
         if (name === machine.name && !pods.has(uid)) ran.delete(key);
       }
-      for (const [uid, those] of pods) look(machine, uid, those);
+      for (const [uid, those] of pods) look(machine, uid, those, before);
     },
     onEnd: (container) => void ending.add(podUidOf(container)),
     onSaid: ({ pods }) => {

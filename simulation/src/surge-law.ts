@@ -68,14 +68,16 @@ export function createSurgeLaw(parts: SurgeLawParts): SurgeLaw {
       trace.break('the surge', `${names} run two pods of ${uid}, ${surge} may`);
   };
 
-  /** Whosever they were: another DaemonSet may have taken them over since. */
-  const ranOn = ({ name }: Machine): ReadonlySet<string> =>
-    new Set([...ran].flatMap(([key, pods]) => (key.startsWith(`${name}/`) ? [...pods] : [])));
-
-  const look = (machine: Machine, uid: string, now: ReadonlySet<string>, before: ReadonlySet<string>) => {
+  const look = (
+    machine: Machine,
+    uid: string,
+    now: ReadonlySet<string>,
+    before: readonly ReadonlySet<string>[],
+  ) => {
     const key = keyOf(machine, uid);
     ran.set(key, now);
-    const isNew = [...now].some((pod) => !before.has(pod));
+    // Two that ran for one DaemonSet, and were taken over by another together, are no news.
+    const isNew = !before.some((those) => now.isSubsetOf(those));
     if (now.size < 2 || !isNew) return;
     const surges = time.now() - (surgedAt.get(key) ?? Number.NEGATIVE_INFINITY) < UNDER_WAY_MS;
     if (now.size > (surges ? 2 : 1))
@@ -96,7 +98,7 @@ export function createSurgeLaw(parts: SurgeLawParts): SurgeLaw {
         const uid = setUidOf(machine, container);
         pods.set(uid, (pods.get(uid) ?? new Set()).add(podUidOf(container)));
       }
-      const before = ranOn(machine);
+      const before = [...ran].filter(([key]) => key.startsWith(`${machine.name}/`)).map(([, those]) => those);
       for (const key of ran.keys()) {
         const [name, uid = ''] = key.split('/');
         if (name === machine.name && !pods.has(uid)) ran.delete(key);

@@ -13,6 +13,8 @@ export interface ActionOutcomes {
   readonly succeeded: (action: NodeAction) => void;
   /** False for a failure that is not a container's own. */
   readonly failed: (action: NodeAction, error: unknown) => boolean;
+  /** What failed on it while it was going is tried again at once. */
+  readonly engineIsBack: () => void;
   readonly keepOnly: (podUids: ReadonlySet<string>) => void;
 }
 
@@ -47,6 +49,10 @@ export function createActionOutcomes(
       logger.debug({ pod: podUid, container, reason }, message);
       if (isNews(error.trouble)) events.add(troubleEvent(action, error.trouble, about(podUid, container)));
       return true;
+    },
+    engineIsBack: () => {
+      for (const [key, { trouble, ...rest }] of memory)
+        if (trouble?.kind === 'create' || trouble?.kind === 'start') memory.set(key, rest);
     },
     keepOnly: (podUids) => {
       for (const key of memory.keys()) if (!podUids.has(key.slice(0, key.indexOf('/')))) memory.delete(key);

@@ -1,7 +1,7 @@
 // Tells once of each container that has ended and waits for its next start, as kubelet does: what the restarts wait for
 // is to be found where people look for it.
 import type { PodChoice } from '@fleetset/scheduler-core/node/choose-pods';
-import { doubtUntil, endedWithHolder } from '@fleetset/scheduler-core/node/lost-holder';
+import { doubtUntil, isNoCrash } from '@fleetset/scheduler-core/node/lost-holder';
 import type { ContainerMemory } from '@fleetset/scheduler-core/node/node-action';
 import {
   containerKey,
@@ -43,7 +43,7 @@ export function createBackOffEvents(
       const own = containers.filter((other) => other.podUid === podUid);
       const spec = specOf(record);
       if (latest(name, own) !== container || isDone(container, spec)) continue;
-      if (spec && (endedWithHolder(container, spec, own) || doubtUntil(container, spec, own, now))) continue;
+      if (spec && (isNoCrash(container, spec, own) || doubtUntil(container, spec, own, now))) continue;
       const known = memory.get(containerKey(podUid, name));
       if (waitingReason(record, name, '', container, known, now)?.reason !== 'CrashLoopBackOff') continue;
       told.add(id);

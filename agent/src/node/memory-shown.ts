@@ -1,6 +1,6 @@
-// What is remembered of a container as people are shown it: one that ended with its pod's holder waits for the next
-// holder, and for no back-off.
-import { doubtUntil, endedWithHolder } from '@fleetset/scheduler-core/node/lost-holder';
+// What is remembered of a container as people are shown it: one that ended with its pod's holder, or with
+// the engine, waits for no back-off.
+import { doubtUntil, isNoCrash } from '@fleetset/scheduler-core/node/lost-holder';
 import type { ContainerMemory } from '@fleetset/scheduler-core/node/node-action';
 import type { PodSpec } from '@fleetset/scheduler-core/schema/pod';
 import type { RuntimeContainer } from '../runtime/container-runtime.ts';
@@ -9,7 +9,7 @@ import type { NodeAgent } from './node-agent-parts.ts';
 
 /** `newest`: of its attempts. `containers`: the pod's. */
 export function memoryShown(
-  agent: Pick<NodeAgent, 'memoryOf' | 'endedAt'>,
+  agent: Pick<NodeAgent, 'memoryOf' | 'endedAt' | 'endedWithEngine'>,
   podUid: string,
   spec: PodSpec,
   name: string,
@@ -19,10 +19,11 @@ export function memoryShown(
 ): ContainerMemory | undefined {
   const memory = agent.memoryOf(podUid, name);
   if (!memory?.restart || newest?.state !== 'exited') return memory;
-  const asSeen = (container: RuntimeContainer) => seenAs(container, agent.endedAt(container.id));
+  const asSeen = (container: RuntimeContainer) =>
+    seenAs(container, agent.endedAt(container.id), agent.endedWithEngine(container.id));
   const seen = containers.map(asSeen);
   const isCrash =
-    !endedWithHolder(asSeen(newest), spec, seen) && doubtUntil(asSeen(newest), spec, seen, now) === undefined;
+    !isNoCrash(asSeen(newest), spec, seen) && doubtUntil(asSeen(newest), spec, seen, now) === undefined;
   if (isCrash) return memory;
   const { restart: _over, ...rest } = memory;
   return rest;

@@ -61,6 +61,7 @@ export interface NodeAgent {
   readonly view: () => NodeView;
   readonly memoryOf: (podUid: string, container: string) => ContainerMemory | undefined;
   readonly endedAt: (containerId: string) => number | undefined;
+  readonly endedWithEngine: (containerId: string) => boolean;
   readonly healthOf: ContainerChecks['healthOf'];
   /** It has been asked how it is since this agent started, or need not be. */
   readonly isKnown: (containerId: string) => boolean;

@@ -7,7 +7,7 @@ import { planNode } from '@fleetset/scheduler-core/node/plan-node';
 import { containerKey, type PodRecord } from '@fleetset/scheduler-core/node/pod-record';
 import type { PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
 import { pause } from '../pause.ts';
-import { type RuntimeContainer, RuntimeError } from '../runtime/container-runtime.ts';
+import { isRuntimeError, type RuntimeContainer, RuntimeError } from '../runtime/container-runtime.ts';
 import { createActionOutcomes } from './action-outcomes.ts';
 import { about, type ExecuteParts } from './action-parts.ts';
 import { createActionRunner, HOLD_AFTER_FAILURE_MS } from './action-runner.ts';
@@ -61,6 +61,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
   let told: NodeDesired | undefined;
   let view: NodeView = { unseen: true, containers: [], plan: leaveAlone(pods.all()), desired: NOTHING_TOLD };
   let looked = false;
+  let engineGoneAt: number | undefined;
   let engineTrouble: string | undefined = 'the Docker engine has not been asked yet';
 
   const wake = () => loop.wake();
@@ -102,11 +103,14 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
       const containers = await runtime.list();
       if (engineTrouble !== undefined) logger.info('the Docker engine answers');
       engineTrouble = undefined;
+      engineGoneAt = undefined;
       return containers;
     } catch (error) {
       const message = (error as Error).message;
       if (engineTrouble !== message) parts.onChange();
       engineTrouble = message;
+      // One that is only slow has ended nothing.
+      if (isRuntimeError(error, 'unreachable')) engineGoneAt ??= monotonicNow();
       throw error;
     } finally {
       looked = true;
@@ -125,7 +129,12 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     parts.tokens.sync(new Set(pods.all().map(({ record }) => record.uid)));
     // What ends while the engine is asked may be missing in its answer: it counts as under way until the next look.
     const underWay = new Map(runner.busy);
+    const goneAt = engineGoneAt;
     const containers = await look();
+    if (goneAt !== undefined) {
+      ended.engineIsBack(goneAt);
+      outcomes.engineIsBack();
+    }
     adopt(containers);
     if (told) takeOver(pods, told, logger);
     await liveVolumes.tidy();
@@ -145,7 +154,9 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     const taken = await starts.portsInTheWay(containers, untouched);
     const now = monotonicNow();
     const held = parts.held();
-    const seen = containers.map((container) => ended.seen(container, checks.healthOf(container.id), now));
+    const seen = containers.map((container) =>
+      ended.seen(container, checks.healthOf(container.id), now, goneAt !== undefined),
+    );
     const plan = planNode({
       ...(held === undefined ? {} : { held }),
       now,
@@ -296,6 +307,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     view: () => view,
     memoryOf: (podUid, container) => memory.get(containerKey(podUid, container)),
     endedAt: ended.at,
+    endedWithEngine: ended.withEngine,
     healthOf: checks.healthOf,
     isKnown: checks.isKnown,
     inHook: hooks.has,

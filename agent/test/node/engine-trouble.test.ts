@@ -50,6 +50,62 @@ describe('an engine that does not answer', () => {
     expect(world.engine.calls).toEqual(['create web-1/app#0', 'start web-1/app#0']);
   });
 
+  it('that is restarted again and again gets its containers at once, and none has crashed', async () => {
+    await world.tell({ daemonSets: ['web'] });
+    await runs('web-1/app#0');
+    for (const attempt of [0, 1, 2, 3]) {
+      world.engine.setDown(true);
+      world.engine.end(world.container(`web-1/app#${attempt}`).id);
+      await world.until('the node says so', () => nodeReady().status === 'False');
+      world.engine.setDown(false);
+      await world.until('the node is ready', () => nodeReady().status === 'True');
+      await world.pass(3);
+      expect(world.running()).toEqual([`web-1/app#${attempt + 1}`]);
+    }
+    const told = world.now().events.take();
+    expect(told.filter(({ reason }) => reason === 'BackOff')).toEqual([]);
+    // One that crashes by itself does so for the first time.
+    world.engine.end(world.container('web-1/app#4').id);
+    await world.pass(3);
+    expect(world.running()).toEqual(['web-1/app#5']);
+    world.engine.end(world.container('web-1/app#5').id);
+    await world.pass(3);
+    expect(world.running()).toEqual([]);
+  });
+
+  it('that stops its containers before it goes has ended them: they wait for no back-off', async () => {
+    await world.tell({ daemonSets: ['web'] });
+    await runs('web-1/app#0');
+    world.engine.end(world.container('web-1/app#0').id);
+    await runs('web-1/app#1');
+    world.engine.end(world.container('web-1/app#1').id);
+    await runs('web-1/app#2');
+    // It waits for 20 s now.
+    world.engine.end(world.container('web-1/app#2').id);
+    await world.pass(2);
+    expect(world.running()).toEqual([]);
+    world.engine.setDown(true);
+    world.now().agent.wake();
+    await world.until('the node says so', () => nodeReady().status === 'False');
+    world.engine.setDown(false);
+    world.now().agent.wake();
+    await world.until('the node is ready', () => nodeReady().status === 'True');
+    await world.pass(1);
+    expect(world.running()).toEqual(['web-1/app#3']);
+  });
+
+  it('what could not be started while it went is started as soon as it is back', async () => {
+    world.engine.fail({ call: 'start', how: 'before', times: 1 });
+    await world.tell({ daemonSets: ['web'] });
+    await world.until('the start has failed', () => calls('start').length === 1);
+    world.engine.setDown(true);
+    await world.until('the node says so', () => nodeReady().status === 'False');
+    world.engine.setDown(false);
+    await world.until('the node is ready', () => nodeReady().status === 'True');
+    await world.pass(3);
+    expect(world.running()).toEqual(['web-1/app#0']);
+  });
+
   it('that comes back without its containers gets them again', async () => {
     await world.tell({ daemonSets: ['web'] });
     await runs('web-1/app#0');

@@ -1,6 +1,6 @@
 // When a container is made again: what failed, and what ended, by their back-offs (rules 96 to 98).
 import { CONTAINER_RESTART, decideRetry, HOLDER_RESTART, IMAGE_PULL } from '../restart-back-off.ts';
-import { doubtUntil, endedWithHolder } from './lost-holder.ts';
+import { doubtUntil, isNoCrash } from './lost-holder.ts';
 import type { ContainerMemory, CreateAction, OnContainer } from './node-action.ts';
 import { HOLDER, type SeenContainer } from './pod-record.ts';
 import { type ContainerSteps, NOTHING, only, type PlanContext, type PodView } from './pod-steps.ts';
@@ -39,12 +39,12 @@ export function restart(
 ): ContainerSteps {
   if (memory.trouble && memory.trouble.kind !== 'hook')
     return create(at, container.attempt + 1, memory, context);
-  if (endedWithHolder(container, spec, seen))
+  if (isNoCrash(container, spec, seen))
     return only({
       ...at,
       kind: 'create',
       attempt: container.attempt + 1,
-      reason: "the pod's network is new",
+      reason: container.withEngine ? 'it ended with the engine' : "the pod's network is new",
     });
   const doubt = doubtUntil(container, spec, seen, context.now);
   if (doubt !== undefined) return { actions: [], waits: [doubt] };

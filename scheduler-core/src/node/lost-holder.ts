@@ -1,4 +1,4 @@
-// Containers whose holder is gone: they are made anew on the next one, and it is no failure of theirs.
+// Containers whose holder is gone, or that ended with the engine: they are made anew, and it is no failure of theirs.
 import type { PodSpec } from '../schema/pod.ts';
 import type { ContainerMemory } from './node-action.ts';
 import { HOLDER, isInitContainer, latest, needsHolder, type SeenContainer } from './pod-record.ts';
@@ -21,13 +21,13 @@ export function hasLostHolder(
   return current === undefined || current.state === 'exited' || current.attempt !== holderAttempt;
 }
 
+/** It is restarted at once, and its back-off stays what it was. */
+export const isNoCrash = (container: SeenContainer, spec: PodSpec, seen: readonly SeenContainer[]): boolean =>
+  container.withEngine === true || endedWithHolder(container, spec, seen);
+
 /** It ended for want of its holder, or had done its work: unlike one that had ended by itself before, it waits for no
  *  back-off. */
-export function endedWithHolder(
-  container: SeenContainer,
-  spec: PodSpec,
-  seen: readonly SeenContainer[],
-): boolean {
+function endedWithHolder(container: SeenContainer, spec: PodSpec, seen: readonly SeenContainer[]): boolean {
   if (container.state !== 'exited' || !hasLostHolder(container, spec, seen)) return false;
   if (isInitContainer(spec, container.name) && container.exitCode === 0) return true;
   const lostAt = holderOf(container, seen)?.endedAt;

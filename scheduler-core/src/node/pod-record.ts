@@ -70,6 +70,8 @@ export interface SeenContainer {
   readonly started?: boolean;
   /** When the agent first saw it ended; milliseconds of the agent's monotonic clock. */
   readonly endedAt?: number;
+  /** It ended while the engine was away: with that, as when the engine is restarted. */
+  readonly withEngine?: boolean;
 }
 
 /** A pod with what planning needs to know of its template. */

@@ -1,6 +1,5 @@
 // The plane, put together by hand: store, authority, the core, and the two servers.
 
-import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { METRICS_CONTENT_TYPE, metricsText } from '@fleetset/scheduler-core/prometheus-text';
@@ -15,6 +14,7 @@ import { podSubresources } from './api/pod-subresources.ts';
 import { createLimits, type LimitSettings } from './api/request-limits.ts';
 import { createReviews } from './api/reviews.ts';
 import { serveTokenRequest } from './api/token-request.ts';
+import { versionInfo } from './api/version-info.ts';
 import { type AuditSettings, openAudit } from './audit/open-audit.ts';
 import { authenticate } from './authentication/authenticate.ts';
 import { impersonated } from './authentication/impersonate.ts';
@@ -39,6 +39,7 @@ import { withEventView } from './store/event-view.ts';
 import { openSqliteStore } from './store/sqlite-store.ts';
 import type { Store } from './store/store.ts';
 import { createGrpcServer } from './sync/grpc-server.ts';
+import { publishInfo } from './sync/join-info.ts';
 import { createTunnels, TUNNEL_LIMITS, type TunnelLimits } from './sync/tunnels.ts';
 
 export interface Address {
@@ -272,25 +273,6 @@ const apiEndpoint = ({ advertise, advertiseApi }: PlaneOptions, port: number) =>
 
 const ownName = (own: PlaneOptions['advertiseApi']): string[] => (own ? [own.host] : []);
 
-/** Where agents reach this plane, for the join command. */
-async function publishInfo(
-  store: Store,
-  agentAddress: string,
-  caHash: string,
-  nowText: string,
-): Promise<void> {
-  const [collection, id] = ['core/configmaps', 'kube-public/fleetset-info'];
-  const before = store.get(collection, id)?.value as KubeObject | undefined;
-  const metadata = before?.metadata ?? {
-    name: 'fleetset-info',
-    namespace: 'kube-public',
-    uid: randomUUID(),
-    creationTimestamp: nowText,
-  };
-  const value = { apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { agentAddress, caHash } };
-  await store.commit([{ collection, id, value, durable: true }]);
-}
-
 /** The hash of the revision that holds a DaemonSet's template as it is. */
 function newestOf(store: Store, daemonSet: Pick<KubeObject, 'metadata'>): string | undefined {
   const revisions = [...store.list('apps/controllerrevisions')]
@@ -298,19 +280,4 @@ function newestOf(store: Store, daemonSet: Pick<KubeObject, 'metadata'>): string
     .filter(({ metadata }) => metadata.ownerReferences?.some(({ uid }) => uid === daemonSet.metadata.uid))
     .sort((a, b) => b.revision - a.revision);
   return revisions[0] ? revisionHash(revisions[0]) : undefined;
-}
-
-/** Kubernetes' version whose API this is, with our own behind the plus. */
-function versionInfo(version: string): object {
-  return {
-    major: '1',
-    minor: '32',
-    gitVersion: `v1.32.0+fleetset-${version}`,
-    gitCommit: '',
-    gitTreeState: 'clean',
-    buildDate: '1970-01-01T00:00:00Z',
-    goVersion: '',
-    compiler: 'node',
-    platform: `${process.platform}/${process.arch === 'x64' ? 'amd64' : process.arch}`,
-  };
 }

@@ -17,7 +17,8 @@ import { type Exchange, type Reply, runExchange } from './exchange.ts';
 import { type HealthChecks, serveHealth } from './health.ts';
 import { parseAnyResourcePath, parseResourcePath, withoutWatchPath } from './request.ts';
 import { serveInTime, serveLong, timeoutOf } from './request-limits.ts';
-import { type ResourceParts, serveResource } from './resource-routes.ts';
+import type { ResourceParts } from './resource-call.ts';
+import { serveResource } from './resource-routes.ts';
 import { sendBytes, sendJson } from './respond.ts';
 
 export interface ApiServerParts extends Omit<ResourceParts, 'signal'> {

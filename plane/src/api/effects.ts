@@ -3,7 +3,7 @@
 import type { Remarks } from '../admission/pod-security.ts';
 import type { Kind, KubeObject } from '../kinds/kind.ts';
 import type { Write } from '../store/store.ts';
-import type { DeleteOptions } from './objects.ts';
+import type { DeleteOptions } from './object-options.ts';
 
 export interface DeletePlan {
   /** The object lives on like this, being deleted; absent: it is gone with this write. */

@@ -20,7 +20,7 @@ import { decodePartial, isRecord } from '@fleetset/scheduler-core/schema/decode'
 import type { ManagedFieldsEntry } from '@fleetset/scheduler-core/schema/meta';
 import { apiVersionOf, type Kind, type KubeObject } from '../kinds/kind.ts';
 import { ApiError, badRequest, invalidObject } from './api-error.ts';
-import type { WriteOptions } from './objects.ts';
+import type { WriteOptions } from './object-options.ts';
 import { withoutVersion } from './prepare-object.ts';
 
 /** Of writes that the plane itself makes. */

@@ -23,7 +23,7 @@ import { orphan } from '../rollout/orphaning.ts';
 import type { Store, Write } from '../store/store.ts';
 import { forbiddenRequest, invalidObject } from './api-error.ts';
 import type { DeletePlan, Effects, EffectsOf } from './effects.ts';
-import type { DeleteOptions } from './objects.ts';
+import type { DeleteOptions } from './object-options.ts';
 import { LONGEST_GRACE_SECONDS } from './write-options.ts';
 
 export const SYSTEM_NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-lease'] as const;

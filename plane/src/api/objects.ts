@@ -2,12 +2,13 @@
 // writes, conflicts. The rules of each kind are in kinds/, effects beyond the object in effects.ts.
 import { randomInt } from 'node:crypto';
 import { sameJson } from '@fleetset/scheduler-core/canonical-json';
-import type { Remarks } from '../admission/pod-security.ts';
 import { collectionOf, idOf, idOfObject, type Kind, type KubeObject } from '../kinds/kind.ts';
 import { type Store, StoreFailure, type Write } from '../store/store.ts';
-import { ApiError, alreadyExists, conflict, forbiddenRequest, notFoundObject } from './api-error.ts';
-import type { DeletePlan, EffectsOf } from './effects.ts';
+import { ApiError, alreadyExists, conflict, notFoundObject } from './api-error.ts';
+import type { EffectsOf } from './effects.ts';
 import { applyBody, withManagedFields, withOwners } from './field-managers.ts';
+import { isHeld, plainDelete, withDeletion } from './object-deletion.ts';
+import type { ApplyOptions, DeleteOptions, Removed, WriteOptions, Written } from './object-options.ts';
 import {
   checkedObject,
   decodeObject,
@@ -16,32 +17,7 @@ import {
   requireSameIdentity,
   withIdentity,
 } from './prepare-object.ts';
-
-export interface WriteOptions {
-  readonly dryRun: boolean;
-  readonly fieldValidation: 'Strict' | 'Warn' | 'Ignore';
-  /** Of the object as it would be written, and as it was; may refuse by throwing an ApiError. */
-  readonly admit?: (object: KubeObject, old: KubeObject | undefined) => void;
-  /** Fields that the request's body sets more than once; asked for where it matters. */
-  readonly duplicates?: () => readonly string[];
-  /** Who is to own what this write sets; absent: the plane. */
-  readonly manager?: string;
-  /** Only this part is written. */
-  readonly subresource?: 'status';
-}
-
-export interface ApplyOptions extends WriteOptions {
-  /** Takes from other managers what they own. */
-  readonly force: boolean;
-}
-
-export interface Written {
-  readonly object: KubeObject;
-  /** For Warning headers. */
-  readonly warnings: readonly string[];
-  /** For the audit log. */
-  readonly annotations?: Remarks['annotations'];
-}
+import { requireNamespace, requirePreconditions } from './write-conditions.ts';
 
 export interface Objects {
   readonly get: (kind: Kind, namespace: string | undefined, name: string) => KubeObject;
@@ -73,20 +49,6 @@ export interface Objects {
     name: string,
     options: DeleteOptions,
   ) => Promise<Removed>;
-}
-
-export interface DeleteOptions {
-  readonly dryRun: boolean;
-  /** Absent: as the object's finalizers say, else in the background. */
-  readonly propagation?: 'Background' | 'Foreground' | 'Orphan' | undefined;
-  readonly graceSeconds?: number;
-  readonly preconditions?: { readonly uid?: string; readonly resourceVersion?: string };
-}
-
-/** `gone` is false while the object lives on, being deleted. */
-export interface Removed {
-  readonly object: KubeObject;
-  readonly gone: boolean;
 }
 
 /** `requested`: the object as the client sent it. Answers with the object that says who owns its fields. */
@@ -275,51 +237,6 @@ export function createObjects(
   };
 }
 
-function requireNamespace(store: Store, namespace: string, object: KubeObject): void {
-  const found = store.get('core/namespaces', namespace)?.value as KubeObject | undefined;
-  if (!found)
-    throw new ApiError(404, 'NotFound', `namespaces "${namespace}" not found`, {
-      name: namespace,
-      kind: 'namespaces',
-    });
-  if (!found.metadata.deletionTimestamp) return;
-  const { name = '' } = object.metadata;
-  throw forbiddenRequest(
-    `${name} is forbidden: unable to create new content in namespace ${namespace} because it is being terminated`,
-    {
-      name,
-      causes: [
-        {
-          reason: 'NamespaceTerminating',
-          message: `namespace ${namespace} is being terminated`,
-          field: 'metadata.namespace',
-        },
-      ],
-    },
-  );
-}
-
-function requirePreconditions(
-  kind: Kind,
-  name: string,
-  current: KubeObject,
-  { preconditions }: DeleteOptions,
-): void {
-  const { uid, resourceVersion } = preconditions ?? {};
-  if (uid && uid !== current.metadata.uid)
-    throw conflict(
-      kind,
-      name,
-      `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current.metadata.uid}`,
-    );
-  if (resourceVersion && resourceVersion !== current.metadata.resourceVersion)
-    throw conflict(
-      kind,
-      name,
-      `Precondition failed: ResourceVersion in precondition: ${resourceVersion}, ResourceVersion in object meta: ${current.metadata.resourceVersion}`,
-    );
-}
-
 const isNamedByPlane = (body: unknown): boolean => {
   const { name, generateName } = (body as Partial<KubeObject> | undefined)?.metadata ?? {};
   return !name && Boolean(generateName);
@@ -328,21 +245,3 @@ const isNamedByPlane = (body: unknown): boolean => {
 /** Somebody else made it since it was looked for. */
 const cameBetween = (error: unknown): boolean =>
   error instanceof ApiError && error.reason === 'AlreadyExists';
-
-/** By its finalizers; a Namespace also by those of its spec, which go when it is empty. */
-function isHeld({ metadata, spec }: KubeObject): boolean {
-  const { finalizers } = (spec ?? {}) as { readonly finalizers?: readonly string[] };
-  return Boolean(metadata.finalizers?.length || finalizers?.length);
-}
-
-/** Gone at once, unless finalizers hold it. Nothing depends on it, so every cascade is the same. */
-const plainDelete = (object: KubeObject): DeletePlan =>
-  object.metadata.finalizers?.length ? { keep: object, graceSeconds: 0 } : {};
-
-function withDeletion(object: KubeObject, graceSeconds = 0, now: string): KubeObject {
-  if (object.metadata.deletionTimestamp) return object;
-  return {
-    ...object,
-    metadata: { ...object.metadata, deletionTimestamp: now, deletionGracePeriodSeconds: graceSeconds },
-  };
-}

@@ -7,7 +7,7 @@ import { dataOf, type Tunnel, type Tunnels } from '../sync/tunnels.ts';
 import { badRequest, invalidObject } from './api-error.ts';
 import { containerAsked } from './container-asked.ts';
 import { flagParameter, integerParameter } from './request.ts';
-import type { SubresourceCall } from './resource-routes.ts';
+import type { SubresourceCall } from './resource-call.ts';
 
 export async function serveLog(
   { object, query, response, signal }: SubresourceCall,

@@ -9,7 +9,7 @@ import { badRequest } from './api-error.ts';
 import { readOptionalObject } from './body.ts';
 import type { Objects } from './objects.ts';
 import { serveLog } from './pod-log.ts';
-import type { ServedSubresource, SubresourceCall } from './resource-routes.ts';
+import type { ServedSubresource, SubresourceCall } from './resource-call.ts';
 import { sendJson } from './respond.ts';
 import { deleteOptions } from './write-options.ts';
 

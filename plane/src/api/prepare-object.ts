@@ -6,7 +6,7 @@ import type { ObjectMeta } from '@fleetset/scheduler-core/schema/meta';
 import { validateDeletion } from '@fleetset/scheduler-core/validation/deletion';
 import { apiVersionOf, type Kind, type KubeObject } from '../kinds/kind.ts';
 import { badRequest, conflict, invalidObject } from './api-error.ts';
-import type { WriteOptions } from './objects.ts';
+import type { WriteOptions } from './object-options.ts';
 
 export function decodeObject(kind: Kind, body: unknown, options: WriteOptions) {
   const decoded = decode(kind.schema, body);

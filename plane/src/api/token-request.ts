@@ -16,7 +16,7 @@ import { idOf, type KubeObject } from '../kinds/kind.ts';
 import type { Store } from '../store/store.ts';
 import { badRequest, conflict, invalidObject, notFoundObject } from './api-error.ts';
 import { readObject } from './body.ts';
-import type { SubresourceCall } from './resource-routes.ts';
+import type { SubresourceCall } from './resource-call.ts';
 import { sendJson } from './respond.ts';
 
 const TOKEN_REQUEST = { group: 'authentication.k8s.io', kind: 'TokenRequest', plural: 'tokenrequests' };

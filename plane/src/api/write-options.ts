@@ -7,7 +7,7 @@ import type { Infer } from '@fleetset/scheduler-core/schema/schema';
 import { type FieldError, forbidden } from '@fleetset/scheduler-core/validation/field-error';
 import { badRequest, invalidObject } from './api-error.ts';
 import { duplicatesIn } from './body.ts';
-import type { ApplyOptions, DeleteOptions, WriteOptions } from './objects.ts';
+import type { ApplyOptions, DeleteOptions, WriteOptions } from './object-options.ts';
 import { flagParameter } from './request.ts';
 
 /** 68 years. */

@@ -1,6 +1,6 @@
 // NodeMetrics and PodMetrics from what the agents told, under the names that the objects have here.
 import type { PodUsage } from '@fleetset/proto/gen/fleetset/v1/node';
-import type { VirtualObjects } from '../api/resource-routes.ts';
+import type { VirtualObjects } from '../api/resource-call.ts';
 import type { KubeObject } from '../kinds/kind.ts';
 import type { NodeMetrics, PodMetrics } from '../kinds/metrics-kinds.ts';
 import type { Store } from '../store/store.ts';

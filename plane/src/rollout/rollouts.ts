@@ -5,7 +5,7 @@ import { hasNothingToDo, NOTHING_TO_DO, SETTLING } from '@fleetset/scheduler-cor
 import type { RolloutRecord } from '@fleetset/scheduler-core/rollout/rollout-record';
 import { updateStrategyOf } from '@fleetset/scheduler-core/rollout/update-strategy';
 import { needsApproval } from '@fleetset/scheduler-core/rollout/waves';
-import type { VirtualObjects } from '../api/resource-routes.ts';
+import type { VirtualObjects } from '../api/resource-call.ts';
 import type { KubeObject } from '../kinds/kind.ts';
 import type { Rollout } from '../kinds/rollout-kind.ts';
 import type { Store } from '../store/store.ts';

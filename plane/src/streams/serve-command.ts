@@ -4,7 +4,7 @@ import type { OpenTunnel } from '@fleetset/proto/gen/fleetset/v1/node';
 import { badRequest } from '../api/api-error.ts';
 import { containerAsked } from '../api/container-asked.ts';
 import { flagParameter } from '../api/request.ts';
-import type { SubresourceCall } from '../api/resource-routes.ts';
+import type { SubresourceCall } from '../api/resource-call.ts';
 import type { Tunnel, Tunnels } from '../sync/tunnels.ts';
 import { COMMAND_PROTOCOLS, type CommandClient, type StreamsAsked } from './command-client.ts';
 import { commandOverSpdy } from './command-over-spdy.ts';

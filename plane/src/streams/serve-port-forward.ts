@@ -1,7 +1,7 @@
 // pods/portforward: SPDY on the connection itself, or (kubectl 1.31 and later) on the bytes of a WebSocket. For each
 // connection that the client wants forwarded it opens two streams, one for data and one for what goes wrong.
 import { badRequest } from '../api/api-error.ts';
-import type { SubresourceCall } from '../api/resource-routes.ts';
+import type { SubresourceCall } from '../api/resource-call.ts';
 import type { Tunnel, Tunnels } from '../sync/tunnels.ts';
 import { type SpdyStream, serveSpdy } from './spdy-session.ts';
 import { chooseProtocol, type Upgrade } from './upgrade.ts';

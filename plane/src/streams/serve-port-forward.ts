@@ -24,7 +24,7 @@ export async function servePortForward(call: SubresourceCall, tunnels: Tunnels):
     upgrade.protocol === 'websocket'
       ? bytesOf(acceptWebSocket(call.request, upgrade, TUNNELLED))
       : upgrade.take({ Upgrade: 'SPDY/3.1', 'X-Stream-Protocol-Version': PROTOCOL });
-  const takeStream = createPairing((port, pair) => {
+  const pairing = createPairing((port, pair) => {
     void forward(pair, name, port, () =>
       tunnels.open(
         nodeName,
@@ -33,8 +33,10 @@ export async function servePortForward(call: SubresourceCall, tunnels: Tunnels):
       ),
     );
   });
-  const session = serveSpdy(connection, { maxStreams: 2 * CONNECTIONS_LIMIT, onStream: takeStream });
-  signal.addEventListener('abort', () => void session.close(0));
+  const session = serveSpdy(connection, { maxStreams: 2 * CONNECTIONS_LIMIT, onStream: pairing.take });
+  // The plane lives longer than its clients.
+  signal.addEventListener('abort', () => void session.close(0), { signal: session.gone });
+  session.gone.addEventListener('abort', pairing.end, { once: true });
   if (!session.gone.aborted)
     await new Promise((resolve) => session.gone.addEventListener('abort', resolve, { once: true }));
 }
@@ -51,12 +53,16 @@ interface Pair {
 }
 
 /** Brings the two streams of one request together. */
-function createPairing(onPair: (port: number, pair: Pair) => void): (stream: SpdyStream) => void {
+function createPairing(onPair: (port: number, pair: Pair) => void): {
+  readonly take: (stream: SpdyStream) => void;
+  /** Nobody brings the missing halves any more. */
+  readonly end: () => void;
+} {
   const halves = new Map<
     string,
     { readonly kind: string; readonly stream: SpdyStream; late: NodeJS.Timeout }
   >();
-  return (stream) => {
+  const take = (stream: SpdyStream) => {
     const kind = stream.headers.get('streamtype') ?? '';
     const port = Number(stream.headers.get('port'));
     const id = stream.headers.get('requestid') ?? '';
@@ -78,6 +84,13 @@ function createPairing(onPair: (port: number, pair: Pair) => void): (stream: Spd
       port,
       kind === 'data' ? { data: stream, error: other.stream } : { data: other.stream, error: stream },
     );
+  };
+  return {
+    take,
+    end: () => {
+      for (const { late } of halves.values()) clearTimeout(late);
+      halves.clear();
+    },
   };
 }
 

@@ -160,9 +160,12 @@ export function serveSpdy(connection: Duplex, { maxStreams, onStream }: SpdyOpti
     for (const id of [...streams.keys()]) drop(id, 'the client has left');
     codec.close();
     connection.end();
+    if (connection.destroyed) return;
     // Reading on, so that what was written is not cut off by a connection reset.
     connection.resume();
-    setTimeout(() => connection.destroy(), LINGER_MS).unref();
+    const late = setTimeout(() => connection.destroy(), LINGER_MS).unref();
+    // All that was of this client hangs on the timer.
+    connection.once('close', () => clearTimeout(late));
   };
   const pinging = setInterval(() => {
     pingId += 2;

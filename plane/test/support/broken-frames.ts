@@ -38,7 +38,7 @@ const WORDS = [0, 1, 2, 0x7f, 0x80, 0xff, 0xffff, 0x8000_0000, 0xffff_ffff];
 /** As they are, or not. */
 export function broken(dice: Dice, frame: Buffer): Buffer {
   const copy = Buffer.from(frame);
-  switch (dice.below(8)) {
+  switch (dice.below(16)) {
     case 0:
       for (let count = 1 + dice.below(4); count > 0 && copy.length > 0; count--)
         copy[dice.below(copy.length)] = dice.below(256);
@@ -65,40 +65,51 @@ export async function spdyFrames(dice: Dice, what: 'exec' | 'portforward'): Prom
       ? new Map([['streamtype', dice.pick(['error', 'stdin', 'stdout', 'stderr', 'resize', 'what'])]])
       : new Map([
           ['streamtype', dice.pick(['data', 'error'])],
-          ['port', dice.pick(['80', '0', '65536', '-1', 'x', '8080'])],
-          ['requestid', String(dice.pick([1, 1, 1, 2, id]))],
+          ['port', dice.pick(['80', '80', '80', '80', '8080', '0', '65536', '-1', 'x'])],
+          ['requestid', String(dice.pick([1, 1, 1, 1, 1, id]))],
         ]);
   const frames: Buffer[] = [];
   let id = 1;
+  if (what === 'portforward' && dice.below(2) === 0)
+    for (const streamtype of ['error', 'data']) {
+      const whole = new Map([
+        ['streamtype', streamtype],
+        ['port', '80'],
+        ['requestid', '1'],
+      ]);
+      frames.push(openFrame(id, await codec.encode(whole)));
+      id += 2;
+    }
   for (let count = 2 + dice.below(12); count > 0; count--) {
-    const block = await codec.encode(headers(id));
+    // Only what is sent is packed: each block builds on those before it.
+    const block = () => codec.encode(headers(id));
     const streamId = dice.pick([1, 3, id, 0, 2, 0x7fff_ffff]);
-    switch (dice.below(9)) {
+    switch (dice.below(10)) {
       case 0:
       case 1:
-      case 2:
-        frames.push(openFrame(id, block, dice.below(4) === 0));
-        id += dice.pick([2, 2, 2, 0, 1]);
-        break;
-      case 3:
         frames.push(dataFrame(streamId, dice.bytes(dice.below(300)), dice.below(4) === 0));
         break;
-      case 4:
+      case 2:
         frames.push(resetFrame(streamId, dice.below(12)));
         break;
-      case 5:
+      case 3:
         frames.push(pingFrame(dice.below(10)), goAwayFrame(dice.below(10)));
         break;
-      case 6:
-        frames.push(replyFrame(streamId, block));
-        break;
-      case 7:
-        // Sixteen megabytes of data, or of a control frame, of which a little comes.
-        frames.push(Buffer.concat([Buffer.from([0, 0, 0, 1, 0, 0xff, 0xff, 0xff]), dice.bytes(500)]));
+      case 4:
+        frames.push(replyFrame(streamId, await block()));
         break;
       default:
-        frames.push(Buffer.concat([Buffer.from([0x80, 3, 0, 1, 0, 0xff, 0xff, 0xff]), dice.bytes(500)]));
+        frames.push(openFrame(id, await block(), dice.below(4) === 0));
+        id += dice.pick([2, 2, 2, 2, 2, 2, 0, 1]);
     }
+  }
+  // Sixteen megabytes of data, or of a control frame, of which a little comes.
+  if (dice.below(3) === 0) {
+    const head = dice.pick([
+      [0, 0, 0, 1, 0, 0xff, 0xff, 0xff],
+      [0x80, 3, 0, 1, 0, 0xff, 0xff, 0xff],
+    ]);
+    frames.push(Buffer.concat([Buffer.from(head), dice.bytes(500)]));
   }
   codec.close();
   return frames;

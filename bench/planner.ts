@@ -86,10 +86,13 @@ function lookUpAll({ parts: { store, fleet, grants }, setUids: [uid = ''] }: Loo
   return found.size;
 }
 
+/** A rollout of a large fleet has thousands of reports: its code is compiled by then. */
+const WARM_UP = 25;
+
 /** Plans from nothing have rounds of their own: a report does not pay for what they leave to the garbage collector. */
 async function rounds(found: Figures, act: (into: Figures) => Promise<void>): Promise<void> {
   const warm: Figures = new Map();
-  for (let round = -5; round < ROUNDS; round++) await act(round < 0 ? warm : found);
+  for (let round = -WARM_UP; round < ROUNDS; round++) await act(round < 0 ? warm : found);
 }
 
 /** Part of the nodes have the new revision, and as many as may be are on their way to it. */

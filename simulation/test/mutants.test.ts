@@ -50,10 +50,11 @@ vi.mock('@fleetset/scheduler-core/rollout/advance-rollout', async (original) => 
         'gives up the way back',
         (...args) => {
           const advance = advanceRollout(...args);
-          const { record } = advance;
-          return record.late === undefined
-            ? advance
-            : { ...advance, record: { ...record, phase: 'Stopped' } };
+          const { record, times } = advance;
+          const SLOW_MS = 4000;
+          // Sooner than after the deadline, which hardly any way back of these stories takes.
+          const isSlow = record.phase === 'RollingBack' && args[2].now - times.progressAt > SLOW_MS;
+          return isSlow ? { ...advance, record: { ...record, phase: 'Stopped' } } : advance;
         },
         advanceRollout,
       ),
@@ -308,30 +309,30 @@ describe('a fleet', { timeout: 600_000 }, () => {
   });
 
   it.each([
-    ['whose planner', 'spends without a limit', 'the budget', 2],
-    ['whose planner', 'tries again by itself', 'a rollback ends', 5],
+    ['whose planner', 'spends without a limit', 'the budget', 8],
+    ['whose planner', 'tries again by itself', 'a rollback ends', 8],
     ['whose planner', 'gives up the way back', 'a rollback ends', 146],
-    ['whose plane', 'counts wrong', 'it ends well', 1],
-    ['whose agents', 'starts beside', 'one pod runs', 4],
-    ['whose planner', 'surges without a limit', 'the surge', 27],
-    ['whose agents', 'always surges', 'one pod runs', 4],
+    ['whose plane', 'counts wrong', 'it ends well', 2],
+    ['whose agents', 'starts beside', 'one pod runs', 6],
+    ['whose planner', 'surges without a limit', 'the surge', 3],
+    ['whose agents', 'always surges', 'one pod runs', 2],
     ['whose agents', 'never surges', 'a surge takes nothing down', 6],
-    ['whose fleet', 'knows no holds', 'a hold is kept', 17],
+    ['whose fleet', 'knows no holds', 'a hold is kept', 1],
     ['whose agents', 'holds for ever', 'it ends well', 6],
     ['whose agents', 'waits for something newer', 'it ends well', 6],
-    ['whose plane', 'tells the config as it is now', 'config comes with its revision', 23],
-    ['whose plane', 'knows no windows', 'the windows', 3],
-    ['whose plane', 'does not listen to nodes about windows', 'the windows', 3],
-    ['whose agents', 'forgets orphans', 'no needless restart', 2],
-    ['whose agents', 'leaves the sick alone', 'it ends well', 82],
+    ['whose plane', 'tells the config as it is now', 'config comes with its revision', 6],
+    ['whose plane', 'knows no windows', 'the windows', 95],
+    ['whose plane', 'does not listen to nodes about windows', 'the windows', 95],
+    ['whose agents', 'forgets orphans', 'no needless restart', 8],
+    ['whose agents', 'leaves the sick alone', 'it ends well', 65],
     ['whose agents', 'restarts', 'no needless restart', 1],
     ['whose agents', 'forgets pods that have containers', 'it ends well', 2],
     ['whose agents', 'doubles a bucket', 'every pod in one bucket', 1],
     ['whose agents', 'accepts all', 'an older generation changes nothing', 6],
     ['whose disks', 'does not flush', 'nothing fails', 13],
-    ['whose agents', 'tells a new listener nothing', 'it ends well', 64],
+    ['whose agents', 'tells a new listener nothing', 'it ends well', 67],
     ['whose store', 'writes nothing down', 'it ends well', 4],
-    ['whose store', 'has no epochs', 'generations only grow', 13],
+    ['whose store', 'has no epochs', 'generations only grow', 22],
     ['whose plane', 'throws', 'nothing fails', 1],
   ])('%s %s breaks the law: %s', async (_who, what, law, seed) => {
     mutant.now = what;

@@ -164,7 +164,7 @@ describe.each(await triedVersions())('kubectl %s', (version) => {
     const pod = await kubectl('describe', 'pod', await aPod());
     expect(pod).toMatch(/Controlled By: +DaemonSet\/talker/);
     expect(pod).toMatch(
-      /Normal +Scheduled .*default-scheduler +Successfully assigned default\/talker-\w{5} to node\d/,
+      /Normal +Scheduled .*default-scheduler +Successfully assigned kubectl-[\d-]+\/talker-\w{5} to node\d/,
     );
     expect(pod).toMatch(/Normal +Pulled .*Container image ".*" already present on machine/);
     expect(pod).toMatch(/Normal +Created .*Created container: talker/);

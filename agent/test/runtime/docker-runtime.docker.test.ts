@@ -486,7 +486,8 @@ describe('an engine that misbehaves', () => {
   });
 
   it('whose container vanishes between two calls of one look shows the others', async () => {
-    const [gone, there] = [await create(), await create()];
+    // One that was only just made would not be asked about.
+    const [gone, there] = [await start(), await create()];
     const look = await judged(
       (line) =>
         line === `GET /containers/${gone}/json?` || line === `GET /containers/${gone}/json`

@@ -87,7 +87,7 @@ function lookUpAll({ parts: { store, fleet, grants }, setUids: [uid = ''] }: Loo
 }
 
 /** A rollout of a large fleet has thousands of reports: its code is compiled by then. */
-const WARM_UP = 25;
+const WARM_UP = 15;
 
 /** Plans from nothing have rounds of their own: a report does not pay for what they leave to the garbage collector. */
 async function rounds(found: Figures, act: (into: Figures) => Promise<void>): Promise<void> {

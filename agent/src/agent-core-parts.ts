@@ -1,3 +1,4 @@
+// What an agent's core is made of, and what it answers.
 import type { MachineTime } from '@fleetset/scheduler-core/node/ready-since';
 import type { MaintenanceWindow } from '@fleetset/scheduler-core/schema/rollout-policy';
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';

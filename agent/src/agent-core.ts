@@ -107,7 +107,7 @@ export async function startAgentCore(parts: AgentCoreParts): Promise<AgentCore> 
     held: () => holdText(holds.current()),
     nodeIp: () => facts.now().ip,
     volumes: parts.volumes,
-    mappedRoot: () => engine.info()?.mappedRoot ?? 0,
+    mappedRoot: () => engine.info()?.mappedRoot,
     tokens,
     allocatable: { ...room(), cpus: room().cpuMilli / 1000 },
     machineMemoryBytes: facts.now().memoryBytes,

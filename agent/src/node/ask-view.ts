@@ -1,3 +1,4 @@
+// What is asked of the last look at the node's containers.
 import type { ExecuteParts } from './action-parts.ts';
 import { type NodeView, newestHolder } from './node-view.ts';
 

@@ -34,7 +34,7 @@ export interface NodeAgentParts {
   /** The node's address: where pods on the host's network listen. */
   readonly nodeIp: () => string | undefined;
   /** As in PrepareParts. */
-  readonly mappedRoot: () => number;
+  readonly mappedRoot: () => number | undefined;
   /** What a pod without limits may use. */
   readonly allocatable: Allocatable;
   readonly machineMemoryBytes: number;

@@ -246,6 +246,8 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     logger,
     podOf: (record) => {
       const template = templateOf(bodies, record);
+      // Whose its volumes are, the engine has not said yet.
+      if (template?.spec?.hostUsers === false && parts.mappedRoot() === undefined) return undefined;
       return template && volumePod(executeParts, record, template, executeParts.podIp(record.uid));
     },
     hold: () => pause(HOLD_AFTER_FAILURE_MS, stopping.signal),

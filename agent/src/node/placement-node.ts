@@ -1,3 +1,4 @@
+// This node, as placement sees it.
 import type { PlacementNode } from '@fleetset/scheduler-core/placement';
 import type { ResolvedDesired } from './desired-state.ts';
 import type { NodeAgentParts } from './node-agent-parts.ts';

@@ -1,3 +1,4 @@
+// The pods of the book, as the plan takes them.
 import type { PlannedPod, PodHealth, PodRecord } from '@fleetset/scheduler-core/node/pod-record';
 import type { PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
 import type { BodyFiles } from '../state/body-files.ts';

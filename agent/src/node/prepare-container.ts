@@ -27,7 +27,7 @@ export interface PrepareParts {
   readonly nodeIp: () => string | undefined;
   readonly allocatable: Allocatable;
   /** Who root is on the machine in a pod with users of its own. */
-  readonly mappedRoot: () => number;
+  readonly mappedRoot: () => number | undefined;
   /** Where pods find the API; undefined while the plane has not said. */
   readonly api: () => ApiEndpoint | undefined;
   readonly configOf: (record: PodRecord, template: PodTemplateSpec) => PodConfig;
@@ -63,7 +63,7 @@ export function volumePod(
     ...(hostIp === undefined ? {} : { hostIp }),
     ...(address === undefined ? {} : { podIp: address }),
   };
-  const mappedRoot = spec.hostUsers === false ? parts.mappedRoot() : 0;
+  const mappedRoot = spec.hostUsers === false ? (parts.mappedRoot() ?? 0) : 0;
   return { spec, facts, config: parts.configOf(record, template), mappedRoot };
 }
 

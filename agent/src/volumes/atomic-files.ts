@@ -44,7 +44,7 @@ export async function writeAtomically(
     group === undefined ? file : { ...file, mode: file.mode | GROUP_MAY_READ },
   );
   const before = await readlink(join(directory, DATA)).catch(() => undefined);
-  if (before === undefined || !(await isSame(join(directory, before), wanted))) {
+  if (before === undefined || !(await isSame(join(directory, before), wanted, group))) {
     const fresh = await writeFresh(directory, wanted, group);
     await putInPlace(directory, fresh);
   }
@@ -107,15 +107,20 @@ async function dropOthers(directory: string): Promise<void> {
       await rm(join(directory, name), { force: true, recursive: true });
 }
 
-async function isSame(directory: string, files: readonly AtomicFile[]): Promise<boolean> {
+async function isSame(
+  directory: string,
+  files: readonly AtomicFile[],
+  group: number | undefined,
+): Promise<boolean> {
   try {
     const there = (await readdir(directory, { recursive: true, withFileTypes: true })).filter(
       (entry) => !entry.isDirectory(),
     );
     if (there.length !== new Set(files.map(({ path }) => path)).size) return false;
-    for (const { path, mode, content } of files) {
+    for (const { path, mode, user, content } of files) {
       const stats = await lstat(join(directory, path));
       if (!stats.isFile() || (stats.mode & 0o777) !== mode) return false;
+      if (stats.uid !== (user || process.getuid?.()) || stats.gid !== (group ?? stats.gid)) return false;
       if (!(await readFile(join(directory, path))).equals(content)) return false;
     }
     return true;

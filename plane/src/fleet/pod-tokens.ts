@@ -6,7 +6,7 @@ import { accountName } from '@fleetset/scheduler-core/node/service-account';
 import type { Pod } from '@fleetset/scheduler-core/schema/pod';
 import { type AccountTokens, boundToPod } from '../authentication/service-account-tokens.ts';
 import type { KubeObject } from '../kinds/kind.ts';
-import { isPlaced } from '../rollout/belongs.ts';
+import { isPlaced, isPlacedOrphan } from '../rollout/belongs.ts';
 import type { Store } from '../store/store.ts';
 import type { Fleet, Session } from './fleet.ts';
 import { idsByUid } from './pod-mirror.ts';
@@ -79,9 +79,9 @@ function tokenFor({ store, tokens }: PodTokensParts, wanted: TokenWanted, pod: S
     return refused(
       `the pod has no volume with a token of ${expirationSeconds} s for ${audience || 'the API'}`,
     );
-  const { namespace = '', ownerReferences = [] } = pod.metadata;
+  const { namespace = '' } = pod.metadata;
   // What a DaemonSet left behind goes on.
-  if (ownerReferences.length > 0 && !isPlaced(store, pod))
+  if (!isPlaced(store, pod) && !isPlacedOrphan(store, pod))
     return refused('its DaemonSet does not belong on this node');
   const name = accountName(pod.spec);
   const account = store.get('core/serviceaccounts', `${namespace}/${name}`)?.value as KubeObject | undefined;

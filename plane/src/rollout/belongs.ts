@@ -5,9 +5,11 @@ import type { DaemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
 import type { Node } from '@fleetset/scheduler-core/schema/node';
 import type { Pod } from '@fleetset/scheduler-core/schema/pod';
 import { withoutLifecycle } from '../fleet/compose-node.ts';
+import { orphanedSets } from '../fleet/orphans.ts';
 import type { KubeObject } from '../kinds/kind.ts';
 import type { Store } from '../store/store.ts';
-import { rulesOf } from './placement-rules.ts';
+import { rulesOf, rulesOfPod } from './placement-rules.ts';
+import { templateStored } from './stored-set.ts';
 
 /**
  * Also where a pod may only stay (an untolerated NoSchedule taint): it runs on, and needs what its ConfigMaps and Secrets
@@ -21,12 +23,31 @@ export const belongsOn = (node: Node, rules: PlacementRules): boolean =>
     taints: withoutLifecycle(node.spec?.taints ?? []),
   }).decision !== 'Leave';
 
+type ShownPod = Pod & Pick<KubeObject, 'metadata'>;
+
+const nodeOf = (store: Store, { spec }: ShownPod) =>
+  store.get('core/nodes', spec?.nodeName ?? '')?.value as unknown as Node | undefined;
+
 /** Of a pod as its node shows it: its DaemonSet is there, and belongs on that node. */
-export function isPlaced(store: Store, { metadata, spec }: Pod & Pick<KubeObject, 'metadata'>): boolean {
+export function isPlaced(store: Store, pod: ShownPod): boolean {
+  const { metadata } = pod;
   const owner = metadata.ownerReferences?.find(({ controller }) => controller);
-  const node = store.get('core/nodes', spec?.nodeName ?? '')?.value as unknown as Node | undefined;
+  const node = nodeOf(store, pod);
   const set = store.get('apps/daemonsets', `${metadata.namespace}/${owner?.name}`)?.value as unknown as
     | DaemonSet
     | undefined;
   return Boolean(node && set && set.metadata?.uid === owner?.uid && belongsOn(node, rulesOf(set)));
+}
+
+/** Of a pod that its DaemonSet left behind: what it was made from belongs on its node. */
+export function isPlacedOrphan(store: Store, pod: ShownPod): boolean {
+  const { namespace = '', labels = {}, ownerReferences = [] } = pod.metadata;
+  const node = nodeOf(store, pod);
+  if (!node || ownerReferences.length > 0) return false;
+  return orphanedSets(store).some((set) => {
+    const hash = labels['controller-revision-hash'] ?? '';
+    const template =
+      set.namespace === namespace ? templateStored(store, namespace, set.name, hash) : undefined;
+    return template !== undefined && belongsOn(node, rulesOfPod(template.spec));
+  });
 }

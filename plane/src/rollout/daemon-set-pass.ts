@@ -258,9 +258,13 @@ function withoutRemoved(store: Store, record: RolloutRecord | undefined): Rollou
   const failed = Object.entries(record.failures);
   const failures = record.phase === 'Progressing' ? failed : failed.filter(([name]) => isThere(name));
   const aside = record.aside.filter(isThere);
-  return failures.length === failed.length && aside.length === record.aside.length
-    ? record
-    : { ...record, failures: Object.fromEntries(failures), aside };
+  const broken = record.broken?.filter(isThere);
+  const isSame =
+    failures.length === failed.length &&
+    aside.length === record.aside.length &&
+    broken?.length === record.broken?.length;
+  if (isSame) return record;
+  return { ...record, failures: Object.fromEntries(failures), aside, ...(broken ? { broken } : {}) };
 }
 
 /** Observed state: in memory, on the object as it is when this is written. */

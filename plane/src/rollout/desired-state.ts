@@ -26,7 +26,7 @@ import { belongsOn } from './belongs.ts';
 import type { BodyBook } from './body-book.ts';
 import type { ConfigSnapshots } from './config-snapshots.ts';
 import type { GrantBook } from './grants.ts';
-import { rulesOf } from './placement-rules.ts';
+import { rulesOf, rulesOfPod } from './placement-rules.ts';
 import { remembered } from './remembered.ts';
 import { type StoredRevision, type StoredSet, templateOf, templateStored } from './stored-set.ts';
 import { accountFor, accountKey, bornPullSecrets } from './told-accounts.ts';
@@ -136,10 +136,13 @@ function namedBySet(inputs: DesiredInputs, daemonSet: StoredSet, node: Node): Na
 }
 
 /** Of pods that a DaemonSet left behind, which go on. */
-function namedByOrphans(inputs: DesiredInputs, set: OrphanedSet, nodeName: string): Named {
+function namedByOrphans(inputs: DesiredInputs, set: OrphanedSet, node: Node): Named {
   const { namespace, name, uid } = set;
-  const pods = inputs.fleet.state(nodeName).podsBySet.get(uid) ?? [];
-  const templateWith = (hash: string) => templateStored(inputs.store, namespace, name, hash);
+  const pods = inputs.fleet.state(node.metadata?.name ?? '').podsBySet.get(uid) ?? [];
+  const templateWith = (hash: string) => {
+    const template = templateStored(inputs.store, namespace, name, hash);
+    return template && belongsOn(node, rulesOfPod(template.spec)) ? template : undefined;
+  };
   const named = [...new Set(pods.map(({ revision }) => revision))]
     .flatMap((hash) => templateWith(hash) ?? [])
     .flatMap((template) => [...refsOf(template), ...pullRefsOf(template)]);
@@ -159,12 +162,11 @@ const bornRefs = (
   });
 
 function configsFor(inputs: DesiredInputs, sets: readonly StoredSet[], node: Node): ConfigObject[] {
-  const nodeName = node.metadata?.name ?? '';
   const all = [
     ...sets.map((set) => namedBySet(inputs, set, node)),
     ...orphanedSets(inputs.store)
       .filter(({ adopter }) => !adopter)
-      .map((set) => namedByOrphans(inputs, set, nodeName)),
+      .map((set) => namedByOrphans(inputs, set, node)),
   ];
   const told = new Map<string, ConfigObject>();
   for (const { namespace, refs } of all)

@@ -19,9 +19,8 @@ export interface Touch {
   readonly allSets: () => void;
   readonly setsIn: (namespace: string) => void;
   readonly allNodes: () => void;
-  /** An image is pulled in advance with it. */
-  readonly pullsWith: (object: string) => boolean;
-  /** Nodes that are told of a ConfigMap, a Secret or a ServiceAccount, and DaemonSets that roll out its changes. */
+  /** Nodes that are told of a ConfigMap, a Secret or a ServiceAccount, and DaemonSets that roll out its changes or pull
+   *  their images in advance with it. */
   readonly told: (object: string) => readonly [nodes: Iterable<string>, sets: Iterable<string>];
   readonly revisions: () => void;
   readonly wake: () => void;
@@ -39,7 +38,7 @@ export function followStore(store: Store, touch: Touch): { readonly close: () =>
       const [nodes, sets] = touch.told(`${kind}/${id}`).map((names) => [...names]);
       nodes?.forEach(touch.node);
       sets?.forEach(touch.set);
-      if (nodes?.length || sets?.length || touch.pullsWith(`${kind}/${id}`)) touch.wake();
+      if (nodes?.length || sets?.length) touch.wake();
     });
   const watches = [
     followNamed('ConfigMap', CONFIG_COLLECTIONS.ConfigMap),

@@ -10,10 +10,10 @@ import { remembered } from './remembered.ts';
 const NO_SPEC: PodSpec = { containers: [] };
 const made = new WeakMap<PodSpec, PlacementRules>();
 
-export function rulesOf({ spec }: DaemonSet): PlacementRules {
-  const pod = spec?.template?.spec ?? NO_SPEC;
-  return remembered(made, pod, () => placementRules(pod));
-}
+export const rulesOf = ({ spec }: DaemonSet): PlacementRules => rulesOfPod(spec?.template?.spec);
+
+export const rulesOfPod = (pod: PodSpec = NO_SPEC): PlacementRules =>
+  remembered(made, pod, () => placementRules(pod));
 
 /** Of every DaemonSet, as nodes are told of them. */
 export const rulesBySet = (store: Store): RulesTold =>

@@ -6,12 +6,13 @@ import { startLevelLoop } from '@fleetset/scheduler-core/level-loop';
 import type { Node } from '@fleetset/scheduler-core/schema/node';
 import { utcText } from '@fleetset/scheduler-core/utc-text';
 import type { EventRecorder } from '../events/event-recorder.ts';
-import type { Fleet } from '../fleet/fleet.ts';
+import type { Fleet, RulesTold } from '../fleet/fleet.ts';
 import { adoptedBy, podsOfSet } from '../fleet/orphans.ts';
 
 import { followTombstones } from '../fleet/tombstones.ts';
 import type { Store, Write } from '../store/store.ts';
 import { schedule } from '../timer.ts';
+import { belongsOn } from './belongs.ts';
 import type { BodyBook } from './body-book.ts';
 import { createConfigIndex } from './config-index.ts';
 import { createConfigRollouts } from './config-rollouts.ts';
@@ -195,6 +196,13 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
     await commit(parts.snapshots.sweep());
   };
 
+  let rulesKnown: { readonly version: number; readonly rules: RulesTold } | undefined;
+  const rulesNow = (): RulesTold => {
+    const version = store.version();
+    if (rulesKnown?.version !== version) rulesKnown = { version, rules: rulesBySet(store) };
+    return rulesKnown.rules;
+  };
+
   const tellNodes = () => {
     const names = [...dirtyNodes];
     dirtyNodes.clear();
@@ -210,7 +218,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       holdsConfig: ({ metadata }: StoredSet) => holding.has(metadata.uid ?? ''),
       revisionsOf: (uid: string) => byHash.get(uid) ?? NO_REVISIONS,
     };
-    const rules = rulesBySet(store);
+    const rules = rulesNow();
     for (const name of names) {
       const node = store.get('core/nodes', name)?.value as unknown as Node | undefined;
       const state = fleet.get(name);
@@ -228,7 +236,13 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
 
   const prePulls = createPrePulls({
     fleet,
-    runs: (node, uid) => podsOfSet(fleet.state(node), uid, adoptedBy(store, uid)).length > 0,
+    // A node's word alone opens no registry.
+    runs: (name, uid) => {
+      const node = store.get('core/nodes', name)?.value as unknown as Node | undefined;
+      const rules = rulesNow().get(uid);
+      const belongs = node !== undefined && rules !== undefined && belongsOn(node, rules);
+      return belongs && podsOfSet(fleet.state(name), uid, adoptedBy(store, uid)).length > 0;
+    },
     neededBy: (node, uid, revision) => neededImages(pullInputs(), node, uid, revision),
     loginOf: (uid, revision) => loginOf(pullInputs(), uid, revision),
     onFailing: (uid, message) => {
@@ -272,8 +286,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
         if (metadata.namespace === namespace) dirtySets.add(metadata.uid ?? '');
     },
     allNodes: touchAllNodes,
-    pullsWith: (object) => [...pullers.of(object)].length > 0,
-    told: (object) => [tellers.of(object), rollers.of(object)],
+    told: (object) => [tellers.of(object), [...rollers.of(object), ...pullers.of(object)]],
     revisions: () => {
       revisionsChanged = true;
       revisionsKnown = undefined;

@@ -6,6 +6,8 @@ import { type CommitResult, type Store, type StoredValue, StoreFailure, type Wri
 
 /** Version numbers are promised to the disk in blocks, so that none is ever used twice. */
 const VERSION_BLOCK = 100_000;
+/** So many batches that stay in memory. */
+const PROBE_EVERY = 10;
 
 const keyOf = (collection: string, id: string): string => `${collection}\n${id}`;
 
@@ -47,6 +49,18 @@ export function openSqliteStore(
   let closed = false;
   let failing = false;
 
+  let sinceProbe = 0;
+  /** Whether the disk takes something again: it may be long until something durable is written. */
+  const probe = () => {
+    if (!failing || sinceProbe++ % PROBE_EVERY !== 0) return;
+    try {
+      transact(database, () => statements.setNumber.run('version_ceiling', ceiling));
+      failing = false;
+    } catch {
+      // Who asks is told already.
+    }
+  };
+
   const flush = () => {
     const batches = pending;
     pending = [];
@@ -66,6 +80,7 @@ export function openSqliteStore(
       }
     } catch (error) {
       failing = true;
+      sinceProbe = 0;
       for (const batch of batches) batch.reject(error as StoreFailure);
       return;
     }
@@ -81,6 +96,7 @@ export function openSqliteStore(
       else volatile.set(key, write);
     }
     for (const [index, batch] of batches.entries()) batch.resolve(results[index] as CommitResult);
+    probe();
   };
 
   return {

@@ -13,6 +13,7 @@ export interface AgentListenerParts {
   readonly isMember: (peer: Peer) => boolean;
   readonly onMember: (socket: TLSSocket) => void;
   readonly onStranger: (socket: TLSSocket) => void;
+  readonly handshakeWithinMs?: number;
 }
 
 export interface AgentListener {
@@ -40,7 +41,7 @@ export function createAgentListener(parts: AgentListenerParts): AgentListener {
       rejectUnauthorized: false,
       minVersion: 'TLSv1.2',
       ALPNProtocols: ['h2'],
-      handshakeTimeout: HANDSHAKE_WITHIN_MS,
+      handshakeTimeout: parts.handshakeWithinMs ?? HANDSHAKE_WITHIN_MS,
     },
     (socket) => {
       socket.on('error', () => {});
@@ -48,7 +49,8 @@ export function createAgentListener(parts: AgentListenerParts): AgentListener {
       else parts.onStranger(socket);
     },
   );
-  server.on('tlsClientError', () => {});
+  // One that says nothing within the time is only told of here: its socket is ours to end.
+  server.on('tlsClientError', (_error, socket) => socket.destroy());
   return {
     listen: (host, port) =>
       new Promise((resolve, reject) => {

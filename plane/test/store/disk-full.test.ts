@@ -49,14 +49,24 @@ describe.skipIf(!mountable)(
       expect(store.get('things', 'pod')?.value).toEqual({ n: 1 });
     });
 
+    it('has recovered as soon as there is room, though only memory is written to', async () => {
+      disk.fillBut(0);
+      await expect(store.commit([put('refused', large(1))])).rejects.toBeInstanceOf(StoreFailure);
+      await committed(store, [put('pod', { n: 0 }, { durable: false })]);
+      expect(store.isFailing()).toBe(true);
+      disk.free();
+      for (let n = 1; store.isFailing(); n++) {
+        expect(n).toBeLessThan(20);
+        await committed(store, [put('pod', { n }, { durable: false })]);
+      }
+    });
+
     it('takes writes again when there is room, and what it took then survives', async () => {
       disk.fillBut(0);
       for (let n = 0; n < 3; n++)
         await expect(store.commit([put(`refused${n}`, large(n))])).rejects.toBeInstanceOf(StoreFailure);
       expect(store.isFailing()).toBe(true);
       disk.free();
-      await committed(store, [put('in memory', {}, { durable: false })]);
-      expect(store.isFailing()).toBe(true);
       await committed(store, [put('taken', large(7))]);
       expect(store.isFailing()).toBe(false);
       expect([...onDisk(file, 'things').keys()]).toEqual(['taken']);

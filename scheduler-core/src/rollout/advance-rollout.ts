@@ -72,7 +72,10 @@ export function advanceRollout(
 ): Advance {
   const view = inLine(anyView);
   const begun = beginRollout(before, timesBefore, view);
-  const first = lookAside(begun, before, timesBefore, view);
+  // Another attempt has all its time, also when the target is the one before.
+  const isAnew = timesBefore !== undefined && before !== undefined && begun.attempt !== before.attempt;
+  const times = isAnew ? { ...timesBefore, target: '' } : timesBefore;
+  const first = lookAside(begun, before, times, view);
   // A verdict changes who may move, and to what.
   return first.record.phase === begun.phase
     ? first

@@ -9,7 +9,8 @@ const LOOK_EVERY_MS = 5;
 export async function until<T>(
   what: string,
   look: () => T | Promise<T>,
-  limitMs = 10_000,
+  // Only against a hang: a loaded machine is slow, and that is no failure.
+  limitMs = 60_000,
 ): Promise<Exclude<T, undefined | false | null>> {
   const deadline = realNow() + limitMs;
   let last: unknown;

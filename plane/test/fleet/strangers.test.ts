@@ -1,10 +1,12 @@
 // Whoever is not of the fleet, over real TLS: is refused before the plane has read what he sends, on every way in.
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:http2';
+import { connect as connectTcp } from 'node:net';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openAuthority } from '../../src/identity/authority.ts';
+import { createAgentListener } from '../../src/sync/agent-listener.ts';
 import { createApiClient } from '../support/api-client.ts';
 import { expired, signedByItself } from '../support/forged-certificate.ts';
 import {
@@ -197,4 +199,20 @@ describe('the API', () => {
       code: status.UNAUTHENTICATED,
     });
   });
+});
+
+it('who says nothing is hung up on, and nothing of it is left', async () => {
+  const authority = await openAuthority(join(tempDir(), 'pki'));
+  const listener = createAgentListener({
+    authority,
+    identity: await authority.serverIdentity(['localhost']),
+    isMember: () => false,
+    onMember: () => {},
+    onStranger: () => {},
+    handshakeWithinMs: 50,
+  });
+  const port = await listener.listen('127.0.0.1', 0);
+  const silent = connectTcp(port, '127.0.0.1').on('error', () => {});
+  await within('it is hung up on', new Promise((resolve) => silent.once('close', resolve)));
+  listener.close();
 });

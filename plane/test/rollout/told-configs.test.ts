@@ -223,10 +223,16 @@ describe('a node', () => {
     const left = await plane.api.ok('POST', SETS, { ...web, metadata: { name: 'left' } });
     const revision = await inside.granted(left);
     inside.report({ pods: [podReport(left, revision)] });
+    // It says so, and the DaemonSet was never for it.
+    outside.report({ pods: [podReport(left, revision)] });
     await plane.api.ok('DELETE', `${SETS}/web`);
     await plane.api.ok('DELETE', `${SETS}/left`, { propagationPolicy: 'Orphan' });
-    await until('the node is told that it is an orphan', () => newest(inside.stream)?.orphans.length === 1);
+    for (const { stream } of [inside, outside])
+      await until('the node is told that it is an orphan', () => newest(stream)?.orphans.length === 1);
     expect(names(inside)).toEqual(['ConfigMap/app missing', 'Secret/login']);
+    await settle();
+    expect(names(outside)).toEqual([]);
+    outside.report();
     const before = hashOf(inside, 'login');
     await plane.api.ok('PATCH', `${SECRETS}/login`, { stringData: { password: 'new' } }, { type: MERGE });
     await until('the new secret is told', () => hashOf(inside, 'login') !== before);

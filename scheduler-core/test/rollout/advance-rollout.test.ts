@@ -159,3 +159,25 @@ test('a try that was asked for before the failure is not made after it', () => {
   const again = { ...asked, retry: 'new/2', nodes: [on('a', 'old')], now: 3000 };
   expect(advanceRollout(later.record, later.times, again).record.phase).toBe('Progressing');
 });
+
+test('another try of a revision whose deadline was over has all its time', () => {
+  const coming = {
+    ...on('a', 'old'),
+    granted: 'new',
+    pod: { revision: 'new', available: false, deleted: false },
+  };
+  const pacing = pacingOf('a policy', { onFailure: 'Pause', progressDeadlineSeconds: 60 });
+  const view = { newest: 'new', pacing, closed: new Map(), nodes: [coming] };
+  const old = { ...view, newest: 'old', nodes: [on('a', 'old')] };
+  const before = advanceRollout(undefined, undefined, { ...old, now: 0 });
+  const begun = advanceRollout(before.record, before.times, { ...view, now: 1000 });
+  const late = advanceRollout(begun.record, begun.times, { ...view, now: 62_000 });
+  expect(late.record.phase).toBe('Stopped');
+  const retry = { ...view, retry: 'new/1' };
+  const again = advanceRollout(late.record, late.times, { ...retry, now: 100_000 });
+  expect(again.record).toMatchObject({ phase: 'Progressing', failures: {} });
+  const still = advanceRollout(again.record, again.times, { ...retry, now: 159_000 });
+  expect(still.record.phase).toBe('Progressing');
+  const over = advanceRollout(still.record, still.times, { ...retry, now: 161_000 });
+  expect(over.record.phase).toBe('Stopped');
+});

@@ -1,7 +1,7 @@
 // What an agent on real Docker tells of its node: usage as the engine itself counts it, and its local endpoints.
 import { pino } from 'pino';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Agent, startAgent } from '../src/agent.ts';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { startAgent } from '../src/agent.ts';
 import { ownerOf, writeIdentity } from '../src/identity/identity-files.ts';
 import { DEFAULT_NODE_SETTINGS } from '../src/node-settings.ts';
 import { createDockerRuntime } from '../src/runtime/docker-runtime.ts';
@@ -19,13 +19,11 @@ const NODE = 'surface-node';
 const BURNS: Program = { command: ['sh', '-c', 'trap "exit 0" TERM; while :; do :; done'] };
 const owner = uniqueOwner();
 let plane: ScriptedPlane;
-let agent: Agent;
 
 beforeAll(async () => {
   plane = await openScriptedPlane();
 });
 afterAll(async () => {
-  await agent?.stop();
   await removeContainersOf(owner, ownerOf(plane.identity(NODE)));
   await plane.goDown();
 });
@@ -59,7 +57,7 @@ describe('an agent', () => {
   it('tells what its pods use while somebody looks, and answers on loopback', async () => {
     const dataDir = await tempDirectory();
     await writeIdentity(dataDir, plane.identity(NODE));
-    agent = await startAgent({
+    const agent = await startAgent({
       dataDir,
       dockerSocket: DOCKER_SOCKET,
       labels: {},
@@ -68,6 +66,8 @@ describe('an agent', () => {
       version: '0.1.0-test',
       logger: pino({ enabled: false }),
     });
+    // Before its directory goes.
+    onTestFinished(agent.stop);
     const session = await plane.nextSession();
     session.welcome();
     const told = {

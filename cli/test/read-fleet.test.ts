@@ -12,6 +12,18 @@ it.each<[string, object, string | undefined]>([
     { containerStatuses: [waiting] },
     'container main crashes again and again (CrashLoopBackOff)',
   ],
+  [
+    'has no program to start',
+    {
+      containerStatuses: [
+        {
+          ...waiting,
+          lastState: { terminated: { exitCode: 128, reason: 'StartError', message: 'no such' } },
+        },
+      ],
+    },
+    'container main cannot be started (CrashLoopBackOff: no such)',
+  ],
   ['has failed', { phase: 'Failed', reason: 'Evicted', message: 'm' }, 'its pod has failed (Evicted: m)'],
   ['is ready all the same', { ...ready, containerStatuses: [waiting] }, undefined],
 ])('a pod that %s', (_sentence, status, failing) => {

@@ -8,10 +8,9 @@ import type { User } from '../authentication/user.ts';
 import { forbiddenAccess } from '../authorization/authorizer.ts';
 import { accessOf } from '../authorization/request-access.ts';
 import type { Kind } from '../kinds/kind.ts';
-import { openApiV2 } from '../openapi/document-v2.ts';
-import { openApiV3 } from '../openapi/document-v3.ts';
 import { protocolAsked, responseOn, type Upgrade, upgradeOf } from '../streams/upgrade.ts';
 import { methodNotAllowed, notFoundPath } from './api-error.ts';
+import { describedDocuments, isHeld } from './described-documents.ts';
 import { type Document, findDocument } from './documents.ts';
 import { type Exchange, type Reply, runExchange } from './exchange.ts';
 import { type HealthChecks, serveHealth } from './health.ts';
@@ -19,7 +18,7 @@ import { parseAnyResourcePath, parseResourcePath, withoutWatchPath } from './req
 import { serveInTime, serveLong, timeoutOf } from './request-limits.ts';
 import type { ResourceParts } from './resource-call.ts';
 import { serveResource } from './resource-routes.ts';
-import { sendBytes, sendJson } from './respond.ts';
+import { sendBytes } from './respond.ts';
 
 export interface ApiServerParts extends Omit<ResourceParts, 'signal'> {
   readonly tls: { readonly key: string; readonly cert: string; readonly ca: string };
@@ -49,8 +48,7 @@ export interface ApiServer {
 
 export function createApiServer(parts: ApiServerParts): ApiServer {
   const stop = new AbortController();
-  const documents = openApiV3(parts.kinds, parts.version);
-  const documentV2 = openApiV2(parts.kinds, parts.version);
+  const described = describedDocuments(parts.kinds, parts.version);
   const { limits } = parts;
   const resourceParts: ResourceParts = { ...parts, signal: stop.signal };
 
@@ -74,12 +72,13 @@ export function createApiServer(parts: ApiServerParts): ApiServer {
 
   const serveDocument = (pathname: string, request: IncomingMessage, response: ServerResponse): boolean => {
     const path = pathname.replace(/\/$/, '');
-    const document =
-      parts.documents.get(path)?.() ?? findDocument(path, request, parts.kinds, documents, documentV2);
+    const document = parts.documents.get(path)?.() ?? findDocument(path, request, parts.kinds, described);
     if (!document) return false;
     if (request.method !== 'GET') throw methodNotAllowed(`${request.method} is not allowed on ${pathname}`);
     response.setHeader('Vary', 'Accept');
-    sendBytes(response, 200, document.type, document.bytes);
+    if (document.etag) response.setHeader('ETag', document.etag);
+    if (isHeld(document.etag, request.headers['if-none-match'])) response.writeHead(304).end();
+    else sendBytes(response, 200, document.type, document.bytes);
     return true;
   };
 
@@ -189,7 +188,7 @@ function urlOf(target: string): URL {
 /** What everybody may ask for: health and version. */
 function servePublic(url: URL, response: ServerResponse, parts: ApiServerParts): boolean {
   if (/^\/version\/?$/.test(url.pathname)) {
-    sendJson(response, 200, parts.versionInfo);
+    sendBytes(response, 200, 'application/json', Buffer.from(JSON.stringify(parts.versionInfo)));
     return true;
   }
   return serveHealth(url, response, parts.health);

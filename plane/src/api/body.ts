@@ -4,7 +4,7 @@ import { duplicateFields } from '@fleetset/scheduler-core/schema/duplicate-field
 import { parseDocument } from 'yaml';
 import { noteAsked } from '../audit/audited-bodies.ts';
 import { ApiError, badRequest, tooLarge, unsupportedMediaType } from './api-error.ts';
-import { requireAffordable, requireShallow, requireUniqueKeys } from './document-limits.ts';
+import { repeatedKeys, requireAffordable, requireShallow } from './document-limits.ts';
 import { decodeProtobuf, PROTOBUF_TYPE } from './protobuf-body.ts';
 
 /** As Kubernetes' API server. */
@@ -46,25 +46,30 @@ export async function readOptionalObject(request: IncomingMessage): Promise<unkn
 function decodeBody(request: IncomingMessage, bytes: Buffer): unknown {
   const type = contentTypeOf(request);
   if (type === PROTOBUF_TYPE) return decodeProtobuf(bytes);
-  if (type === 'application/yaml') return parseYaml(bytes.toString('utf8'));
+  if (type === 'application/yaml') return readYaml(request, bytes.toString('utf8'));
   if (type === 'application/json') return readJson(request, bytes.toString('utf8'));
   throw unsupportedMediaType(
     `the body of the request was in an unknown format - accepted media types include: application/json, application/yaml (got ${type})`,
   );
 }
 
-/** JSON texts, for those who ask what they set twice. */
-const texts = new WeakMap<IncomingMessage, string>();
+/** For those who ask what a body sets twice. */
+const repeated = new WeakMap<IncomingMessage, () => readonly string[]>();
 
-/** Fields that the JSON of the request's body sets more than once; of what was read as something else there are none. */
-export const duplicatesIn = (request: IncomingMessage): string[] => {
-  const text = texts.get(request);
-  return text === undefined ? [] : duplicateFields(text);
-};
+/** Fields that the request's body sets more than once; protobuf says nothing of them. */
+export const duplicatesIn = (request: IncomingMessage): readonly string[] => repeated.get(request)?.() ?? [];
 
 export function readJson(request: IncomingMessage, text: string): unknown {
   const value = parseJson(text);
-  texts.set(request, text);
+  repeated.set(request, () => duplicateFields(text));
+  return value;
+}
+
+/** JSON is YAML, and most of what claims to be YAML is JSON. */
+export function readYaml(request: IncomingMessage, text: string): unknown {
+  if (text.trimStart().startsWith('{')) return readJson(request, text);
+  const { value, repeats } = parseYaml(text);
+  repeated.set(request, () => repeats);
   return value;
 }
 
@@ -78,19 +83,22 @@ export function parseJson(text: string): unknown {
   return requireShallow(value);
 }
 
-/** JSON is YAML, and most of what claims to be YAML is JSON. */
-export function parseYaml(text: string): unknown {
-  if (text.trimStart().startsWith('{')) return parseJson(text);
+export interface YamlBody {
+  readonly value: unknown;
+  /** Paths of what is set more than once; the last counts. */
+  readonly repeats: readonly string[];
+}
+
+export function parseYaml(text: string): YamlBody {
   requireAffordable(text);
   const document = parseDocument(text, { merge: true, logLevel: 'silent', uniqueKeys: false });
   const [error] = document.errors;
   if (error) throw badRequest(`the body of the request is not YAML: ${error.message.split('\n')[0]}`);
-  requireUniqueKeys(document);
   let value: unknown;
   try {
     value = document.toJS({ maxAliasCount: 100 });
   } catch (error) {
     throw badRequest(`the body of the request is not YAML: ${(error as Error).message}`);
   }
-  return requireShallow(value);
+  return { value: requireShallow(value), repeats: repeatedKeys(document) };
 }

@@ -9,15 +9,16 @@ import { messagesTo } from '../streams/watch-over-websocket.ts';
 import { acceptWebSocket, requireWebSocket } from '../streams/websocket.ts';
 import { ApiError, methodNotAllowed, notServed } from './api-error.ts';
 import { readObject, readOptionalObject } from './body.ts';
-import { listPage, requireReached, shapeOf, storedObjects } from './list.ts';
+import { listPage, type Page, requireReached, shapeOf, storedObjects } from './list.ts';
 import { requireListOptions } from './list-options.ts';
+import { requireStreamable, YAML_TYPE } from './negotiate.ts';
 import { decodeObject } from './prepare-object.ts';
 import { flagParameter } from './request.ts';
 import { type Call, optionsOf, requireVerb, sendWritten } from './resource-call.ts';
-import { sendJson, setWarnings } from './respond.ts';
+import { sendObject, setWarnings } from './respond.ts';
 import type { Review } from './reviews.ts';
 import { readSelection } from './selection.ts';
-import { listChunks, SLICE, sendChunks } from './send-list.ts';
+import { listChunks, listYamlChunks, SLICE, sendChunks, YAML_SLICE } from './send-list.ts';
 import { linesOf, serveWatch } from './watch.ts';
 import { deleteOptions, writeOptions } from './write-options.ts';
 
@@ -37,18 +38,27 @@ export async function serveMany(call: Call): Promise<void> {
 }
 
 async function listMany(call: Call): Promise<void> {
-  const { parts, kind, path, user, query, form, request, response, signal } = call;
+  const { parts, kind, path, user, query } = call;
   requireVerb(kind, 'list');
   const selection = readSelection(kind, path.namespace, query);
   requireListOptions(query, false);
   await parts.refresh.get(kind)?.();
   const turn = () => parts.limits.turns.take(user.name);
   const page = await listPage(parts.store, objectsOf(call), selection, query, turn);
-  const shape = shapeOf(kind, page.metadata, form, query, Date.now());
+  await sendPage(call, page);
+}
+
+async function sendPage(call: Call, { items, metadata }: Page): Promise<void> {
+  const { parts, kind, user, query, reply, request, response, signal } = call;
+  const shape = shapeOf(kind, metadata, reply.form, query, Date.now());
   const { head, field, shown } = shape;
-  if (page.items.length <= SLICE) return sendJson(response, 200, { ...head, [field]: page.items.map(shown) });
-  noteAnswered(request, { ...head, [field]: page.items });
-  await sendChunks(response, listChunks(page.items, shape, turn), signal);
+  const isYaml = reply.type === YAML_TYPE;
+  if (items.length <= (isYaml ? YAML_SLICE : SLICE))
+    return sendObject(response, 200, { ...head, [field]: items.map(shown) });
+  noteAnswered(request, { ...head, [field]: items });
+  const turn = () => parts.limits.turns.take(user.name);
+  const chunks = (isYaml ? listYamlChunks : listChunks)(items, shape, turn);
+  await sendChunks(response, reply.type, chunks, signal);
 }
 
 function objectsOf({ parts, kind, path, query }: Call): Iterable<KubeObject> {
@@ -56,13 +66,15 @@ function objectsOf({ parts, kind, path, query }: Call): Iterable<KubeObject> {
 }
 
 function watchMany(call: Call): Promise<void> {
-  const { parts, kind, path, query, form, request, response, upgrade } = call;
+  const { parts, kind, path, query, reply, request, response, upgrade } = call;
   requireVerb(kind, 'watch');
+  requireStreamable(reply);
   requireListOptions(query, true);
   requireReached(parts.store, query);
   const selection = readSelection(kind, path.namespace, query);
   if (upgrade) requireWebSocket(request);
   const open = () => (upgrade ? watchMessages(request, upgrade) : linesOf(response));
+  const { form } = reply;
   return serveWatch({ store: parts.store, kind, selection, query, form, open, signal: parts.signal });
 }
 
@@ -91,22 +103,23 @@ function answerReview(
   const asked = decodeObject(kind, current, writeOptions(query, request));
   setWarnings(response, asked.warnings);
   const answer = review(asked.object, user, path.namespace);
-  sendJson(response, 201, old ? { ...answer, apiVersion: body.apiVersion } : answer);
+  sendObject(response, 201, old ? { ...answer, apiVersion: body.apiVersion } : answer);
 }
 
-/** Each object by the rules of a single deletion. */
+/** Each object by the rules of a single deletion. Answered with the objects as they were. */
 async function deleteMany(call: Call): Promise<void> {
-  const { parts, kind, path, query, request, response } = call;
+  const { parts, kind, path, user, query, request } = call;
   requireVerb(kind, 'deletecollection');
   const options = deleteOptions(query, await readOptionalObject(request));
   const selection = readSelection(kind, path.namespace, query);
-  const matching = [...objectsOf(call)].filter(selection.matches);
-  for (const { metadata } of matching)
+  const turn = () => parts.limits.turns.take(user.name);
+  const page = await listPage(parts.store, objectsOf(call), selection, query, turn);
+  for (const { metadata } of page.items)
     try {
       await parts.objects.remove(kind, metadata.namespace, metadata.name ?? '', options);
     } catch (error) {
       // It went by itself meanwhile, or by somebody else: that is what was asked for.
       if (!(error instanceof ApiError && error.code === 404)) throw error;
     }
-  sendJson(response, 200, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' });
+  await sendPage(call, page);
 }

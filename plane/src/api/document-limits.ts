@@ -1,6 +1,6 @@
 // What a document of a client may cost. The plane has one thread for everybody: what nests too deeply would exhaust its
 // stack, and YAML takes a thousand times as long to read as JSON, some of it with the square of its length.
-import { CST, type Document, isMap, isScalar, Lexer, visit } from 'yaml';
+import { CST, type Document, isMap, isScalar, isSeq, Lexer } from 'yaml';
 import { badRequest } from './api-error.ts';
 
 /** Objects of the API nest some twenty deep; what is recursive here stands ten times this. */
@@ -38,19 +38,27 @@ export function requireAffordable(text: string): void {
   }
 }
 
-/** Throws 400 for a key that a map has twice. The library's own check compares each key with every other. */
-export function requireUniqueKeys(document: Document): void {
-  visit(document, {
-    Map: (_key, map) => {
-      const keys = new Set<unknown>();
-      for (const { key } of isMap(map) ? map.items : []) {
-        const name = isScalar(key) ? key.value : key;
-        if (name !== '<<' && keys.has(name))
-          throw badRequest(
-            `the body of the request is not YAML: the key ${JSON.stringify(name)} comes twice`,
-          );
-        keys.add(name);
-      }
-    },
-  });
+/**
+ * Paths of the keys that a map has more than once, of a document that is shallow. The library's own check compares each
+ * key with every other.
+ */
+export function repeatedKeys(document: Document): string[] {
+  const found = new Set<string>();
+  const walk = (node: unknown, path: string, levels: number): void => {
+    // What is set again later may hide something deep.
+    if (levels === 0) return;
+    if (isSeq(node))
+      for (const [index, item] of node.items.entries()) walk(item, `${path}[${index}]`, levels - 1);
+    const keys = new Set<string>();
+    for (const { key, value } of isMap(node) ? node.items : []) {
+      const name = isScalar(key) ? String(key.value) : '';
+      const inner = path === '' ? name : `${path}.${name}`;
+      const isMerge = isScalar(key) && typeof key.value === 'symbol';
+      if (!isMerge && keys.has(name)) found.add(inner);
+      keys.add(name);
+      walk(value, inner, levels - 1);
+    }
+  };
+  walk(document.contents, '', DEPTH_LIMIT);
+  return [...found];
 }

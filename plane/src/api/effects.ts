@@ -14,6 +14,8 @@ export interface DeletePlan {
 }
 
 export interface Effects {
+  /** May refuse by throwing an ApiError. */
+  readonly checkCreate?: (object: KubeObject) => void;
   readonly alongCreate?: (object: KubeObject) => readonly Write[];
   /** May adjust the object or refuse it by throwing an ApiError. */
   readonly checkUpdate?: (object: KubeObject, current: KubeObject) => KubeObject;

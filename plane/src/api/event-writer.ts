@@ -3,7 +3,7 @@ import type { Writable } from 'node:stream';
 import { apiVersionOf, type Kind, type KubeObject } from '../kinds/kind.ts';
 import type { Change } from '../store/store.ts';
 import { expired, statusOf } from './api-error.ts';
-import type { ReplyForm } from './request.ts';
+import type { ReplyForm } from './negotiate.ts';
 import type { Selection } from './selection.ts';
 import { includeObject, partialObject, table, tableRow } from './table.ts';
 

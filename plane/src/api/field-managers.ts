@@ -116,6 +116,7 @@ function readConfiguration(
   config: unknown,
   options: WriteOptions,
 ): KubeObject {
+  if (isRecord(config) || config === null) requireType(kind, config);
   const { value, unknown, errors } = decodePartial(kind.schema, config);
   if (unknown.length > 0) {
     const texts = unknown.map((path) => `.${path}: field not declared in schema`);
@@ -127,6 +128,16 @@ function readConfiguration(
   const object = { ...rest, metadata: { name, ...(namespace ? { namespace } : {}), ...metadata } };
   if (options.subresource === 'status') return { metadata: object.metadata, ...(status ? { status } : {}) };
   return kind.rules?.readApplied?.(object) ?? object;
+}
+
+/** A configuration says itself what it is of. */
+function requireType(kind: Kind, config: unknown): void {
+  const given = (field: string) =>
+    isRecord(config) && typeof config[field] === 'string' ? config[field] : '';
+  const version = given('apiVersion');
+  if (version === apiVersionOf(kind) && given('kind') === kind.kind) return;
+  const named = version.includes('/') ? version : `/${version}`;
+  throw badRequest(`invalid object type: ${named}, Kind=${given('kind')}`);
 }
 
 const applyConflict = (conflicts: Parameters<typeof describeConflicts>[0]): ApiError => {

@@ -11,6 +11,7 @@ import { LEASES, leaseIdOf } from '../fleet/node-leases.ts';
 import { NODE_RECORDS, nodeRecord, REMOVED_KEYS } from '../fleet/node-record.ts';
 import { isDeleted, putTombstone, TOMBSTONES } from '../fleet/tombstones.ts';
 import { accountOfSecret, isAccountSecret } from '../kinds/account-secret.ts';
+import { priorityClassKind } from '../kinds/cluster-kinds.ts';
 import { daemonSetKind } from '../kinds/daemon-set-kind.ts';
 import { blocking, dependentsOf, FOREGROUND } from '../kinds/dependents.ts';
 import { collectionOf, idOfObject, type Kind, type KubeObject } from '../kinds/kind.ts';
@@ -21,7 +22,7 @@ import { namespaceDefaults } from '../lifecycle/namespace-defaults.ts';
 import { GRANTS } from '../rollout/grants.ts';
 import { orphan } from '../rollout/orphaning.ts';
 import type { Store, Write } from '../store/store.ts';
-import { forbiddenRequest, invalidObject } from './api-error.ts';
+import { type ApiError, forbiddenRequest, invalidObject } from './api-error.ts';
 import type { DeletePlan, Effects, EffectsOf } from './effects.ts';
 import type { DeleteOptions } from './object-options.ts';
 import { LONGEST_GRACE_SECONDS } from './write-options.ts';
@@ -38,6 +39,7 @@ export function createEffects(store: Store, caCertificate: string): EffectsOf {
     [daemonSetKind, daemonSetEffects(store)],
     [secretKind, { ...plain, remarks: (object) => remarksOnSecret(store, object) }],
     [namespaceKind, namespaceEffects(store, caCertificate)],
+    [priorityClassKind, { ...plain, ...classEffects(store) }],
   ]);
   return (kind) => byKind.get(kind) ?? plain;
 }
@@ -213,6 +215,31 @@ function withoutOwner(store: Store, { metadata: { uid } }: KubeObject): Write[] 
   });
 }
 
+/** One class at most is for pods that name none. */
+function classEffects(store: Store): Pick<Effects, 'checkCreate' | 'checkUpdate'> {
+  const check = (object: KubeObject, isOther: (name: string | undefined) => boolean): KubeObject => {
+    if (!object.globalDefault) return object;
+    const classes = [...store.list(collectionOf(priorityClassKind))].map(
+      ({ value }) => value as unknown as KubeObject,
+    );
+    const standing = classes.find(({ globalDefault, metadata }) => globalDefault && isOther(metadata.name));
+    if (standing) throw secondDefault(object.metadata.name ?? '', standing.metadata.name ?? '');
+    return object;
+  };
+  return {
+    checkCreate: (object) => void check(object, () => true),
+    checkUpdate: (object) => check(object, (name) => name !== object.metadata.name),
+  };
+}
+
+function secondDefault(name: string, standing: string): ApiError {
+  const { group, plural } = priorityClassKind;
+  return forbiddenRequest(
+    `${plural}.${group} "${name}" is forbidden: PriorityClass ${standing} is already marked as default. Only one default can exist`,
+    { name, group, kind: plural },
+  );
+}
+
 /** It begins with its default account. What it holds is deleted first, by the namespace loop. */
 function namespaceEffects(store: Store, caCertificate: string): Effects {
   return {
@@ -226,7 +253,8 @@ function namespaceEffects(store: Store, caCertificate: string): Effects {
           name,
           kind: 'namespaces',
         });
-      return { keep: { ...object, status: { phase: 'Terminating' } }, graceSeconds: 0 };
+      const status = { ...(object.status ?? {}), phase: 'Terminating' };
+      return { keep: { ...object, status }, graceSeconds: 0 };
     },
   };
 }

@@ -2,7 +2,8 @@
 import { collectionOf, idOfObject, type Kind, type KubeObject } from '../kinds/kind.ts';
 import type { Change, Store } from '../store/store.ts';
 import { ApiError, badRequest, expired } from './api-error.ts';
-import { integerParameter, type ReplyForm, versionParameter } from './request.ts';
+import type { ReplyForm } from './negotiate.ts';
+import { integerParameter, versionParameter } from './request.ts';
 import type { Selection } from './selection.ts';
 import type { ListShape } from './send-list.ts';
 import {

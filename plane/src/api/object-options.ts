@@ -12,7 +12,7 @@ export interface WriteOptions {
   /** Who is to own what this write sets; absent: the plane. */
   readonly manager?: string;
   /** Only this part is written. */
-  readonly subresource?: 'status';
+  readonly subresource?: 'status' | 'finalize';
 }
 
 export interface ApplyOptions extends WriteOptions {

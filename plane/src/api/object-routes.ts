@@ -1,13 +1,15 @@
 // Requests about one object or a part of it: get, update, patch, apply, deletion, subresources.
+import { isRecord } from '@fleetset/scheduler-core/schema/decode';
 import { noteAsked } from '../audit/audited-bodies.ts';
-import { collectionOf, idOf } from '../kinds/kind.ts';
+import { collectionOf, idOf, type KubeObject } from '../kinds/kind.ts';
 import { methodNotAllowed, notFoundPath } from './api-error.ts';
-import { contentTypeOf, parseYaml, readBody, readJson, readObject, readOptionalObject } from './body.ts';
+import { contentTypeOf, readBody, readJson, readObject, readOptionalObject, readYaml } from './body.ts';
 import { requireReached } from './list.ts';
 import type { Removed } from './object-options.ts';
 import { patchFunction } from './patch.ts';
+import { requireName } from './prepare-object.ts';
 import { type Call, findOne, optionsOf, requireVerb, sendOne, sendWritten } from './resource-call.ts';
-import { sendJson } from './respond.ts';
+import { sendObject } from './respond.ts';
 import { applyOptions, deleteOptions, requireNoForce } from './write-options.ts';
 
 export async function serveOne(call: Call, name: string): Promise<void> {
@@ -37,8 +39,23 @@ async function replaceOne(call: Call, name: string): Promise<void> {
   const { parts, kind, path, request } = call;
   if (!path.subresource) requireVerb(kind, 'update');
   const body = await readObject(request);
+  const isThere = () => parts.store.get(collectionOf(kind), idOf(path.namespace, name)) !== undefined;
+  if (kind.putMakes && !path.subresource && isNew(body) && !isThere()) return makeOne(call, name, body);
   const written = await parts.objects.update(kind, path.namespace, name, () => body, optionsOf(call));
   sendWritten(call, 200, written);
+}
+
+/** Who names a version or a uid speaks of an object that was there. */
+const isNew = (body: unknown): body is Partial<KubeObject> => {
+  const { metadata = {} } = isRecord(body) ? body : {};
+  return isRecord(body) && isRecord(metadata) && !metadata.uid && !metadata.resourceVersion;
+};
+
+/** Who makes an object by it must be allowed to create one: admitWrite sees to that. */
+async function makeOne(call: Call, name: string, body: Partial<KubeObject>): Promise<void> {
+  const { parts, kind, path } = call;
+  requireName(body.metadata?.name, name);
+  sendWritten(call, 201, await parts.objects.create(kind, path.namespace, body, optionsOf(call)));
 }
 
 async function patchOne(call: Call, name: string): Promise<void> {
@@ -46,7 +63,7 @@ async function patchOne(call: Call, name: string): Promise<void> {
   if (!path.subresource) requireVerb(kind, 'patch');
   const type = contentTypeOf(request);
   const text = await readBody(request);
-  if (type === APPLY_TYPE) return applyOne(call, name, noteAsked(request, parseYaml(text)));
+  if (type === APPLY_TYPE) return applyOne(call, name, noteAsked(request, readYaml(request, text)));
   requireNoForce(query, request);
   const patch = type.endsWith('+json') ? noteAsked(request, readJson(request, text)) : text;
   const change = patchFunction(kind, type, patch);
@@ -75,10 +92,10 @@ async function deleteOne(call: Call, name: string): Promise<void> {
 
 /** What is gone is told as a Status, what lives on as the object. */
 function sendRemoved({ kind, response }: Call, { object, gone }: Removed): void {
-  if (!gone) return sendJson(response, 200, object);
+  if (!gone) return sendObject(response, 200, object);
   const { name, uid } = object.metadata;
   const details = { name, ...(kind.group === '' ? {} : { group: kind.group }), kind: kind.plural, uid };
-  sendJson(response, 200, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details });
+  sendObject(response, 200, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details });
 }
 
 export async function serveSubresource(call: Call): Promise<void> {
@@ -99,6 +116,7 @@ export async function serveSubresource(call: Call): Promise<void> {
     if (request.method === 'PUT') return replaceOne(call, name);
     if (request.method === 'PATCH') return patchOne(call, name);
   }
+  if (subresource === 'finalize') return replaceOne(call, name);
   throw methodNotAllowed(`${request.method} is not allowed on ${kind.plural}/${subresource}`);
 }
 

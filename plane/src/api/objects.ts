@@ -10,10 +10,9 @@ import { applyBody, withManagedFields, withOwners } from './field-managers.ts';
 import { isHeld, plainDelete, withDeletion } from './object-deletion.ts';
 import type { ApplyOptions, DeleteOptions, Removed, WriteOptions, Written } from './object-options.ts';
 import {
+  changedObject,
   checkedObject,
   decodeObject,
-  keepSystemFields,
-  onlyStatus,
   requireSameIdentity,
   withIdentity,
 } from './prepare-object.ts';
@@ -114,6 +113,7 @@ export function createObjects(
     const fresh = withIdentity(kind, namespace, decoded.object, nowText(), pick);
     if (kind.namespaced) requireNamespace(store, namespace ?? '', fresh);
     const object = own(checkedObject(kind, fresh, undefined), decoded.object);
+    effectsOf(kind).checkCreate?.(object);
     options.admit?.(object, undefined);
     const remarks = remarksOn(kind, object, undefined, decoded.warnings);
     const writes = [
@@ -148,10 +148,7 @@ export function createObjects(
       const { wanted, own } = step(current.object);
       const decoded = decodeObject(kind, wanted, options);
       requireSameIdentity(kind, decoded.object, current.object);
-      const object =
-        options.subresource === 'status'
-          ? onlyStatus(decoded.object, current.object)
-          : checkedObject(kind, keepSystemFields(decoded.object, current.object), current.object);
+      const object = changedObject(kind, decoded.object, current.object, options);
       const checked = effectsOf(kind).checkUpdate?.(object, current.object) ?? object;
       const allowed = own(checked, decoded.object);
       options.admit?.(allowed, current.object);

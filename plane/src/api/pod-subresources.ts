@@ -10,7 +10,7 @@ import { readOptionalObject } from './body.ts';
 import type { Objects } from './objects.ts';
 import { serveLog } from './pod-log.ts';
 import type { ServedSubresource, SubresourceCall } from './resource-call.ts';
-import { sendJson } from './respond.ts';
+import { sendObject } from './respond.ts';
 import { deleteOptions } from './write-options.ts';
 
 export function podSubresources(objects: Objects, tunnels: Tunnels): ReadonlyMap<string, ServedSubresource> {
@@ -40,6 +40,8 @@ async function evict({ object, request, response, query }: SubresourceCall, obje
   const options = isRecord(body) ? (body.deleteOptions ?? {}) : undefined;
   if (!isRecord(options)) throw badRequest('an Eviction must be an object, and so must its deleteOptions');
   const { metadata } = object;
+  const { name } = isRecord(body) && isRecord(body.metadata) ? body.metadata : {};
+  if (name && name !== metadata.name) throw badRequest('name in URL does not match name in Eviction object');
   await objects.remove(podKind, metadata.namespace, metadata.name ?? '', deleteOptions(query, options));
-  sendJson(response, 201, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' });
+  sendObject(response, 201, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' });
 }

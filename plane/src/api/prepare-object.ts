@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { generatedName } from '@fleetset/scheduler-core/generated-name';
 import { decode } from '@fleetset/scheduler-core/schema/decode';
 import type { ObjectMeta } from '@fleetset/scheduler-core/schema/meta';
-import { validateDeletion } from '@fleetset/scheduler-core/validation/deletion';
+import { validateDeletion, validateFinalizer } from '@fleetset/scheduler-core/validation/deletion';
 import { apiVersionOf, type Kind, type KubeObject } from '../kinds/kind.ts';
 import { badRequest, conflict, invalidObject } from './api-error.ts';
 import type { WriteOptions } from './object-options.ts';
@@ -62,7 +62,8 @@ export function withIdentity(
     throw badRequest('resourceVersion should not be set on objects to be created');
   const name =
     metadata.name || (metadata.generateName ? generatedName(metadata.generateName, pick) : undefined);
-  const { managedFields, selfLink, deletionTimestamp, deletionGracePeriodSeconds, ...given } = metadata;
+  const { managedFields, selfLink, generation, deletionTimestamp, deletionGracePeriodSeconds, ...given } =
+    metadata;
   // Go's clients write what was not set as an empty text in protobuf.
   const kept = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ''));
   return {
@@ -77,12 +78,18 @@ export function withIdentity(
   };
 }
 
-export function requireSameIdentity(kind: Kind, object: KubeObject, current: KubeObject): void {
-  const { name, namespace, uid, resourceVersion } = object.metadata;
-  if (name !== undefined && name !== current.metadata.name)
+export function requireName(name: string | undefined, onUrl: string): void {
+  if (!name)
     throw badRequest(
-      `the name of the object (${name}) does not match the name on the URL (${current.metadata.name})`,
+      `the name of the object (${onUrl} based on URL) was undeterminable: name must be provided`,
     );
+  if (name !== onUrl)
+    throw badRequest(`the name of the object (${name}) does not match the name on the URL (${onUrl})`);
+}
+
+export function requireSameIdentity(kind: Kind, object: KubeObject, current: KubeObject): void {
+  const { namespace, uid, resourceVersion } = object.metadata;
+  requireName(object.metadata.name, current.metadata.name ?? '');
   if (namespace !== undefined && namespace !== current.metadata.namespace)
     throw badRequest(
       `the namespace of the object (${namespace}) does not match the namespace on the request (${current.metadata.namespace})`,
@@ -110,7 +117,7 @@ const SYSTEM_FIELDS = [
 ] as const;
 
 /** Whatever the client sent, these stay. */
-export function keepSystemFields(object: KubeObject, current: KubeObject): KubeObject {
+function keepSystemFields(object: KubeObject, current: KubeObject): KubeObject {
   const metadata: { [field: string]: unknown } = { ...object.metadata };
   delete metadata.managedFields;
   delete metadata.selfLink;
@@ -121,8 +128,28 @@ export function keepSystemFields(object: KubeObject, current: KubeObject): KubeO
   return { ...object, metadata: metadata as ObjectMeta };
 }
 
+/** What becomes of `current` by a write of `wanted`, to all of it or to a part. */
+export function changedObject(
+  kind: Kind,
+  wanted: KubeObject,
+  current: KubeObject,
+  { subresource }: WriteOptions,
+): KubeObject {
+  if (subresource === 'status') return onlyStatus(wanted, current);
+  const object = checkedObject(kind, keepSystemFields(wanted, current), current);
+  return subresource === 'finalize' ? withFinalizersOfSpec(kind, object, wanted) : object;
+}
+
+/** They are kept from every other write. */
+function withFinalizersOfSpec(kind: Kind, object: KubeObject, { spec = {} }: KubeObject): KubeObject {
+  const { finalizers = [] } = spec as { readonly finalizers?: readonly string[] };
+  const errors = finalizers.flatMap((name, index) => validateFinalizer(`spec.finalizers[${index}]`, name));
+  if (errors.length > 0) throw invalidObject(kind, object.metadata.name ?? '', errors);
+  return { ...object, spec: finalizers.length > 0 ? { finalizers } : {} };
+}
+
 /** Of a write to the status: everything else stays. */
-export function onlyStatus({ status }: KubeObject, current: KubeObject): KubeObject {
+function onlyStatus({ status }: KubeObject, current: KubeObject): KubeObject {
   const { status: _before, ...rest } = current;
   return status === undefined ? rest : { ...rest, status };
 }

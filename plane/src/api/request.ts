@@ -84,20 +84,6 @@ function parseResource(group: string, parts: readonly string[]): RequestPath | u
   };
 }
 
-export type ReplyForm = 'object' | 'table' | 'partial';
-
-/** Tables and bare metadata are asked for in the Accept header. */
-export function replyForm(accept: string | undefined): ReplyForm {
-  for (const range of (accept ?? '').split(',')) {
-    const parameters = range.split(';').map((part) => part.trim());
-    if (parameters[0] !== 'application/json') continue;
-    if (parameters.includes('as=Table')) return 'table';
-    if (parameters.some((part) => part.startsWith('as=PartialObjectMetadata'))) return 'partial';
-    return 'object';
-  }
-  return 'object';
-}
-
 /** A query parameter that is an int64; undefined when absent. Anything else is a bad request. */
 export function integerParameter(query: URLSearchParams, name: string): number | undefined {
   const text = query.get(name);

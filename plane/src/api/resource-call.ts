@@ -9,11 +9,12 @@ import type { Store } from '../store/store.ts';
 import type { Upgrade } from '../streams/upgrade.ts';
 import { methodNotAllowed, notFoundObject } from './api-error.ts';
 import { formatOne } from './list.ts';
+import type { Negotiated } from './negotiate.ts';
 import type { WriteOptions, Written } from './object-options.ts';
 import type { Objects } from './objects.ts';
-import type { ReplyForm, RequestPath } from './request.ts';
+import type { RequestPath } from './request.ts';
 import type { RequestLimits } from './request-limits.ts';
-import { sendJson, setWarnings } from './respond.ts';
+import { sendObject, setWarnings } from './respond.ts';
 import type { Review } from './reviews.ts';
 import { writeOptions } from './write-options.ts';
 
@@ -61,7 +62,8 @@ export interface Call {
   readonly path: RequestPath;
   readonly user: User;
   readonly query: URLSearchParams;
-  readonly form: ReplyForm;
+  /** How it is answered. */
+  readonly reply: Negotiated;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly upgrade: Upgrade | undefined;
@@ -79,15 +81,22 @@ export function findOne(call: Call, name: string): KubeObject {
 }
 
 /** A write to a subresource changes nothing else. */
-export const optionsOf = ({ parts, kind, user, query, request, path }: Call): WriteOptions => ({
+export const optionsOf = ({
+  parts,
+  kind,
+  user,
+  query,
+  request,
+  path: { subresource },
+}: Call): WriteOptions => ({
   ...writeOptions(query, request),
   admit: (object, old) =>
     admitWrite(parts.authorizer, user, { kind, object, old, isCreate: request.method === 'POST' }),
-  ...(path.subresource === 'status' ? { subresource: 'status' } : {}),
+  ...(subresource === 'status' || subresource === 'finalize' ? { subresource } : {}),
 });
 
-export function sendOne({ kind, form, query, response }: Call, code: number, object: KubeObject): void {
-  sendJson(response, code, formatOne(kind, object, form, query, Date.now()));
+export function sendOne({ kind, reply, query, response }: Call, code: number, object: KubeObject): void {
+  sendObject(response, code, formatOne(kind, object, reply.form, query, Date.now()));
 }
 
 export function sendWritten(call: Call, code: number, { object, warnings, annotations = {} }: Written): void {

@@ -1,14 +1,25 @@
-// Writing replies: JSON, Status errors, warnings; gzip only for what is large and asked for.
+// Writing replies: objects in the form that was asked for, Status errors, warnings; gzip only for what is large and asked
+// for.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { noteAnswered } from '../audit/audited-bodies.ts';
 import { ApiError, statusOf } from './api-error.ts';
+import type { Document } from './documents.ts';
+import { JSON_TYPE, negotiate, YAML_TYPE } from './negotiate.ts';
+import { yamlText } from './yaml-text.ts';
 
 const GZIP_FROM_BYTES = 128 * 1024;
 
-export function sendJson(response: ServerResponse, code: number, body: object): void {
+export function sendObject(response: ServerResponse, code: number, body: object): void {
   noteAnswered(response.req, body);
-  sendBytes(response, code, 'application/json', Buffer.from(JSON.stringify(body)));
+  const { type, bytes } = writtenFor(response.req, body);
+  sendBytes(response, code, type, bytes);
+}
+
+/** JSON for who takes nothing that there is: he must be told so in something. */
+export function writtenFor(request: IncomingMessage | undefined, body: object): Document {
+  const { type } = negotiate(request?.headers.accept) ?? { type: JSON_TYPE };
+  return { type, bytes: Buffer.from(type === YAML_TYPE ? yamlText(body) : JSON.stringify(body)) };
 }
 
 export function sendBytes(
@@ -38,7 +49,7 @@ export function sendError(response: ServerResponse, error: unknown): void {
   const { code, body } = statusOf(error);
   if (error instanceof ApiError && error.details?.retryAfterSeconds)
     response.setHeader('Retry-After', error.details.retryAfterSeconds);
-  sendJson(response, code, body);
+  sendObject(response, code, body);
 }
 
 /** As Kubernetes: clients read headers of so many bytes and no more. Too many are cut short, then left out. */

@@ -5,6 +5,7 @@ import type { ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { constants, createGzip } from 'node:zlib';
 import { acceptsGzip } from './respond.ts';
+import { yamlText } from './yaml-text.ts';
 
 /** Of objects of a few kilobytes: some milliseconds. */
 export const SLICE = 200;
@@ -14,6 +15,21 @@ export interface ListShape<T> {
   readonly head: { readonly [field: string]: unknown };
   readonly field: 'items' | 'rows';
   readonly shown: (item: T) => object;
+}
+
+/** YAML takes a hundred times as long to write. */
+export const YAML_SLICE = 5;
+
+export async function* listYamlChunks<T>(
+  items: readonly T[],
+  { head, field, shown }: ListShape<T>,
+  turn: () => Promise<void>,
+): AsyncGenerator<string> {
+  yield `${yamlText(head)}${field}:\n`;
+  for (let from = 0; from < items.length; from += YAML_SLICE) {
+    await turn();
+    yield yamlText(items.slice(from, from + YAML_SLICE).map(shown));
+  }
 }
 
 /** `turn` is waited for before each slice but the first. */
@@ -34,12 +50,13 @@ export async function* listChunks<T>(
 /** Rejects when the reader is gone before the end. */
 export async function sendChunks(
   response: ServerResponse,
+  type: string,
   chunks: AsyncIterable<string>,
   signal: AbortSignal,
 ): Promise<void> {
   const zip = acceptsGzip(response.req);
   response.writeHead(200, {
-    'Content-Type': 'application/json',
+    'Content-Type': type,
     ...(zip ? { 'Content-Encoding': 'gzip' } : {}),
   });
   if (zip) return pipeline(chunks, createGzip({ level: constants.Z_BEST_SPEED }), response, { signal });

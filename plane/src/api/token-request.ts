@@ -5,11 +5,13 @@ import { applyDefaults } from '@fleetset/scheduler-core/schema/apply-defaults';
 import { decode } from '@fleetset/scheduler-core/schema/decode';
 import type { Pod } from '@fleetset/scheduler-core/schema/pod';
 import { type TokenRequest, tokenRequest } from '@fleetset/scheduler-core/schema/service-account';
+import { invalid } from '@fleetset/scheduler-core/validation/field-error';
 import { tokenLifetimeErrors } from '@fleetset/scheduler-core/validation/volumes';
 import {
   type AccountTokens,
   type BoundObject,
   boundToPod,
+  ISSUER,
 } from '../authentication/service-account-tokens.ts';
 import { admitToken } from '../authorization/admit-write.ts';
 import { idOf, type KubeObject } from '../kinds/kind.ts';
@@ -17,7 +19,7 @@ import type { Store } from '../store/store.ts';
 import { badRequest, conflict, invalidObject, notFoundObject } from './api-error.ts';
 import { readObject } from './body.ts';
 import type { SubresourceCall } from './resource-call.ts';
-import { sendJson } from './respond.ts';
+import { sendObject } from './respond.ts';
 
 const TOKEN_REQUEST = { group: 'authentication.k8s.io', kind: 'TokenRequest', plural: 'tokenrequests' };
 
@@ -28,7 +30,9 @@ export async function serveTokenRequest(
 ): Promise<void> {
   const asked = readRequest(await readObject(request));
   const { name = '', namespace = '', uid = '' } = object.metadata;
-  const { audiences = [], expirationSeconds = 3600, boundObjectRef } = asked.spec ?? {};
+  const { expirationSeconds = 3600, boundObjectRef } = asked.spec ?? {};
+  const audiences = asked.spec?.audiences?.length ? asked.spec.audiences : [ISSUER];
+  requireSameAccount(asked, name, namespace);
   const errors = tokenLifetimeErrors('spec.expirationSeconds', expirationSeconds);
   if (errors.length > 0) throw invalidObject(TOKEN_REQUEST, '', errors);
   const bound = boundObjectRef && boundObject(store, namespace, name, boundObjectRef);
@@ -40,13 +44,24 @@ export async function serveTokenRequest(
     lifetimeSeconds: expirationSeconds,
     ...(bound ? { bound } : {}),
   });
-  sendJson(response, 201, {
+  sendObject(response, 201, {
     ...asked,
     apiVersion: 'authentication.k8s.io/v1',
     kind: 'TokenRequest',
     metadata: { name, namespace, creationTimestamp: new Date().toISOString().replace(/\.\d+Z$/, 'Z') },
+    spec: { ...asked.spec, audiences },
     status: { token, expirationTimestamp: new Date(expiresAt).toISOString().replace(/\.\d+Z$/, 'Z') },
   });
+}
+
+/** Whoever names an account means that one. */
+function requireSameAccount({ metadata }: TokenRequest, name: string, namespace: string): void {
+  if (metadata?.namespace && metadata.namespace !== namespace)
+    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+  if (metadata?.name && metadata.name !== name)
+    throw invalidObject(TOKEN_REQUEST, name, [
+      invalid('metadata.name', metadata.name, 'must match the service account name if specified'),
+    ]);
 }
 
 function readRequest(body: unknown): TokenRequest {

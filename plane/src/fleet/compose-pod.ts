@@ -5,7 +5,12 @@ import { accountName, withAccount } from '@fleetset/scheduler-core/node/service-
 import { REVISION_LABEL, revisionTemplate } from '@fleetset/scheduler-core/revision-history';
 import type { Container } from '@fleetset/scheduler-core/schema/container';
 import type { ControllerRevision } from '@fleetset/scheduler-core/schema/daemon-set';
-import type { PodSpec, PodStatus, PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
+import type {
+  ContainerStatus,
+  PodSpec,
+  PodStatus,
+  PodTemplateSpec,
+} from '@fleetset/scheduler-core/schema/pod';
 import { daemonTolerations } from '@fleetset/scheduler-core/taint-toleration';
 import { utcText } from '@fleetset/scheduler-core/utc-text';
 import type { KubeObject } from '../kinds/kind.ts';
@@ -30,7 +35,7 @@ export function composePod(
   nowText: string,
 ): KubeObject {
   const template = revision && revisionTemplate(revision);
-  const spec = template?.spec ? podSpecOnNode(admitted(template, report), nodeName) : before?.spec;
+  const spec = template?.spec ? podSpecOnNode(admitted(template, report), nodeName) : knownSpec(before);
   const { labels, annotations } = template ? (template.metadata ?? {}) : (before?.metadata ?? {});
   const deletion = deletionOf(report, before, nowText);
   return {
@@ -47,8 +52,28 @@ export function composePod(
       ...deletion,
       ...(owner ? { ownerReferences: [ownerReference(owner)] } : {}),
     },
-    spec: spec ?? { containers: [], nodeName },
+    spec: spec ?? specFromStatus(status, nodeName),
     status,
+  };
+}
+
+/** One that was made of a status that told of no container is none. */
+function knownSpec(before: KubeObject | undefined): PodSpec | undefined {
+  const spec = before?.spec as PodSpec | undefined;
+  return spec?.containers.length ? spec : undefined;
+}
+
+/** What can be told of a pod that a plane which was killed has forgotten, and whose template is gone. */
+function specFromStatus(status: PodStatus, nodeName: string): PodSpec {
+  const named = ({ name, image = '' }: ContainerStatus): Container => ({ name, image });
+  // Only a sidecar is ready while it runs.
+  const initNamed = (one: ContainerStatus): Container =>
+    one.ready && one.state?.running ? { ...named(one), restartPolicy: 'Always' } : named(one);
+  const { initContainerStatuses: inits = [], containerStatuses = [] } = status;
+  return {
+    nodeName,
+    ...(inits.length > 0 ? { initContainers: inits.map(initNamed) } : {}),
+    containers: containerStatuses.map(named),
   };
 }
 

@@ -60,12 +60,23 @@ export function readTrouble({
     };
   const unscheduled = conditions.find(({ type, status }) => type === 'PodScheduled' && status === 'False');
   if (unscheduled) return { ...NOTHING, failing: `${unscheduled.reason}: ${unscheduled.message}` };
-  const waiting = [...initContainerStatuses, ...containerStatuses].flatMap(({ name, state }) =>
-    state?.waiting?.reason ? [{ name, reason: state.waiting.reason }] : [],
+  const waiting = [...initContainerStatuses, ...containerStatuses].flatMap(({ name, state, lastState }) =>
+    state?.waiting?.reason ? [{ name, reason: state.waiting.reason, end: lastState?.terminated }] : [],
   );
   const crashing = waiting.find((one) => one.reason === 'CrashLoopBackOff');
-  const failing = crashing && `container ${crashing.name} crashes again and again (CrashLoopBackOff)`;
+  const failing = crashing && crashText(crashing);
   const held = waiting.find((one) => !IN_PASSING.includes(one.reason));
   const waits = held && `container ${held.name} waits (${held.reason})`;
   return { waits, failing, ended: phase === 'Succeeded' };
 }
+
+interface Crashing {
+  readonly name: string;
+  readonly end: { readonly reason?: string; readonly message?: string } | undefined;
+}
+
+/** What kept it from starting says more than that it did not. */
+const crashText = ({ name, end }: Crashing): string =>
+  end?.reason === 'StartError'
+    ? `container ${name} cannot be started (CrashLoopBackOff: ${end.message ?? ''})`
+    : `container ${name} crashes again and again (CrashLoopBackOff)`;

@@ -56,6 +56,7 @@ export const leaseKind: Kind = {
   namespaced: true,
   schema: lease,
   verbs: ALL_VERBS,
+  putMakes: true,
   columns: [
     NAME,
     column('Holder', 'Who holds it.', (object) => asLease(object).spec?.holderIdentity ?? ''),

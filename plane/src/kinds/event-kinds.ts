@@ -2,7 +2,7 @@
 import { type EventV1, eventV1 } from '@fleetset/scheduler-core/schema/cluster';
 import { type Event, event } from '@fleetset/scheduler-core/schema/plain';
 import { validateEventV1 } from '@fleetset/scheduler-core/validation/cluster';
-import { required } from '@fleetset/scheduler-core/validation/field-error';
+import { type FieldError, invalid, required } from '@fleetset/scheduler-core/validation/field-error';
 import { validateMetadata } from '@fleetset/scheduler-core/validation/metadata';
 import { ageOf } from './age.ts';
 import { column, NAME } from './columns.ts';
@@ -71,12 +71,23 @@ export const eventKind: Kind = {
     type: (object) => as<Event>(object).type ?? '',
   },
   rules: {
-    validate: ({ metadata, involvedObject }) => [
-      ...validateMetadata(metadata, true),
-      ...(involvedObject ? [] : [required('involvedObject')]),
+    validate: (object) => [
+      ...validateMetadata(object.metadata, true),
+      ...(object.involvedObject ? namespaceErrors(object) : [required('involvedObject')]),
     ],
   },
 };
+
+/** Nobody tells events of what is in another namespace; those of nodes and the like are in default or, new ones, kube-system. */
+function namespaceErrors(object: KubeObject): FieldError[] {
+  const { involvedObject, eventTime, metadata } = as<Event>(object);
+  const { namespace = '' } = involvedObject;
+  const fits =
+    namespace === ''
+      ? metadata.namespace === 'default' || (eventTime && metadata.namespace === 'kube-system')
+      : eventTime || namespace === metadata.namespace;
+  return fits ? [] : [invalid('involvedObject.namespace', namespace, 'does not match event.namespace')];
+}
 
 const sourceCell = ({ source }: Event): string =>
   [source?.component, source?.host].filter((part) => part).join(', ');
@@ -127,5 +138,8 @@ export const eventV1Kind: Kind = {
     cell: (object, now) => one.cell(fromEventV1(object), now),
   })),
   fields: Object.fromEntries(FIELDS_V1),
-  rules: { validate: (object, old) => (old ? [] : validateEventV1(as<EventV1>(object))) },
+  rules: {
+    validate: (object, old) =>
+      old ? [] : [...validateEventV1(as<EventV1>(object)), ...namespaceErrors(fromEventV1(object))],
+  },
 };

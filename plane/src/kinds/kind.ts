@@ -38,6 +38,8 @@ export interface Kind {
   readonly columns: readonly Column[];
   /** Fields a client may select by, beyond metadata.name and metadata.namespace. */
   readonly fields?: { readonly [field: string]: (object: KubeObject) => string };
+  /** A PUT makes an object that is not there, as in Kubernetes for these kinds. */
+  readonly putMakes?: boolean;
   /** Observed state: lives in memory, told anew by the agents. */
   readonly volatile?: boolean;
   readonly rules?: KindRules;

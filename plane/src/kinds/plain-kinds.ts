@@ -33,7 +33,10 @@ export const namespaceKind: Kind = {
   namespaced: false,
   schema: namespace,
   verbs: ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch'],
-  subresources: [{ name: 'status', kind: 'Namespace', verbs: ['get', 'patch', 'update'] }],
+  subresources: [
+    { name: 'status', kind: 'Namespace', verbs: ['get', 'patch', 'update'] },
+    { name: 'finalize', kind: 'Namespace', verbs: ['update'] },
+  ],
   columns: [
     NAME,
     column('Status', 'Active or Terminating.', (object) => as<Namespace>(object).status?.phase ?? ''),
@@ -90,6 +93,9 @@ export const configMapKind: Kind = {
         ...validateMetadata(object.metadata, true),
         ...validateKeys('data', data),
         ...validateKeys('binaryData', binaryData),
+        ...Object.keys(data)
+          .filter((key) => Object.hasOwn(binaryData, key))
+          .map((key) => invalid(`data[${key}]`, key, 'duplicate of key present in binaryData')),
         ...validateSize('data', textBytes(data) + decodedBytes(binaryData)),
         ...validateBase64('binaryData', binaryData),
         ...validateImmutable(object, old, ['data', 'binaryData']),

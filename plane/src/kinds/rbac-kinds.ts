@@ -28,6 +28,7 @@ export const roleKind: Kind = {
   namespaced: true,
   schema: role,
   verbs: VERBS,
+  putMakes: true,
   columns: [NAME, CREATED_AT],
   rules: { validate: (object) => validateRole(object) },
 };
@@ -40,6 +41,7 @@ export const clusterRoleKind: Kind = {
   namespaced: false,
   schema: clusterRole,
   verbs: VERBS,
+  putMakes: true,
   columns: [NAME, CREATED_AT],
   rules: { validate: (object) => validateClusterRole(object) },
 };
@@ -95,6 +97,7 @@ const bindingKind = (name: Pick<Kind, 'kind' | 'plural' | 'singular' | 'namespac
   ...name,
   group: RBAC_GROUP,
   verbs: VERBS,
+  putMakes: true,
   columns: BINDING_COLUMNS,
   rules: {
     setDefaults: setBindingDefaults,

@@ -33,6 +33,7 @@ export const serviceKind: Kind = {
   namespaced: true,
   schema: service,
   verbs: ALL_VERBS,
+  putMakes: true,
   subresources: [{ name: 'status', kind: 'Service', verbs: ['get', 'patch', 'update'] }],
   columns: [
     NAME,
@@ -128,6 +129,7 @@ export const endpointsKind: Kind = {
   namespaced: true,
   schema: endpoints,
   verbs: ALL_VERBS,
+  putMakes: true,
   columns: [
     NAME,
     column('Endpoints', 'Addresses and ports that are ready.', (object) =>
@@ -161,6 +163,7 @@ export const endpointSliceKind: Kind = {
   namespaced: true,
   schema: endpointSlice,
   verbs: ALL_VERBS,
+  putMakes: true,
   columns: [
     NAME,
     column('AddressType', 'Of which kind its addresses are.', (object) => asSlice(object).addressType),

@@ -28,7 +28,6 @@ export async function restoreSystemPriorities(store: Store, nowText: string): Pr
         kind: 'PriorityClass',
         metadata: { name, uid: randomUUID(), creationTimestamp: nowText, generation: 1 },
         value,
-        globalDefault: false,
         description,
         preemptionPolicy: 'PreemptLowerPriority',
       },

@@ -17,12 +17,15 @@ export function openApiV3(kinds: readonly Kind[], version: string): ReadonlyMap<
 }
 
 export function openApiV3Index(documents: ReadonlyMap<string, string>): object {
-  const paths = [...documents].map(([key, text]) => {
-    const hash = createHash('sha256').update(text).digest('hex').slice(0, 32).toUpperCase();
-    return [key, { serverRelativeURL: `/openapi/v3/${key}?hash=${hash}` }];
-  });
+  const paths = [...documents].map(([key, text]) => [
+    key,
+    { serverRelativeURL: `/openapi/v3/${key}?hash=${hashOf(text)}` },
+  ]);
   return { paths: Object.fromEntries(paths) };
 }
+
+export const hashOf = (document: string | Uint8Array): string =>
+  createHash('sha256').update(document).digest('hex').slice(0, 32).toUpperCase();
 
 function groupDocument(kinds: readonly Kind[], version: string): object {
   const paths = kinds.flatMap(pathsOf).map(({ path, pathParameters, operations }) => [

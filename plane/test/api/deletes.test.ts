@@ -256,9 +256,11 @@ describe('deleting many', () => {
       await plane.api.ok('POST', maps, configMap(name, {}, { labels, finalizers }));
     await plane.api.ok('DELETE', `${maps}?labelSelector=app%3Dx&dryRun=All`);
     expect((await plane.api.ok('GET', maps)).items).toHaveLength(4);
-    expect(await plane.api.ok('DELETE', `${maps}?labelSelector=app%3Dx`)).toMatchObject({
-      status: 'Success',
-    });
+    const namesIn = ({ items }: Json) => items.map(({ metadata }: Json) => metadata.name);
+    const before = await plane.api.ok('GET', `${maps}?labelSelector=app%3Dx`);
+    const deleted = await plane.api.ok('DELETE', `${maps}?labelSelector=app%3Dx`);
+    expect([deleted.kind, deleted.items]).toEqual(['ConfigMapList', before.items]);
+    expect(namesIn(deleted)).toEqual(['a', 'b']);
     const left = (await plane.api.ok('GET', maps)).items;
     expect(
       left.map(({ metadata }: Json) => [metadata.name, metadata.deletionTimestamp !== undefined]),
@@ -267,8 +269,17 @@ describe('deleting many', () => {
       ['c', false],
       ['kube-root-ca.crt', false],
     ]);
-    await plane.api.ok('DELETE', `${maps}?fieldSelector=metadata.name%3Dc`);
+    expect(namesIn(await plane.api.ok('DELETE', `${maps}?fieldSelector=metadata.name%3Dc`))).toEqual(['c']);
     expect((await plane.api.ok('GET', maps)).items).toHaveLength(2);
+    expect(namesIn(await plane.api.ok('DELETE', `${maps}?fieldSelector=metadata.name%3Dc`))).toEqual([]);
+  });
+
+  it('may be asked for page by page', async () => {
+    const maps = `/api/v1/namespaces/${await newNamespace(plane.api)}/configmaps`;
+    for (const name of ['a', 'b', 'c']) await plane.api.ok('POST', maps, configMap(name));
+    const first = await plane.api.ok('DELETE', `${maps}?limit=2`);
+    expect(first.items.map(({ metadata }: Json) => metadata.name)).toEqual(['a', 'b']);
+    expect((await plane.api.ok('GET', `${maps}/c`)).metadata.name).toBe('c');
   });
 });
 
@@ -353,6 +364,76 @@ describe('a namespace', () => {
     member.report({ pods: [] });
     await until('gone', async () => (await status(path)) === 404);
     member.leave();
+  });
+
+  it('says what is left of it, and since when', async () => {
+    const name = await newNamespace(plane.api);
+    const path = `${namespaces}/${name}`;
+    for (const map of ['a', 'b'])
+      await plane.api.ok('POST', `${path}/configmaps`, configMap(map, {}, { finalizers: ['example.com/a'] }));
+    const held = { metadata: { name: 's', finalizers: ['example.com/a', 'example.com/b'] } };
+    await plane.api.ok('POST', `${path}/secrets`, held);
+    await setFinalizers(path, ['example.com/own']);
+    await plane.api.ok('DELETE', path);
+    const told = (what: string) =>
+      until(what, async () => {
+        const { status, spec } = await plane.api.ok('GET', path);
+        const byType = new Map<string, Json>(status.conditions?.map((one: Json) => [one.type, one]));
+        return byType.get('NamespaceContentRemaining')?.message === what && { byType, spec, status };
+      });
+    const first = await told(
+      'Some resources are remaining: configmaps. has 2 resource instances, secrets. has 1 resource instances',
+    );
+    expect(first.byType.get('NamespaceFinalizersRemaining')).toEqual({
+      type: 'NamespaceFinalizersRemaining',
+      status: 'True',
+      reason: 'SomeFinalizersRemain',
+      message:
+        'Some content in the namespace has finalizers remaining: example.com/a in 3 resource instances, example.com/b in 1 resource instances',
+      lastTransitionTime: expect.stringMatching(/Z$/),
+    });
+    await plane.api.ok('DELETE', path);
+    await setFinalizers(`${path}/secrets/s`, null);
+    await told('Some resources are remaining: configmaps. has 2 resource instances');
+    for (const map of ['a', 'b']) await setFinalizers(`${path}/configmaps/${map}`, null);
+    const last = await told('All content successfully removed');
+    expect([...last.byType.values()].map(({ type, status, reason }) => [type, status, reason])).toEqual([
+      ['NamespaceDeletionDiscoveryFailure', 'False', 'ResourcesDiscovered'],
+      ['NamespaceDeletionGroupVersionParsingFailure', 'False', 'ParsedGroupVersions'],
+      ['NamespaceDeletionContentFailure', 'False', 'ContentDeleted'],
+      ['NamespaceContentRemaining', 'False', 'ContentRemoved'],
+      ['NamespaceFinalizersRemaining', 'False', 'ContentHasNoFinalizers'],
+    ]);
+    expect([last.spec, last.status.phase]).toEqual([{}, 'Terminating']);
+    expect(last.byType.get('NamespaceDeletionContentFailure')).toEqual(
+      first.byType.get('NamespaceDeletionContentFailure'),
+    );
+    await setFinalizers(path, null);
+    expect(await status(path)).toBe(404);
+  });
+
+  it('is held by the finalizers of its spec, which only finalize writes', async () => {
+    const name = await newNamespace(plane.api);
+    const path = `${namespaces}/${name}`;
+    const finalizers = ['kubernetes', 'example.com/own'];
+    const body = { ...(await plane.api.ok('GET', path)), spec: { finalizers }, status: { phase: 'Odd' } };
+    expect((await plane.api.ok('PUT', path, body)).spec).toEqual({ finalizers: ['kubernetes'] });
+    const changed = await plane.api.ok('PUT', `${path}/finalize`, body);
+    expect([changed.spec, changed.status]).toEqual([{ finalizers }, { phase: 'Active' }]);
+    const stale = await plane.api.call('PUT', `${path}/finalize`, body);
+    expect([stale.status, stale.json.reason]).toEqual([409, 'Conflict']);
+    const odd = { metadata: { name }, spec: { finalizers: ['kubernetes', 'odd'] } };
+    expect((await plane.api.call('PUT', `${path}/finalize`, odd)).json.message).toBe(
+      `Namespace "${name}" is invalid: spec.finalizers[1]: Invalid value: "odd": name is neither a standard finalizer name nor is it fully qualified`,
+    );
+    await plane.api.ok('DELETE', path);
+    const left = { spec: { finalizers: ['example.com/own'] } };
+    await until('emptied', async () => {
+      const { spec } = await plane.api.ok('GET', path);
+      return JSON.stringify(spec) === JSON.stringify(left.spec);
+    });
+    await plane.api.ok('PUT', `${path}/finalize`, { metadata: { name }, spec: {} });
+    expect(await status(path)).toBe(404);
   });
 
   it('goes on going after a restart of the plane', async () => {

@@ -62,6 +62,7 @@ describe('plain discovery', () => {
       'endpoints',
       'events',
       'namespaces',
+      'namespaces/finalize',
       'namespaces/status',
       'nodes',
       'nodes/status',

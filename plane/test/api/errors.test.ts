@@ -229,6 +229,24 @@ const CASES: Record<string, Case> = {
     reason: 'BadRequest',
     message: 'the name of the object (there) does not match the name on the URL (here)',
   },
+  'no name in the body of a replacement': {
+    request: ['PUT', `${MAPS}/here`, { data: {} }],
+    code: 400,
+    reason: 'BadRequest',
+    message: 'the name of the object (here based on URL) was undeterminable: name must be provided',
+  },
+  'no name in a replacement that would make the object': {
+    request: ['PUT', '/api/v1/namespaces/default/services/gone', { spec: {} }],
+    code: 400,
+    reason: 'BadRequest',
+    message: 'the name of the object (gone based on URL) was undeterminable: name must be provided',
+  },
+  'a name that a patch takes away': {
+    request: ['PATCH', `${MAPS}/here`, { metadata: { name: null } }, MERGE],
+    code: 400,
+    reason: 'BadRequest',
+    message: 'the name of the object (here based on URL) was undeterminable: name must be provided',
+  },
   'creating across all namespaces': {
     request: ['POST', '/api/v1/configmaps', configMap('x')],
     code: 405,
@@ -313,6 +331,30 @@ const CASES: Record<string, Case> = {
     message:
       'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch',
   },
+  'server-side apply of something without a type': {
+    request: ['PATCH', `${MAPS}/here?fieldManager=x`, { data: {} }, { type: APPLY }],
+    code: 400,
+    reason: 'BadRequest',
+    message: 'invalid object type: /, Kind=',
+  },
+  'server-side apply of something without a kind': {
+    request: ['PATCH', `${SETS}/web?fieldManager=x`, { apiVersion: 'apps/v1' }, { type: APPLY }],
+    code: 400,
+    reason: 'BadRequest',
+    message: 'invalid object type: apps/v1, Kind=',
+  },
+  'server-side apply of something without a version, and of an odd kind': {
+    request: ['PATCH', `${MAPS}/here?fieldManager=x`, { kind: { toString: 1 } }, { type: APPLY }],
+    code: 400,
+    reason: 'BadRequest',
+    message: 'invalid object type: /, Kind=',
+  },
+  'server-side apply of an empty text': {
+    request: ['PATCH', `${MAPS}/here?fieldManager=x`, ' ', { type: APPLY }],
+    code: 400,
+    reason: 'BadRequest',
+    message: 'invalid object type: /, Kind=',
+  },
   'server-side apply by a manager with a name that cannot be printed': {
     request: ['PATCH', `${MAPS}/here?fieldManager=a%0Ab`, {}, { type: APPLY }],
     code: 422,
@@ -320,14 +362,19 @@ const CASES: Record<string, Case> = {
     message: /fieldManager: Invalid value: "a\\nb": should only contain printable characters/,
   },
   'server-side apply of a field that there is not': {
-    request: ['PATCH', `${MAPS}/here?fieldManager=x`, { data: {}, dat: {} }, { type: APPLY }],
+    request: ['PATCH', `${MAPS}/here?fieldManager=x`, { ...configMap('here'), dat: {} }, { type: APPLY }],
     code: 400,
     reason: 'BadRequest',
     message:
       'failed to create typed patch object (default/here; v1, Kind=ConfigMap): .dat: field not declared in schema',
   },
   'server-side apply of managed fields': {
-    request: ['PATCH', `${MAPS}/here?fieldManager=x`, { metadata: { managedFields: [{}] } }, { type: APPLY }],
+    request: [
+      'PATCH',
+      `${MAPS}/here?fieldManager=x`,
+      configMap('here', {}, { managedFields: [{}] }),
+      { type: APPLY },
+    ],
     code: 400,
     reason: 'BadRequest',
     message: 'metadata.managedFields must be nil',

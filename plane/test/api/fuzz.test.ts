@@ -34,6 +34,17 @@ const TARGETS = [
   '/api/v1/namespaces/default',
 ];
 
+const KINDS: { readonly [plural: string]: string } = {
+  daemonsets: 'DaemonSet',
+  nodes: 'Node',
+  configmaps: 'ConfigMap',
+  secrets: 'Secret',
+};
+const typeOf = (target: string) => ({
+  apiVersion: target.startsWith('/apis/apps') ? 'apps/v1' : 'v1',
+  kind: KINDS[target.split('/').at(-2) ?? ''] ?? 'Namespace',
+});
+
 /** Words that mean something to some part of the way. */
 const WORDS =
   'metadata spec status name namespace labels annotations finalizers ownerReferences uid kind apiVersion data stringData type immutable selector matchLabels matchExpressions template containers initContainers image env value valueFrom ports containerPort volumes hostPath path resources limits requests updateStrategy rollingUpdate maxUnavailable maxSurge minReadySeconds tolerations affinity nodeAffinity requiredDuringSchedulingIgnoredDuringExecution nodeSelectorTerms nodeSelector taints key effect operator values unschedulable livenessProbe httpGet tcpSocket exec command port securityContext capabilities add drop $patch $retainKeys $setElementOrder/containers $setElementOrder/env $deleteFromPrimitiveList/finalizers __proto__ constructor toString generation resourceVersion deletionTimestamp'.split(
@@ -122,7 +133,9 @@ describe('any JSON', () => {
         config,
         async (target, manager, force, dry, body) => {
           const query = `fieldManager=${manager}${dry}`;
-          await answersWell('PATCH', `${target}?${query}&force=${force}`, body, APPLY);
+          const config =
+            typeof body === 'object' && !Array.isArray(body) ? { ...typeOf(target), ...body } : body;
+          await answersWell('PATCH', `${target}?${query}&force=${force}`, config, APPLY);
           if (target !== `${MAPS}/new`) await answersWell('PATCH', `${target}?${query}`, body, MERGE);
         },
       ),

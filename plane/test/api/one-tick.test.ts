@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { configMapKind, namespaceKind } from '../../src/kinds/plain-kinds.ts';
 import { startNamespaceLoop } from '../../src/lifecycle/namespace-loop.ts';
 import type { Json } from '../support/api-client.ts';
-import { type IntakeParts, intakeParts } from '../support/intake-parts.ts';
+import { type IntakeParts, intakeParts, nowText } from '../support/intake-parts.ts';
 import { configMap } from '../support/manifests.ts';
 import { turns } from '../support/until.ts';
 
@@ -52,6 +52,7 @@ describe('an empty namespace that is being deleted', () => {
       store: parts.store,
       objects: parts.objects,
       kinds: [namespaceKind, configMapKind],
+      nowText,
       onFailure: (error) => void parts.failures.push(error),
     });
 

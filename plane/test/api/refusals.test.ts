@@ -104,6 +104,15 @@ describe('the data of a ConfigMap or Secret', () => {
       expect(reply.json.details.causes[0]).toMatchObject({ reason: 'FieldValueTooLong', field: 'data' });
     }
   });
+
+  it('of a ConfigMap has each key once, as text or as bytes', async () => {
+    const both = { ...configMap('both', { a: 'x', b: 'y' }), binaryData: { a: 'eA==' } };
+    const { status, json } = await plane.api.call('POST', '/api/v1/namespaces/default/configmaps', both);
+    expect([status, json.message]).toEqual([
+      422,
+      'ConfigMap "both" is invalid: data[a]: Invalid value: "a": duplicate of key present in binaryData',
+    ]);
+  });
 });
 
 describe('a Secret of a type that Kubernetes knows', () => {

@@ -19,8 +19,17 @@ const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 let count = 0;
 const fresh = () => `o${++count}`;
 
+const typeOf = (path: string) => ({
+  apiVersion: 'v1',
+  kind: path.includes('/secrets/') ? 'Secret' : 'ConfigMap',
+});
 const apply = (path: string, manager: string, body: Json, query = '') =>
-  plane.api.call('PATCH', `${path}?fieldManager=${manager}${query}`, body, { type: APPLY });
+  plane.api.call(
+    'PATCH',
+    `${path}?fieldManager=${manager}${query}`,
+    typeof body === 'string' ? body : { ...typeOf(path), ...body },
+    { type: APPLY },
+  );
 const applied = async (path: string, manager: string, body: Json, query = ''): Promise<Json> => {
   const reply = await apply(path, manager, body, query);
   if (reply.status >= 300) throw new Error(reply.text);
@@ -52,7 +61,7 @@ describe('server-side apply', () => {
     const made = await applied(
       `${MAPS}/${fresh()}`,
       'a',
-      'data:\n  x: "1"\n  # a remark\n  y: |\n    two\n    lines\n',
+      'apiVersion: v1\nkind: ConfigMap\ndata:\n  x: "1"\n  # a remark\n  y: |\n    two\n    lines\n',
     );
     expect(made.data).toEqual({ x: '1', y: 'two\nlines\n' });
   });
@@ -192,7 +201,7 @@ describe('every other write', () => {
   it('by one who knows nothing of managed fields leaves them alone', async () => {
     const path = `${MAPS}/${fresh()}`;
     const made = await applied(path, 'a', { data: { x: '1' } });
-    await plane.api.ok('PUT', path, { data: { x: '1' } });
+    await plane.api.ok('PUT', path, { metadata: { name: path.split('/').at(-1) }, data: { x: '1' } });
     await plane.api.ok('PATCH', path, { metadata: { managedFields: null } }, { type: MERGE });
     await plane.api.ok('PATCH', path, { metadata: { managedFields: [] } }, { type: MERGE });
     expect(await plane.api.ok('GET', path)).toEqual(made);

@@ -51,6 +51,40 @@ describe('a field that is set twice', () => {
   });
 });
 
+describe('a key that YAML has twice', () => {
+  const YAML = { type: 'application/yaml' };
+  const twice = (name: string) => `metadata:\n  name: ${name}\n  name: ${name}\ndata:\n  a: "1"\n  a: "2"\n`;
+  const WARNING = '299 - "duplicate field \\"metadata.name\\"", 299 - "duplicate field \\"data.a\\""';
+
+  it('is refused where validation is strict, as in JSON', async () => {
+    const { status, json } = await plane.api.call(
+      'POST',
+      `${MAPS}?fieldValidation=Strict`,
+      twice('strict'),
+      YAML,
+    );
+    expect([status, json.message]).toEqual([
+      400,
+      'ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: duplicate field "metadata.name", duplicate field "data.a"',
+    ]);
+  });
+
+  it('is warned of otherwise, and the last one counts, also in what is applied on the server', async () => {
+    const made = await plane.api.call('POST', MAPS, twice('yaml-twice'), YAML);
+    expect([made.status, made.headers.warning, made.json.data]).toEqual([201, WARNING, { a: '2' }]);
+    const config = `apiVersion: v1\nkind: ConfigMap\n${twice('applied-twice')}`;
+    const apply = (query: string) =>
+      plane.api.call('PATCH', `${MAPS}/applied-twice?fieldManager=me${query}`, config, {
+        type: 'application/apply-patch+yaml',
+      });
+    const applied = await apply('');
+    expect([applied.status, applied.headers.warning, applied.json.data]).toEqual([201, WARNING, { a: '2' }]);
+    expect((await apply('&fieldValidation=Strict')).status).toBe(400);
+    const ignored = await apply('&fieldValidation=Ignore');
+    expect([ignored.status, ignored.headers.warning]).toEqual([200, undefined]);
+  });
+});
+
 describe('a watch by its old path', () => {
   it.each([
     ['of all namespaces', '/api/v1/watch/configmaps'],
@@ -108,6 +142,18 @@ describe('a name that the plane chooses', () => {
   });
 });
 
+describe('a generation', () => {
+  it.each([7, -7])('that a client brings along (%s) is not taken', async (generation) => {
+    const metadata = { name: `generation-of-${generation}`, generation };
+    const map = await plane.api.ok('POST', MAPS, { metadata });
+    const made = await plane.api.ok('POST', CLASSES, { metadata, value: 1 });
+    expect([map.metadata.generation, made.metadata.generation]).toEqual([undefined, 1]);
+    const path = `${MAPS}/${metadata.name}`;
+    expect((await plane.api.ok('PUT', path, { metadata })).metadata.generation).toBeUndefined();
+    await plane.api.ok('DELETE', `${CLASSES}/${metadata.name}`);
+  });
+});
+
 describe('the PriorityClasses of the system', () => {
   it('are there, and come back with the next start', async () => {
     const { items } = await plane.api.ok('GET', CLASSES);
@@ -118,6 +164,33 @@ describe('the PriorityClasses of the system', () => {
     await plane.api.ok('DELETE', `${CLASSES}/system-node-critical`);
     await plane.restart();
     expect((await plane.api.call('GET', `${CLASSES}/system-node-critical`)).status).toBe(200);
+  });
+});
+
+describe('a PriorityClass for pods that name none', () => {
+  it('is one at most', async () => {
+    const priority = (name: string, globalDefault: boolean) => ({
+      metadata: { name },
+      value: 1,
+      globalDefault,
+    });
+    await plane.api.ok('POST', CLASSES, priority('first', true));
+    await plane.api.ok('POST', CLASSES, priority('second', false));
+    const message =
+      'priorityclasses.scheduling.k8s.io "second" is forbidden: PriorityClass first is already marked as default. Only one default can exist';
+    const changed = await plane.api.call('PUT', `${CLASSES}/second`, priority('second', true));
+    expect([changed.status, changed.json.message]).toEqual([403, message]);
+    await plane.api.ok('PUT', `${CLASSES}/first`, { ...priority('first', true), description: 'still' });
+    const third = await plane.api.call('POST', CLASSES, priority('third', true));
+    expect([third.status, third.json.details]).toEqual([
+      403,
+      { name: 'third', group: 'scheduling.k8s.io', kind: 'priorityclasses' },
+    ]);
+    await plane.api.ok('DELETE', `${CLASSES}/first`);
+    expect((await plane.api.ok('PUT', `${CLASSES}/second`, priority('second', true))).globalDefault).toBe(
+      true,
+    );
+    await plane.api.ok('DELETE', `${CLASSES}/second`);
   });
 });
 

@@ -350,6 +350,29 @@ describe('an event', () => {
     watch.close();
   });
 
+  it('is told in the namespace of what it is about', async () => {
+    const eventTime = '2026-01-01T00:00:00.000000Z';
+    const told = async (namespace: string, about: string, more: Json = {}) => {
+      const involvedObject = { kind: 'Pod', name: 'p', ...(about ? { namespace: about } : {}) };
+      const event = { metadata: { name: fresh() }, involvedObject, ...more };
+      const reply = await plane.api.call('POST', `/api/v1/namespaces/${namespace}/events`, event);
+      return reply.status === 422 ? reply.json.details.causes : reply.status;
+    };
+    const refused = (value: string) => [
+      {
+        reason: 'FieldValueInvalid',
+        message: `Invalid value: "${value}": does not match event.namespace`,
+        field: 'involvedObject.namespace',
+      },
+    ];
+    expect(await told('default', 'default')).toBe(201);
+    expect(await told('default', 'kube-system')).toEqual(refused('kube-system'));
+    expect(await told('default', '')).toBe(201);
+    expect(await told('kube-system', '')).toEqual(refused(''));
+    expect(await told('kube-system', '', { eventTime })).toBe(201);
+    expect(await told('kube-public', '', { eventTime })).toEqual(refused(''));
+  });
+
   it('of events.k8s.io must say when, who, what and why', async () => {
     const reply = await plane.api.call('POST', NEW_EVENTS, { metadata: { name: fresh() }, type: 'Normal' });
     expect(reply.json.details.causes.map(({ field }: Json) => field)).toEqual([

@@ -324,7 +324,7 @@ describe('a reader that stands still', () => {
     const writes = 45;
     for (let n = 1; n <= writes; n++)
       await patch('large', { data: { n: String(n), text: String(n % 10).repeat(900_000) } });
-    await fast.next('the last write', ({ object }) => object.data.n === String(writes));
+    await fast.next('the last write', ({ object }) => object.data?.n === String(writes));
     expect(fast.events).toHaveLength(writes + 1);
     slow.resume();
     await slow.untilEnd();

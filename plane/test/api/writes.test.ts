@@ -1,7 +1,7 @@
 // Creating and changing objects (contract b.7): what the plane sets, what it keeps, what it refuses to be told, and
 // that a write which changes nothing is no write.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { JSON_PATCH, type Json, MERGE, STRATEGIC } from '../support/api-client.ts';
+import { APPLY, JSON_PATCH, type Json, MERGE, STRATEGIC } from '../support/api-client.ts';
 import { configMap, daemonSet, newNamespace } from '../support/manifests.ts';
 import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
 import { until } from '../support/until.ts';
@@ -39,7 +39,7 @@ const CREATABLE: Record<string, { path: () => string; make: (name: string) => Js
   Event: {
     path: () => `/api/v1/namespaces/${namespace}/events`,
     make: (name) => ({
-      metadata: { name, annotations: {} },
+      metadata: { name, annotations: { before: 'it' } },
       involvedObject: { kind: 'Pod', name: 'p', namespace },
       reason: 'R',
       type: 'Normal',
@@ -49,7 +49,7 @@ const CREATABLE: Record<string, { path: () => string; make: (name: string) => Js
   'Event of events.k8s.io': {
     path: () => `/apis/events.k8s.io/v1/namespaces/${namespace}/events`,
     make: (name) => ({
-      metadata: { name, annotations: {} },
+      metadata: { name, annotations: { before: 'it' } },
       eventTime: '2026-01-01T00:00:00.000000Z',
       reportingController: 'example.com/me',
       reportingInstance: 'me-1',
@@ -68,7 +68,7 @@ const CREATABLE: Record<string, { path: () => string; make: (name: string) => Js
   Endpoints: {
     path: () => `/api/v1/namespaces/${namespace}/endpoints`,
     make: (name) => ({
-      metadata: { name, annotations: {} },
+      metadata: { name, annotations: { before: 'it' } },
       subsets: [{ addresses: [{ ip: '10.0.0.1' }], ports: [{ port: 80 }] }],
     }),
     change: { metadata: { annotations: { note: 'new' } } },
@@ -76,7 +76,7 @@ const CREATABLE: Record<string, { path: () => string; make: (name: string) => Js
   EndpointSlice: {
     path: () => `/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices`,
     make: (name) => ({
-      metadata: { name, annotations: {} },
+      metadata: { name, annotations: { before: 'it' } },
       addressType: 'IPv4',
       endpoints: [{ addresses: ['10.0.0.1'] }],
       ports: [{ port: 80 }],
@@ -95,7 +95,7 @@ const CREATABLE: Record<string, { path: () => string; make: (name: string) => Js
   },
   DaemonSet: {
     path: sets,
-    make: (name) => daemonSet(name, { metadata: { annotations: {} } }),
+    make: (name) => daemonSet(name, { metadata: { annotations: { before: 'it' } } }),
     change: { metadata: { annotations: { note: 'new' } } },
   },
 };
@@ -137,7 +137,7 @@ describe.each(Object.entries(CREATABLE))('%s', (kind, { path, make, change }) =>
       const name = fresh();
       await plane.api.ok('POST', path(), {
         ...make(name),
-        metadata: { ...make(name).metadata, annotations: {} },
+        metadata: { ...make(name).metadata, annotations: { before: 'it' } },
       });
       const target = `${path()}/${name}`;
       const before = await settled(target);
@@ -188,7 +188,7 @@ describe.each(Object.entries(CREATABLE))('%s', (kind, { path, make, change }) =>
     await plane.api.ok('POST', path(), make(name));
     const before = await settled(target);
     const watch = await plane.api.watch(
-      `${path()}?watch=true&resourceVersion=${before.metadata.resourceVersion}`,
+      `${path()}?watch=true&fieldSelector=metadata.name%3D${name}&resourceVersion=${before.metadata.resourceVersion}`,
     );
     const other = await plane.api.call('POST', `${path()}?dryRun=All`, make(`${name}-dry`));
     expect(other.status).toBe(201);
@@ -379,6 +379,35 @@ describe('the generation of a DaemonSet', () => {
     ] as const) {
       const again = await plane.api.ok('PUT', `${sets()}/${name}`, written(cpu, memory, more));
       expect(again.metadata.generation).toBe(1);
+    }
+  });
+
+  it('is not moved by what is said to be empty, as templates of manifests do, in any form', async () => {
+    const name = fresh();
+    const first = await plane.api.ok('POST', sets(), daemonSet(name));
+    const main = { name: 'main', env: [], args: [], volumeMounts: [], tty: false, workingDir: '' };
+    const pod = {
+      tolerations: [],
+      nodeSelector: {},
+      imagePullSecrets: [],
+      initContainers: [],
+      volumes: [],
+      hostNetwork: false,
+      serviceAccountName: '',
+      priorityClassName: '',
+    };
+    const spec = { minReadySeconds: 0, template: { spec: { ...pod, containers: [main] } } };
+    const target = `${sets()}/${name}`;
+    const applied = { apiVersion: 'apps/v1', kind: 'DaemonSet', metadata: { name, annotations: {} }, spec };
+    const replies = [
+      await plane.api.ok('PATCH', target, { metadata: { labels: {} }, spec }, { type: STRATEGIC }),
+      await plane.api.ok('PATCH', `${target}?fieldManager=me`, applied, { type: APPLY }),
+      await plane.api.ok('PUT', target, daemonSet(name, { pod })),
+    ];
+    for (const { metadata, spec: shown } of replies) {
+      expect(metadata).not.toHaveProperty('annotations');
+      expect(metadata.generation).toBe(1);
+      expect(shown).toEqual(first.spec);
     }
   });
 });

@@ -111,6 +111,7 @@ describe('a token', () => {
       'kubernetes.io': { namespace: 'default', serviceaccount: { name, uid } },
     });
     expect(claims.exp - claims.iat).toBe(3600);
+    expect(json.spec).toEqual({ audiences: claims.aud, expirationSeconds: 3600 });
     expect(Date.parse(json.status.expirationTimestamp)).toBe(claims.exp * 1000);
     const short = await tokenOf(name, { expirationSeconds: 600 });
     clockOffMs = 601_000;
@@ -151,6 +152,22 @@ describe('a token', () => {
     const reply = await request('default', spec);
     expect(reply.status).toBe(status);
     expect(reply.json.message).toContain(message);
+  });
+
+  it('that names another account than its path is refused', async () => {
+    const ask = async (metadata: Json) =>
+      (await plane.api.call('POST', `${ACCOUNTS}/default/token`, { metadata, spec: {} })).json;
+    expect(await ask({ name: 'other' })).toMatchObject({
+      code: 422,
+      message:
+        'TokenRequest.authentication.k8s.io "default" is invalid: metadata.name: Invalid value: "other": must match the service account name if specified',
+    });
+    expect(await ask({ namespace: 'other' })).toMatchObject({
+      code: 400,
+      message: 'the namespace of the provided object does not match the namespace sent on the request',
+    });
+    const { status } = await ask({ name: 'default', namespace: 'default' });
+    expect(status.token).toMatch(/^ey/);
   });
 
   it('of an account that is not there is refused, as for who may not ask', async () => {

@@ -156,7 +156,7 @@ describe('a start', () => {
     expect(JSON.stringify(rules)).toContain('/openapi/*');
     const { subjects } = await plane.api.ok('GET', `${bindings}/system:basic-user`);
     expect(subjects.map(({ name }: Json) => name)).toEqual(['x', 'system:authenticated']);
-    expect((await plane.api.ok('GET', `${roles}/system:monitoring`)).rules).toEqual([]);
+    expect((await plane.api.ok('GET', `${roles}/system:monitoring`)).rules ?? []).toEqual([]);
     expect(await plane.api.ok('GET', `${roles}/system:node`)).toEqual(other);
   });
 });

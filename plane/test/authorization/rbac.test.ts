@@ -191,6 +191,41 @@ describe('a rule with names', () => {
   });
 });
 
+describe('a PUT', () => {
+  const LEASES = '/apis/coordination.k8s.io/v1/namespaces/default/leases';
+
+  it('makes an object of some kinds, only for who may create it', async () => {
+    const lease = (holderIdentity: string) => ({ metadata: { name: 'put' }, spec: { holderIdentity } });
+    await give(plane, {
+      namespace: 'default',
+      rules: [{ apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['update'] }],
+      subjects: [user('replacer')],
+    });
+    const replacer = actingAs(plane, 'replacer');
+    const refused = await replacer.call('PUT', `${LEASES}/put`, lease('it'));
+    expect([refused.status, refused.json.message]).toEqual([
+      403,
+      'leases.coordination.k8s.io is forbidden: User "replacer" cannot create resource "leases" in API group "coordination.k8s.io" in the namespace "default"',
+    ]);
+    const made = await plane.api.call('PUT', `${LEASES}/put`, lease('me'));
+    expect([made.status, made.json.metadata.name, made.json.spec]).toEqual([
+      201,
+      'put',
+      { holderIdentity: 'me' },
+    ]);
+    const replaced = await replacer.call('PUT', `${LEASES}/put`, lease('it'));
+    expect([replaced.status, replaced.json.metadata.uid]).toEqual([200, made.json.metadata.uid]);
+  });
+
+  it('that speaks of an object that was there, or of another kind, makes none', async () => {
+    const { status } = await plane.api.call('PUT', `${LEASES}/gone`, { metadata: { uid: 'x' } });
+    const old = await plane.api.call('PUT', `${LEASES}/gone`, { metadata: { resourceVersion: '1' } });
+    const map = await plane.api.call('PUT', `${MAPS}/gone`, configMap('gone'));
+    const other = await plane.api.call('PUT', `${LEASES}/gone`, { metadata: { name: 'other' } });
+    expect([status, old.status, map.status, other.status]).toEqual([404, 404, 404, 400]);
+  });
+});
+
 describe('server-side apply', () => {
   it('makes an object only for who may create it, and changes it for who may patch', async () => {
     await give(plane, {

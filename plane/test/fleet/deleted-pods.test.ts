@@ -267,6 +267,8 @@ describe('evicting a pod', () => {
     const here = await running();
     for (const body of ['[]', '"x"', '{"deleteOptions":"soon"}', 'not json'])
       expect((await plane.api.call('POST', `${here.path}/eviction`, body)).status, body).toBe(400);
+    const { json } = await plane.api.call('POST', `${here.path}/eviction`, eviction('another'));
+    expect([json.code, json.message]).toEqual([400, 'name in URL does not match name in Eviction object']);
     expect((await plane.api.ok('GET', here.path)).metadata).not.toHaveProperty('deletionTimestamp');
     here.member.leave();
   });

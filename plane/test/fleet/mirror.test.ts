@@ -166,6 +166,40 @@ describe('a mirrored pod', () => {
     member.leave();
   });
 
+  it('of which no plane knows the template has the containers that its node tells of', async () => {
+    const set = { metadata: { uid: 'gone', name: 'gone', namespace: 'default' } };
+    const status = podStatus(true);
+    const [main] = status.containerStatuses;
+    const told = {
+      ...status,
+      initContainerStatuses: [
+        { ...main, name: 'first', ready: true, state: { terminated: { exitCode: 0 } } },
+        { ...main, name: 'car', image: 'car:1', started: true },
+      ],
+    };
+    const member = await joinMember(plane);
+    const report = podReport(set, 'abc', { terminating: true, graceSeconds: 30 });
+    member.report({ pods: [{ ...report, statusJson: JSON.stringify({ phase: 'Running' }) }] });
+    await until('it is there', async () => (await podsOf(set))[0]);
+    member.report({ pods: [{ ...report, statusJson: JSON.stringify(told) }] });
+    const pod = await until('its containers', async () =>
+      (await podsOf(set)).find(({ spec }) => spec.containers.length > 0),
+    );
+    expect(pod.spec).toMatchObject({
+      nodeName: member.name,
+      initContainers: [
+        { name: 'first', image: 'i' },
+        { name: 'car', image: 'car:1', restartPolicy: 'Always' },
+      ],
+      containers: [{ name: 'main', image: 'i' }],
+    });
+    const table = await plane.api.ok('GET', `${PODS}/${pod.metadata.name}`, undefined, {
+      headers: { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' },
+    });
+    expect(table.rows[0].cells.slice(0, 3)).toEqual([pod.metadata.name, '2/2', 'Terminating']);
+    member.leave();
+  });
+
   it('is known to the events of the very report that first shows it', async () => {
     const set = await newSet();
     const member = await joinMember(plane);

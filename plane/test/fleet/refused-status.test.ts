@@ -110,7 +110,7 @@ describe('the status of a pod', () => {
   // The bug this found: the loop that notices silence failed over such a pod, for every node and for ever.
   it('of the wrong shape hides no silence, of its node or of others', async () => {
     await plane.stop();
-    plane = await startTestPlane({ graceMs: 1000 });
+    plane = await startTestPlane({ graceMs: 3000 });
     const { member, pod, show } = await running('silent-pod');
     const other = await joinMember(plane);
     other.report();

@@ -8,7 +8,7 @@ import { facts, placement, podReport } from '../support/reports.ts';
 import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
 import { until } from '../support/until.ts';
 
-const GRACE_MS = 1000;
+const GRACE_MS = 3000;
 let plane: TestPlane;
 let count = 0;
 beforeAll(async () => {

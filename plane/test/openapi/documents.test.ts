@@ -283,6 +283,24 @@ describe('the documents', () => {
     expect((await plane.api.call('GET', '/openapi/v3/apis/batch/v1')).status).toBe(404);
   });
 
+  it.each(['/openapi/v2', '/openapi/v3', '/openapi/v3/apis/apps/v1'])(
+    '%s is not sent again to who has it',
+    async (path) => {
+      const ask = (ifNoneMatch: string) =>
+        plane.api.call('GET', path, undefined, { headers: { 'If-None-Match': ifNoneMatch } });
+      const first = await plane.api.call('GET', path);
+      const etag = first.headers.etag ?? '';
+      expect(etag).toMatch(/^"[0-9A-F]{32}"$/);
+      for (const held of [etag, `"other", W/${etag}`, '*']) {
+        const { status, bytes, headers } = await ask(held);
+        expect([status, bytes.length, headers.etag, headers.vary]).toEqual([304, 0, etag, 'Accept']);
+      }
+      const again = await ask('"other"');
+      expect([again.status, again.headers.etag]).toEqual([200, etag]);
+      expect(again.bytes.equals(first.bytes)).toBe(true);
+    },
+  );
+
   it('of v2 are never JSON, whatever is asked for', async () => {
     const reply = await plane.api.call('GET', '/openapi/v2', undefined, {
       headers: { Accept: 'application/json' },

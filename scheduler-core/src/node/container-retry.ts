@@ -1,7 +1,7 @@
 // When a container is made again: what failed, and what ended, by their back-offs (rules 96 to 98).
 import { CONTAINER_RESTART, decideRetry, HOLDER_RESTART, IMAGE_PULL } from '../restart-back-off.ts';
 import { doubtUntil, isNoCrash } from './lost-holder.ts';
-import type { ContainerMemory, CreateAction, OnContainer } from './node-action.ts';
+import { type ContainerMemory, type CreateAction, isOfItsEnd, type OnContainer } from './node-action.ts';
 import { HOLDER, type SeenContainer } from './pod-record.ts';
 import { type ContainerSteps, NOTHING, only, type PlanContext, type PodView } from './pod-steps.ts';
 
@@ -37,7 +37,7 @@ export function restart(
   memory: ContainerMemory,
   { context, spec, seen }: PodView,
 ): ContainerSteps {
-  if (memory.trouble && memory.trouble.kind !== 'hook')
+  if (memory.trouble && !isOfItsEnd(memory.trouble, container))
     return create(at, container.attempt + 1, memory, context);
   if (isNoCrash(container, spec, seen))
     return only({

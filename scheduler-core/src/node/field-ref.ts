@@ -88,10 +88,18 @@ const ESCAPES: { readonly [character: string]: string } = {
   '\v': '\\v',
 };
 
-/** As Go writes a text with %q, which readers of these files expect. */
+/** As Go writes a text with %q, which readers of these files expect: what cannot be printed by its number. */
 const goQuoted = (text: string): string =>
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what has to be escaped
-  `"${text.replace(/["\\\x00-\x1f\x7f]/g, (character) => ESCAPES[character] ?? `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`)}"`;
+  `"${text.replace(/["\\]|[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu, escaped)}"`;
+
+function escaped(character: string): string {
+  const code = character.codePointAt(0) ?? 0;
+  const hex = (digits: number) => code.toString(16).padStart(digits, '0');
+  const known = ESCAPES[character];
+  if (known !== undefined) return known;
+  if (code < 0x80) return `\\x${hex(2)}`;
+  return code < 0x10000 ? `\\u${hex(4)}` : `\\U${hex(8)}`;
+}
 
 /** A request or limit in units of the divisor, rounded up. Without a limit it is what the node has. */
 export function resourceValue(
@@ -101,9 +109,13 @@ export function resourceValue(
 ): string {
   const [side = '', name = ''] = resource.split('.');
   const limit = resources.limits?.[name];
-  // Rule 76: what is not requested is requested by its limit.
+  // Rule 76: what is not requested is requested by its limit. A limit of 0 is none.
   const amount =
-    side === 'requests' ? (resources.requests?.[name] ?? limit ?? '0') : (limit ?? whole(name, allocatable));
+    side === 'requests'
+      ? (resources.requests?.[name] ?? limit ?? '0')
+      : limit !== undefined && nanoOf(limit) > 0n
+        ? limit
+        : whole(name, allocatable);
   const unit = nanoOf(divisor) || 1_000_000_000n;
   const nano = name === 'cpu' ? roundedMilli(amount) : roundedWhole(amount);
   return String((nano + unit - 1n) / unit);

@@ -1,7 +1,7 @@
 // The actions an agent can take, each with its reason, and what it remembers of those that failed.
 import type { BackOff } from '../restart-back-off.ts';
 import type { FailedPodBackOff, PodEnd } from './finished-pods.ts';
-import { containerKey } from './pod-record.ts';
+import { containerKey, type SeenContainer } from './pod-record.ts';
 
 export type NodeAction =
   /** Make a pod of the DaemonSet's granted revision. */
@@ -78,6 +78,10 @@ export interface Trouble {
   /** The state of ConfigMaps and Secrets that did not do (see PlannedPod): with another it is tried at once. */
   readonly config?: string;
 }
+
+/** What failed has ended the container: it is restarted like any other that ends. */
+export const isOfItsEnd = ({ kind }: Trouble, container: SeenContainer): boolean =>
+  kind === 'hook' || (kind === 'start' && container.startFailed === true);
 
 /** Two actions of one key are never under way together. */
 export function actionKey(action: NodeAction): string {

@@ -35,8 +35,10 @@ export function planStop(
   const actions = seen.flatMap((container): NodeAction[] => {
     const at: OnContainer = { podUid, container: container.name, reason: choice.reason };
     if (isBusy(container.name) || context.busy.has(container.id)) return [];
+    // As long as others run, what has ended stays to be seen: its exit code, its restarts, its logs.
+    const stays = container.name === HOLDER || container.state === 'exited';
     if (container.state !== 'running')
-      return container.name === HOLDER && appsRun ? [] : [{ ...at, kind: 'remove', id: container.id }];
+      return stays && appsRun ? [] : [{ ...at, kind: 'remove', id: container.id }];
     if (container.name === HOLDER) return appsRun ? [] : [stopAction(at, container, 0, choice.reason)];
     return [
       ...stopWhen(

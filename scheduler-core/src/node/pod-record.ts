@@ -66,6 +66,8 @@ export interface SeenContainer {
   readonly holderAttempt?: number;
   /** Of one that has ended; absent when the engine does not say. */
   readonly exitCode?: number;
+  /** It has ended without having begun: what it was to run is not there, or cannot be run. */
+  readonly startFailed?: boolean;
   /** Its startup probe has passed; as good as passed when it has none. */
   readonly started?: boolean;
   /** When the agent first saw it ended; milliseconds of the agent's monotonic clock. */

@@ -20,6 +20,8 @@ export interface ShownContainer {
   readonly oomKilled?: boolean;
   /** What the engine said when it could not be started. */
   readonly error?: string;
+  /** It has ended without having begun. */
+  readonly startFailed?: boolean;
   /** What it left to say at its end. */
   readonly terminationMessage?: string;
 }
@@ -222,17 +224,26 @@ function lastStateOf({ current, previous, waiting }: ContainerView): ContainerSt
 }
 
 function terminated(container: ShownContainer): NonNullable<ContainerState['terminated']> {
-  const { exitCode = 0, oomKilled, error, startedAt, finishedAt, terminationMessage } = container;
+  const { exitCode = 0, error, startFailed, finishedAt, terminationMessage } = container;
   const message = [error, terminationMessage].filter(Boolean).join(': ');
-  const reason = oomKilled ? 'OOMKilled' : exitCode === 0 ? 'Completed' : 'Error';
+  const startedAt = startFailed ? NEVER : container.startedAt;
   return {
     exitCode,
-    reason,
+    reason: reasonOf(container, exitCode),
     ...(message ? { message } : {}),
     ...(startedAt ? { startedAt } : {}),
     ...(finishedAt ? { finishedAt } : {}),
     containerID: containerId(container),
   };
+}
+
+/** As Kubernetes says when a container began that never did. */
+const NEVER = '1970-01-01T00:00:00Z';
+
+function reasonOf({ oomKilled, startFailed }: ShownContainer, exitCode: number): string {
+  if (startFailed) return 'StartError';
+  if (oomKilled) return 'OOMKilled';
+  return exitCode === 0 ? 'Completed' : 'Error';
 }
 
 const containerId = ({ id }: ShownContainer): string => `docker://${id}`;

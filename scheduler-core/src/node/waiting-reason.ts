@@ -1,5 +1,6 @@
 // Why a container is not running now, in the words `kubectl get pods` shows.
-import type { ContainerMemory } from './node-action.ts';
+import type { PodSpec } from '../schema/pod.ts';
+import { type ContainerMemory, isOfItsEnd } from './node-action.ts';
 import type { PodRecord, SeenContainer } from './pod-record.ts';
 
 export interface WaitingReason {
@@ -9,6 +10,8 @@ export interface WaitingReason {
 
 /** Before anything else is known; 'PodInitializing' in a pod with init containers. */
 export type FirstReason = 'ContainerCreating' | 'PodInitializing';
+export const firstReason = (spec: PodSpec | undefined): FirstReason =>
+  spec?.initContainers?.length ? 'PodInitializing' : 'ContainerCreating';
 
 const UNDER_WAY: readonly string[] = ['FailedMount', 'ContainerCreating'];
 
@@ -31,8 +34,7 @@ export function waitingReason(
     reason: UNDER_WAY.includes(trouble.reason) ? first : trouble.reason,
     message: trouble.message,
   };
-  // After a failed hook the container has ended, and is restarted like any other.
-  if (trouble && trouble.kind !== 'hook') return why;
+  if (trouble && !(container && isOfItsEnd(trouble, container))) return why;
   if (container?.state !== 'exited') return { reason: first };
   const waitMs = memory?.restart?.waitMs;
   if (waitMs === undefined || container.endedAt === undefined || now >= container.endedAt + waitMs)

@@ -3,7 +3,7 @@
 
 import { objectMeta } from './meta.ts';
 import { objectReference } from './plain.ts';
-import { boolean, type Infer, int32, object, string, time } from './schema.ts';
+import { flag, type Infer, int32, object, string, stringOrAbsent, time } from './schema.ts';
 
 const typed = { apiVersion: string(), kind: string(), metadata: objectMeta };
 
@@ -12,7 +12,7 @@ export const priorityClass = object(
   {
     ...typed,
     value: int32(),
-    globalDefault: boolean(),
+    globalDefault: flag,
     description: string(),
     preemptionPolicy: string({ default: 'PreemptLowerPriority' }),
   },
@@ -23,13 +23,13 @@ export interface PriorityClass extends Infer<typeof priorityClass> {}
 export const lease = object('io.k8s.api.coordination.v1.Lease', {
   ...typed,
   spec: object('io.k8s.api.coordination.v1.LeaseSpec', {
-    holderIdentity: string(),
+    holderIdentity: stringOrAbsent,
     leaseDurationSeconds: int32(),
     acquireTime: time,
     renewTime: time,
     leaseTransitions: int32(),
-    strategy: string(),
-    preferredHolder: string(),
+    strategy: stringOrAbsent,
+    preferredHolder: stringOrAbsent,
   }),
 });
 export interface Lease extends Infer<typeof lease> {}

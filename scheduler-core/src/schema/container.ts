@@ -2,6 +2,7 @@
 import {
   atomic,
   boolean,
+  flag,
   type Infer,
   int32,
   int64,
@@ -12,6 +13,7 @@ import {
   object,
   quantity,
   string,
+  stringOrAbsent,
 } from './schema.ts';
 import { fieldRefs } from './volume.ts';
 
@@ -55,7 +57,7 @@ const containerPort = object(
   core('ContainerPort'),
   {
     name: string(),
-    hostPort: int32(),
+    hostPort: int32({ zeroIsUnset: true }),
     containerPort: int32(),
     protocol: string({ default: 'TCP' }),
     hostIP: string(),
@@ -86,7 +88,7 @@ const probe = object(core('Probe'), {
   httpGet: httpGetAction,
   tcpSocket: tcpSocketAction,
   grpc: grpcAction,
-  initialDelaySeconds: int32(),
+  initialDelaySeconds: int32({ zeroIsUnset: true }),
   timeoutSeconds: int32({ default: 1, zeroIsUnset: true }),
   periodSeconds: int32({ default: 10, zeroIsUnset: true }),
   successThreshold: int32({ default: 1, zeroIsUnset: true }),
@@ -114,11 +116,11 @@ const volumeMount = object(
   core('VolumeMount'),
   {
     name: string(),
-    readOnly: boolean(),
-    recursiveReadOnly: string(),
+    readOnly: flag,
+    recursiveReadOnly: stringOrAbsent,
     mountPath: string(),
     subPath: string(),
-    mountPropagation: string(),
+    mountPropagation: stringOrAbsent,
     subPathExpr: string(),
   },
   ['name', 'mountPath'],
@@ -142,12 +144,14 @@ export const windowsOptions = object(core('WindowsSecurityContextOptions'), {
   runAsUserName: string(),
   hostProcess: boolean(),
 });
-export const seccompProfile = object(core('SeccompProfile'), { type: string(), localhostProfile: string() }, [
-  'type',
-]);
+export const seccompProfile = object(
+  core('SeccompProfile'),
+  { type: string(), localhostProfile: stringOrAbsent },
+  ['type'],
+);
 export const appArmorProfile = object(
   core('AppArmorProfile'),
-  { type: string(), localhostProfile: string() },
+  { type: string(), localhostProfile: stringOrAbsent },
   ['type'],
 );
 
@@ -161,7 +165,7 @@ const securityContext = object(core('SecurityContext'), {
   runAsNonRoot: boolean(),
   readOnlyRootFilesystem: boolean(),
   allowPrivilegeEscalation: boolean(),
-  procMount: string(),
+  procMount: stringOrAbsent,
   seccompProfile,
   appArmorProfile,
 });
@@ -185,7 +189,7 @@ const containerFields = {
   resizePolicy: list(
     object(core('ContainerResizePolicy'), { resourceName: string(), restartPolicy: string() }),
   ),
-  restartPolicy: string(),
+  restartPolicy: stringOrAbsent,
   restartPolicyRules: list(restartRule),
   volumeMounts: listByKey(volumeMount, 'mountPath'),
   volumeDevices: listByKey(volumeDevice, 'devicePath'),
@@ -195,15 +199,15 @@ const containerFields = {
   lifecycle: object(core('Lifecycle'), {
     postStart: lifecycleHandler,
     preStop: lifecycleHandler,
-    stopSignal: string(),
+    stopSignal: stringOrAbsent,
   }),
   terminationMessagePath: string({ default: '/dev/termination-log' }),
   terminationMessagePolicy: string({ default: 'File' }),
   imagePullPolicy: string(),
   securityContext,
-  stdin: boolean(),
-  stdinOnce: boolean(),
-  tty: boolean(),
+  stdin: flag,
+  stdinOnce: flag,
+  tty: flag,
 } as const;
 
 export const container = object(core('Container'), containerFields, ['name']);

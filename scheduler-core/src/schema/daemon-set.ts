@@ -20,7 +20,7 @@ const daemonSetSpec = object(
     selector: labelSelector,
     template: podTemplateSpec,
     updateStrategy: { ...updateStrategy, default: {} },
-    minReadySeconds: int32(),
+    minReadySeconds: int32({ zeroIsUnset: true }),
     revisionHistoryLimit: int32({ default: 10 }),
   },
   ['selector', 'template'],

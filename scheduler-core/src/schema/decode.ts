@@ -1,8 +1,9 @@
 // Reads untrusted JSON against a schema: wrong types are errors, unknown fields are named, nulls are dropped,
-// absent required fields are zero, quantities become canonical. Never throws; problems are reported, the first hundred
-// of each kind, each with its path.
+// absent required fields are zero, what is there but empty is absent, quantities become canonical. Never throws;
+// problems are reported, the first hundred of each kind, each with its path.
 import { canonicalQuantity } from '../quantity.ts';
-import type { ListSchema, MapSchema, ObjectSchema, Schema } from './schema.ts';
+import { isRfc3339 } from '../rfc3339.ts';
+import type { ListSchema, MapSchema, ObjectSchema, Schema, StringSchema } from './schema.ts';
 
 export interface Decoded {
   readonly value: unknown;
@@ -15,8 +16,8 @@ export interface Decoded {
 interface Findings {
   readonly unknown: string[];
   readonly errors: string[];
-  /** What is required and absent becomes zero. */
-  readonly fillRequired: boolean;
+  /** What is required and absent becomes zero; what is not required and empty becomes absent. */
+  readonly complete: boolean;
 }
 
 const QUANTITY_SHAPE =
@@ -32,8 +33,8 @@ export function decodePartial(schema: Schema, json: unknown): Decoded {
   return decodeWith(schema, json, false);
 }
 
-function decodeWith(schema: Schema, json: unknown, fillRequired: boolean): Decoded {
-  const findings: Findings = { unknown: [], errors: [], fillRequired };
+function decodeWith(schema: Schema, json: unknown, complete: boolean): Decoded {
+  const findings: Findings = { unknown: [], errors: [], complete };
   const value = read(schema, json, '', findings);
   return { value, unknown: findings.unknown, errors: findings.errors };
 }
@@ -73,14 +74,34 @@ function readObject(schema: ObjectSchema, json: unknown, path: string, findings:
     if (!fieldSchema) note(findings.unknown, at);
     else if (value !== null && value !== undefined) {
       const decoded = read(fieldSchema, value, at, findings);
-      if (decoded !== undefined) result[field] = decoded;
+      const isLeftOut =
+        findings.complete && !schema.required.includes(field) && isEmpty(fieldSchema, decoded);
+      if (decoded !== undefined && !isLeftOut) result[field] = decoded;
     }
   }
-  for (const field of findings.fillRequired ? schema.required : []) {
+  for (const field of findings.complete ? schema.required : []) {
     const zero = Object.hasOwn(result, field) ? undefined : zeroOf(schema.fields[field]);
     if (zero !== undefined) result[field] = zero;
   }
   return result;
+}
+
+/** As Go writes it back: who says `tolerations: []` says nothing, and no update comes of it. */
+function isEmpty(schema: Schema, value: unknown): boolean {
+  switch (schema.type) {
+    case 'list':
+      return Array.isArray(value) && value.length === 0;
+    case 'map':
+      return isRecord(value) && Object.keys(value).length === 0;
+    case 'string':
+      return value === '' && schema.default === undefined && !schema.emptyIsSet;
+    case 'boolean':
+      return value === false && schema.zeroIsUnset === true;
+    case 'integer':
+      return value === 0 && schema.zeroIsUnset === true && schema.default === undefined;
+    default:
+      return false;
+  }
 }
 
 /** As Go reads an absent value. An absent object stays absent: a selector that is not there is not an empty one. */
@@ -124,7 +145,7 @@ type Scalar = Exclude<Schema, ObjectSchema | ListSchema | MapSchema | { type: 'a
 function readScalar(schema: Scalar, json: unknown): string | number | boolean | { readonly problem: string } {
   switch (schema.type) {
     case 'string':
-      return typeof json === 'string' ? json : { problem: `expected a string, got ${nameOfType(json)}` };
+      return readString(json, schema.format);
     case 'boolean':
       return typeof json === 'boolean' ? json : { problem: `expected a boolean, got ${nameOfType(json)}` };
     case 'integer':
@@ -140,6 +161,14 @@ function readScalar(schema: Scalar, json: unknown): string | number | boolean | 
       return canonicalQuantity(String(json).trim()) ?? { problem: QUANTITY_SHAPE };
     }
   }
+}
+
+function readString(json: unknown, format: StringSchema['format']): string | { readonly problem: string } {
+  if (typeof json !== 'string') return { problem: `expected a string, got ${nameOfType(json)}` };
+  if (format !== 'date-time' || isRfc3339(json)) return json;
+  return {
+    problem: `expected a time such as 2006-01-02T15:04:05Z, got ${JSON.stringify(json.slice(0, 64))}`,
+  };
 }
 
 function readInteger(json: unknown, format: 'int32' | 'int64'): number | { readonly problem: string } {

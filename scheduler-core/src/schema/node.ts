@@ -4,7 +4,7 @@ import { objectMeta } from './meta.ts';
 import { taint } from './scheduling.ts';
 import {
   any,
-  boolean,
+  flag,
   type Infer,
   int32,
   list,
@@ -22,7 +22,7 @@ const nodeSpec = object(core('NodeSpec'), {
   podCIDR: string(),
   podCIDRs: list(string(), { mergeKey: '', mapKeys: [] }),
   providerID: string(),
-  unschedulable: boolean(),
+  unschedulable: flag,
   taints: list(taint),
   configSource: any,
   externalID: string(),

@@ -1,7 +1,19 @@
 // Where a pod may run: affinity, taints, tolerations.
 
 import { labelSelector } from './meta.ts';
-import { atomic, type Infer, int32, int64, list, map, object, oneOf, string, time } from './schema.ts';
+import {
+  atomic,
+  type Infer,
+  int32,
+  int64,
+  list,
+  map,
+  object,
+  oneOf,
+  string,
+  stringOrAbsent,
+  time,
+} from './schema.ts';
 
 const core = (kind: string) => `io.k8s.api.core.v1.${kind}`;
 
@@ -96,8 +108,8 @@ export const topologySpreadConstraint = object(
     whenUnsatisfiable: string(),
     labelSelector,
     minDomains: int32(),
-    nodeAffinityPolicy: string(),
-    nodeTaintsPolicy: string(),
+    nodeAffinityPolicy: stringOrAbsent,
+    nodeTaintsPolicy: stringOrAbsent,
     matchLabelKeys: list(string()),
   },
   ['maxSkew', 'topologyKey', 'whenUnsatisfiable'],

@@ -11,15 +11,19 @@ export interface StringSchema extends Described {
   readonly type: 'string';
   readonly enum?: readonly string[];
   readonly format?: 'date-time' | 'byte';
+  /** Empty is not the same as absent, as in Go where the field is a pointer. */
+  readonly emptyIsSet?: boolean;
 }
 export interface IntegerSchema extends Described {
   readonly type: 'integer';
   readonly format: 'int32' | 'int64';
-  /** A zero gets the default, as in Go where the field is no pointer. */
+  /** A zero gets the default, or else is the same as absent, as in Go where the field is no pointer. */
   readonly zeroIsUnset?: boolean;
 }
 export interface BooleanSchema extends Described {
   readonly type: 'boolean';
+  /** False is the same as absent, as in Go where the field is no pointer. */
+  readonly zeroIsUnset?: boolean;
 }
 /** Kubernetes' resource.Quantity: a string or a number on the way in, canonical text when stored. */
 export interface QuantitySchema extends Described {
@@ -71,6 +75,7 @@ export type Schema =
 export type Fields = { readonly [field: string]: Schema };
 
 export const string = (options: Described = {}): StringSchema => ({ type: 'string', ...options });
+export const stringOrAbsent: StringSchema = { type: 'string', emptyIsSet: true };
 export const oneOf = <const E extends readonly string[]>(values: E, options: Described = {}) =>
   ({ type: 'string', enum: values, ...options }) as const;
 export const time: StringSchema = { type: 'string', format: 'date-time' };
@@ -86,6 +91,8 @@ export const int64 = (options: Described = {}): IntegerSchema => ({
   ...options,
 });
 export const boolean = (options: Described = {}): BooleanSchema => ({ type: 'boolean', ...options });
+/** Set or not: to say that it is not is to say nothing. */
+export const flag: BooleanSchema = { type: 'boolean', zeroIsUnset: true };
 export const quantity: QuantitySchema = { type: 'quantity' };
 export const intOrString = (options: Described = {}): IntOrStringSchema => ({
   type: 'int-or-string',

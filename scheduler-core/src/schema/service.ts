@@ -5,6 +5,7 @@ import { objectReference } from './plain.ts';
 import {
   atomic,
   boolean,
+  flag,
   type Infer,
   int32,
   intOrString,
@@ -13,6 +14,7 @@ import {
   map,
   object,
   string,
+  stringOrAbsent,
   time,
 } from './schema.ts';
 
@@ -25,10 +27,10 @@ const servicePort = object(
   {
     name: string(),
     protocol: string({ default: 'TCP' }),
-    appProtocol: string(),
+    appProtocol: stringOrAbsent,
     port: int32(),
     targetPort: intOrString(),
-    nodePort: int32(),
+    nodePort: int32({ zeroIsUnset: true }),
   },
   ['port'],
 );
@@ -46,17 +48,17 @@ const serviceSpec = object(core('ServiceSpec'), {
   loadBalancerSourceRanges: list(string()),
   externalName: string(),
   externalTrafficPolicy: string(),
-  healthCheckNodePort: int32(),
-  publishNotReadyAddresses: boolean(),
+  healthCheckNodePort: int32({ zeroIsUnset: true }),
+  publishNotReadyAddresses: flag,
   sessionAffinityConfig: object(core('SessionAffinityConfig'), {
     clientIP: object(core('ClientIPConfig'), { timeoutSeconds: int32({ default: 10800 }) }),
   }),
   ipFamilies: list(string()),
-  ipFamilyPolicy: string(),
+  ipFamilyPolicy: stringOrAbsent,
   allocateLoadBalancerNodePorts: boolean(),
-  loadBalancerClass: string(),
-  internalTrafficPolicy: string(),
-  trafficDistribution: string(),
+  loadBalancerClass: stringOrAbsent,
+  internalTrafficPolicy: stringOrAbsent,
+  trafficDistribution: stringOrAbsent,
 });
 
 const condition = object(
@@ -101,7 +103,7 @@ const endpointAddress = atomic(
 const endpointPort = atomic(
   object(
     core('EndpointPort'),
-    { name: string(), port: int32(), protocol: string({ default: 'TCP' }), appProtocol: string() },
+    { name: string(), port: int32(), protocol: string({ default: 'TCP' }), appProtocol: stringOrAbsent },
     ['port'],
   ),
 );
@@ -129,11 +131,11 @@ const endpoint = object(
       serving: boolean(),
       terminating: boolean(),
     }),
-    hostname: string(),
+    hostname: stringOrAbsent,
     targetRef: objectReference,
     deprecatedTopology: map(string()),
-    nodeName: string(),
-    zone: string(),
+    nodeName: stringOrAbsent,
+    zone: stringOrAbsent,
     hints: object(discovery('EndpointHints'), {
       forZones: list(named(discovery('ForZone'))),
       forNodes: list(named(discovery('ForNode'))),
@@ -154,7 +156,7 @@ export const endpointSlice = object(
           name: string({ default: '' }),
           protocol: string({ default: 'TCP' }),
           port: int32(),
-          appProtocol: string(),
+          appProtocol: stringOrAbsent,
         }),
       ),
     ),

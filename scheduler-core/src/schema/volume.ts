@@ -5,6 +5,7 @@ import {
   any,
   atomic,
   boolean,
+  flag,
   type Infer,
   int32,
   int64,
@@ -97,10 +98,10 @@ export const volumeSources = {
   }),
   persistentVolumeClaim: object(
     core('PersistentVolumeClaimVolumeSource'),
-    { claimName: string(), readOnly: boolean() },
+    { claimName: string(), readOnly: flag },
     ['claimName'],
   ),
-  nfs: object(core('NFSVolumeSource'), { server: string(), path: string(), readOnly: boolean() }, [
+  nfs: object(core('NFSVolumeSource'), { server: string(), path: string(), readOnly: flag }, [
     'server',
     'path',
   ]),

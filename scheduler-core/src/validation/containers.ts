@@ -6,6 +6,7 @@ import type {
   EnvVar,
   ResourceRequirements,
   SecurityContext,
+  VolumeMount,
 } from '../schema/container.ts';
 import { validateEnvFrom, validateValueFrom } from './config-sources.ts';
 import {
@@ -197,8 +198,23 @@ function validateMounts(field: string, container: Container, volumeNames: Readon
           'Bidirectional mount propagation is available only to privileged containers',
         ),
       );
-    return errors;
+    return [...errors, ...validateRecursiveReadOnly(`${field}.recursiveReadOnly`, mount)];
   });
+}
+
+const RECURSIVE_READ_ONLY = ['Disabled', 'Enabled', 'IfPossible'];
+
+function validateRecursiveReadOnly(at: string, mount: VolumeMount): FieldError[] {
+  const { recursiveReadOnly, readOnly, mountPropagation = 'None' } = mount;
+  if (recursiveReadOnly === undefined || recursiveReadOnly === 'Disabled') return [];
+  if (!RECURSIVE_READ_ONLY.includes(recursiveReadOnly))
+    return [notSupported(at, recursiveReadOnly, RECURSIVE_READ_ONLY)];
+  return [
+    ...(readOnly ? [] : [forbidden(at, 'may only be specified when readOnly is true')]),
+    ...(mountPropagation === 'None'
+      ? []
+      : [forbidden(at, 'may only be specified when mountPropagation is None or not specified')]),
+  ];
 }
 
 function validateResources(at: string, { limits = {}, requests = {} }: ResourceRequirements): FieldError[] {

@@ -17,7 +17,7 @@ function validateFinalizers(finalizers: readonly string[], old: ObjectMeta | und
   const fresh = finalizers.filter((finalizer) => !before.has(finalizer));
   const both = finalizers.includes('orphan') && finalizers.includes('foregroundDeletion');
   return [
-    ...fresh.flatMap(validateFinalizer),
+    ...fresh.flatMap((finalizer) => validateFinalizer(FINALIZERS, finalizer)),
     ...(both && fresh.length > 0
       ? [invalid(FINALIZERS, finalizers, 'finalizer foregroundDeletion and orphan cannot be both set')]
       : []),
@@ -32,12 +32,10 @@ function validateFinalizers(finalizers: readonly string[], old: ObjectMeta | und
   ];
 }
 
-function validateFinalizer(finalizer: string): FieldError[] {
-  const errors = checked(FINALIZERS, finalizer, qualifiedNameProblem);
+export function validateFinalizer(field: string, finalizer: string): FieldError[] {
+  const errors = checked(field, finalizer, qualifiedNameProblem);
   if (errors.length > 0 || finalizer.includes('/') || STANDARD_FINALIZERS.includes(finalizer)) return errors;
-  return [
-    invalid(FINALIZERS, finalizer, 'name is neither a standard finalizer name nor is it fully qualified'),
-  ];
+  return [invalid(field, finalizer, 'name is neither a standard finalizer name nor is it fully qualified')];
 }
 
 const OWNERS = 'metadata.ownerReferences';

@@ -176,8 +176,11 @@ function containerFindings(at: string, container: Container): FieldError[] {
     ...(container.env ?? []).flatMap((variable, index) =>
       present(`${at}.env[${index}].valueFrom`, variable.valueFrom ?? {}, ['fileKeyRef']),
     ),
+    // What the engine does by itself is all that is possible.
     ...(container.volumeMounts ?? []).flatMap((mount, index) =>
-      present(`${at}.volumeMounts[${index}]`, mount, ['recursiveReadOnly']),
+      mount.recursiveReadOnly === 'Enabled'
+        ? present(`${at}.volumeMounts[${index}]`, mount, ['recursiveReadOnly'])
+        : [],
     ),
     ...present(`${at}.securityContext`, container.securityContext ?? {}, SECURITY_REFUSED),
   ];

@@ -203,6 +203,7 @@ describe('resources of a container', () => {
     ['rule 76: what is not requested is the limit', value('requests.memory', { divisor: '1Mi' }), '100'],
     ['nothing requested is 0', value('requests.cpu', {}, {}), '0'],
     ['without a limit it is what the node has', value('limits.cpu', {}, {}), '4'],
+    ['and a limit of 0 is none', value('limits.cpu', {}, { limits: { cpu: '0' } }), '4'],
     ['of memory too', value('limits.memory', { divisor: '1Gi' }, {}), '8'],
     ['and of disk', value('limits.ephemeral-storage', { divisor: '1Gi' }, {}), '1024'],
     ['of another container', value('limits.memory', { containerName: 'side', divisor: '1Mi' }), '64'],

@@ -31,7 +31,11 @@ export const POD: PodFacts = {
   namespace: 'prod',
   uid: 'uid-1',
   labels: { app: 'web', 'controller-revision-hash': 'r1' },
-  annotations: { note: 'a "quoted"\nline\t\\', 'Example.org/Owner': 'me' },
+  annotations: {
+    note: 'a "quoted"\nline\t\\',
+    'Example.org/Owner': 'me',
+    odd: 'ü 日本 😀\x7f\x85\xa0\u{e0001}',
+  },
   nodeName: 'node-1',
   serviceAccountName: 'default',
   hostIp: '10.0.0.1',

@@ -146,7 +146,6 @@ describe('a pod with sidecars that goes', () => {
       'a/car#0 running \n a/van#0 running \n a/main#0 ended 1s ago',
       'stop a/car#0 in 30s after van',
       'stop a/van#0 in 30s',
-      'remove a/main#0',
     ],
     ['waits for one that is just being started', 'a/car#0 running \n a/main#0 created \n busy start a/main'],
   ]);

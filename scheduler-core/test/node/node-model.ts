@@ -71,6 +71,7 @@ interface EngineContainer {
   readonly holder?: { readonly id: string; readonly attempt: number };
   state: SeenContainer['state'];
   exitCode?: number;
+  startFailed?: boolean;
 }
 
 /** An action that was begun and has not ended. */
@@ -211,7 +212,8 @@ export class NodeModel {
     };
   }
 
-  private seen({ id, record, name, attempt, state, exitCode, holder }: EngineContainer): SeenContainer {
+  private seen(container: EngineContainer): SeenContainer {
+    const { id, record, name, attempt, state, exitCode, startFailed, holder } = container;
     const endedAt = this.endedAt.get(id);
     return {
       id,
@@ -222,6 +224,7 @@ export class NodeModel {
       ...(holder ? { holderAttempt: holder.attempt } : {}),
       ...(endedAt === undefined ? {} : { endedAt }),
       ...(exitCode === undefined ? {} : { exitCode }),
+      ...(startFailed ? { startFailed } : {}),
     };
   }
 
@@ -353,8 +356,10 @@ export class NodeModel {
   private start(action: Extract<NodeAction, { kind: 'start' }>): Trouble | undefined {
     const container = this.containers.find(({ id }) => id === action.id);
     if (!container) return undefined;
-    if (container.name !== HOLDER && this.noStart.has(container.record.revision))
+    if (container.name !== HOLDER && this.noStart.has(container.record.revision)) {
+      Object.assign(container, { state: 'exited', exitCode: 128, startFailed: true });
       return this.failure(action, 'cannot run');
+    }
     const { holder } = container;
     if (holder && this.containers.find(({ id }) => id === holder.id)?.state !== 'running')
       return this.failure(action, 'the holder does not run');

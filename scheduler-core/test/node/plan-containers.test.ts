@@ -312,10 +312,15 @@ describe('a pod that goes', () => {
       'stop a/side#0 in 30s',
     ],
     [
-      'then what ended is removed',
+      'what ended stays to be seen as long as another runs',
       'no set \n pod a two \n a/main#0 ended 1s ago \n a/side#0 running',
-      'remove a/main#0',
       'stop a/side#0 in 30s',
+    ],
+    [
+      'then it is removed',
+      'no set \n pod a two \n a/main#0 ended 1s ago \n a/side#0 ended 1s ago',
+      'remove a/main#0',
+      'remove a/side#0',
     ],
     [
       'the holder last of all',

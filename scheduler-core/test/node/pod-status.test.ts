@@ -217,6 +217,10 @@ describe('a container', () => {
       { exitCode: 137, reason: 'OOMKilled' },
     ],
     [
+      { exitCode: 128, startFailed: true, error: 'no such file' },
+      { exitCode: 128, reason: 'StartError', message: 'no such file', startedAt: '1970-01-01T00:00:00Z' },
+    ],
+    [
       { exitCode: 127, error: 'no such file' },
       { exitCode: 127, reason: 'Error', message: 'no such file' },
     ],

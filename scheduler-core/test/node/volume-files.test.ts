@@ -150,7 +150,7 @@ describe('a volume', () => {
         'app 600 web',
         'cpu 644 2',
         'labels 644 app="web"\ncontroller-revision-hash="r1"',
-        'notes 644 Example.org/Owner="me"\nnote="a \\"quoted\\"\\nline\\t\\\\"',
+        'notes 644 Example.org/Owner="me"\nnote="a \\"quoted\\"\\nline\\t\\\\"\nodd="ü 日本 😀\\x7f\\u0085\\u00a0\\U000e0001"',
       ],
     ],
     [

@@ -97,6 +97,24 @@ test.each<[string, SeenContainer | undefined, ContainerMemory | undefined, objec
     { reason: 'RunContainerError', message: 'why not' },
   ],
   [
+    'what it was to run is not there',
+    { ...container('exited', NOW - 3000), startFailed: true },
+    trouble('start', 'RunContainerError'),
+    { reason: 'RunContainerError', message: 'why not' },
+  ],
+  [
+    'what it was to run is not there, again',
+    { ...container('exited', NOW - 3000), startFailed: true },
+    { ...waits(20), ...trouble('start', 'RunContainerError') },
+    { reason: 'CrashLoopBackOff', message: backOff('20s') },
+  ],
+  [
+    'its successor cannot begin',
+    container('exited', NOW - 3000),
+    { ...waits(10), ...trouble('start', 'RunContainerError') },
+    { reason: 'RunContainerError', message: 'why not' },
+  ],
+  [
     'its successor cannot be made',
     container('exited', NOW - 3000),
     { ...waits(10), ...trouble('create', 'FailedMount') },

@@ -18,12 +18,13 @@ const TEXTS = [
   'a/b',
   '..',
 ];
+const TIMES = ['2026-01-02T03:04:05Z', '2026-01-02T03:04:05.678901+01:00'];
 const AMOUNTS = ['0', '100m', '1', '1.5', '64Mi', '1Gi', '1e3'];
 
 export function arbitraryOf(schema: Schema, maxFields = 4): fc.Arbitrary<unknown> {
   switch (schema.type) {
     case 'string':
-      return fc.constantFrom(...(schema.enum ?? TEXTS));
+      return fc.constantFrom(...(schema.format === 'date-time' ? TIMES : (schema.enum ?? TEXTS)));
     case 'integer':
       return fc.constantFrom(0, 1, 3, 30, 8080, -1, 70_000);
     case 'boolean':

@@ -1,5 +1,6 @@
 // Proves that untrusted JSON is read strictly: every wrong type and unknown field is named with its path, nothing
 // throws, and no key of a stranger's becomes more than data.
+import { lease } from '@fleetset/scheduler-core/schema/cluster';
 import { daemonSet } from '@fleetset/scheduler-core/schema/daemon-set';
 import { decode } from '@fleetset/scheduler-core/schema/decode';
 import { node } from '@fleetset/scheduler-core/schema/node';
@@ -100,6 +101,75 @@ describe('quantities', () => {
         /^spec\.template\.spec\.containers\[0\]\.resources\.limits\.cpu: quantities must match/,
       ),
     ]);
+  });
+});
+
+describe('times', () => {
+  const at = (renewTime: unknown) => decode(lease, { metadata: { name: 'l' }, spec: { renewTime } });
+  test.each(['2026-01-02T03:04:05Z', '2026-01-02T03:04:05.000001Z', '2024-02-29T23:59:59+14:00'])(
+    '%j is one',
+    (text) => {
+      expect(at(text).errors).toEqual([]);
+      expect(at(text).value).toMatchObject({ spec: { renewTime: text } });
+    },
+  );
+  // A client in Go that lists what holds such a text reads nothing of the whole list.
+  test.each([
+    '',
+    'now',
+    '2026-01-02',
+    '2026-01-02 03:04:05Z',
+    '2026-01-02T03:04:05',
+    '2026-13-02T03:04:05Z',
+    '2026-02-30T03:04:05Z',
+    '2026-01-02T24:00:00Z',
+    '2026-01-02T03:04:60Z',
+  ])('%j is none', (text) => {
+    expect(at(text).errors).toEqual([
+      `spec.renewTime: expected a time such as 2006-01-02T15:04:05Z, got ${JSON.stringify(text)}`,
+    ]);
+  });
+});
+
+describe('what is there but empty', () => {
+  test('is absent where nothing has to be there', () => {
+    const { value, errors } = read(
+      ['metadata.labels', {}],
+      ['pod.tolerations', []],
+      ['pod.nodeSelector', {}],
+      ['pod.hostNetwork', false],
+      ['spec.minReadySeconds', 0],
+      ['pod.serviceAccountName', ''],
+      ['main.env', []],
+    );
+    expect(errors).toEqual([]);
+    expect(value).toEqual(edited(MINIMAL, [['metadata.labels', undefined]]));
+  });
+  test('is absent in lists as well', () => {
+    const probe = { tcpSocket: { port: 1 } };
+    const port = { containerPort: 1 };
+    const { value } = read(
+      ['main.ports', [{ ...port, hostPort: 0, name: '' }]],
+      ['main.livenessProbe', { ...probe, initialDelaySeconds: 0 }],
+    );
+    expect(value).toEqual(
+      edited(MINIMAL, [
+        ['main.ports', [port]],
+        ['main.livenessProbe', probe],
+      ]),
+    );
+  });
+  test.each<Edit>([
+    ['spec.selector', {}],
+    ['pod.containers', []],
+    ['pod.automountServiceAccountToken', false],
+    ['pod.volumes', [{ name: 'v', emptyDir: {} }]],
+    ['pod.securityContext', {}],
+    ['main.args', ['']],
+    ['pod.terminationGracePeriodSeconds', 0],
+    ['spec.template.metadata.labels', { app: '' }],
+  ])('stays where it means something: %j', (...edit) => {
+    expect(read(edit).value).toEqual(edited(MINIMAL, [edit]));
   });
 });
 

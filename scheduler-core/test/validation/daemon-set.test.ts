@@ -520,6 +520,25 @@ describe('volumes and mounts', () => {
       [volume(V), mount({ name: 'v', mountPath: '/v', mountPropagation: 'Bidirectional' })],
       'main.volumeMounts.mountPropagation: Forbidden: Bidirectional mount propagation is available only to privileged containers',
     ],
+    [
+      'a recursiveReadOnly that Kubernetes does not know',
+      [volume(V), mount({ name: 'v', mountPath: '/v', readOnly: true, recursiveReadOnly: 'Always' })],
+      'main.volumeMounts.recursiveReadOnly: Unsupported value: "Always": supported values: "Disabled", "Enabled", "IfPossible"',
+    ],
+    [
+      'a recursiveReadOnly of a mount that is written to, and of one that others make mounts in',
+      [
+        volume(V),
+        mount({
+          name: 'v',
+          mountPath: '/v',
+          mountPropagation: 'HostToContainer',
+          recursiveReadOnly: 'IfPossible',
+        }),
+      ],
+      'main.volumeMounts.recursiveReadOnly: Forbidden: may only be specified when readOnly is true',
+      'main.volumeMounts.recursiveReadOnly: Forbidden: may only be specified when mountPropagation is None or not specified',
+    ],
   ]);
 });
 

@@ -246,6 +246,8 @@ describe('single values', () => {
         [
           { name: 'v', mountPath: '/v' },
           { name: 'v', mountPath: '/w', recursiveReadOnly: 'Enabled' },
+          { name: 'v', mountPath: '/x', readOnly: true, recursiveReadOnly: 'IfPossible' },
+          { name: 'v', mountPath: '/y', recursiveReadOnly: 'Disabled' },
         ],
       ],
       'spec.template.spec.containers[0].volumeMounts[1].recursiveReadOnly',

@@ -160,6 +160,7 @@ export async function startPlaneCore(options: PlaneCoreOptions): Promise<PlaneCo
     store,
     objects,
     kinds: SERVED_KINDS,
+    nowText,
     onFailure: onFailure('namespace'),
   });
   const defaults = startNamespaceDefaults(store, caCertificate, nowText, onFailure('namespace default'));

@@ -1,38 +1,33 @@
 // The loop that paces: wakes on changes of DaemonSets, nodes, reports and deletions; writes history, grants and
 // status; then tells each touched node what it is to do now.
 import type { ApiEndpoint } from '@fleetset/proto/gen/fleetset/v1/node';
-import { earliest } from '@fleetset/scheduler-core/earliest';
 import { startLevelLoop } from '@fleetset/scheduler-core/level-loop';
 import type { Node } from '@fleetset/scheduler-core/schema/node';
-import { utcText } from '@fleetset/scheduler-core/utc-text';
 import type { EventRecorder } from '../events/event-recorder.ts';
 import type { Fleet, RulesTold } from '../fleet/fleet.ts';
 import { adoptedBy, podsOfSet } from '../fleet/orphans.ts';
-
 import { followTombstones } from '../fleet/tombstones.ts';
-import type { Store, Write } from '../store/store.ts';
+import type { Store } from '../store/store.ts';
 import { schedule } from '../timer.ts';
 import { belongsOn } from './belongs.ts';
 import type { BodyBook } from './body-book.ts';
 import { createConfigIndex } from './config-index.ts';
-import { createConfigRollouts } from './config-rollouts.ts';
 import type { ConfigSnapshots } from './config-snapshots.ts';
-import { type DaemonSetPass, passDaemonSet, type SetPlan } from './daemon-set-pass.ts';
+import type { SetPlan } from './daemon-set-pass.ts';
 import { accountsOfPods, desiredFor, objectsTold } from './desired-state.ts';
-import { finishDeletion, leftoversOf } from './end-of-set.ts';
-import { followStore, uidOf } from './follow-store.ts';
+import { followStore } from './follow-store.ts';
 import type { GrantBook } from './grants.ts';
 import { loginOf, neededImages, pullObjects } from './needed-images.ts';
 import { createNodeViews } from './node-views.ts';
-import { adopt, settleOrphans } from './orphaning.ts';
+import { settleOrphans } from './orphaning.ts';
 import { rulesBySet } from './placement-rules.ts';
 import { createPrePulls, type PrePulls } from './pre-pulls.ts';
 import { NO_REVISIONS, type Revisions, readRevisions } from './revision-index.ts';
 import type { RolloutRecords } from './rollout-records.ts';
+import { createSetPasses } from './set-passes.ts';
 import type { StoredSet } from './stored-set.ts';
 import { createBodySweep, tellNode } from './tell-node.ts';
 import { tellOfSets } from './tell-of-sets.ts';
-import { createWaitingTeller } from './waiting-teller.ts';
 
 export interface RolloutLoopParts {
   readonly store: Store;
@@ -59,31 +54,18 @@ export interface RolloutLoop {
 }
 
 export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
-  const { store, fleet, bodies, grants, records } = parts;
+  const { store, fleet, bodies, grants } = parts;
   const dirtySets = new Set<string>();
   const dirtyNodes = new Set<string>();
-  const plans = new Map<string, SetPlan>();
   const views = createNodeViews(parts);
   const tell = tellOfSets(parts.recorder);
-  const waiting = createWaitingTeller(parts.monotonicNow);
-  const configs = createConfigRollouts(store, parts.snapshots);
-  /** Nodes by the ConfigMaps, Secrets and ServiceAccounts they are told of, and DaemonSets by those whose change they roll out. */
+  /** Nodes by the ConfigMaps, Secrets and ServiceAccounts they are told of. */
   const tellers = createConfigIndex();
-  const rollers = createConfigIndex();
-  /** DaemonSets by what their images are pulled in advance with. */
-  const pullers = createConfigIndex();
-  /** DaemonSets whose revisions held their config at the last look. */
-  const holding = new Set<string>();
   const tombstonesOf = followTombstones(store);
   const dropBodies = createBodySweep(bodies, fleet);
   let revisionsChanged = true;
   /** Until one is written. */
   let revisionsKnown: Revisions | undefined;
-  /** One reading of both clocks, so that an instant keeps its text. */
-  const wallAtZero = Date.parse(parts.nowText()) - parts.monotonicNow();
-  const wallText = (at: number | undefined) => (at === undefined ? undefined : utcText(wallAtZero + at));
-  /** When time alone changes something of a DaemonSet. */
-  const due = new Map<string, number>();
 
   const allSets = () => [...store.list('apps/daemonsets')].map(({ value }) => value as unknown as StoredSet);
   const touchAllSets = () => {
@@ -103,97 +85,11 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
     return revisionsKnown;
   };
 
-  const commit = async (writes: readonly Write[]) => {
-    if (writes.length === 0) return true;
-    return (await store.commit(writes)).committed;
-  };
-
-  /** As it is at this moment: between one DaemonSet and the next, clients write. */
-  const setNow = (id: string, uid: string): StoredSet | undefined => {
-    const found = store.get('apps/daemonsets', id)?.value as unknown as StoredSet | undefined;
-    return found?.metadata.uid === uid ? found : undefined;
-  };
-
-  const passSets = async () => {
-    const uids = [...dirtySets];
-    dirtySets.clear();
-    const revisions = revisionsNow().byOwner;
-    const ids = new Map([...store.list('apps/daemonsets')].map(({ id, value }) => [uidOf({ value }), id]));
-    for (const uid of uids) {
-      const daemonSet = setNow(ids.get(uid) ?? '', uid);
-      if (!daemonSet) {
-        await commit(leftoversOf(store, uid, revisions.get(uid) ?? [], grants));
-        forget(uid);
-        continue;
-      }
-      if (daemonSet.metadata.deletionTimestamp) {
-        forget(uid);
-        await commit(finishDeletion(store, fleet, grants, daemonSet));
-        continue;
-      }
-      const adopted = adopt(store, fleet, grants, records, daemonSet, revisions.get(uid) ?? []);
-      if (adopted.length > 0) {
-        // What it plans with is another then.
-        await commit(adopted);
-        dirtySets.add(uid);
-        continue;
-      }
-      const pass = passDaemonSet(
-        { ...parts, views, configs, pulledAhead: prePulls.doneOf, wallText },
-        daemonSet,
-        revisions.get(uid) ?? [],
-      );
-      plans.set(uid, pass.plan);
-      followConfigOf(uid, pass);
-      records.setTimes(uid, pass.times);
-      views.taken(uid);
-      const tellsAt = waiting.look(uid, pass.waiting, (message) =>
-        tell(daemonSet, { type: 'Normal', reason: 'RolloutWaiting', message }),
-      );
-      const nextAt = earliest(pass.nextAt, tellsAt);
-      if (nextAt === undefined) due.delete(uid);
-      else due.set(uid, nextAt);
-      if (await commit([...pass.history, ...pass.record, ...pass.grants])) {
-        for (const event of pass.events) tell(daemonSet, event);
-        prePulls.wish(uid, pass.prePull);
-        pullers.set(uid, pass.prePull ? pullObjects(pullInputs(), uid, pass.prePull.revision) : []);
-        // A verdict shows in the plan that follows it.
-        if (pass.record.length > 0) dirtySets.add(uid);
-      } else dirtySets.add(uid);
-      if (!(await commit(pass.status))) dirtySets.add(uid);
-      for (const { node } of [...pass.plan.grants, ...(pass.plan.over ?? [])]) dirtyNodes.add(node);
-      // A grant of what runs already may free budget at once, and no report will come to say so.
-      if (pass.plan.grants.some(({ node, revision }) => runsAlready(fleet, uid, node, revision)))
-        dirtySets.add(uid);
-    }
-  };
-
-  /** Nothing is paced any more. */
-  const forget = (uid: string) => {
-    plans.delete(uid);
-    views.forget(uid);
-    records.forgetTimes(uid);
-    configs.forget(uid);
-    waiting.forget(uid);
-    prePulls.wish(uid, undefined);
-    pullers.set(uid, []);
-    rollers.set(uid, []);
-    holding.delete(uid);
-    due.delete(uid);
-  };
-
-  const followConfigOf = (uid: string, { config }: DaemonSetPass) => {
-    rollers.set(uid, config.keys);
-    // Whether nodes are told of a snapshot, and of which, is not only a question of grants.
-    if (config.enabled !== holding.has(uid) || config.decision.adopt) touchAllNodes();
-    if (config.enabled) holding.add(uid);
-    else holding.delete(uid);
-  };
-
   const dropSnapshots = async () => {
     if (!revisionsChanged) return;
     revisionsChanged = false;
-    await commit(parts.snapshots.sweep());
+    const dropped = parts.snapshots.sweep();
+    if (dropped.length > 0) await store.commit(dropped);
   };
 
   let rulesKnown: { readonly version: number; readonly rules: RulesTold } | undefined;
@@ -215,7 +111,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       snapshots: parts.snapshots,
       tombstonesOf,
       api: parts.api(),
-      holdsConfig: ({ metadata }: StoredSet) => holding.has(metadata.uid ?? ''),
+      holdsConfig: ({ metadata }: StoredSet) => passes.holdsConfig(metadata.uid ?? ''),
       revisionsOf: (uid: string) => byHash.get(uid) ?? NO_REVISIONS,
     };
     const rules = rulesNow();
@@ -253,20 +149,41 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
     monotonicNow: parts.monotonicNow,
   });
 
+  const passes = createSetPasses({
+    ...parts,
+    views,
+    prePulls,
+    tell,
+    revisions: revisionsNow,
+    pullObjectsOf: (uid, revision) => pullObjects(pullInputs(), uid, revision),
+    again: {
+      set: (uid) => dirtySets.add(uid),
+      node: (name) => dirtyNodes.add(name),
+      allNodes: touchAllNodes,
+    },
+  });
+
+  const passSets = async () => {
+    const uids = [...dirtySets];
+    dirtySets.clear();
+    await passes.pass(uids);
+  };
+
   const loop = startLevelLoop({
     pass: async () => {
       // Told between one look and the next: a node that is granted something and has not heard of it yet would
       // pass for one that is where it should be.
-      for (const [uid, at] of due) if (at <= parts.monotonicNow()) dirtySets.add(uid);
+      for (const uid of passes.dueAt(parts.monotonicNow())) dirtySets.add(uid);
       do {
         await passSets();
-        await commit(settleOrphans(store, fleet, grants, tellNodes()));
+        const settled = settleOrphans(store, fleet, grants, tellNodes());
+        if (settled.length > 0) await store.commit(settled);
         prePulls.goOn();
       } while (dirtySets.size > 0);
       await dropSnapshots();
       dropBodies();
-      if (due.size === 0) return {};
-      return { againInMs: Math.max(10, Math.min(...due.values()) - parts.monotonicNow()) };
+      const nextAt = passes.nextDue();
+      return nextAt === undefined ? {} : { againInMs: Math.max(10, nextAt - parts.monotonicNow()) };
     },
     schedule,
     onFailure: (error, retryInMs) => {
@@ -286,7 +203,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
         if (metadata.namespace === namespace) dirtySets.add(metadata.uid ?? '');
     },
     allNodes: touchAllNodes,
-    told: (object) => [tellers.of(object), [...rollers.of(object), ...pullers.of(object)]],
+    told: (object) => [tellers.of(object), passes.followersOf(object)],
     revisions: () => {
       revisionsChanged = true;
       revisionsKnown = undefined;
@@ -308,7 +225,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       }
       loop.wake();
     },
-    planOf: (uid) => plans.get(uid),
+    planOf: passes.planOf,
     prePulls,
     stop: async () => {
       prePulls.stop();
@@ -318,9 +235,3 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
     },
   };
 }
-
-const runsAlready = (fleet: Fleet, uid: string, node: string, revision: string): boolean =>
-  fleet
-    .get(node)
-    ?.podsBySet.get(uid)
-    ?.some((pod) => pod.revision === revision) ?? false;

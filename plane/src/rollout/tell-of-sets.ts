@@ -3,9 +3,11 @@ import type { RolloutEvent } from '@fleetset/scheduler-core/rollout/rollout-cond
 import type { EventRecorder } from '../events/event-recorder.ts';
 import type { StoredSet } from './stored-set.ts';
 
+export type TellOfSet = (daemonSet: StoredSet, event: RolloutEvent) => void;
+
 export const tellOfSets =
-  (recorder: EventRecorder) =>
-  ({ metadata }: StoredSet, { type, reason, message }: RolloutEvent): void => {
+  (recorder: EventRecorder): TellOfSet =>
+  ({ metadata }, { type, reason, message }) => {
     const { namespace = '', name = '', uid = '' } = metadata;
     recorder.record({
       subject: { kind: 'DaemonSet', apiVersion: 'apps/v1', namespace, name, uid },

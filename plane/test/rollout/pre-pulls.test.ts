@@ -7,7 +7,7 @@ import { createPrePulls } from '../../src/rollout/pre-pulls.ts';
 import { MERGE, STRATEGIC } from '../support/api-client.ts';
 import { createHollowFleet, type HollowFleet, untilQuiet, untilRolledOut } from '../support/hollow-fleet.ts';
 import type { PrePullAnswer } from '../support/hollow-node.ts';
-import { daemonSet, EVENTS, SETS } from '../support/manifests.ts';
+import { daemonSet, EVENTS, REVISIONS, SETS } from '../support/manifests.ts';
 import { POLICIES, rolloutOf, setImage, setPolicy, untilPhase } from '../support/rollouts.ts';
 import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
 import { until } from '../support/until.ts';
@@ -58,10 +58,20 @@ const end = (node: string, state: PrePullAnswer = 'pulled') => {
 const imagesOf = ({ announced }: Asked) => announced.images.map(({ image }) => image).join();
 const names = () => fleet.nodes.map(({ name }) => name).sort();
 
-/** No wait is over from now on. */
+const LONG_MS = 5000;
+const NEVER_MS = 2 ** 31 - 1;
+
+/** No long wait is over from now on. */
 function stopClock(): void {
   const clock = vi.spyOn(performance, 'now').mockReturnValue(performance.now());
-  onTestFinished(() => clock.mockRestore());
+  const later = globalThis.setTimeout;
+  const timers = vi
+    .spyOn(globalThis, 'setTimeout')
+    .mockImplementation(((run: () => void, ms = 0) => later(run, ms < LONG_MS ? ms : NEVER_MS)) as never);
+  onTestFinished(() => {
+    clock.mockRestore();
+    timers.mockRestore();
+  });
 }
 
 /** Five nodes whose update waits for approval, of which two may pull at once. */
@@ -188,10 +198,39 @@ describe('a rollout that waits for approval', () => {
     expect(gone?.content).toHaveLength(0);
   });
 
+  it('asks no machine that only says that it runs one', async () => {
+    const [liar] = await fleet.add(1, { onPrePull, labels: { honest: 'no' } });
+    await plane.api.ok('POST', SECRETS, {
+      metadata: { name: 'login' },
+      type: 'kubernetes.io/dockerconfigjson',
+      stringData: { '.dockerconfigjson': '{"auths":{}}' },
+    });
+    const chosen = {
+      nodeAffinity: {
+        requiredDuringSchedulingIgnoredDuringExecution: {
+          nodeSelectorTerms: [{ matchExpressions: [{ key: 'honest', operator: 'DoesNotExist' }] }],
+        },
+      },
+    };
+    await held({ affinity: chosen, imagePullSecrets: [{ name: 'login' }] });
+    const set = await plane.api.ok('GET', `${SETS}/web`);
+    const [revision] = (await plane.api.ok('GET', REVISIONS)).items;
+    liar?.pretend(set.metadata, revision.metadata.labels['controller-revision-hash']);
+    await untilQuiet(fleet);
+    await setImage(plane, 'web:2');
+    while (((await rolloutOf(plane)).prePull?.pulled ?? 0) < 5) {
+      for (const node of open.keys()) end(node);
+      await until('it is counted', () => open.size > 0 || rolloutOf(plane));
+    }
+    expect(all.map(({ node }) => node)).not.toContain(liar?.name);
+  });
+
   it.each([
     ['a Secret that they are pulled with', { imagePullSecrets: [{ name: 'door' }] }],
     ['a Secret of their account', { serviceAccountName: 'puller' }],
-  ])('asks who failed again as soon as %s changes', async (_case, pod) => {
+    ['a Secret that only the coming revision names', {}, { imagePullSecrets: [{ name: 'door' }] }],
+    ['a Secret of the account of the coming revision', {}, { serviceAccountName: 'puller' }],
+  ])('asks who failed again as soon as %s changes', async (_case, pod, coming?: object) => {
     const secret = (password: string) => ({
       stringData: { '.dockerconfigjson': `{"auths":{"${password}":{}}}` },
     });
@@ -202,6 +241,13 @@ describe('a rollout that waits for approval', () => {
       imagePullSecrets: [{ name: 'door' }],
     });
     await held(pod);
+    stopClock();
+    await plane.api.ok(
+      'PATCH',
+      `${SETS}/web`,
+      { spec: { template: { spec: coming ?? {} } } },
+      { type: STRATEGIC },
+    );
     await setImage(plane, 'web:2');
     for (const at of [0, 1, 2, 3, 4]) {
       const asked = await until('the next is asked', () => all[at]);
@@ -209,7 +255,6 @@ describe('a rollout that waits for approval', () => {
     }
     await untilQuiet(fleet);
     expect(open.size).toBe(0);
-    stopClock();
     await plane.api.ok('PATCH', `${SECRETS}/door`, secret('new'), { type: MERGE });
     await until('they are asked again', () => open.size === 2);
     const [login] = [...open.values()][0]?.announced.pullSecrets ?? [];
@@ -217,21 +262,34 @@ describe('a rollout that waits for approval', () => {
     expect(Buffer.from(data['.dockerconfigjson'], 'base64').toString()).toContain('new');
   });
 
-  it('asks who failed again as soon as the account has another Secret', async () => {
+  it('asks who failed again as soon as the account has another Secret, and when that is made', async () => {
     await plane.api.ok('POST', ACCOUNTS, { metadata: { name: 'puller' } });
     await held({ serviceAccountName: 'puller' });
-    await setImage(plane, 'web:2');
-    for (const at of [0, 1, 2, 3, 4]) {
-      const asked = await until('the next is asked', () => all[at]);
-      expect(asked.announced.pullSecrets).toEqual([]);
-      end(asked.node, { failed: 'unauthorized' });
-    }
-    await untilQuiet(fleet);
     stopClock();
+    await setImage(plane, 'web:2');
+    const allFail = async (first: number) => {
+      for (let at = first; at < first + 5; at += 1) {
+        const asked = await until('the next is asked', () => all[at]);
+        end(asked.node, { failed: 'unauthorized' });
+      }
+      await untilQuiet(fleet);
+      expect(open.size).toBe(0);
+    };
+    await allFail(0);
+    expect(all.map(({ announced }) => announced.pullSecrets)).toEqual([[], [], [], [], []]);
     const more = { imagePullSecrets: [{ name: 'door' }] };
     await plane.api.ok('PATCH', `${ACCOUNTS}/puller`, more, { type: MERGE });
     await until('they are asked again', () => open.size === 2);
     expect([...open.values()][0]?.announced.pullSecrets).toMatchObject([{ name: 'door' }]);
+    await allFail(5);
+    await plane.api.ok('POST', SECRETS, {
+      metadata: { name: 'door' },
+      type: 'kubernetes.io/dockerconfigjson',
+      stringData: { '.dockerconfigjson': '{"auths":{}}' },
+    });
+    await until('they are asked once more', () => open.size === 2);
+    const [door] = [...open.values()][0]?.announced.pullSecrets ?? [];
+    expect(Buffer.from(door?.content ?? []).toString()).toContain('.dockerconfigjson');
   });
 
   it('asks nobody where only something else than images changed', async () => {

@@ -15,7 +15,7 @@ import { setImage } from '../support/rollouts.ts';
 import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
 import { until } from '../support/until.ts';
 
-const GRACE_MS = 1000;
+const GRACE_MS = 3000;
 
 interface World extends AsyncDisposable {
   readonly plane: TestPlane;

@@ -54,6 +54,8 @@ export interface HollowNode {
   readonly unplug: () => void;
   /** The pod fails or recovers by itself. */
   readonly setHealth: (setUid: string, ready: boolean) => void;
+  /** It says that it runs an available pod of a DaemonSet, whatever the rules decide. */
+  readonly pretend: (set: { readonly uid: string; readonly name: string }, revision: string) => void;
   /** Somebody holds the node, or no longer: what runs stays, whatever is granted. */
   readonly hold: (reason: string | undefined) => void;
   readonly stop: () => void;
@@ -98,6 +100,7 @@ export function startHollowNode(
   let desired: NodeDesired | undefined;
   let pending: NodeDesired | undefined;
   let holds: Hold[] = [];
+  const pretended: PodReport[] = [];
   let frozen = false;
   let stopped = false;
   let read = 0;
@@ -127,6 +130,15 @@ export function startHollowNode(
       const { decision, reasons } = decide(rules, desired);
       return [{ daemonSetUid: set.uid, decision, reasons: [...reasons], progress: '' }];
     });
+    const lies = pretended.map(({ daemonSetUid }) => ({
+      daemonSetUid,
+      decision: 'Run',
+      reasons: [],
+      progress: '',
+    }));
+    const honest = placements.filter((one) =>
+      lies.every(({ daemonSetUid }) => daemonSetUid !== one.daemonSetUid),
+    );
     stream.say({
       $case: 'report',
       value: report(name, {
@@ -137,8 +149,8 @@ export function startHollowNode(
           holds,
           maintenance: options.maintenance,
         }),
-        placements,
-        pods: [...pods.values(), ...besides.values()],
+        placements: [...honest, ...lies],
+        pods: [...pods.values(), ...besides.values(), ...pretended],
       }),
     });
   };
@@ -319,6 +331,11 @@ export function startHollowNode(
       if (pod)
         pods.set(uid, { ...pod, ready, available: ready, statusJson: JSON.stringify(podStatus(ready)) });
       changed();
+    },
+    pretend: ({ uid, name: setName }, revision) => {
+      const metadata = { name: setName, namespace: 'default', uid };
+      pretended.push(podReport({ metadata }, revision, { ready: true, available: true }));
+      say();
     },
     hold: (reason) => {
       holds = reason === undefined ? [] : [{ owner: 'somebody', reason, until: '2030-01-02T03:04:05Z' }];

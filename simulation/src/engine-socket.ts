@@ -56,9 +56,14 @@ export function overSocket(runtime: ContainerRuntime, engine: () => Program): Co
     prepareCommand: runtime.prepareCommand,
     prepareAttach: runtime.prepareAttach,
     pid: runtime.pid,
-    follow: (onChange, signal) => {
+    follow: ({ onChange, onLost }, signal) => {
       const asking = currentProgram();
-      runtime.follow(() => asking.time.after(EVENT_MS * asking.time.dice.next(), asking, onChange), signal);
+      const later = (ms: number, tell: () => void) => asking.time.after(ms, asking, tell);
+      const watcher = {
+        onChange: () => later(EVENT_MS * asking.time.dice.next(), onChange),
+        onLost: () => later(EVENT_MS, onLost),
+      };
+      runtime.follow(watcher, signal);
     },
   };
 }

@@ -64,7 +64,7 @@ export interface MachineParts {
   readonly windows?: readonly MaintenanceWindow[];
   readonly ownerOf: (setUid: string) => string;
   readonly loggerOf: (program: Program) => Logger;
-  /** What runs on the engine has changed, this very moment. */
+  /** What runs on the engine has changed this very moment, or the agent asks for a start. */
   readonly onEngine: () => void;
   /** The agent ends this container that runs, this very moment. */
   readonly onEnd: (container: FakeContainer) => void;
@@ -136,34 +136,35 @@ export function createMachine(parts: MachineParts): Machine {
   });
   const ranForMs = ({ id }: Pick<FakeContainer, 'id'>) => time.now() - (startedAt.get(id) ?? time.now());
   const forever = new AbortController().signal;
-  engine.runtime(OWNER).follow(() => {
+  const onChange = () => {
     const containers = engine.containers();
     for (const { id, state } of containers) {
       if (state !== 'running') startedAt.delete(id);
       else if (!startedAt.has(id)) startedAt.set(id, time.now());
     }
     parts.onEngine();
-  }, forever);
+  };
+  engine.runtime(OWNER).follow({ onChange, onLost: () => {} }, forever);
   const disk = createMemoryDisk();
   const ends = (id: string) => {
     const container = engine.containers().find((one) => one.id === id);
     if (container?.state === 'running') parts.onEnd(container);
   };
-  const runtime: ContainerRuntime = engine.runtime(OWNER);
+  const docker: ContainerRuntime = engine.runtime(OWNER);
   const watched: ContainerRuntime = {
-    ...runtime,
+    ...docker,
     create: async (settings) => {
-      const id = await runtime.create(settings);
+      const id = await docker.create(settings);
       parts.onEngine();
       return id;
     },
     stop: (id, graceSeconds) => {
       ends(id);
-      return runtime.stop(id, graceSeconds);
+      return docker.stop(id, graceSeconds);
     },
     remove: (id) => {
       ends(id);
-      return runtime.remove(id);
+      return docker.remove(id);
     },
   };
 
@@ -177,12 +178,21 @@ export function createMachine(parts: MachineParts): Machine {
     const program = newProgram(`${name}/agent#${lives}`, time, wallSkew);
     agentProgram = program;
     const bootId = `boot-${boots}`;
+    const calls = overSocket(watched, () => kernel);
+    const runtime: ContainerRuntime = {
+      ...calls,
+      start: (id) => {
+        // Seen as it asks: when the engine has done it, the agent may go by something else.
+        parts.onEngine();
+        return calls.start(id);
+      },
+    };
     const begin = () =>
       startAgentCore({
         nodeName: name,
         dataDir: DATA,
         files: disk.files,
-        runtime: overSocket(watched, () => kernel),
+        runtime,
         facts: { now: () => ({ ...FACTS, ip: '10.0.0.1', bootId }), keep: () => {} },
         client: link.client(),
         dialer: NO_DIALER,

@@ -21,6 +21,13 @@ export interface SurgeLawParts extends LawParts {
   readonly budget: Pick<BudgetLaw, 'setOut' | 'isLive'>;
 }
 
+interface Said {
+  readonly available: boolean;
+  readonly endsAt?: number;
+  /** Another one was available. */
+  readonly replaced?: boolean;
+}
+
 /** Between a look and the last of what is done for it. */
 const UNDER_WAY_MS = 5000;
 
@@ -30,8 +37,8 @@ export function createSurgeLaw(parts: SurgeLawParts): SurgeLaw {
   const ran = new Map<string, ReadonlySet<string>>();
   /** By node and DaemonSet: when the agent last went by a surge. */
   const surgedAt = new Map<string, number>();
-  /** By pod: whether its agent said that it was available before it began to end it, and when it said that. */
-  const said = new Map<string, { readonly available: boolean; readonly endsAt?: number }>();
+  /** By pod: what its agent said of it before it began to end it, and as it began. */
+  const said = new Map<string, Said>();
   /** Pods whose end has begun. */
   const ending = new Set<string>();
   const keyOf = (machine: Machine, uid: string) => `${machine.name}/${uid}`;
@@ -107,10 +114,12 @@ export function createSurgeLaw(parts: SurgeLawParts): SurgeLaw {
     },
     onEnd: (container) => void ending.add(podUidOf(container)),
     onSaid: ({ pods }) => {
-      for (const { uid, available, unknown, terminating } of pods)
+      const up = pods.filter(({ available, unknown, terminating }) => available && !unknown && !terminating);
+      for (const { uid, daemonSetUid, available, unknown, terminating } of pods)
         if (!terminating) said.set(uid, { available: available && !unknown });
         else {
-          said.set(uid, { available: false, endsAt: time.now(), ...said.get(uid) });
+          const replaced = up.some((other) => other.daemonSetUid === daemonSetUid);
+          said.set(uid, { available: false, endsAt: time.now(), replaced, ...said.get(uid) });
           // The plane counts it no more from then on (ADR 12), and who has the image already starts at once.
           ending.add(uid);
         }
@@ -119,9 +128,13 @@ export function createSurgeLaw(parts: SurgeLawParts): SurgeLaw {
       const uid = setUidOf(machine, container);
       if (!goesBySurge(machine, uid)) return false;
       const pod = podUidOf(container);
-      const { available = false, endsAt = time.now() } = said.get(pod) ?? {};
+      const { available = false, endsAt = time.now(), replaced = false } = said.get(pod) ?? {};
       // It may have come up without the agent having seen it yet, or its end was decided long ago.
-      if (!available || time.now() - endsAt > UNDER_WAY_MS || !upPods(machine, uid).includes(pod))
+      if (
+        !available ||
+        time.now() - endsAt > UNDER_WAY_MS ||
+        !upPods(machine, uid, UNDER_WAY_MS).includes(pod)
+      )
         return true;
       const { desired, plan } = machine.agent()?.node.view() ?? {};
       const isOther = (other: string) => other !== pod;
@@ -132,7 +145,7 @@ export function createSurgeLaw(parts: SurgeLawParts): SurgeLaw {
           isOther(record.uid) &&
           said.get(record.uid)?.available,
       );
-      if (!isUp && !wasUp)
+      if (!isUp && !wasUp && !replaced)
         trace.break(
           'a surge takes nothing down',
           `${machine.name} ends ${container.identity.pod.name}, which serves, and no other pod does`,

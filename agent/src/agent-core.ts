@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import type { Maintenance, NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
 import { holdText } from '@fleetset/scheduler-core/node/hold';
 import { type NodePressure, pressureTaints } from '@fleetset/scheduler-core/node/node-pressure';
-import { waitingReason } from '@fleetset/scheduler-core/node/waiting-reason';
 import type { Taint } from '@fleetset/scheduler-core/schema/scheduling';
 import { utcText } from '@fleetset/scheduler-core/utc-text';
 import type { AgentCore, AgentCoreParts } from './agent-core-parts.ts';
@@ -26,6 +25,7 @@ import type { NodeAgent } from './node/node-agent-parts.ts';
 import { createPodTokens } from './node/pod-tokens.ts';
 import { createPrePuller } from './node/pre-puller.ts';
 import { createReporter } from './node/reporter.ts';
+import { waitingContainer } from './node/waiting-container.ts';
 import { openBodyFiles } from './state/body-files.ts';
 import { openDesiredFile } from './state/desired-file.ts';
 import { openPodBook } from './state/pod-book.ts';
@@ -176,12 +176,7 @@ export async function startAgentCore(parts: AgentCoreParts): Promise<AgentCore> 
   };
   agent.setDesired(desired.current());
 
-  const waiting = (podUid: string, container: string) => {
-    const record = pods.get(podUid)?.record;
-    const memory = agent.memoryOf(podUid, container);
-    const why = record && waitingReason(record, container, '', undefined, memory, monotonicNow());
-    return { podName: record?.name ?? '', reason: why?.reason ?? 'ContainerCreating' };
-  };
+  const waiting = waitingContainer({ pods, bodies, agent, monotonicNow });
   const stopping = new AbortController();
   const prePuller = createPrePuller({ runtime, say: (state) => session.prePullState(state), logger });
   const session = startSyncSession({

@@ -101,7 +101,7 @@ describe('an agent killed again and again', () => {
     const reach = async (parts: DesiredParts, wanted: readonly string[]) => {
       counter += 1;
       const bodies = await openBodyFiles(join(directory, 'bodies'));
-      for (const { hash, content } of bodiesNamed(parts)) await bodies.put(hash, content);
+      await bodies.put(bodiesNamed(parts));
       const file = await openDesiredFile(directory, () => {});
       expect(await file.offer(desired({ counter, ...parts }))).toBeUndefined();
       const done = async () => {

@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import {
   type ContainerRuntime,
   type ContainerSettings,
+  type EngineWatcher,
   type LogOptions,
   type RuntimeContainer,
   RuntimeError,
@@ -75,6 +76,7 @@ interface Held {
   exitCode?: number;
   oomKilled?: boolean;
   error?: string;
+  startFailed?: boolean;
   readonly lines: { readonly at: number; readonly text: string }[];
   /** Called when it ends. */
   readonly waiting: Set<() => void>;
@@ -82,7 +84,7 @@ interface Held {
 
 interface Follower {
   readonly owner: string;
-  readonly onChange: () => void;
+  readonly watcher: EngineWatcher;
   deaf: boolean;
 }
 
@@ -106,7 +108,8 @@ export function createFakeEngine(act: Act = programOf): FakeEngine {
   let made = 0;
 
   const tell = (owner: string) => {
-    for (const follower of followers) if (follower.owner === owner && !follower.deaf) follower.onChange();
+    for (const follower of followers)
+      if (follower.owner === owner && !follower.deaf) follower.watcher.onChange();
   };
   const now = () => new Date().toISOString();
 
@@ -161,7 +164,9 @@ export function createFakeEngine(act: Act = programOf): FakeEngine {
     const refusal = whyNot(container, held);
     if (refusal) {
       container.error = refusal.message;
-      container.exitCode = 127;
+      container.exitCode = 128;
+      if (container.program.missing)
+        Object.assign(container, { state: 'exited', startFailed: true, finishedAt: now() });
       throw refusal;
     }
     const { program, settings } = container;
@@ -170,6 +175,7 @@ export function createFakeEngine(act: Act = programOf): FakeEngine {
     delete container.exitCode;
     delete container.finishedAt;
     delete container.error;
+    delete container.startFailed;
     for (const text of program.writes ?? []) container.lines.push({ at: Date.now(), text });
     tell(container.owner);
     if (program.eatsMemory && (settings.memoryBytes ?? Number.POSITIVE_INFINITY) < MEMORY_OF_THE_HUNGRY) {
@@ -313,8 +319,8 @@ export function createFakeEngine(act: Act = programOf): FakeEngine {
       call('prepareAttach', '', () => async () => fakeTerminal(find(id).program.command)),
     pid: (id) => call('pid', '', () => (find(id).state === 'running' ? 1 : undefined)),
     logs: (id, options, signal) => call('logs', '', () => readLines(find(id), options, signal)),
-    follow: (onChange, signal) => {
-      const follower: Follower = { owner, onChange, deaf: false };
+    follow: (watcher, signal) => {
+      const follower: Follower = { owner, watcher, deaf: false };
       followers.add(follower);
       signal.addEventListener('abort', () => followers.delete(follower), { once: true });
     },
@@ -363,14 +369,17 @@ const errorOf = ({ call, error }: Fault): Error =>
   error ?? new RuntimeError('failed', `${call} failed (injected)`);
 
 const cut = (followers: ReadonlySet<Follower>) => {
-  for (const follower of followers) follower.deaf = true;
+  for (const follower of followers) {
+    if (!follower.deaf) follower.watcher.onLost();
+    follower.deaf = true;
+  }
 };
 
 /** A stream that begins anew says so: anything may have been missed. */
 const reopen = (followers: ReadonlySet<Follower>) => {
   for (const follower of followers) {
     follower.deaf = false;
-    follower.onChange();
+    follower.watcher.onChange();
   }
 };
 
@@ -405,6 +414,7 @@ const titleOf = (settings: ContainerSettings | undefined): string => {
 
 function shown(container: Held): RuntimeContainer {
   const { id, settings, state, startedAt, finishedAt, exitCode, oomKilled, error } = container;
+  const { startFailed } = container;
   return {
     id,
     identity: settings.identity,
@@ -416,6 +426,7 @@ function shown(container: Held): RuntimeContainer {
     ...(exitCode === undefined ? {} : { exitCode }),
     ...(oomKilled ? { oomKilled } : {}),
     ...(error ? { error } : {}),
+    ...(startFailed ? { startFailed } : {}),
     ...(settings.network === 'own' && state === 'running' ? { ip: '127.0.0.1' } : {}),
   };
 }

@@ -44,7 +44,8 @@ export interface WorldOptions {
   /** How long it had been up when the faked clock began; by it alone holds end. */
   readonly upMs?: number;
   /** Stands between the agent and the engine, or the book. */
-  readonly wrapRuntime?: (runtime: ContainerRuntime) => ContainerRuntime;
+  /** `follow`: for what it keeps on the disk. */
+  readonly wrapRuntime?: (runtime: ContainerRuntime, follow: WatchedDisk['follow']) => ContainerRuntime;
   /** Ports of the machine on which something listens. */
   readonly listening?: () => readonly TakenPort[];
   readonly wrapPods?: (pods: PodBook) => PodBook;
@@ -125,7 +126,7 @@ export async function openNodeWorld(first: WorldOptions = {}): Promise<NodeWorld
     told: () => told,
     tell: async (parts) => {
       counter += 1;
-      for (const { hash, content } of bodiesNamed(parts)) await live.bodies.put(hash, content);
+      await live.bodies.put(bodiesNamed(parts));
       told = desired({ counter, ...parts });
       live.agent.setDesired(told);
     },
@@ -260,7 +261,7 @@ async function startInstance(
   });
   const agent = startNodeAgent({
     nodeName: NODE_NAME,
-    runtime: wrapRuntime(engine.runtime(OWNER)),
+    runtime: wrapRuntime(engine.runtime(OWNER), disk.follow),
     pods,
     bodies,
     events,

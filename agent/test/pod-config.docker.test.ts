@@ -36,7 +36,7 @@ let counter = 0;
 async function startAgent(): Promise<NodeAgent> {
   runtime = createDockerRuntime({ socketPath: DOCKER_SOCKET, owner });
   const bodies = await openBodyFiles(join(directory, 'bodies'));
-  for (const { hash, content } of bodiesNamed(told)) await bodies.put(hash, content);
+  await bodies.put(bodiesNamed(told));
   const started = startNodeAgent({
     nodeName: 'docker-node',
     runtime,
@@ -122,7 +122,8 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-const settings = (level: string) => toldConfig('ConfigMap', 'app', { level, 'app.conf': `level=${level}` });
+const settings = (level: string) =>
+  toldConfig('ConfigMap', 'app', { level, 'app.conf': `level=${level}`, place: level, file: level });
 const login = (password: string) => toldConfig('Secret', 'login', { password });
 
 describe('a container', () => {
@@ -179,6 +180,10 @@ describe.skipIf(!smallDisksWork)('volumes', () => {
       { name: 'work', mountPath: '/work' },
       { name: 'work', mountPath: '/mine', subPathExpr: 'of/$(POD)' },
       { name: 'about', mountPath: '/about' },
+      { name: 'key', mountPath: '/conf/key' },
+      { name: 'work', mountPath: '/key/work' },
+      { name: 'key', mountPath: '/conf/place' },
+      { name: 'key', mountPath: '/conf/file', subPath: 'password' },
     ],
   };
   const set = web(spec, mounts);
@@ -194,6 +199,8 @@ describe.skipIf(!smallDisksWork)('volumes', () => {
     expect(await shell('touch /conf/x /key/x /about/x 2>&1 | grep -c Read-only')).toBe('3');
     expect(await shell("df -k /fast | tail -1 | awk '{ print $2 }'")).toBe('1024');
     expect(await shell('echo kept > /work/a; echo kept > /mine/b; ls /work/of/$POD')).toBe('b');
+    expect(await shell('cat /conf/key/password /key/work/a')).toBe('s3cretkept');
+    expect(await shell('cat /conf/place/password /conf/file')).toBe('s3crets3cret');
   });
 
   it('change while the container runs; what was mounted as a single path does not', async () => {
@@ -205,6 +212,7 @@ describe.skipIf(!smallDisksWork)('volumes', () => {
       20_000,
     );
     expect(await shell('cat /etc/app.conf')).toBe('level=debug');
+    expect(await shell('cat /conf/place/password /conf/file')).toBe('others3cret');
     expect(await shell('ls -a /conf | grep -c "^[.][.]2"')).toBe('1');
     expect((await started()).Id).toBe(Id);
   });

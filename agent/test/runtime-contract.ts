@@ -136,7 +136,7 @@ export function describeRuntimeContract(name: string, open: () => Promise<Contra
         expect(await ended(id)).toMatchObject({ oomKilled: true, exitCode: 137 });
       });
 
-      it('stays created, with the reason, when its command cannot be started, also for one who looks meanwhile', async () => {
+      it('has ended, with the reason, when its command cannot be started, also for one who looks meanwhile', async () => {
         const id = await runtime.create(settings(NO_SUCH_PROGRAM));
         let over = false;
         const looking = (async () => {
@@ -145,10 +145,25 @@ export function describeRuntimeContract(name: string, open: () => Promise<Contra
         await failure('invalid', () => runtime.start(id));
         over = true;
         await looking;
-        expect(await seen(id)).toMatchObject({
-          state: 'created',
+        const failed = await seen(id);
+        expect(failed).toMatchObject({
+          state: 'exited',
+          startFailed: true,
+          exitCode: 128,
+          finishedAt: expect.any(String),
           error: expect.stringContaining('no/such/program'),
         });
+        expect(failed.startedAt).toBeUndefined();
+        expect(await logOf(id)).toBe('');
+      });
+
+      it('stays created when something else keeps it from starting', async () => {
+        const holder = await runtime.create(settings(OBEYS, { network: 'own' }));
+        const id = await runtime.create(settings(OBEYS, { network: { holderId: holder } }));
+        await failure('conflict', () => runtime.start(id));
+        const failed = await seen(id);
+        expect(failed).toMatchObject({ state: 'created', exitCode: 128, error: expect.any(String) });
+        expect(failed.startFailed).toBeUndefined();
       });
 
       it('kills what does not hear SIGTERM when the grace is over', async () => {
@@ -366,8 +381,14 @@ export function describeRuntimeContract(name: string, open: () => Promise<Contra
       const lookAtEachWake = () => {
         const looks: (readonly RuntimeContainer[])[] = [];
         const leaving = new AbortController();
-        runtime.follow(() => void runtime.list().then((look) => looks.push(look)), leaving.signal);
+        let lost = 0;
+        const onLost = () => {
+          lost += 1;
+        };
+        const onChange = () => void runtime.list().then((look) => looks.push(look));
+        runtime.follow({ onChange, onLost }, leaving.signal);
         return {
+          lost: () => lost,
           leave: () => leaving.abort(),
           until: (what: string, id: string, state: RuntimeContainer['state'] | undefined) =>
             until(`a wake whose look shows ${what}`, () =>
@@ -386,6 +407,17 @@ export function describeRuntimeContract(name: string, open: () => Promise<Contra
         await watch.until('that it ended', id, 'exited');
         await engine.vanish(id);
         await watch.until('that it is gone', id, undefined);
+        watch.leave();
+      });
+
+      it('are told to be missed when the stream that tells them breaks off', async () => {
+        const id = await started(OBEYS);
+        const watch = lookAtEachWake();
+        await engine.end(id);
+        await watch.until('that it ended', id, 'exited');
+        expect(watch.lost()).toBe(0);
+        engine.cutEvents();
+        await until('it is said', () => watch.lost() === 1);
         watch.leave();
       });
 

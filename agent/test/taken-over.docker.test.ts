@@ -63,7 +63,7 @@ it('runs on through restarts of the agent and the loss of its book, and goes wit
   const start = async (parts: DesiredParts) => {
     counter += 1;
     const bodies = await openBodyFiles(join(directory, 'bodies'));
-    for (const { hash, content } of bodiesNamed(parts)) await bodies.put(hash, content);
+    await bodies.put(bodiesNamed(parts));
     const file = await openDesiredFile(directory, () => {});
     expect(await file.offer(desired({ counter, ...parts }))).toBeUndefined();
     const agent = spawn(

@@ -5,7 +5,7 @@ const realNow = performance.now.bind(performance);
 
 const LOOK_EVERY_MS = 5;
 
-/** Resolves with the first answer that is neither undefined nor false. */
+/** Resolves with the first answer that says something: undefined, null, false and an empty text do not. */
 export async function until<T>(
   what: string,
   look: () => T | Promise<T>,
@@ -17,7 +17,7 @@ export async function until<T>(
   for (;;) {
     try {
       const answer = await look();
-      if (answer !== undefined && answer !== false && answer !== null)
+      if (answer !== undefined && answer !== false && answer !== null && answer !== '')
         return answer as Exclude<T, undefined | false | null>;
       last = answer;
     } catch (error) {

@@ -64,7 +64,11 @@ describe('an agent', () => {
         { name: 'car', ready: true, started: true },
       ],
     });
-    const begun = await lines();
+    // It is ready before it has said so.
+    const begun = await agent.comes('all have begun', async () => {
+      const said = await lines();
+      return said.length >= 4 && said;
+    });
     expect(begun.slice(0, 2)).toEqual(['first', 'car']);
     expect(begun.slice(2).sort()).toEqual(['app', 'postStart']);
     tell('web-2', { containers: [shell('app', STAYS)] });
@@ -74,7 +78,7 @@ describe('an agent', () => {
 
   it('ends a container by the signal that it names', async () => {
     const said = join(agent.directory, 'signal');
-    const ends = `trap "echo usr1 > ${said}/said; exit 0" USR1; sleep 1000 & wait`;
+    const ends = `trap "echo usr1 > ${said}/said; exit 0" USR1; touch ${said}/listens; sleep 1000 & wait`;
     tell('signal-1', {
       os: { name: 'linux' },
       terminationGracePeriodSeconds: 30,
@@ -82,6 +86,7 @@ describe('an agent', () => {
       containers: [
         shell('app', ends, {
           lifecycle: { stopSignal: 'SIGUSR1' },
+          readinessProbe: { exec: { command: ['test', '-e', `${said}/listens`] }, periodSeconds: 1 },
           volumeMounts: [{ name: 'said', mountPath: said }],
         }),
       ],
@@ -124,6 +129,23 @@ describe('an agent', () => {
     expect(agent.statusOf('web-4').containerStatuses?.[0]?.state?.waiting?.message).toMatch(
       /^container has runAsNonRoot and image will run as root \(pod: "web-.*", container: app\)$/,
     );
+  });
+
+  it('counts a program that cannot be run as one that has ended', async () => {
+    tell('run-1', { containers: [shell('app', '', { command: ['/etc/passwd'] })] });
+    const app = () => agent.statusOf('run-1').containerStatuses?.[0];
+    await agent.comes('it waits', () => app()?.state?.waiting?.reason === 'CrashLoopBackOff');
+    expect(app()).toMatchObject({
+      restartCount: 1,
+      lastState: {
+        terminated: {
+          exitCode: 128,
+          reason: 'StartError',
+          message: expect.stringContaining('permission denied'),
+          startedAt: '1970-01-01T00:00:00Z',
+        },
+      },
+    });
   });
 
   it('sees that a port of the machine is taken, before the old pod stops', async () => {

@@ -40,7 +40,12 @@ export const knownAtOnce = (): MachineFacts => ({
   systemUuid: '',
 });
 
-const bootId = (): string => firstLine('/proc/sys/kernel/random/boot_id');
+let bootIdKnown = '';
+/** No process outlives a boot. */
+const bootId = (): string => {
+  bootIdKnown ||= firstLine('/proc/sys/kernel/random/boot_id');
+  return bootIdKnown;
+};
 
 /** A clock that nobody can set. */
 export const machineTime = (): MachineTime => ({ bootId: bootId(), upMs: uptime() * 1000 });

@@ -19,7 +19,7 @@ import {
 } from '@fleetset/scheduler-core/node/pod-status';
 import { availableInMs, type MachineTime } from '@fleetset/scheduler-core/node/ready-since';
 import { DEFAULT_GRACE_SECONDS } from '@fleetset/scheduler-core/node/stop-grace';
-import { type FirstReason, waitingReason } from '@fleetset/scheduler-core/node/waiting-reason';
+import { type FirstReason, firstReason, waitingReason } from '@fleetset/scheduler-core/node/waiting-reason';
 import type { Container } from '@fleetset/scheduler-core/schema/container';
 import type { NodeStatus } from '@fleetset/scheduler-core/schema/node';
 import type { PodSpec } from '@fleetset/scheduler-core/schema/pod';
@@ -212,17 +212,17 @@ function containerView(
     .filter(({ identity }) => identity.name === spec.name)
     .sort((a, b) => b.identity.attempt - a.identity.attempt);
   // A next attempt that is only created is not yet the one people see.
-  const [first, second] = attempts;
-  const notYet = first?.state === 'created' && second?.state === 'exited';
-  const newest = notYet ? second : first;
+  const [last, second] = attempts;
+  const notYet = last?.state === 'created' && second?.state === 'exited';
+  const newest = notYet ? second : last;
   const before = notYet ? attempts[2] : second;
-  const firstReason: FirstReason = podSpec.initContainers?.length ? 'PodInitializing' : 'ContainerCreating';
+  const first = firstReason(podSpec);
   const toEnd = isInitContainer(podSpec, spec.name) && !isSidecar(spec);
   // What ran before the pod's holder was lost has yet to run on the new one; what its hook is about has yet to begin.
   const isPast = toEnd && newest?.state === 'exited' && isOfAnOlderHolder(newest, containers);
   if (newest && (isPast || agent.inHook(newest.id))) {
     const past = isPast ? newest : before;
-    return { spec, ...(past ? { previous: shown(past, agent) } : {}), waiting: { reason: firstReason } };
+    return { spec, ...(past ? { previous: shown(past, agent) } : {}), waiting: { reason: first } };
   }
   const completed = toEnd && newest?.state === 'exited' && newest.exitCode === 0;
   const waiting = completed
@@ -234,7 +234,7 @@ function containerView(
         newest && seenAs(newest, agent.endedAt(newest.id)),
         memoryShown(agent, record.uid, podSpec, spec.name, newest, containers, monotonicNow),
         monotonicNow,
-        firstReason,
+        first,
       );
   const health = newest?.state === 'running' ? (agent.healthOf(newest.id) ?? RUNNING) : undefined;
   return {
@@ -259,8 +259,8 @@ function isOfAnOlderHolder({ identity }: RuntimeContainer, containers: readonly 
 const RUNNING = { started: false, ready: false } as const;
 
 function shown(container: RuntimeContainer, agent: NodeAgent): ShownContainer {
-  const { id, identity, state, image, imageId, startedAt, finishedAt, exitCode, oomKilled, error } =
-    container;
+  const { id, identity, state, image, imageId, startedAt, finishedAt, exitCode } = container;
+  const { oomKilled, error, startFailed } = container;
   const said = agent.lastWordsOf(id);
   return {
     id,
@@ -273,6 +273,7 @@ function shown(container: RuntimeContainer, agent: NodeAgent): ShownContainer {
     ...(exitCode === undefined ? {} : { exitCode }),
     ...(oomKilled ? { oomKilled } : {}),
     ...(error ? { error } : {}),
+    ...(startFailed ? { startFailed } : {}),
     ...(said === undefined ? {} : { terminationMessage: said }),
   };
 }

@@ -48,7 +48,7 @@ export function createEndedContainers(): EndedContainers {
 
 /** Without what a prober knows of it. */
 export function seenAs(
-  { id, identity, state, exitCode }: RuntimeContainer,
+  { id, identity, state, exitCode, startFailed }: RuntimeContainer,
   endedAt: number | undefined,
   withEngine = false,
 ): SeenContainer {
@@ -63,5 +63,6 @@ export function seenAs(
     ...(withEngine ? { withEngine } : {}),
     ...(holderAttempt === undefined ? {} : { holderAttempt }),
     ...(exitCode === undefined ? {} : { exitCode }),
+    ...(startFailed ? { startFailed } : {}),
   };
 }

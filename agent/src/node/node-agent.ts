@@ -7,7 +7,7 @@ import { planNode } from '@fleetset/scheduler-core/node/plan-node';
 import { containerKey, type PodRecord } from '@fleetset/scheduler-core/node/pod-record';
 import type { PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
 import { pause } from '../pause.ts';
-import { isRuntimeError, type RuntimeContainer, RuntimeError } from '../runtime/container-runtime.ts';
+import { type RuntimeContainer, RuntimeError } from '../runtime/container-runtime.ts';
 import { createActionOutcomes } from './action-outcomes.ts';
 import { about, type ExecuteParts } from './action-parts.ts';
 import { createActionRunner, HOLD_AFTER_FAILURE_MS } from './action-runner.ts';
@@ -17,6 +17,7 @@ import { createBlockedStarts } from './blocked-starts.ts';
 import { createContainerChecks } from './container-checks.ts';
 import { resolveDesired, snapshotsOf, templateOf, unresolvedSets } from './desired-state.ts';
 import { createEndedContainers } from './ended-containers.ts';
+import { createEngineWatch } from './engine-watch.ts';
 import { executeAction } from './execute-action.ts';
 import { createLastWords } from './last-words.ts';
 import { createLiveVolumes } from './live-volumes.ts';
@@ -58,11 +59,9 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
   const nextLook = createNextLook();
   const starts = createBlockedStarts(parts);
   const unborn = createUnbornPods(parts.events);
+  const engine = createEngineWatch({ runtime, logger, monotonicNow, onTrouble: parts.onChange });
   let told: NodeDesired | undefined;
   let view: NodeView = { unseen: true, containers: [], plan: leaveAlone(pods.all()), desired: NOTHING_TOLD };
-  let looked = false;
-  let engineGoneAt: number | undefined;
-  let engineTrouble: string | undefined = 'the Docker engine has not been asked yet';
 
   const wake = () => loop.wake();
   const aboutContainer = (podUid: string, container: string) => {
@@ -98,25 +97,6 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     signal: stopping.signal,
   });
 
-  const look = async (): Promise<readonly RuntimeContainer[]> => {
-    try {
-      const containers = await runtime.list();
-      if (engineTrouble !== undefined) logger.info('the Docker engine answers');
-      engineTrouble = undefined;
-      engineGoneAt = undefined;
-      return containers;
-    } catch (error) {
-      const message = (error as Error).message;
-      if (engineTrouble !== message) parts.onChange();
-      engineTrouble = message;
-      // One that is only slow has ended nothing.
-      if (isRuntimeError(error, 'unreachable')) engineGoneAt ??= monotonicNow();
-      throw error;
-    } finally {
-      looked = true;
-    }
-  };
-
   const pass = async () => {
     try {
       return await lookAndPlan();
@@ -129,8 +109,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     parts.tokens.sync(new Set(pods.all().map(({ record }) => record.uid)));
     // What ends while the engine is asked may be missing in its answer: it counts as under way until the next look.
     const underWay = new Map(runner.busy);
-    const goneAt = engineGoneAt;
-    const containers = await look();
+    const { containers, goneAt } = await engine.look();
     if (goneAt !== undefined) {
       ended.engineIsBack(goneAt);
       outcomes.engineIsBack();
@@ -149,6 +128,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     }
     for (const [uid, snapshot] of snapshotsOf(told, pods.all())) pods.setConfig(uid, snapshot);
     const untouched = unresolvedSets(told, bodies);
+    const sources = healthSources();
     // What has just started is known to the prober before it is planned with.
     checks.sync(containers, view.plan);
     const taken = await starts.portsInTheWay(containers, untouched);
@@ -171,7 +151,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
       failedPods,
       pods: planPods({ pods, bodies, configOf }, untouched, (record) => {
         const minReadyMs = desired.minReadyMs.get(record.daemonSetUid) ?? 0;
-        return plannedHealth(podHealth(healthSources(), record, containers, minReadyMs), now);
+        return plannedHealth(podHealth(sources, record, containers, minReadyMs), now);
       }),
       containers: seen,
       busy: underWay,
@@ -295,7 +275,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     signal: stopping.signal,
   };
 
-  runtime.follow(wake, stopping.signal);
+  engine.follow(wake, stopping.signal);
   loop.wake();
 
   return {
@@ -314,8 +294,8 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     isKnown: checks.isKnown,
     inHook: hooks.has,
     lastWordsOf: lastWords.of,
-    engineTrouble: () => engineTrouble,
-    settled: () => looked && (engineTrouble !== undefined || checks.settled()),
+    engineTrouble: engine.trouble,
+    settled: () => engine.looked() && (engine.trouble() !== undefined || checks.settled()),
     shutDown: async (limitMs) => {
       runner.close();
       parts.onChange();

@@ -21,6 +21,10 @@ function requestBytes(service: string): Buffer {
 /** HealthCheckResponse: the status is its first field; 0 when it is left out. */
 const statusOf = (bytes: Buffer): number => (bytes[0] === 0x08 ? (bytes[1] ?? 0) : 0);
 
+/** The time that the library adds is left out: each failure would be an event of its own. */
+const UNCONNECTED =
+  /^No connection established\. Last error: (?:Error: )?(.*?)(?: \([^()]*Z\))?\. Resolution note:/;
+
 const HealthClient = makeGenericClientConstructor({}, 'grpc.health.v1.Health');
 
 /** What is wrong; undefined when it serves. */
@@ -59,7 +63,13 @@ export async function askGrpcHealth(
             );
           if (error.code === status.DEADLINE_EXCEEDED)
             return resolve(`timeout: health rpc did not complete within ${timeoutMs / 1000}s`);
-          resolve(`error: health rpc probe failed: ${error.details || error.message}`);
+          const details = error.details || error.message;
+          const [, unconnected] = UNCONNECTED.exec(details) ?? [];
+          resolve(
+            unconnected === undefined
+              ? `error: health rpc probe failed: ${details}`
+              : `error: failed to connect service at ${JSON.stringify(address)}: ${unconnected}`,
+          );
         },
       );
     });

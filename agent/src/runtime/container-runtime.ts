@@ -25,6 +25,8 @@ export interface RuntimeContainer {
   readonly oomKilled?: boolean;
   /** Why it could not be started. */
   readonly error?: string;
+  /** There is no such program, or it cannot be run: it has ended without having begun. */
+  readonly startFailed?: boolean;
   /** On the engine's own network. */
   readonly ip?: string;
   /** Of its first process while it runs, as the engine counts. */
@@ -191,8 +193,15 @@ export interface ContainerRuntime {
   readonly pid: (id: string) => Promise<number | undefined>;
   /** What it wrote, both streams in one, as plain bytes. */
   readonly logs: (id: string, options: LogOptions, signal: AbortSignal) => Promise<AsyncIterable<Uint8Array>>;
-  /** Calls back when a container of this agent started, ended or vanished, or when that may have been missed. */
-  readonly follow: (onChange: () => void, signal: AbortSignal) => void;
+  readonly follow: (watcher: EngineWatcher, signal: AbortSignal) => void;
+}
+
+export interface EngineWatcher {
+  /** A container of this agent started, ended or vanished, or that may have been missed. */
+  readonly onChange: () => void;
+  /** The engine broke off telling: it has gone, also where whoever asks it next waits until it is back (systemd keeps
+   *  its socket open). */
+  readonly onLost: () => void;
 }
 
 export type RuntimeFailure =

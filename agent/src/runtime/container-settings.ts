@@ -1,5 +1,6 @@
 // A container of a pod template as the engine is to create it. Pure: what the node must be asked for (the
 // holder's id, what a hostPath is) comes in.
+import { posix } from 'node:path';
 import { cgroupSettings } from '@fleetset/scheduler-core/node/cgroup-settings';
 import { expandVariables } from '@fleetset/scheduler-core/node/expand-variables';
 import { oomScoreAdjust } from '@fleetset/scheduler-core/node/qos-class';
@@ -40,10 +41,7 @@ export function containerSettings(
     ...(container.stdinOnce ? { stdinOnce: true } : {}),
     ...(container.lifecycle?.stopSignal ? { stopSignal: container.lifecycle.stopSignal } : {}),
     ...joinedSettings(input),
-    mounts: [
-      ...(container.volumeMounts ?? []).map((mount, index) => mountOf(spec, mount, sources[index] ?? '')),
-      ...terminationMount(input, container),
-    ],
+    mounts: mountsOf(input, container, sources),
     ports: [],
     ...cgroupSettings(container),
     oomScoreAdjust: Math.max(oomScoreAdjust(spec, container, input.nodeMemoryBytes), input.minOomScoreAdjust),
@@ -69,19 +67,35 @@ function userOf(spec: PodSpec, container: Container, imageUser = ''): string | u
   return `${user ?? (imageUser.split(':')[0] || '0')}:${group}`;
 }
 
-/** Unless a volume is mounted there. */
-function terminationMount({ terminationLog }: SettingsInput, container: Container): Mount[] {
-  const target = container.terminationMessagePath;
-  if (!target || terminationLog === undefined) return [];
-  if (container.volumeMounts?.some(({ mountPath }) => mountPath === target)) return [];
-  return [{ source: terminationLog, target, readOnly: false, propagation: 'rprivate' }];
+/** Unless a volume is mounted there. Of several at one place the last covers the others; Docker would refuse them. */
+function mountsOf(
+  { spec, terminationLog }: SettingsInput,
+  { volumeMounts = [], terminationMessagePath }: Container,
+  sources: readonly string[],
+): Mount[] {
+  const log: Mount[] =
+    terminationMessagePath && terminationLog !== undefined
+      ? [
+          {
+            source: terminationLog,
+            target: absolute(terminationMessagePath),
+            readOnly: false,
+            propagation: 'rprivate',
+          },
+        ]
+      : [];
+  const mounts = volumeMounts.map((mount, index) => mountOf(spec, mount, sources[index] ?? ''));
+  return [...new Map([...log, ...mounts].map((mount) => [mount.target, mount])).values()];
 }
+
+/** A path in a container is meant from its root, as in Kubernetes; Docker asks for the slash. */
+const absolute = (path: string): string => posix.resolve('/', path);
 
 function mountOf({ volumes = [] }: PodSpec, mount: VolumeMount, source: string): Mount {
   const volume = volumes.find(({ name }) => name === mount.name);
   return {
     source,
-    target: mount.mountPath,
+    target: absolute(mount.mountPath),
     // What the agent fills is for reading, as in Kubernetes.
     readOnly: mount.readOnly === true || (volume !== undefined && isConfigVolume(volume)),
     propagation:

@@ -37,7 +37,7 @@ export function createDockerRuntime({
   const filters = JSON.stringify({ label: [`${OWNER_LABEL}=${owner}`] });
   const execs = createExecs(execParts(docker));
   const terminals = terminalParts(docker);
-  const { list, strays, made, changed } = createLook({
+  const { list, strays, made, startFailed, changed } = createLook({
     rows: async () => {
       const rows = await call('list containers', (abortSignal) =>
         docker.listContainers({ all: true, filters, abortSignal }),
@@ -113,7 +113,12 @@ export function createDockerRuntime({
         'start container',
         (abortSignal) => ignoring(304, docker.getContainer(id).start({ abortSignal })),
         SLOW_CALL_TIMEOUT_MS,
-      ).finally(() => changed(id));
+      )
+        .catch((error) => {
+          startFailed(id);
+          throw error;
+        })
+        .finally(() => changed(id));
     },
     stop: async (id, graceSeconds) => {
       await call(
@@ -150,11 +155,12 @@ export function createDockerRuntime({
       return State.Pid > 0 ? State.Pid : undefined;
     },
     logs: (id, options, signal) => readLogs(docker, id, options, signal),
-    follow: (onChange, signal) => {
-      void followEvents(docker, owner, signal, (id) => {
+    follow: ({ onChange, onLost }, signal) => {
+      const onEvent = (id: string | undefined) => {
         changed(id);
         onChange();
-      });
+      };
+      void followEvents(docker, owner, signal, { onEvent, onLost });
     },
   };
 }

@@ -17,7 +17,7 @@ export async function readLogs(
     const container = docker.getContainer(id);
     const { Config } = await container.inspect();
     const source = await logStream(docker, id, options, signal);
-    return logBytes(source, Config.Tty);
+    return logBytes(source, Config.Tty, options.timestamps);
   } catch (error) {
     throw asRuntimeError('read logs', error);
   }
@@ -53,12 +53,18 @@ function logStream(
   });
 }
 
-/** Reports ids that changed; undefined when the stream began anew and anything may have been missed. */
+export interface EventReader {
+  /** The container that it is about; undefined when the stream began anew and anything may have been missed. */
+  readonly onEvent: (id: string | undefined) => void;
+  /** The stream that was open has ended. */
+  readonly onLost: () => void;
+}
+
 export async function followEvents(
   docker: Docker,
   owner: string,
   signal: AbortSignal,
-  onChange: (id: string | undefined) => void,
+  { onEvent, onLost }: EventReader,
 ): Promise<void> {
   const filters = {
     type: ['container'],
@@ -66,18 +72,21 @@ export async function followEvents(
     event: ['die', 'start', 'destroy', 'oom', 'pause', 'unpause', 'rename'],
   };
   while (!signal.aborted) {
+    let open = false;
     try {
       const stream = await docker.getEvents({ filters: JSON.stringify(filters), abortSignal: signal });
-      onChange(undefined);
+      open = true;
+      onEvent(undefined);
       for await (const line of linesOf(stream)) {
         const { Actor, id } = JSON.parse(line) as { Actor?: { ID?: string }; id?: string };
-        onChange(Actor?.ID ?? id);
+        onEvent(Actor?.ID ?? id);
       }
     } catch {
       // The engine is away: every look says so, and the stream is tried again below.
     }
     if (signal.aborted) return;
-    onChange(undefined);
+    if (open) onLost();
+    onEvent(undefined);
     await new Promise((resolve) => setTimeout(resolve, EVENTS_RETRY_MS));
   }
 }

@@ -7,6 +7,7 @@ type Networks = { readonly [name: string]: { readonly IPAddress?: string } };
 /** The part of an inspection that is read. */
 export interface EngineDetails {
   readonly Id: string;
+  readonly Created: string;
   readonly Image: string;
   readonly Config: { readonly Image: string };
   readonly State: {
@@ -36,19 +37,31 @@ export interface EngineRow {
 
 const ZERO_TIME = '0001-01-01T00:00:00Z';
 
-export function fromDetails({ State, Config, Image, Id, NetworkSettings }: EngineDetails): Seen {
+/** As a shell says that a program cannot be run, or is not there; the engine says 128 of whatever else kept it. */
+const NO_PROGRAM: readonly number[] = [126, 127];
+/** What Kubernetes shows of a container that could not be started. */
+const START_ERROR = 128;
+
+/** `failedAt`: when its start failed, where that was seen; the engine itself keeps no time of it. */
+export function fromDetails(
+  { State, Config, Created, Image, Id, NetworkSettings }: EngineDetails,
+  failedAt: string = Created,
+): Seen {
   const startedAt = State.StartedAt === ZERO_TIME ? undefined : State.StartedAt;
-  const finishedAt = State.FinishedAt === ZERO_TIME ? undefined : State.FinishedAt;
   const state = stateOf(State.Status);
+  const hasBegun = state === 'running' || startedAt !== undefined;
+  const startFailed = !hasBegun && State.Error !== '' && NO_PROGRAM.includes(State.ExitCode);
+  const finishedAt = startFailed ? failedAt : State.FinishedAt;
   const ip = addressIn(NetworkSettings.Networks);
   return {
     id: Id,
-    state: state === 'exited' && startedAt === undefined ? 'created' : state,
+    state: hasBegun ? state : startFailed ? 'exited' : 'created',
     image: Config.Image,
     imageId: Image,
     ...(startedAt ? { startedAt } : {}),
-    ...(finishedAt ? { finishedAt } : {}),
-    ...(State.Running ? {} : { exitCode: State.ExitCode }),
+    ...(finishedAt === ZERO_TIME ? {} : { finishedAt }),
+    ...(State.Running ? {} : { exitCode: startFailed ? START_ERROR : State.ExitCode }),
+    ...(startFailed ? { startFailed } : {}),
     ...(State.OOMKilled ? { oomKilled: true } : {}),
     ...(State.Error ? { error: State.Error } : {}),
     ...(ip ? { ip } : {}),

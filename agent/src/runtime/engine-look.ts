@@ -21,6 +21,8 @@ export interface Look {
   readonly strays: () => Promise<readonly string[]>;
   /** This agent has just made it: until something happens to it, its row in the list says all. */
   readonly made: (id: string) => void;
+  /** This agent tried to start it just now, and could not. */
+  readonly startFailed: (id: string) => void;
   /** Something happened to this container, or to any. */
   readonly changed: (id?: string) => void;
 }
@@ -40,12 +42,14 @@ export function createLook(parts: LookParts): Look {
   const inspected = new Map<string, Inspected>();
   const silentUntil = new Map<string, number>();
   const justMade = new Set<string>();
+  /** When that was, by the engine's clock: it is this machine's. */
+  const failedStarts = new Map<string, string>();
   /** Grows with each change: what was asked for before a change and answered after it is not fresh. */
   let changes = 0;
 
   const inspect = async (row: ListedRow, identity: ContainerIdentity): Promise<RuntimeContainer> => {
     const asked = changes;
-    const container = { identity, ...fromDetails(await parts.inspect(row.Id)) };
+    const container = { identity, ...fromDetails(await parts.inspect(row.Id), failedStarts.get(row.Id)) };
     inspected.set(row.Id, { listed: row.State, container, fresh: asked === changes });
     return container;
   };
@@ -74,7 +78,7 @@ export function createLook(parts: LookParts): Look {
     list: async () => {
       const rows = await parts.rows();
       const present = new Set(rows.map(({ Id }) => Id));
-      for (const book of [inspected, silentUntil])
+      for (const book of [inspected, silentUntil, failedStarts])
         for (const id of book.keys()) if (!present.has(id)) book.delete(id);
       for (const id of justMade) if (!present.has(id)) justMade.delete(id);
       const containers = await Promise.all(firstOfEach(rows).map(see));
@@ -86,6 +90,7 @@ export function createLook(parts: LookParts): Look {
       return rows.filter((row) => !known.has(row)).map(({ Id }) => Id);
     },
     made: (id) => void justMade.add(id),
+    startFailed: (id) => void failedStarts.set(id, new Date().toISOString()),
     changed: (id) => {
       changes += 1;
       if (id === undefined) justMade.clear();

@@ -8,10 +8,18 @@ import { isSealed, openSecretBox, type SecretBox } from './secret-box.ts';
 export interface BodyFiles {
   /** The parsed body, or undefined when it is not here or not what its name says. */
   readonly get: (hash: string) => object | undefined;
-  /** Throws when the content is not what the hash says, or cannot be written. One at a time. */
-  readonly put: (hash: string, content: Uint8Array) => Promise<void>;
+  /** Throws when one is not what its hash says, or cannot be written; the others may be here then. */
+  readonly put: (bodies: readonly NamedBody[]) => Promise<void>;
   readonly keepOnly: (hashes: ReadonlySet<string>) => Promise<void>;
 }
+
+export interface NamedBody {
+  readonly hash: string;
+  readonly content: Uint8Array;
+}
+
+/** Files that are written at once: the disk takes them together, and few of them are open. */
+const AT_ONCE = 16;
 
 export class BadBody extends Error {}
 
@@ -29,14 +37,21 @@ export async function openBodyFiles(directory: string, files = MACHINE_FILES): P
     if (body === 'damaged') await files.rm(path, { force: true }).catch(() => {});
     else if (body) bodies.set(name, body);
   }
+  const put = async ({ hash, content }: NamedBody): Promise<void> => {
+    if (bodies.has(hash)) return;
+    const body = parseBody(hash, content);
+    if (!body) throw new BadBody(`body ${hash.slice(0, 12)} is not what its hash says, or not JSON`);
+    await writeDurable(join(directory, hash), await box.seal(hash, content), 0o600, files);
+    bodies.set(hash, body);
+  };
   return {
     get: (hash) => bodies.get(hash),
-    put: async (hash, content) => {
-      if (bodies.has(hash)) return;
-      const body = parseBody(hash, content);
-      if (!body) throw new BadBody(`body ${hash.slice(0, 12)} is not what its hash says, or not JSON`);
-      await writeDurable(join(directory, hash), await box.seal(hash, content), 0o600, files);
-      bodies.set(hash, body);
+    put: async (all) => {
+      const news = [...new Map(all.map((one) => [one.hash, one])).values()];
+      for (let from = 0; from < news.length; from += AT_ONCE) {
+        const ended = await Promise.allSettled(news.slice(from, from + AT_ONCE).map(put));
+        for (const one of ended) if (one.status === 'rejected') throw one.reason;
+      }
     },
     keepOnly: async (wanted) => {
       for (const hash of [...bodies.keys()]) {

@@ -27,10 +27,9 @@ export async function writeDurable(
   files = MACHINE_FILES,
 ): Promise<void> {
   const directory = dirname(path);
-  await files.mkdir(directory, { recursive: true, mode: 0o700 });
   const beside = `${path}.new`;
   try {
-    const file = await files.open(beside, 'w', mode);
+    const file = await openToWrite(beside, mode, files);
     try {
       await file.writeFile(data);
       await file.sync();
@@ -47,6 +46,17 @@ export async function writeDurable(
     await folder.sync();
   } finally {
     await folder.close();
+  }
+}
+
+/** The folder is mostly there. */
+async function openToWrite(path: string, mode: number, files: Files): Promise<OpenFile> {
+  try {
+    return await files.open(path, 'w', mode);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    await files.mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    return files.open(path, 'w', mode);
   }
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { sameJson } from '@fleetset/scheduler-core/canonical-json';
 import { familiarName } from '../runtime/image-name.ts';
 import { type Files, MACHINE_FILES, readIfThere, writeDurable } from './durable-file.ts';
+import { groupedWrites } from './grouped-writes.ts';
 
 export interface PulledImage {
   readonly id: string;
@@ -50,14 +51,15 @@ export async function openImageBook(
 ): Promise<ImageBook> {
   const path = join(directory, 'images.json');
   let content = await readContent(files, path, onFailure);
-  let writing = Promise.resolve();
+  const write = groupedWrites(() =>
+    writeDurable(path, JSON.stringify(content), 0o600, files).catch(onFailure),
+  );
 
   /** Known at once; on disk when it resolves. What cannot be written is told, and no reason to stop. */
   const change = (to: Content): Promise<void> => {
     if (sameJson(to, content)) return Promise.resolve();
     content = to;
-    writing = writing.then(() => writeDurable(path, JSON.stringify(content), 0o600, files)).catch(onFailure);
-    return writing;
+    return write();
   };
 
   return {

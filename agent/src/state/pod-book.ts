@@ -6,6 +6,7 @@ import type { PodRecord } from '@fleetset/scheduler-core/node/pod-record';
 import type { ReadyMark } from '@fleetset/scheduler-core/node/ready-since';
 import type { PodCondition } from '@fleetset/scheduler-core/schema/pod';
 import { type Files, MACHINE_FILES, readIfThere, writeDurable } from './durable-file.ts';
+import { groupedWrites } from './grouped-writes.ts';
 
 export interface KnownPod {
   readonly record: PodRecord;
@@ -55,17 +56,15 @@ export async function openPodBook(
 ): Promise<PodBook> {
   const path = join(directory, 'pods.json');
   const pods = new Map((await readPods(files, path, onFailure)).map((pod) => [pod.record.uid, pod]));
-  let writing = Promise.resolve();
+  const writing = groupedWrites(() => writeDurable(path, JSON.stringify([...pods.values()]), 0o600, files));
+  let last = Promise.resolve();
   let timer: NodeJS.Timeout | undefined;
 
   const write = (): Promise<void> => {
     clearTimeout(timer);
     timer = undefined;
-    const next = writing
-      .catch(() => {})
-      .then(() => writeDurable(path, JSON.stringify([...pods.values()]), 0o600, files));
-    writing = next;
-    return next;
+    last = writing();
+    return last;
   };
 
   return {
@@ -121,7 +120,7 @@ export async function openPodBook(
       await write();
     },
     flush: async () => {
-      await (timer ? write().catch(onFailure) : writing.catch(() => {}));
+      await (timer ? write().catch(onFailure) : last.catch(() => {}));
     },
   };
 }

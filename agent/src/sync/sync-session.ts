@@ -214,7 +214,7 @@ export function startSyncSession(parts: SyncSessionParts): SyncSession {
   const takeBodies = async ({ bodies }: Bodies, wantedBy: Told | undefined) => {
     const desired = wantedBy?.desired;
     try {
-      for (const { hash, content } of bodies) await parts.bodies.put(hash, content);
+      await parts.bodies.put(bodies);
     } catch (error) {
       const bad = error instanceof BadBody;
       const reason = bad ? DesiredRefused_Reason.REASON_BAD_BODY : DesiredRefused_Reason.REASON_NOT_STORED;

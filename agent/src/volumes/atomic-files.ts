@@ -26,7 +26,8 @@ export interface AtomicFile {
   readonly content: Buffer;
 }
 
-const DATA = '..data';
+/** What leads to the files as they are now. */
+export const DATA = '..data';
 const GROUP_MAY_READ = 0o440;
 const SET_GROUP = 0o2000;
 
@@ -86,15 +87,19 @@ async function putInPlace(directory: string, fresh: string): Promise<void> {
   await rename(beside, join(directory, DATA));
 }
 
+/** What is no link was made for a mount, and stays. */
 async function linkNames(directory: string, names: ReadonlySet<string>): Promise<void> {
-  const there = (await readdir(directory)).filter((name) => !name.startsWith('..'));
-  for (const name of there)
-    if (!names.has(name)) await rm(join(directory, name), { force: true, recursive: true });
+  const entries = await readdir(directory, { withFileTypes: true });
+  const there = entries.filter(({ name }) => !name.startsWith('..'));
+  for (const entry of there)
+    if (entry.isSymbolicLink() && !names.has(entry.name)) await rm(join(directory, entry.name));
+  const places = new Set(there.filter((entry) => !entry.isSymbolicLink()).map(({ name }) => name));
   for (const name of names) {
+    if (places.has(name)) continue;
     const link = join(directory, name);
     const target = `${DATA}/${name}`;
     if ((await readlink(link).catch(() => undefined)) === target) continue;
-    await rm(link, { force: true, recursive: true });
+    await rm(link, { force: true });
     await symlink(target, link);
   }
 }

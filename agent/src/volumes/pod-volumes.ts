@@ -16,8 +16,9 @@ import type { PodSpec } from '@fleetset/scheduler-core/schema/pod';
 import type { Volume } from '@fleetset/scheduler-core/schema/volume';
 import type { PodConfig } from '../node/pod-config.ts';
 import { prepareHostPath } from '../runtime/host-path.ts';
-import { hasFiles, writeAtomically } from './atomic-files.ts';
+import { DATA, hasFiles, writeAtomically } from './atomic-files.ts';
 import type { Mounts } from './mounts.ts';
+import { makeMountPoint, nestedMounts } from './nested-mounts.ts';
 import { bindSubPath } from './sub-path.ts';
 
 /** A pod as its volumes need it. */
@@ -121,6 +122,20 @@ export function openPodVolumes(directory: string, mounts: Mounts): PodVolumes {
     await writeAtomically(path, written, groupOf(pod));
   };
 
+  const rootOf = (uid: string, volume: Volume) => volume.hostPath?.path ?? volumeDirectory(uid, volume);
+
+  /** When all volumes are there: what comes to a place says whether that is a file. */
+  const makeMountPoints = async ({ spec, facts: { uid } }: VolumePod, volume: Volume) => {
+    for (const { path, mount } of nestedMounts(spec, volume.name)) {
+      const source = spec.volumes?.find(({ name }) => name === mount.name);
+      const from =
+        source && !mount.subPathExpr
+          ? await stat(pathIn(rootOf(uid, source), source, mount.subPath ?? '')).catch(() => undefined)
+          : undefined;
+      await makeMountPoint(volumeDirectory(uid, volume), path, from && !from.isDirectory());
+    }
+  };
+
   /** What it was filled with it keeps, as in Kubernetes: only a volume that is empty stops a pod. */
   const unlessFilled = async (path: string, run: () => Promise<void>) => {
     try {
@@ -180,6 +195,8 @@ export function openPodVolumes(directory: string, mounts: Mounts): PodVolumes {
           await guarded(volume, () =>
             unlessFilled(volumeDirectory(uid, volume), () => setUpOne(pod, volume)),
           );
+        for (const volume of own.filter(isConfigVolume))
+          await guarded(volume, () => makeMountPoints(pod, volume));
         setUp.set(uid, pod.config.state);
       });
     },
@@ -192,11 +209,11 @@ export function openPodVolumes(directory: string, mounts: Mounts): PodVolumes {
       });
     },
     sourceOf: async ({ facts }, volume, subPath, container, index) => {
-      const root = volume.hostPath?.path ?? volumeDirectory(facts.uid, volume);
+      const root = rootOf(facts.uid, volume);
       if (subPath === '') return root;
-      const path = join(root, subPath);
       // Only the agent writes there. The engine follows the links when it starts the container.
       if (isConfigVolume(volume)) {
+        const path = pathIn(root, volume, subPath);
         await stat(path);
         return path;
       }
@@ -233,6 +250,12 @@ async function makeDirectory(path: string, user: number, group: number | undefin
   await chmod(beside, group === undefined ? 0o777 : 0o2777);
   await rename(beside, path);
 }
+
+/** A file of a ConfigMap or Secret also where a mount hides it. */
+const pathIn = (root: string, volume: Volume, subPath: string): string =>
+  isConfigVolume(volume) && subPath !== '' && !subPath.startsWith('..')
+    ? join(root, DATA, subPath)
+    : join(root, subPath);
 
 const ownVolumes = (spec: PodSpec): readonly Volume[] =>
   mountedVolumes(spec).filter(({ hostPath }) => !hostPath);

@@ -186,7 +186,7 @@ describe('a body is damaged', () => {
       expect(world.engine.calls.slice(before)).toEqual(['create web-1/app#1', 'start web-1/app#1']);
       expect(world.report().pods).toHaveLength(2);
       const mended = pair.bodies.find((body) => body.hash === hash);
-      await world.now().bodies.put(hash, mended?.content ?? Buffer.alloc(0));
+      await world.now().bodies.put([{ hash, content: mended?.content ?? Buffer.alloc(0) }]);
       world.now().agent.wake();
       await runs('pair-1/POD#0', 'pair-1/one#1', 'pair-1/two#0', 'web-1/app#1');
     },

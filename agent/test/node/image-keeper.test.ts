@@ -187,10 +187,10 @@ describe('on a node', () => {
     const disk = { availableBytes: 0, capacityBytes: CAPACITY };
     const book = await openImageBook(await tempDirectory(), () => {});
     const world = await openNodeWorld({
-      wrapRuntime: (runtime) =>
+      wrapRuntime: (runtime, follow) =>
         createImageKeeper({
           runtime,
-          book,
+          book: follow(book),
           settings: DEFAULT_NODE_SETTINGS.images,
           readDisk: async () => disk,
           wanted: () => [],

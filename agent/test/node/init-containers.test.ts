@@ -4,6 +4,7 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PodStatus } from '@fleetset/scheduler-core/schema/pod';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { waitingContainer } from '../../src/node/waiting-container.ts';
 import { template, toldSet } from '../desired.ts';
 import { fakeClock, type NodeWorld, openNodeWorld } from '../node-world.ts';
 import { TEST_IMAGE } from '../pods.ts';
@@ -89,6 +90,9 @@ describe('init containers', () => {
       ],
       containerStatuses: [{ state: { waiting: { reason: 'PodInitializing' } } }],
     });
+    const waiting = waitingContainer({ ...world.now(), monotonicNow: () => performance.now() });
+    const { uid = '', name } = world.report().pods[0] ?? {};
+    expect(waiting(uid, 'app')).toEqual({ podName: name, reason: 'PodInitializing' });
     expect(condition('Initialized')).toMatchObject({
       status: 'False',
       reason: 'ContainersNotInitialized',

@@ -377,6 +377,19 @@ describe('volumes', () => {
     expect(translate({ spec, container: { volumeMounts: [mount] } }).mounts).toMatchObject([wanted]);
   });
 
+  it('are mounted from the root of the container, and of two at one place the later', () => {
+    const volumeMounts = ['data/', '/l', '/data', '/p/../l/./x/'].map((mountPath) => ({
+      name: mountPath === 'data/' ? 'proc' : 'logs',
+      mountPath,
+    }));
+    const { mounts } = translate({ spec, container: { volumeMounts } });
+    expect(mounts.map(({ source, target }) => [source, target])).toEqual([
+      ['/var/log', '/data'],
+      ['/var/log', '/l'],
+      ['/var/log', '/l/x'],
+    ]);
+  });
+
   it.each<[string, object, boolean]>([
     ['configMap', { configMap: { name: 'c' } }, true],
     ['secret', { secret: { secretName: 's' } }, true],

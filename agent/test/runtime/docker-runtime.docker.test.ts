@@ -50,9 +50,9 @@ const start = async (over: Partial<ContainerSettings> = {}) => {
 const inside = async (id: string, ...command: string[]) =>
   (await runtime.exec(id, command, 30_000)).output.trim();
 const shell = (script: string) => ({ entrypoint: ['sh', '-c', script], args: [] });
-const logOf = async (id: string, follow = false) => {
+const logOf = async (id: string, follow = false, timestamps = false) => {
   const pieces: Uint8Array[] = [];
-  const log = await runtime.logs(id, { follow, timestamps: false }, new AbortController().signal);
+  const log = await runtime.logs(id, { follow, timestamps }, new AbortController().signal);
   for await (const piece of log) pieces.push(piece);
   return Buffer.concat(pieces).toString('utf8');
 };
@@ -300,6 +300,16 @@ describe('logs', () => {
     expect(proxy.passedBytes() - before).toBeLessThan(5_000_000);
   });
 
+  it.each([false, true])('have one time for each line, however long (terminal: %s)', async (tty) => {
+    const id = await start({ ...shell("head -c 40000 /dev/zero | tr '\\0' x; echo; echo next"), tty });
+    const lines = (await logOf(id, true, true)).replaceAll('\r\n', '\n').split('\n');
+    expect(lines.map((line) => line.replace(/^20\S+Z /, 'time '))).toEqual([
+      `time ${'x'.repeat(40_000)}`,
+      'time next',
+      '',
+    ]);
+  });
+
   it('of a terminal are plain bytes', async () => {
     const id = await start({ ...shell('echo to a terminal; echo and its errors >&2'), tty: true });
     expect(await logOf(id, true)).toBe('to a terminal\r\nand its errors\r\n');
@@ -430,7 +440,7 @@ describe('an engine that misbehaves', () => {
       await kill(other);
       const restless = new AbortController();
       // The stream of events begins: all that is known may be old.
-      await new Promise<void>((resolve) => eyes.follow(resolve, restless.signal));
+      await new Promise<void>((onChange) => eyes.follow({ onChange, onLost: () => {} }, restless.signal));
       restless.abort();
       await judged(about(silent), async () => {
         expect(await seen(eyes, silent)).toEqual(before);

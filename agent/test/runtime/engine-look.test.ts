@@ -22,6 +22,7 @@ function openLook() {
     State: 'created',
     Status: 'Created',
     Created: 0,
+    exitCode: 128,
     Labels: labelsOf({ pod, name: 'app', attempt: 0 }, 'owner'),
   };
   let inspections = 0;
@@ -31,12 +32,13 @@ function openLook() {
       inspections += 1;
       return {
         Id,
+        Created: '2001-01-01T00:00:00Z',
         Image: row.ImageID,
         Config: { Image: row.Image },
         State: {
           Status: row.State,
           Running: row.State === 'running',
-          ExitCode: 128,
+          ExitCode: row.exitCode,
           OOMKilled: false,
           Error: row.State === 'created' ? 'its last start failed' : '',
           StartedAt: '0001-01-01T00:00:00Z',
@@ -76,4 +78,15 @@ it('what it made and runs is inspected, also before the engine has told of its s
   row.State = 'running';
   const [seen] = await look.list();
   expect([seen?.state, inspections()]).toEqual(['running', 1]);
+});
+
+it('a container has failed to start when this agent saw it, or else when it was made', async () => {
+  const { look, row } = openLook();
+  row.exitCode = 127;
+  expect((await look.list())[0]).toMatchObject({ startFailed: true, finishedAt: '2001-01-01T00:00:00Z' });
+  const before = new Date().toISOString();
+  look.startFailed('one');
+  look.changed('one');
+  const [seen] = await look.list();
+  expect(Date.parse(seen?.finishedAt ?? '')).toBeGreaterThanOrEqual(Date.parse(before));
 });

@@ -13,7 +13,7 @@ describe('bodies', () => {
   it('that were put are there, also for the next who opens them', async () => {
     const directory = join(await tempDirectory(), 'bodies');
     const files = await openBodyFiles(directory);
-    await files.put(one.hash, one.content);
+    await files.put([one]);
     for (const opened of [files, await openBodyFiles(directory)]) {
       expect(opened.get(one.hash)).toEqual({ one: 1 });
       expect(opened.get(two.hash)).toBeUndefined();
@@ -29,23 +29,37 @@ describe('bodies', () => {
   ])('a body %s is refused and not written', async (_name, hash, content) => {
     const directory = join(await tempDirectory(), 'bodies');
     const files = await openBodyFiles(directory);
-    await expect(files.put(hash, content)).rejects.toBeInstanceOf(BadBody);
+    await expect(files.put([{ hash, content }])).rejects.toBeInstanceOf(BadBody);
     expect(files.get(hash)).toBeUndefined();
     expect(await readdir(directory)).toEqual([]);
+  });
+
+  it('of many that come together one that is bad is named, the others may be there; one that comes twice is one', async () => {
+    const directory = join(await tempDirectory(), 'bodies');
+    const files = await openBodyFiles(directory);
+    const many = Array.from({ length: 40 }, (_none, index) => body({ index }));
+    await expect(files.put([one, { hash: two.hash, content: three.content }])).rejects.toThrow(
+      `body ${two.hash.slice(0, 12)}`,
+    );
+    await files.put([...many, one].flatMap((each) => [each, each]));
+    expect([...many, one, two].filter(({ hash }) => !files.get(hash))).toEqual([two]);
+    expect((await readdir(directory)).length).toBe(many.length + 1);
   });
 
   it.each(['null', '3', '"text"', 'true'])('%s is JSON but no body', async (text) => {
     const { createHash } = await import('node:crypto');
     const hash = createHash('sha256').update(text).digest('hex');
     await expect(
-      (await openBodyFiles(join(await tempDirectory(), 'bodies'))).put(hash, Buffer.from(text)),
+      (await openBodyFiles(join(await tempDirectory(), 'bodies'))).put([
+        { hash, content: Buffer.from(text) },
+      ]),
     ).rejects.toBeInstanceOf(BadBody);
   });
 
   it('keep only what is wanted, on disk too', async () => {
     const directory = join(await tempDirectory(), 'bodies');
     const files = await openBodyFiles(directory);
-    for (const { hash, content } of [one, two, three]) await files.put(hash, content);
+    await files.put([one, two, three]);
     await files.keepOnly(new Set([two.hash, 'f'.repeat(64)]));
     expect([one, two, three].map(({ hash }) => files.get(hash))).toEqual([undefined, { two: 2 }, undefined]);
     expect(await readdir(directory)).toEqual([two.hash]);
@@ -55,7 +69,7 @@ describe('bodies', () => {
     const directory = join(await tempDirectory(), 'bodies');
     const path = join(directory, one.hash);
     const whole = await openBodyFiles(directory);
-    for (const { hash, content } of [one, two]) await whole.put(hash, content);
+    await whole.put([one, two]);
     const stored = await readFile(path);
     const damaged = [one.content, stored].flatMap((sound) => [
       ...Array.from(sound.keys(), (length) => sound.subarray(0, length)),
@@ -68,14 +82,14 @@ describe('bodies', () => {
       expect(files.get(two.hash)).toEqual({ two: 2 });
     }
     const files = await openBodyFiles(directory);
-    await files.put(one.hash, one.content);
+    await files.put([one]);
     expect((await openBodyFiles(directory)).get(one.hash)).toEqual({ one: 1 });
   });
 
   it('lie encrypted on the disk, with a key beside them that is for root alone', async () => {
     const directory = join(await tempDirectory(), 'bodies');
     const secret = body({ data: { password: 'aHVudGVyMg==' } });
-    await (await openBodyFiles(directory)).put(secret.hash, secret.content);
+    await (await openBodyFiles(directory)).put([secret]);
     expect((await readFile(join(directory, secret.hash))).includes('aHVudGVyMg==')).toBe(false);
     const key = `${directory}.key`;
     expect((await stat(key)).mode & 0o777).toBe(0o600);
@@ -84,7 +98,7 @@ describe('bodies', () => {
     await writeFile(key, Buffer.alloc(32));
     const without = await openBodyFiles(directory);
     expect(without.get(secret.hash)).toBeUndefined();
-    await without.put(secret.hash, secret.content);
+    await without.put([secret]);
     expect((await openBodyFiles(directory)).get(secret.hash)).toBeDefined();
   });
 
@@ -110,7 +124,7 @@ describe('bodies', () => {
 
   it('what kills left beside them is cleared away, what is somebody else’s is not in the way', async () => {
     const directory = join(await tempDirectory(), 'bodies');
-    await (await openBodyFiles(directory)).put(one.hash, one.content);
+    await (await openBodyFiles(directory)).put([one]);
     await writeFile(join(directory, `${two.hash}.new`), 'half of a bo');
     await mkdir(join(directory, three.hash));
     const files = await openBodyFiles(directory);
@@ -123,10 +137,10 @@ describe('bodies', () => {
     const files = await openBodyFiles(join(disk.directory, 'bodies'));
     await disk.fill();
     const big = body({ text: 'x'.repeat(9000) });
-    await expect(files.put(big.hash, big.content)).rejects.toMatchObject({ code: 'ENOSPC' });
+    await expect(files.put([big])).rejects.toMatchObject({ code: 'ENOSPC' });
     expect(files.get(big.hash)).toBeUndefined();
     await disk.free();
-    await files.put(big.hash, big.content);
+    await files.put([big]);
     expect(files.get(big.hash)).toBeDefined();
   });
 });

@@ -289,7 +289,7 @@ describe('desired state', () => {
     tell(session, { counter: 1 });
     await until('the first takes effect', () => agent.inEffect.length === 1);
     const second = { counter: 2, daemonSets: [toldSet('web')] };
-    for (const { hash, content } of bodiesNamed(second)) await agent.bodies.put(hash, content);
+    await agent.bodies.put(bodiesNamed(second));
     tell(session, second);
     // As the agent does with the bodies that what is in effect does not name.
     await agent.bodies.keepOnly(new Set());

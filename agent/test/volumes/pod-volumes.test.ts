@@ -104,6 +104,59 @@ describe('volumes', () => {
     expect(await readFile(pathOf('conf', 'a'), 'utf8')).toBe('one');
   });
 
+  it('that are only read have a place for what is mounted in them, also when they change', async () => {
+    const volumes = open();
+    const login: Volume = { name: 'login', projected: { sources: [{ configMap: { name: 'app' } }] } };
+    const volumeMounts = [
+      { name: 'conf', mountPath: 'conf' },
+      { name: 'tmp', mountPath: '/conf/deep/tmp/' },
+      { name: 'login', mountPath: '/conf/deep/tmp/login' },
+      { name: 'login', mountPath: '/conf/extra', subPath: 'a' },
+      { name: 'login', mountPath: '/conf/a', subPath: 'a' },
+    ];
+    const given = (data: { readonly [key: string]: string }) =>
+      pod([CONFIG, EMPTY, login], data, { containers: [{ name: 'main', volumeMounts }] });
+    const kinds = async () =>
+      (await readdir(pathOf('conf'), { withFileTypes: true }))
+        .filter(({ name }) => !name.startsWith('..'))
+        .map((entry) => `${entry.name} ${entry.isDirectory() ? 'd' : entry.isFile() ? 'f' : 'l'}`);
+    await volumes.ensure(given({ a: 'one' }));
+    expect(await kinds()).toEqual(['a f', 'deep d', 'extra f']);
+    expect(await readdir(pathOf('conf', 'deep', 'tmp'))).toEqual([]);
+    await volumes.refresh(given({ a: 'two', b: 'three', deep: 'four' }));
+    expect(await kinds()).toEqual(['a f', 'b l', 'deep d', 'extra f']);
+    await open().ensure(given({ a: 'two' }));
+    expect(await kinds()).toEqual(['a f', 'deep d', 'extra f']);
+  });
+
+  // The bug this found: a start failed for a file in the place of a directory, and an update took a mounted file away.
+  it('have no file where something is mounted, but where it is not known what', async () => {
+    const login: Volume = { name: 'login', configMap: { name: 'app' } };
+    const volumeMounts = [
+      { name: 'conf', mountPath: '/conf' },
+      { name: 'tmp', mountPath: '/conf/a' },
+      { name: 'login', mountPath: '/conf/b/deep' },
+      { name: 'login', mountPath: '/conf/c', subPath: 'a' },
+      { name: 'login', mountPath: '/conf/d', subPathExpr: 'a' },
+      { name: 'tmp', mountPath: '/conf/e', subPath: 'none yet' },
+    ];
+    const data = { a: '1', b: '2', c: '3', d: '4', e: '5', f: '6' };
+    const given = pod([CONFIG, EMPTY, login], data, { containers: [{ name: 'main', volumeMounts }] });
+    const links = async () =>
+      (await readdir(pathOf('conf'), { withFileTypes: true }))
+        .filter((entry) => entry.isSymbolicLink() && !entry.name.startsWith('..'))
+        .map(({ name }) => name);
+    await open().ensure(given);
+    expect(await links()).toEqual(['d', 'e', 'f']);
+    expect(await readdir(pathOf('conf', 'b'))).toEqual(['deep']);
+    const volumes = open();
+    await volumes.ensure(given);
+    expect(await links()).toEqual(['d', 'e', 'f']);
+    // What is hidden can be mounted by itself all the same.
+    const source = await volumes.sourceOf(given, CONFIG, 'b', 'main', 6);
+    expect(await readFile(source, 'utf8')).toBe('2');
+  });
+
   it('that no container mounts are not set up', async () => {
     const unused = pod([CONFIG]);
     await open().ensure({ ...unused, spec: { ...unused.spec, containers: [{ name: 'main' }] } });

@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../src/eventually.ts';
 import { triedVersions } from '../src/kubectl-versions.ts';
 import { type LonePlane, startLonePlane } from '../src/lone-plane.ts';
 import type { Ran } from '../src/run.ts';
@@ -63,10 +64,13 @@ describe.each(versions)('kubectl %s', (version) => {
   it('is in the audit log with its name, who it acts for, and why that was refused', async () => {
     const refused = await kubectl('-n', namespace, 'delete', 'ds', 'host', '--as', 'jane');
     expect(refused.stderr).toContain('User "jane" cannot');
-    const lines = (await readFile(join(folder, 'audit.log'), 'utf8')).split('\n').slice(0, -1);
-    const event = lines
-      .map((line) => JSON.parse(line))
-      .find(({ impersonatedUser, objectRef }) => impersonatedUser && objectRef?.namespace === namespace);
+    // Nobody who is answered waits for the log.
+    const event = await eventually('it is in the log', async () => {
+      const lines = (await readFile(join(folder, 'audit.log'), 'utf8')).split('\n').slice(0, -1);
+      return lines
+        .map((line) => JSON.parse(line))
+        .find(({ impersonatedUser, objectRef }) => impersonatedUser && objectRef?.namespace === namespace);
+    });
     expect(event).toMatchObject({
       user: { username: 'fleetset-admin' },
       impersonatedUser: { username: 'jane' },

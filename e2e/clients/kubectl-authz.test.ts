@@ -63,10 +63,10 @@ describe.each(await triedVersions())('kubectl %s', (version) => {
     expect(await kubectl('get', 'roles')).toMatch(/^NAME +CREATED AT\nreader +\d{4}-\d\d-\d\dT[\d:]+Z\n$/);
     expect(await kubectl('get', 'rolebindings', '-o', 'wide')).toMatch(
       new RegExp(
-        `^NAME +ROLE +AGE +USERS +GROUPS +SERVICEACCOUNTS\\nreader +Role/reader +\\d+s +${namespace}/bot\\n$`,
+        `^NAME +ROLE +AGE +USERS +GROUPS +SERVICEACCOUNTS\\nreader +Role/reader +\\S+ +${namespace}/bot\\n$`,
       ),
     );
-    expect(await kubectl('get', 'sa')).toMatch(/^NAME +AGE\nbot +\d+s\ndefault +\d+s\n$/);
+    expect(await kubectl('get', 'sa')).toMatch(/^NAME +AGE\nbot +\S+\ndefault +\S+\n$/);
     expect(await kubectl('get', 'clusterrolebinding', 'cluster-admin', '-o', 'wide')).toMatch(
       /cluster-admin +ClusterRole\/cluster-admin +\S+ +system:masters/,
     );

@@ -9,10 +9,12 @@ export interface DowntimeWatch {
 }
 
 const PERIOD_MS = 20;
+/** Who is stopped refuses at once; who only hangs is down too. A loaded machine may take a second to answer. */
+const PATIENCE_MS = 10_000;
 
 async function isUp(url: string): Promise<boolean> {
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(1000) });
+    const response = await fetch(url, { signal: AbortSignal.timeout(PATIENCE_MS) });
     await response.arrayBuffer();
     return response.ok;
   } catch {
@@ -54,4 +56,4 @@ export function watchDowntime(pages: readonly (string | readonly string[])[]): D
 }
 
 export const textOf = async (url: string): Promise<string> =>
-  (await (await fetch(url, { signal: AbortSignal.timeout(2000) })).text()).trim();
+  (await (await fetch(url, { signal: AbortSignal.timeout(PATIENCE_MS) })).text()).trim();

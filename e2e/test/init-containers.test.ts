@@ -46,7 +46,7 @@ const manifest = (revision: string) => ({
         containers: [
           part('main', stays('main'), {
             lifecycle: { postStart: hook('postStart'), preStop: hook('preStop') },
-            readinessProbe: { exec: { command: ['true'] }, periodSeconds: 1 },
+            readinessProbe: { exec: { command: ['grep', '-qx', 'main', '/work/diary'] }, periodSeconds: 1 },
           }),
         ],
         volumes: [{ name: 'work', hostPath: { path: '/var/lib/init-test', type: 'DirectoryOrCreate' } }],
@@ -80,7 +80,9 @@ describe('a pod with init containers', () => {
     await shows('0/2', 'Init:0/2');
     await eventually('it has begun', async () => (await diary()).includes('wait'));
     const [name = ''] = await row();
-    expect(await kubectl('logs', '-n', namespace, name, '-c', 'wait')).toBe('waiting for the gate\n');
+    const log = async () => kubectl('logs', '-n', namespace, name, '-c', 'wait');
+    await eventually('it has said so', async () => (await log()) !== '');
+    expect(await log()).toBe('waiting for the gate\n');
     expect(await diary()).toEqual(['wait']);
   });
 

@@ -102,14 +102,14 @@ describe.each(await triedVersions())('kubectl %s', (version) => {
 
   it('get prints in every form', async () => {
     expect(await kubectl('get', 'ds')).toMatch(
-      /^NAME +DESIRED +CURRENT +READY +UP-TO-DATE +AVAILABLE +NODE SELECTOR +AGE\ntalker +3 +3 +3 +3 +3 +<none> +\d+s\n$/,
+      /^NAME +DESIRED +CURRENT +READY +UP-TO-DATE +AVAILABLE +NODE SELECTOR +AGE\ntalker +3 +3 +3 +3 +3 +<none> +\S+\n$/,
     );
     expect(await kubectl('get', 'ds', '-o', 'wide')).toMatch(
       /CONTAINERS +IMAGES +SELECTOR\n.*talker +fleetset-test\/busybox:1 +app=talker/,
     );
     expect(await kubectl('get', 'nodes', '-o', 'wide')).toMatch(/node1 +Ready +<none> .*docker:\/\//);
     expect(await kubectl('get', 'pods', '-o', 'wide')).toMatch(
-      /talker-\w{5} +1\/1 +Running +0 +\d+s +[\d.]+ +node[123]/,
+      /talker-\w{5} +1\/1 +Running +0 +\S+ +[\d.]+ +node[123]/,
     );
     expect((await kubectl('get', 'pods', '-o', 'name')).trim().split('\n')).toHaveLength(NODES.length);
     expect(await kubectl('get', 'ds', 'talker', '-o', 'yaml')).toMatch(/^kind: DaemonSet$/m);
@@ -142,18 +142,21 @@ describe.each(await triedVersions())('kubectl %s', (version) => {
   });
 
   it('get -w shows what changes', async () => {
-    const stop = new AbortController();
-    const watching = tryRun(['get', 'pods', '-w', '--no-headers'], { signal: stop.signal });
     const old = await aPod();
+    const watching = begin('hack/kubectl', words(['get', 'pods', '-w', '--no-headers']), {
+      env: { KUBECONFIG },
+    });
+    await eventually('it has begun', () => watching.said().includes(old));
     await kubectl('delete', 'pod', old);
     await eventually('three pods again', async () => {
       const names = await kubectl('get', 'pods', '--no-headers');
       return !names.includes(old) && (names.match(/1\/1 +Running/g) ?? []).length === NODES.length;
     });
-    stop.abort();
-    const { stdout } = await watching;
-    expect(stdout).toMatch(new RegExp(`${old} +1/1 +Terminating`));
-    expect(stdout).toMatch(/talker-\w{5} +\d\/1 +(Pending|ContainerCreating|Running)/);
+    const told = new RegExp(`${old} +1/1 +Terminating`);
+    await eventually('the old one is told to end', () => told.test(watching.said()));
+    const comes = new RegExp(`(?!${old})talker-\\w{5} +0/1 +(Pending|ContainerCreating|Running)`);
+    await eventually('the new one is told to come', () => comes.test(watching.said()));
+    await watching.stop();
   });
 
   it('describe tells of sets, pods and nodes, events included', async () => {

@@ -108,7 +108,7 @@ describe('a machine with systemd', () => {
         }),
       ),
     );
-    await kubectl(['rollout', 'status', 'ds/web', '--timeout=60s']);
+    await kubectl(['rollout', 'status', 'ds/web', '--timeout=180s']);
     expect(await page()).toBe('metal');
   });
 
@@ -126,7 +126,7 @@ describe('a machine with systemd', () => {
       spec: { selector: { matchLabels: labels }, template: { metadata: { labels }, spec } },
     };
     await kubectl(['apply', '-f', '-'], JSON.stringify(set));
-    await kubectl(['rollout', 'status', 'ds/inner', '--timeout=60s']);
+    await kubectl(['rollout', 'status', 'ds/inner', '--timeout=180s']);
     const forwarding = begin('hack/kubectl', ['port-forward', 'ds/inner', ':8080'], {
       env: { KUBECONFIG: kubeconfig },
     });
@@ -162,7 +162,7 @@ describe('a machine with systemd', () => {
       const active = (await machine.exec('systemctl', 'is-active', 'fleetset-agent').catch(() => '')).trim();
       return now !== pid && now !== '0' && active === 'active';
     });
-    await kubectl(['rollout', 'status', 'ds/web', '--timeout=60s']);
+    await kubectl(['rollout', 'status', 'ds/web', '--timeout=180s']);
     expect(await containers()).toBe(before);
   });
 
@@ -200,7 +200,7 @@ describe('a machine with systemd', () => {
     await machine.exec('rm', '-r', dropIn);
     await machine.exec('systemctl', 'daemon-reload');
     await machine.exec('systemctl', 'restart', 'fleetset-agent');
-    await kubectl(['rollout', 'status', 'ds/web', '--timeout=60s']);
+    await kubectl(['rollout', 'status', 'ds/web', '--timeout=180s']);
     expect(await containers()).toBe(before);
   });
 
@@ -208,9 +208,12 @@ describe('a machine with systemd', () => {
     const local = (path: string) => machine.exec('curl', '-s', `http://127.0.0.1:6445${path}`);
     expect((await local('/healthz')).trim()).toBe('ok');
     expect(await local('/metrics')).toContain('fleetset_agent_pods{phase="Running",ready="true"} 1');
-    expect(await kubectl(['top', 'nodes', '--no-headers'])).toMatch(/^\S+ +\d+m +\d+% +\d+Mi +\d+%/);
-    expect(await kubectl(['top', 'pods', '--containers', '--no-headers'])).toMatch(
-      /^web-\S+ +\S+ +\d+m +\d+Mi/,
+    // Its agent has just been restarted.
+    await eventually('its use is known', async () =>
+      /^\S+ +\d+m +\d+% +\d+Mi +\d+%/.test(await kubectl(['top', 'nodes', '--no-headers'])),
+    );
+    await eventually('that of its pod, too', async () =>
+      /^web-\S+ +\S+ +\d+m +\d+Mi/.test(await kubectl(['top', 'pods', '--containers', '--no-headers'])),
     );
   });
 
@@ -245,7 +248,7 @@ describe('a machine with systemd', () => {
       },
     };
     await kubectl(['apply', '-f', '-'], JSON.stringify(slow));
-    await kubectl(['rollout', 'status', 'ds/slow', '--timeout=60s']);
+    await kubectl(['rollout', 'status', 'ds/slow', '--timeout=180s']);
     await machine.reboot();
     expect((await machine.exec('cat', '/var/lib/slow/ended')).trim()).not.toBe('');
     await eventually('the page answers again', async () => (await page()) === 'metal', 90_000);
@@ -281,7 +284,7 @@ describe('a machine with systemd', () => {
     await eventually('the node is ready', async () =>
       / Ready /.test(await kubectl(['get', 'nodes', '--no-headers'])),
     );
-    await kubectl(['rollout', 'status', 'ds/web', '--timeout=60s']);
+    await kubectl(['rollout', 'status', 'ds/web', '--timeout=180s']);
     expect(await containers()).toBe(before);
   });
 

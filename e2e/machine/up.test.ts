@@ -27,7 +27,7 @@ const containersOf = async (daemonSet: string) =>
   ).trim();
 /** A pod is there until its volumes are unmounted. */
 async function deleteAll({ kubectl }: Embedded): Promise<void> {
-  await kubectl(['delete', 'daemonsets', '--all', '--timeout=60s']);
+  await kubectl(['delete', 'daemonsets', '--all', '--timeout=180s']);
   await eventually('no pod is left', async () => (await kubectl(['get', 'pods', '-o', 'name'])) === '');
 }
 
@@ -80,7 +80,7 @@ describe('fleetset up', () => {
     expect(await page()).toBe('here');
     up = startUp(join(folder, 'one'), ADDRESSES);
     await up.ready();
-    await up.kubectl(['rollout', 'status', 'ds/web', '--timeout=60s']);
+    await up.kubectl(['rollout', 'status', 'ds/web', '--timeout=180s']);
     expect(await containersOf('web')).toBe(before);
   });
 
@@ -103,7 +103,7 @@ describe('fleetset up', () => {
     await up.stop('SIGKILL');
     up = startUp(join(folder, 'one'), ADDRESSES);
     await up.ready();
-    await up.kubectl(['rollout', 'status', 'ds/web', '--timeout=60s']);
+    await up.kubectl(['rollout', 'status', 'ds/web', '--timeout=180s']);
     expect(await containersOf('web')).toBe(before);
   });
 

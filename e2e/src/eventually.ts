@@ -5,7 +5,7 @@ const POLL_MS = 100;
 export async function eventually<T>(
   what: string,
   check: () => Promise<T> | T,
-  timeoutMs = 60_000,
+  timeoutMs = 120_000,
 ): Promise<Exclude<T, false | undefined | null>> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {

@@ -11,7 +11,7 @@ let urls: string[];
 let watch: DowntimeWatch;
 
 const statusTexts = async () => kubectl('get', 'pods', '-n', namespace, '--no-headers');
-const rolledOut = () => kubectl('rollout', 'status', 'ds/web', '-n', namespace, '--timeout=90s');
+const rolledOut = () => kubectl('rollout', 'status', 'ds/web', '-n', namespace, '--timeout=180s');
 const rollout = async () =>
   (await getJson<{ status: { newestRevision: string; phase: string } }>('rollouts', 'web', '-n', namespace))
     .status;

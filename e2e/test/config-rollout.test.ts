@@ -30,7 +30,7 @@ beforeAll(async () => {
       pod: { volumes: [{ name: 'conf', configMap: { name: 'app' } }] },
     }),
   );
-  await kubectl('rollout', 'status', 'ds/web', '-n', namespace, '--timeout=90s');
+  await kubectl('rollout', 'status', 'ds/web', '-n', namespace, '--timeout=180s');
   urls = await Promise.all(NODES.map(async (node) => `http://${await addressOf(node)}:${PORT}/index.html`));
 });
 afterAll(async () => {

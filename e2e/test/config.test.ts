@@ -21,7 +21,7 @@ const PORT = 8108;
 
 const texts = (path = 'index.html') =>
   Promise.all(NODES.map(async (node) => textOf(`http://${await addressOf(node)}:${PORT}/${path}`)));
-const rolledOut = () => kubectl('rollout', 'status', 'ds/web', '-n', namespace, '--timeout=90s');
+const rolledOut = () => kubectl('rollout', 'status', 'ds/web', '-n', namespace, '--timeout=180s');
 const describePods = () => kubectl('describe', 'pods', '-n', namespace);
 const exec = async (node: string, script: string) => {
   const [app] = (await containersOn(node, namespace)).get('web/web') ?? [];

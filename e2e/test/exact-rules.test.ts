@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../src/eventually.ts';
 import { apply, fingerprint, fleet, getJson, inNode, kubectl, NODES, tryKubectl } from '../src/fleet.ts';
 import { web } from '../src/manifests.ts';
+import { seeWitness } from '../src/witness.ts';
 
 const NAMESPACE = 'exact';
 /** `app`: what it selects its pods by. */
@@ -30,13 +31,13 @@ interface Pods {
 const pods = async () => (await getJson<Pods>('pods', '-n', NAMESPACE)).items;
 const owners = async () =>
   (await pods()).map(({ metadata }) => metadata.ownerReferences?.[0]?.name ?? 'nobody');
-const rolledOut = (name: string) => inNamespace('rollout', 'status', `ds/${name}`, '--timeout=90s');
+const rolledOut = (name: string) => inNamespace('rollout', 'status', `ds/${name}`, '--timeout=180s');
 
 beforeAll(async () => {
   await kubectl('create', 'namespace', NAMESPACE);
 });
 afterAll(async () => {
-  await kubectl('delete', 'namespace', NAMESPACE, '--wait=true', '--timeout=90s');
+  await kubectl('delete', 'namespace', NAMESPACE, '--wait=true', '--timeout=180s');
 });
 
 describe('kubectl delete --cascade=orphan', () => {
@@ -49,6 +50,8 @@ describe('kubectl delete --cascade=orphan', () => {
     expect(await inNamespace('get', 'controllerrevisions', '--no-headers')).toMatch(/^web-\w+ +<none> +1 /);
     await inNode('node1', 'node-ctl', 'agent', 'kill');
     await fleet('reboot', 'node2');
+    // What is shown until then may be from before.
+    await seeWitness();
     await eventually('all are ready again', async () => {
       const ready = await inNamespace('get', 'pods', '--no-headers');
       return (ready.match(/1\/1 +Running/g) ?? []).length === NODES.length;

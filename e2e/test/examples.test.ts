@@ -129,6 +129,9 @@ describe('examples/', () => {
     );
     await shell(PLAIN, 'touch /run/provisioned');
     await readyOn('disk-watch', 'hardened', [PLAIN]);
+    await eventually('it has looked at the disk', () =>
+      inPod('disk-watch', 'hardened', 'test -s /reports/df'),
+    );
   });
 
   it('disk-watch: has hardly a right, and writes where it may', async () => {
@@ -154,9 +157,10 @@ describe('examples/', () => {
   });
 
   it('log-collector: what a container writes arrives too', async () => {
-    const [, said = ''] =
-      (await kubectl('logs', '-n', 'hardened', 'ds/disk-watch')).match(/^(.* \S+%)/) ?? [];
-    expect(said).not.toBe('');
+    const said = await eventually('it says something', async () => {
+      const [, line] = (await kubectl('logs', '-n', 'hardened', 'ds/disk-watch')).match(/^(.* \S+%)/) ?? [];
+      return line;
+    });
     await arrives(PLAIN, 'containers', said);
   });
 

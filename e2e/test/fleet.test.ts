@@ -30,7 +30,7 @@ interface PodList {
 }
 
 const pods = async () => (await getJson<PodList>('pods', '-n', namespace)).items;
-const rolledOut = () => kubectl('rollout', 'status', 'ds/web', '-n', namespace, '--timeout=90s');
+const rolledOut = () => kubectl('rollout', 'status', 'ds/web', '-n', namespace, '--timeout=180s');
 const nodesWithPods = async () => (await pods()).map(({ spec }) => spec.nodeName).sort();
 
 beforeAll(async () => {
@@ -142,8 +142,12 @@ describe('taints and labels', () => {
     const why = await fleetset('why', 'node2', 'web', '-n', namespace);
     expect(why.code).toBe(3);
     expect(why.stdout).toContain('taint keep-out=yes:NoExecute is not tolerated');
-    const { status } = await getJson<{ status: object }>('ds', 'web', '-n', namespace);
-    expect(status).toMatchObject({ desiredNumberScheduled: 2, currentNumberScheduled: 2 });
+    await eventually('two are counted', async () => {
+      const { status } = await getJson<{
+        status: { desiredNumberScheduled: number; currentNumberScheduled: number };
+      }>('ds', 'web', '-n', namespace);
+      return status.desiredNumberScheduled === 2 && status.currentNumberScheduled === 2;
+    });
   });
 
   it('a NoSchedule taint leaves the pod, which counts as misscheduled and has no successor', async () => {
@@ -272,13 +276,13 @@ describe('a node that joins and leaves', () => {
         'it answers',
         async () => (await textOf(`http://${address}:${PORT}/index.html`)) === 'two',
       );
-      expect(await nodesWithPods()).toEqual([...NODES, 'node4']);
+      await eventually('its pod is shown', async () => String(await nodesWithPods()) === `${NODES},node4`);
       await kubectl('delete', 'node', 'node4');
       await eventually(
         'its containers are gone',
         async () => (await containersOn('node4', namespace)).size === 0,
       );
-      expect(await nodesWithPods()).toEqual([...NODES]);
+      await eventually('its pod is gone', async () => String(await nodesWithPods()) === String(NODES));
       await expect(fleet('add', 'node4')).rejects.toThrow(
         /node4 was deleted .*its key never comes back; first: .*hack\/fleet remove node4$/m,
       );

@@ -92,13 +92,13 @@ describe('a pod with init containers', () => {
     const lines = await diary();
     expect(lines.slice(0, 2)).toEqual(['wait', 'car']);
     expect(lines.slice(2).sort()).toEqual(['main', 'postStart']);
-    await kubectl('rollout', 'status', 'ds/gate', '-n', namespace, '--timeout=60s');
+    await kubectl('rollout', 'status', 'ds/gate', '-n', namespace, '--timeout=180s');
   });
 
   it('is updated: the old one ends in its order, then the new one initializes', async () => {
     await shell(`: > ${DIARY}`);
     await apply(manifest('two'));
-    await kubectl('rollout', 'status', 'ds/gate', '-n', namespace, '--timeout=60s');
+    await kubectl('rollout', 'status', 'ds/gate', '-n', namespace, '--timeout=180s');
     const lines = await diary();
     expect(lines.slice(0, 5)).toEqual(['preStop', 'main ends', 'car ends', 'wait', 'car']);
     expect(lines.slice(5).sort()).toEqual(['main', 'postStart']);

@@ -56,7 +56,7 @@ net.createServer((socket) => {
 
 const update = (version: number) =>
   apply(web({ namespace, port: PORT, image: imageOf(version), text: `v${version}` }));
-const rolledOut = () => kubectl('rollout', 'status', 'ds/web', '-n', namespace, '--timeout=120s');
+const rolledOut = () => kubectl('rollout', 'status', 'ds/web', '-n', namespace, '--timeout=180s');
 const has = async (node: string, version: number) =>
   (await inNode(node, 'docker', 'images', '-q', imageOf(version))).trim() !== '';
 const haveIt = async (version: number) => {
@@ -130,8 +130,8 @@ describe('an update that waits for approval', () => {
     await eventually('all have it', async () => (await haveIt(2)).length === NODES.length);
     expect(gate.most()).toBe(2);
     expect(await fingerprint(namespace)).toBe(before);
-    expect(await status()).toMatch(
-      /step 1 \(step 1\) waits for approval.* \| images on 3 ahead of their turn \|/,
+    await eventually('the plane knows it', async () =>
+      /step 1 \(step 1\) waits for approval.* \| images on 3 ahead of their turn \|/.test(await status()),
     );
 
     const asked = gate.asked();

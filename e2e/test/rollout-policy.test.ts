@@ -12,7 +12,7 @@ let urls: string[];
 
 const texts = async () => Promise.all(urls.map(textOf));
 const rollout = (...args: string[]) => fleetset('rollout', ...args, '-n', namespace);
-const rolledOut = () => kubectl('rollout', 'status', 'ds/web', '-n', namespace, '--timeout=90s');
+const rolledOut = () => kubectl('rollout', 'status', 'ds/web', '-n', namespace, '--timeout=180s');
 
 beforeAll(async () => {
   await kubectl('create', 'namespace', namespace);
@@ -104,12 +104,6 @@ describe('a pause', () => {
 
 describe('an image that cannot be pulled', () => {
   it('goes back when its deadline is over, stops at the budget, and no node was ever down', async () => {
-    await apply({
-      apiVersion: 'fleetset.dev/v1',
-      kind: 'RolloutPolicy',
-      metadata: { name: 'hasty', namespace },
-      spec: { daemonSets: ['web'], progressDeadlineSeconds: 8 },
-    });
     const watch = watchDowntime(urls);
     await apply(web({ namespace, port: PORT, text: 'five', image: 'fleetset-test/busybox:none' }));
     await eventually('one node tries it', async () =>
@@ -118,6 +112,12 @@ describe('an image that cannot be pulled', () => {
     const { stdout } = await rollout('status', 'web', '--no-watch');
     expect(stdout.match(/Updating/g)).toHaveLength(1);
     expect(stdout.match(/Waiting/g)).toHaveLength(NODES.length - 1);
+    await apply({
+      apiVersion: 'fleetset.dev/v1',
+      kind: 'RolloutPolicy',
+      metadata: { name: 'hasty', namespace },
+      spec: { daemonSets: ['web'], progressDeadlineSeconds: 8 },
+    });
     const status = await rollout('status', 'web');
     expect(status.code).toBe(1);
     expect(status.stdout).toMatch(/web: RolledBack \[#{20}\] 3\/3 /);

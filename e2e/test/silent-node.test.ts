@@ -26,7 +26,7 @@ const page = async (node: string) => textOf(`http://${await addressOf(node)}:${P
 beforeAll(async () => {
   await kubectl('create', 'namespace', namespace);
   await apply(web({ namespace, port: PORT }));
-  await kubectl('rollout', 'status', 'ds/web', '-n', namespace, '--timeout=60s');
+  await kubectl('rollout', 'status', 'ds/web', '-n', namespace, '--timeout=180s');
 });
 
 afterAll(async () => {
@@ -75,7 +75,7 @@ describe('a node whose agent is gone', () => {
   it('catches up when it returns', async () => {
     await inNode('node2', 'node-ctl', 'agent', 'start');
     await eventually('node2 has it', async () => (await page('node2')) === 'two');
-    await kubectl('rollout', 'status', 'ds/web', '-n', namespace, '--timeout=60s');
+    await kubectl('rollout', 'status', 'ds/web', '-n', namespace, '--timeout=180s');
     const { spec } = await node2();
     expect(spec.taints ?? []).toEqual([]);
     expect((await readyOf())?.reason).toBe('AgentReady');

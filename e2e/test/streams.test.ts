@@ -72,12 +72,12 @@ beforeAll(async () => {
   await apply(manifest('shell', podSpec(false, 8080, 9000)));
   await apply(manifest('host', podSpec(true, 8180, 9180)));
   for (const name of ['shell', 'host'])
-    await kubectl('rollout', 'status', '-n', NAMESPACE, `ds/${name}`, '--timeout=120s');
+    await kubectl('rollout', 'status', '-n', NAMESPACE, `ds/${name}`, '--timeout=180s');
   pod = await podOf('shell');
   hostPod = await podOf('host');
 });
 afterAll(async () => {
-  await kubectl('delete', 'namespace', NAMESPACE, '--timeout=60s');
+  await kubectl('delete', 'namespace', NAMESPACE, '--timeout=180s');
   await rm(folder, { recursive: true });
 });
 
@@ -329,7 +329,7 @@ describe('a client that stands still', () => {
     expect(stdout).toBe('100000000\n');
     // What the plane and the agent say to each other goes on: an update comes through, also to this node.
     await kubectl('set', 'env', '-n', NAMESPACE, 'ds/host', 'UPDATED=yes');
-    await kubectl('rollout', 'status', '-n', NAMESPACE, 'ds/host', '--timeout=120s');
+    await kubectl('rollout', 'status', '-n', NAMESPACE, 'ds/host', '--timeout=180s');
     expect(await agentMemory()).toBeLessThan((before[0] ?? 0) + 60);
     expect(await planeMemory()).toBeLessThan((before[1] ?? 0) + 60);
     for (const client of [...still, ...jammed]) await client.stop('SIGKILL');

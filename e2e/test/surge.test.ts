@@ -3,7 +3,17 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type DowntimeWatch, textOf, watchDowntime } from '../src/downtime-watch.ts';
 import { eventually } from '../src/eventually.ts';
-import { addressOf, apply, fingerprint, fleetset, getJson, kubectl, NODES } from '../src/fleet.ts';
+import {
+  addressOf,
+  apply,
+  containersOn,
+  fingerprint,
+  fleetset,
+  getJson,
+  inNode,
+  kubectl,
+  NODES,
+} from '../src/fleet.ts';
 import { type WebOptions, web } from '../src/manifests.ts';
 
 const namespace = 'surge';
@@ -17,7 +27,7 @@ const urlsAt = (port: number) => addresses.map((address) => `http://${address}:$
 const texts = (port: number) => Promise.all(urlsAt(port).map(textOf));
 const watchBoth = (): DowntimeWatch =>
   watchDowntime(urlsAt(FIRST).map((url, index) => [url, urlsAt(SECOND)[index] ?? '']));
-const rolledOut = () => kubectl('rollout', 'status', 'ds/web', '-n', namespace, '--timeout=90s');
+const rolledOut = () => kubectl('rollout', 'status', 'ds/web', '-n', namespace, '--timeout=180s');
 const phase = async () =>
   (await getJson<{ status: { phase: string } }>('rollouts', 'web', '-n', namespace)).status.phase;
 const backAgain = () => eventually('it has gone back', async () => (await phase()) === 'RolledBack');
@@ -69,7 +79,6 @@ describe('a bad update', () => {
   });
 
   it('that wants the port of the old pod waits for it, says so, and goes back', async () => {
-    await setPolicy({ progressDeadlineSeconds: 15 });
     const before = await fingerprint(namespace);
     const watch = watchBoth();
     await apply(surging({ port: SECOND, text: 'three' }));
@@ -78,6 +87,7 @@ describe('a bad update', () => {
         `waits for port TCP/${SECOND} of the node: the pod before it has it`,
       ),
     );
+    await setPolicy({ progressDeadlineSeconds: 5 });
     await backAgain();
     await watch.stop();
     expect(watch.worst()).toBe(0);
@@ -91,16 +101,17 @@ describe('a bad update', () => {
       soakSeconds: 60,
       steps: [{ name: 'canary', nodes: 1, soakSeconds: 1 }],
     });
+    const onNode2 = async () =>
+      ((await containersOn('node2', namespace)).get('web/web') ?? []).map(({ id }) => id);
+    const [old] = await onNode2();
     const watch = watchBoth();
-    const goesBad = '[ $NODE != node2 ] || (sleep 4; rm /tmp/index.html) &';
-    await apply(
-      surging({
-        port: FIRST,
-        command: ['sh', '-c', `echo three > /tmp/index.html; ${goesBad} exec httpd -f -p ${FIRST} -h /tmp`],
-        container: { env: [{ name: 'NODE', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } }] },
-      }),
-    );
-    const status = await fleetset('rollout', 'status', 'ds/web', '-n', namespace, '--timeout', '60s');
+    await apply(surging({ port: FIRST, text: 'three' }));
+    const next = await eventually('only the new one is left on node2', async () => {
+      const [one, ...others] = await onNode2();
+      return others.length === 0 && one !== old && one;
+    });
+    await inNode('node2', 'docker', 'exec', next, 'rm', '/tmp/index.html');
+    const status = await fleetset('rollout', 'status', 'ds/web', '-n', namespace, '--timeout', '180s');
     expect(status).toMatchObject({
       code: 1,
       stdout: expect.stringMatching(/web: RolledBack .*node2: it became unavailable while it was watched/),

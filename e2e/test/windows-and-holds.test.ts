@@ -14,7 +14,7 @@ const texts = async () => Promise.all(urls.map(textOf));
 const showing = (expected: string) =>
   eventually(`all show ${expected}`, async () => String(await texts()) === expected);
 const why = async (node: string) => (await fleetset('why', node, 'web', '-n', namespace)).stdout;
-const rolledOut = () => kubectl('rollout', 'status', 'ds/web', '-n', namespace, '--timeout=90s');
+const rolledOut = () => kubectl('rollout', 'status', 'ds/web', '-n', namespace, '--timeout=180s');
 const update = (text: string) => apply(web({ namespace, port: PORT, text }));
 const policy = (maintenanceWindows: object[]) => ({
   apiVersion: 'fleetset.dev/v1',

@@ -313,6 +313,41 @@ describe('waiting', () => {
     expect(failures).toEqual([100]);
   });
 
+  test('a pass may ask for a rest: who wakes meanwhile is served together, when it is over', async () => {
+    let passes = 0;
+    const { loop, fire, delays } = loopOf(async () => {
+      passes += 1;
+      return { restMs: 30 };
+    });
+    loop.wake();
+    await turns(20);
+    for (let times = 0; times < 3; times++) {
+      loop.wake();
+      await turns(20);
+    }
+    expect([passes, delays]).toEqual([1, [30]]);
+    await fire();
+    expect([passes, delays]).toEqual([2, [30, 30]]);
+    await fire();
+    expect(passes).toBe(2);
+    loop.wake();
+    await turns(20);
+    expect(passes).toBe(3);
+  });
+
+  test('a stop waits for no rest', async () => {
+    let passes = 0;
+    const { loop, pending } = loopOf(async () => {
+      passes += 1;
+      return { restMs: 30 };
+    });
+    loop.wake();
+    await turns(20);
+    loop.wake();
+    await loop.stop();
+    expect([passes, pending.size]).toEqual([1, 0]);
+  });
+
   test('a pass may ask for the next; a wake before then takes its place', async () => {
     let passes = 0;
     const { loop, fire, delays, pending } = loopOf(async () => {

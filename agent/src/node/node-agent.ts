@@ -36,6 +36,9 @@ import { timedPass } from './timed-pass.ts';
 import { createUnbornPods } from './unborn-pods.ts';
 
 const RESYNC_MS = 60_000;
+/** The node rests so many times as long as a look took: what happens to many containers at once is seen together. */
+const REST = 2;
+const MOST_REST_MS = 100;
 /** What is under way at a stop may end; but not for ever. */
 const STOP_PATIENCE_MS = 1500;
 
@@ -98,8 +101,10 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
   });
 
   const pass = async () => {
+    const beganAt = monotonicNow();
     try {
-      return await lookAndPlan();
+      const { againInMs } = await lookAndPlan();
+      return { againInMs, restMs: Math.min(REST * (monotonicNow() - beganAt), MOST_REST_MS) };
     } finally {
       nextLook.over();
     }

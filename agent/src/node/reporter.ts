@@ -1,4 +1,5 @@
-// Sends the report when it is new: changes that come together become one, and what is unchanged is not sent again.
+// Sends the report when it is new: changes that come together become one, and what is unchanged is not sent again. It
+// tells of every pod, so many that start at once must not make one each.
 import type { NodeReport } from '@fleetset/proto/gen/fleetset/v1/node';
 import { NodeReport as NodeReportCodec } from '@fleetset/proto/gen/fleetset/v1/node';
 import { withinTimer } from '../timer-limit.ts';
@@ -6,6 +7,9 @@ import type { AgentEvents } from './agent-events.ts';
 import type { BuiltReport } from './build-report.ts';
 
 const COALESCE_MS = 5;
+/** It rests so many times as long as a report took. */
+const REST = 9;
+const MOST_REST_MS = 500;
 const SETTLE_POLL_MS = 50;
 /** What ran before the agent did is asked how it is before the first report; but not for ever. */
 const SETTLE_LIMIT_MS = 5000;
@@ -29,6 +33,7 @@ export interface Reporter {
 export function createReporter(parts: ReporterParts): Reporter {
   const startedAt = performance.now();
   let sent: Buffer | undefined;
+  let restUntil = 0;
   let timer: NodeJS.Timeout | undefined;
   let later: NodeJS.Timeout | undefined;
   let stopped = false;
@@ -39,7 +44,8 @@ export function createReporter(parts: ReporterParts): Reporter {
 
   const run = () => {
     timer = undefined;
-    if (!parts.settled() && performance.now() - startedAt < SETTLE_LIMIT_MS) return schedule(SETTLE_POLL_MS);
+    const beganAt = performance.now();
+    if (!parts.settled() && beganAt - startedAt < SETTLE_LIMIT_MS) return schedule(SETTLE_POLL_MS);
     try {
       const { report, againInMs } = parts.build();
       clearTimeout(later);
@@ -52,11 +58,14 @@ export function createReporter(parts: ReporterParts): Reporter {
       sent = content;
     } catch (error) {
       parts.onFailure(error);
+    } finally {
+      const endedAt = performance.now();
+      restUntil = endedAt + Math.min(REST * (endedAt - beganAt), MOST_REST_MS);
     }
   };
 
   return {
-    changed: () => schedule(COALESCE_MS),
+    changed: () => schedule(Math.max(COALESCE_MS, restUntil - performance.now())),
     connected: () => {
       sent = undefined;
       parts.events.repeat();

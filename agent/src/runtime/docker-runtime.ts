@@ -8,7 +8,7 @@ import { execParts, terminalParts } from './docker-commands.ts';
 import { followEvents, readLogs } from './docker-streams.ts';
 import { asRuntimeError, call, ignoring, SLOW_CALL_TIMEOUT_MS } from './engine-call.ts';
 import { createExecs } from './engine-exec.ts';
-import { importHolder, inspectImage, listImages, pullImage } from './engine-images.ts';
+import { createImageLook, importHolder, listImages, pullImage } from './engine-images.ts';
 import { createLook } from './engine-look.ts';
 import { createOptions } from './engine-options.ts';
 import { prepareAttach, prepareCommand } from './engine-terminal.ts';
@@ -54,6 +54,7 @@ export function createDockerRuntime({
       ),
   });
 
+  const images = createImageLook(docker);
   /** Several pods may want the holder's image at once. */
   let importing: Promise<void> | undefined;
 
@@ -78,22 +79,23 @@ export function createDockerRuntime({
         mappedRoot: Number(/\/(\d+)\.\d+$/.exec(info.DockerRootDir ?? '')?.[1] ?? 0),
       };
     },
-    imageId: async (image) => (await inspectImage(docker, image))?.Id,
+    imageId: async (image) => (await images.inspect(image))?.Id,
     images: () => listImages(docker),
     removeImage: async (name) => {
       await call(
         'remove image',
         (abortSignal) => ignoring(404, docker.getImage(name).remove({ abortSignal })),
         SLOW_CALL_TIMEOUT_MS,
-      );
+      ).finally(images.changed);
     },
-    hasImage: async (image) => (await inspectImage(docker, image)) !== undefined,
-    imageUser: async (image) => (await inspectImage(docker, image))?.Config?.User ?? '',
-    pull: (...given) => pullImage(docker, ...given),
+    hasImage: async (image) => (await images.inspect(image)) !== undefined,
+    imageUser: async (image) => (await images.inspect(image))?.Config?.User ?? '',
+    pull: (...given) => pullImage(docker, ...given).finally(images.changed),
     holderImage: async () => {
-      if (!(await inspectImage(docker, HOLDER_IMAGE))) {
+      if (!(await images.inspect(HOLDER_IMAGE))) {
         importing ??= importHolder(docker).finally(() => {
           importing = undefined;
+          images.changed();
         });
         await importing;
       }

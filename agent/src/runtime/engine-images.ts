@@ -7,10 +7,32 @@ import { followProgress } from './engine-stream.ts';
 import { HOLDER_IMAGE, holderArchive, holderProgram } from './holder-image.ts';
 import type { PullCredential } from './pull-credentials.ts';
 
-export async function inspectImage(
-  docker: Docker,
-  image: string,
-): Promise<Docker.ImageInspectInfo | undefined> {
+type ImageDetails = Docker.ImageInspectInfo | undefined;
+
+export interface ImageLook {
+  readonly inspect: (image: string) => Promise<ImageDetails>;
+  /** What is being asked for says nothing of how it is from now on. */
+  readonly changed: () => void;
+}
+
+/** Many pods that start at once ask for one image once. */
+export function createImageLook(docker: Docker): ImageLook {
+  const asked = new Map<string, Promise<ImageDetails>>();
+  return {
+    inspect: (image) => {
+      const before = asked.get(image);
+      if (before) return before;
+      const asking = inspectImage(docker, image).finally(() => {
+        if (asked.get(image) === asking) asked.delete(image);
+      });
+      asked.set(image, asking);
+      return asking;
+    },
+    changed: () => asked.clear(),
+  };
+}
+
+async function inspectImage(docker: Docker, image: string): Promise<ImageDetails> {
   try {
     return await call('inspect image', () => docker.getImage(image).inspect());
   } catch (error) {

@@ -7,6 +7,8 @@ import { createReporter, type Reporter } from '../../src/node/reporter.ts';
 
 let sent: NodeReport[];
 let failures: unknown[];
+/** By the clock, beside what the timers have seen pass. */
+let took: number;
 let events: AgentEvents;
 let reporter: Reporter;
 let state: {
@@ -15,17 +17,21 @@ let state: {
   listening: boolean;
   againInMs?: number;
   built: number;
+  buildMs: number;
   broken: boolean;
 };
 
 beforeEach(() => {
   vi.useFakeTimers();
-  [sent, failures] = [[], []];
+  [sent, failures, took] = [[], [], 0];
+  const now = performance.now.bind(performance);
+  vi.spyOn(performance, 'now').mockImplementation(() => now() + took);
   events = createAgentEvents();
-  state = { label: 'a', settled: true, listening: true, built: 0, broken: false };
+  state = { label: 'a', settled: true, listening: true, built: 0, buildMs: 0, broken: false };
   reporter = createReporter({
     build: (): BuiltReport => {
       state.built += 1;
+      took += state.buildMs;
       if (state.broken) throw new Error('cannot be built');
       const report: NodeReport = {
         generation: undefined,
@@ -51,6 +57,7 @@ beforeEach(() => {
 });
 afterEach(() => {
   reporter.stop();
+  vi.restoreAllMocks();
   vi.useRealTimers();
 });
 
@@ -66,6 +73,24 @@ describe('a report', () => {
     for (const label of ['b', 'c', 'd']) change(label);
     await passMs(100);
     expect(labels()).toEqual(['d']);
+  });
+
+  it('that takes long is followed by a rest of nine times as long, half a second at most', async () => {
+    for (const [buildMs, restMs] of [
+      [20, 180],
+      [1000, 500],
+    ] as const) {
+      state.buildMs = buildMs;
+      change(`first, ${buildMs}`);
+      await passMs(5);
+      expect(labels().at(-1)).toBe(`first, ${buildMs}`);
+      change(`second, ${buildMs}`);
+      await passMs(restMs - 1);
+      expect(labels().at(-1)).toBe(`first, ${buildMs}`);
+      await passMs(1);
+      expect(labels().at(-1)).toBe(`second, ${buildMs}`);
+      await passMs(1000);
+    }
   });
 
   it('with unchanged content is not sent again, however often something may have changed', async () => {

@@ -14,7 +14,7 @@ const pod = {
   createdAt: '2030-01-01T00:00:00Z',
 };
 
-function openLook() {
+function openLook(during: (inspections: number) => void = () => {}) {
   const row = {
     Id: 'one',
     Image: 'image',
@@ -30,6 +30,7 @@ function openLook() {
     rows: async () => [row],
     inspect: async (Id) => {
       inspections += 1;
+      during(inspections);
       return {
         Id,
         Created: '2001-01-01T00:00:00Z',
@@ -89,4 +90,20 @@ it('a container has failed to start when this agent saw it, or else when it was 
   look.changed('one');
   const [seen] = await look.list();
   expect(Date.parse(seen?.finishedAt ?? '')).toBeGreaterThanOrEqual(Date.parse(before));
+});
+
+it('what something happens to while it is inspected is inspected again; what happens to another costs nothing', async () => {
+  const happens = ['two', 'one', undefined];
+  const { look, inspections } = openLook((count) => {
+    if (count <= happens.length) look.changed(happens[count - 1]);
+  });
+  await look.list();
+  await look.list();
+  expect(inspections()).toBe(1);
+  look.changed('one');
+  await look.list();
+  await look.list();
+  await look.list();
+  await look.list();
+  expect(inspections()).toBe(4);
 });

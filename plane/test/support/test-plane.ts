@@ -7,6 +7,7 @@ import { openAuthority } from '../../src/identity/authority.ts';
 import { type Plane, startPlane } from '../../src/plane.ts';
 import type { TunnelLimits } from '../../src/sync/tunnels.ts';
 import { type ApiClient, type Credentials, createApiClient, type Json } from './api-client.ts';
+import { keepPort } from './kept-port.ts';
 import { tempDir } from './temp-dir.ts';
 
 export interface TestPlane {
@@ -46,7 +47,7 @@ export async function startTestPlane(options: TestPlaneOptions = {}): Promise<Te
   const dataDir = options.dataDir ?? tempDir();
   const complaints: Json[] = [];
   const logger = pino({ level: 'warn' }, { write: (line: string) => complaints.push(JSON.parse(line)) });
-  let ports = { api: 0, agents: 0 };
+  const ports = { api: await keepPort(), agents: await keepPort() };
   let graceMs = options.graceMs ?? NEVER_MS;
   let { advertiseApi } = options;
   let running: Plane | undefined;
@@ -66,7 +67,6 @@ export async function startTestPlane(options: TestPlaneOptions = {}): Promise<Te
       version: VERSION,
       logger,
     });
-    ports = { api: running.apiPort, agents: running.agentPort };
   };
   const stop = async () => {
     const stopping = running;

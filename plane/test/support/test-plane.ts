@@ -38,6 +38,8 @@ export interface TestPlaneOptions {
   readonly tunnelLimits?: Partial<TunnelLimits>;
   /** How far the plane's wall clock is from this machine's; asked each time. */
   readonly clockOffMs?: () => number;
+  /** Absent: this machine's. */
+  readonly monotonicNow?: () => number;
 }
 
 export const VERSION = '0.0.0-test';
@@ -63,6 +65,7 @@ export async function startTestPlane(options: TestPlaneOptions = {}): Promise<Te
       ...(options.limits ? { limits: options.limits } : {}),
       ...(options.tunnelLimits ? { tunnelLimits: options.tunnelLimits } : {}),
       ...(options.audit ? { audit: options.audit } : {}),
+      ...(options.monotonicNow ? { monotonicNow: options.monotonicNow } : {}),
       wallNow: () => Date.now() + (options.clockOffMs?.() ?? 0),
       version: VERSION,
       logger,

@@ -28,3 +28,19 @@ export function startClock(): TestClock {
     },
   };
 }
+
+const BEAT_MS = 10;
+const MOST_MS = 5 * BEAT_MS;
+
+/** A clock for a plane and nodes of this process, by which no time passes while the process is paused: a node that could
+ *  not speak meanwhile has not been silent. Its end is `stop`. */
+export function startUnpausedClock(): { readonly now: () => number; readonly stop: () => void } {
+  let at = 0;
+  let before = performance.now();
+  const beat = setInterval(() => {
+    const now = performance.now();
+    at += Math.min(now - before, MOST_MS);
+    before = now;
+  }, BEAT_MS);
+  return { now: () => at, stop: () => clearInterval(beat) };
+}

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { keepPort } from '../../plane/test/support/kept-port.ts';
+import { keepPort } from '../../hack/lib/kept-port.ts';
 import { eventually } from './eventually.ts';
 import { type Ran, ROOT, type RunOptions, tryRun } from './run.ts';
 

@@ -1,8 +1,8 @@
 // A plane that can be killed without warning, and started again on the same ports and data.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { keepPort } from '../../../hack/lib/kept-port.ts';
 import { type ApiClient, createApiClient } from './api-client.ts';
-import { keepPort } from './kept-port.ts';
 import { tempDir } from './temp-dir.ts';
 import { adminCredentials } from './test-plane.ts';
 import { within } from './until.ts';

@@ -1,13 +1,13 @@
 // The whole plane in this process, on free ports of the loopback address and a directory of its own.
 import { join } from 'node:path';
 import { pino } from 'pino';
+import { keepPort } from '../../../hack/lib/kept-port.ts';
 import type { LimitSettings } from '../../src/api/request-limits.ts';
 import type { AuditSettings } from '../../src/audit/open-audit.ts';
 import { openAuthority } from '../../src/identity/authority.ts';
 import { type Plane, startPlane } from '../../src/plane.ts';
 import type { TunnelLimits } from '../../src/sync/tunnels.ts';
 import { type ApiClient, type Credentials, createApiClient, type Json } from './api-client.ts';
-import { keepPort } from './kept-port.ts';
 import { tempDir } from './temp-dir.ts';
 
 export interface TestPlane {

@@ -1,6 +1,6 @@
-// A port that stays a plane's while it is down: the system gives it to nobody who asks for any, as a connection has it, and
-// who asks for it by its number may listen on it all the same. Without it, a plane that is started again finds now and then
-// that some other test was given its port meanwhile.
+// A port that stays a program's before it runs and while it is down: the system gives it to nobody who asks for any, as a
+// connection has it, and who asks for it by its number may listen on it all the same. Without it, a program that is started
+// finds now and then that somebody else was given its port meanwhile.
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer } from 'node:net';
 

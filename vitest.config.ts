@@ -24,6 +24,7 @@ export default defineConfig({
           name: 'simulation',
           sequence: { groupOrder: 1 },
           include: ['simulation/test/**/*.test.ts'],
+          testTimeout: 180_000,
           // Seeds take all processors by themselves.
           fileParallelism: false,
         },
@@ -33,8 +34,9 @@ export default defineConfig({
           name: 'clients',
           sequence: { groupOrder: 2 },
           include: ['e2e/clients/**/*.test.ts'],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          // Each call of kubectl takes seconds on a loaded machine.
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
           fileParallelism: false,
         },
       },

@@ -74,6 +74,7 @@ export async function startWholeCore(folder: string) {
     logger,
     nowText,
     wallNow: () => Date.parse(nowText()),
+    monotonicNow: () => performance.now(),
     caCertificate: 'none',
     tokenKeys: { all: () => keys },
     apiEndpoint: () => API,

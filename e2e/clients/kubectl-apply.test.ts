@@ -130,7 +130,7 @@ describe.each(await triedVersions())('kubectl %s', (version) => {
     await stdout(['create', 'namespace', namespace]);
   });
   afterAll(async () => {
-    await stdout(['delete', 'namespace', namespace, '--timeout=60s']);
+    await stdout(['delete', 'namespace', namespace, '--timeout=5m']);
     await rm(cache, { recursive: true });
   });
 
@@ -192,7 +192,7 @@ describe.each(await triedVersions())('kubectl %s', (version) => {
   });
 
   it('deletes all of it', async () => {
-    const deleted = await stdout(['delete', '-f', '-', '--timeout=60s']);
+    const deleted = await stdout(['delete', '-f', '-', '--timeout=5m']);
     expect(deleted.match(/"exporter" deleted/g)).toHaveLength(names.length);
     expect((await kubectl(['get', '-f', '-'])).stderr.match(/\(NotFound\)/g)).toHaveLength(names.length);
   });

@@ -1,9 +1,9 @@
 // A plane without nodes, as a process, for clients that only speak with the API.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { keepPort } from '../../hack/lib/kept-port.ts';
 import { eventually } from './eventually.ts';
 import { type Ran, ROOT, type RunOptions, tryRun } from './run.ts';
 
@@ -20,7 +20,8 @@ export interface LonePlane {
 export async function startLonePlane(flags: readonly string[] = []): Promise<LonePlane> {
   const dataDir = await mkdtemp(join(tmpdir(), 'fleetset-plane-'));
   const kubeconfig = join(dataDir, 'kubeconfig');
-  const addresses = ['--api-address', await freeAddress(), '--agent-address', await freeAddress()];
+  const [api, agents] = [await keepPort(), await keepPort()];
+  const addresses = ['--api-address', `127.0.0.1:${api}`, '--agent-address', `127.0.0.1:${agents}`];
   let child: ChildProcess | undefined;
   const tryKubectl: LonePlane['tryKubectl'] = (args, options = {}) =>
     tryRun('hack/kubectl', args, { ...options, env: { KUBECONFIG: kubeconfig, ...options.env } });
@@ -65,14 +66,4 @@ export async function startLonePlane(flags: readonly string[] = []): Promise<Lon
       await rm(dataDir, { recursive: true });
     },
   };
-}
-
-/** Of this moment; who takes it in between makes the start fail, and says so. */
-async function freeAddress(): Promise<string> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (typeof address !== 'object' || !address) throw new Error('no free port');
-  return `127.0.0.1:${address.port}`;
 }

@@ -2,10 +2,10 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { keepPort } from './kept-port.ts';
 
 export interface TestRegistry {
   readonly port: number;
@@ -13,12 +13,12 @@ export interface TestRegistry {
 }
 
 const ROOT = join(import.meta.dirname, '../..');
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 60_000;
 
 /** Its images are kept in the directory. `users`: lines as htpasswd writes them; absent: it asks nobody who they are. */
 export async function startTestRegistry(directory: string, users?: string): Promise<TestRegistry> {
   const { stdout } = await promisify(execFile)(join(ROOT, 'hack/registry'));
-  const port = await freePort();
+  const port = await keepPort();
   const userFile = join(directory, 'users');
   if (users) await writeFile(userFile, users);
   const config = join(directory, 'registry.yml');
@@ -45,12 +45,4 @@ export async function startTestRegistry(directory: string, users?: string): Prom
       await ended;
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
 }

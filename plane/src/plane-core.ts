@@ -44,6 +44,8 @@ export interface PlaneCoreOptions {
   readonly nowText: () => string;
   /** Milliseconds since 1970. */
   readonly wallNow: () => number;
+  /** Milliseconds that only grow. */
+  readonly monotonicNow: () => number;
   /** Of the API, for pods; PEM. */
   readonly caCertificate: string;
   readonly tokenKeys: TokenKeys;
@@ -67,12 +69,11 @@ export interface PlaneCore {
 const HEARTBEAT_MS = 10_000;
 
 export async function startPlaneCore(options: PlaneCoreOptions): Promise<PlaneCore> {
-  const { store, logger, version, nowText, wallNow, caCertificate } = options;
+  const { store, logger, version, nowText, wallNow, monotonicNow, caCertificate } = options;
   await createSystemNamespaces(store, nowText());
   await restoreNamespaceDefaults(store, caCertificate, nowText());
   await restoreSystemPriorities(store, nowText());
 
-  const monotonicNow = () => performance.now();
   const onFailure = (loop: string) => (error: unknown, retryInMs: number) =>
     logger.error({ err: error, loop, retryInMs }, `the ${loop} loop failed; it goes on in ${retryInMs} ms`);
   const fleet = createFleet(monotonicNow);

@@ -72,6 +72,8 @@ export interface PlaneOptions {
   readonly logger: Logger;
   /** Milliseconds since 1970, for what people see and for maintenance windows; absent: this machine's clock. */
   readonly wallNow?: () => number;
+  /** Milliseconds that only grow, for all that the plane waits for; absent: this machine's clock. */
+  readonly monotonicNow?: () => number;
 }
 
 export interface Plane {
@@ -84,7 +86,7 @@ export interface Plane {
 }
 
 export async function startPlane(options: PlaneOptions): Promise<Plane> {
-  const { logger, version, wallNow = () => Date.now() } = options;
+  const { logger, version, wallNow = () => Date.now(), monotonicNow = () => performance.now() } = options;
   const nowText = () => utcText(wallNow());
   // First: nothing is made for a plane that cannot start.
   const fileTokens = options.tokenAuthFile ? readTokenFile(options.tokenAuthFile) : new Map();
@@ -118,6 +120,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     logger,
     nowText,
     wallNow,
+    monotonicNow,
     caCertificate: authority.caCertificate,
     tokenKeys,
     apiEndpoint: () => endpoint,

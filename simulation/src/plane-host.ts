@@ -75,6 +75,7 @@ export function createPlaneHost(parts: PlaneHostParts): PlaneHost {
       logger,
       nowText: () => utcText(Date.now()),
       wallNow: () => Date.now(),
+      monotonicNow: () => performance.now(),
       caCertificate: 'of the run',
       tokenKeys: { all: () => TOKEN_KEYS },
       apiEndpoint: () => ({ host: '192.0.2.1', port: 6443 }),

@@ -147,4 +147,5 @@ async function toClient(data: SpdyStream, error: SpdyStream, tunnel: Tunnel): Pr
         data.reset();
         return;
     }
+  throw new Error('the agent ended the stream too early');
 }

@@ -204,9 +204,7 @@ function tunnelOver(
         throw isIdle ? brokeOff() : error;
       });
       if (next.done) {
-        // A stream that was broken off shows its end first and what it was the moment after.
-        await setImmediate();
-        if (call.cancelled || isIdle) throw brokeOff();
+        if ((await wasBrokenOff(call)) || isIdle) throw brokeOff();
         return;
       }
       idle?.refresh();
@@ -240,6 +238,15 @@ function tunnelOver(
       close();
     },
   };
+}
+
+/** More turns of the event loop than Node takes, at most two, to close a stream whose end it has shown. */
+const CLOSING_TURNS = 20;
+
+/** A stream that was broken off shows its end first, as one that was ended does, and what it was some moments after. */
+async function wasBrokenOff(call: TunnelCall): Promise<boolean> {
+  for (let turn = 0; turn < CLOSING_TURNS && !call.cancelled; turn++) await setImmediate();
+  return call.cancelled;
 }
 
 /** What a log consists of. */

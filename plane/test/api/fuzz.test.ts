@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { APPLY, JSON_PATCH, MERGE, STRATEGIC } from '../support/api-client.ts';
+import { runs } from '../support/fixed-seed.ts';
 import { joinPlane } from '../support/hollow-agent.ts';
 import { configMap, daemonSet, NODES, SETS } from '../support/manifests.ts';
 import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
@@ -113,7 +114,7 @@ describe('any JSON', () => {
         wrapped,
         (target, type, patch) => answersWell('PATCH', `${target}?dryRun=All`, patch, type),
       ),
-      { numRuns: 500 },
+      runs(500),
     );
   });
 
@@ -139,7 +140,7 @@ describe('any JSON', () => {
           if (target !== `${MAPS}/new`) await answersWell('PATCH', `${target}?${query}`, body, MERGE);
         },
       ),
-      { numRuns: 400 },
+      runs(400),
     );
   });
 
@@ -168,7 +169,7 @@ describe('any JSON', () => {
         (target, operations) => answersWell('PATCH', `${target}?dryRun=All`, operations, JSON_PATCH),
       ),
       {
-        numRuns: 300,
+        ...runs(300),
         // The library that applies the patch threw over this one.
         examples: [
           [`${SETS}/web`, [{ op: 'test', path: '/metadata', from: '', value: [{ toString: null }] }]],
@@ -188,7 +189,7 @@ describe('any JSON', () => {
           await answersWell('POST', `${collection}?dryRun=All`, body, 'application/json');
         },
       ),
-      { numRuns: 300 },
+      runs(300),
     );
   });
 
@@ -213,7 +214,7 @@ describe('any JSON', () => {
           expect([200, 400, 405, 409]).toContain(status);
         },
       ),
-      { numRuns: 100 },
+      runs(100),
     );
   });
 

@@ -5,6 +5,7 @@ import { parse } from 'yaml';
 import { negotiate } from '../../src/api/negotiate.ts';
 import { yamlText } from '../../src/api/yaml-text.ts';
 import { type Json, TABLE } from '../support/api-client.ts';
+import { runs } from '../support/fixed-seed.ts';
 import { configMap } from '../support/manifests.ts';
 import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
 
@@ -84,7 +85,7 @@ describe('YAML', () => {
         const text = yamlText(object);
         expect([parse(text), parse(text, { version: '1.1' })]).toEqual([object, object]);
       }),
-      { numRuns: 1000 },
+      runs(1000),
     );
   });
 

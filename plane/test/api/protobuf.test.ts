@@ -6,6 +6,7 @@ import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Json } from '../support/api-client.ts';
+import { runs } from '../support/fixed-seed.ts';
 import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
 
 let plane: TestPlane;
@@ -300,7 +301,7 @@ describe('a protobuf body', () => {
           expect([201, 400, 415, 422]).toContain(status);
         },
       ),
-      { numRuns: 150 },
+      runs(150),
     );
   });
 });

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createSeats, type Seats } from '../../src/api/seats.ts';
 import { createTurns } from '../../src/api/turns.ts';
+import { runs } from '../support/fixed-seed.ts';
 
 const never = new AbortController().signal;
 const settled = () => new Promise((resolve) => setImmediate(resolve));
@@ -92,6 +93,7 @@ describe('seats', () => {
           expect(seats.counts()).toMatchObject({ taken: sitting.length, waiting: waiting.size });
         }
       }),
+      runs(),
     );
   });
 });

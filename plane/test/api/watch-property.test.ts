@@ -3,6 +3,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Json, MERGE } from '../support/api-client.ts';
+import { runs } from '../support/fixed-seed.ts';
 import { configMap, newNamespace } from '../support/manifests.ts';
 import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
 import { until } from '../support/until.ts';
@@ -125,7 +126,7 @@ describe('an informer', () => {
           }
         },
       ),
-      { numRuns: 12 },
+      runs(12),
     );
   });
 });

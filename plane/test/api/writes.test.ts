@@ -296,7 +296,7 @@ describe.each(Object.entries(CREATABLE))('%s', (kind, { path, make, change }) =>
         status: 'Success',
         details: { name, uid: metadata.uid },
       });
-    await expect.poll(async () => (await plane.api.call('GET', `${path()}/${name}`)).status).toBe(404);
+    await until('it is gone', async () => (await plane.api.call('GET', `${path()}/${name}`)).status === 404);
   });
 });
 

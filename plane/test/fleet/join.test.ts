@@ -22,6 +22,7 @@ import {
 import { NODES } from '../support/manifests.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
+import { until } from '../support/until.ts';
 
 let plane: TestPlane;
 let ca: string;
@@ -66,10 +67,10 @@ describe('a machine with a good token', () => {
   it('shows as a Node that has not reported, NotReady and unreachable', async () => {
     const name = freshName();
     await attempt(joinRequest(token, name, newKey()));
-    await expect
-      .poll(async () => (await plane.api.ok('GET', `${NODES}/${name}`)).spec.taints?.length)
-      .toBe(2);
-    const node = await plane.api.ok('GET', `${NODES}/${name}`);
+    const node = await until('it is tainted', async () => {
+      const now = await plane.api.ok('GET', `${NODES}/${name}`);
+      return now.spec.taints?.length === 2 && now;
+    });
     expect(node.metadata.labels).toEqual({ 'kubernetes.io/hostname': name });
     expect(node.status.conditions).toMatchObject([
       { type: 'Ready', status: 'Unknown', reason: 'NodeStatusNeverUpdated' },

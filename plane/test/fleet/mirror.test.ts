@@ -361,6 +361,6 @@ describe('a node that is removed while it reports', () => {
       await turns(50);
       member.leave();
     }
-    await until('no pod is left', async () => (await podsOf({ metadata })).length === 0, 2000);
+    await until('no pod is left', async () => (await podsOf({ metadata })).length === 0);
   });
 });

@@ -4,6 +4,7 @@ import { type Json, TABLE } from '../support/api-client.ts';
 import { type HollowMember, joinMember } from '../support/hollow-member.ts';
 import { daemonSet, EVENTS, NODES, PODS, SETS } from '../support/manifests.ts';
 import { facts, nodeStatus, placement, podReport, podStatus } from '../support/reports.ts';
+import { startClock } from '../support/test-clock.ts';
 import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
 import { until } from '../support/until.ts';
 
@@ -110,12 +111,16 @@ describe('the status of a pod', () => {
   // The bug this found: the loop that notices silence failed over such a pod, for every node and for ever.
   it('of the wrong shape hides no silence, of its node or of others', async () => {
     await plane.stop();
-    plane = await startTestPlane({ graceMs: 3000 });
+    const clock = startClock();
+    clock.hold();
+    plane = await startTestPlane({ graceMs: 300, monotonicNow: clock.now });
     const { member, pod, show } = await running('silent-pod');
     const other = await joinMember(plane);
     other.report();
     show({ ...pod, statusJson: '{"conditions":5}' });
     await eventAbout(pod.uid, 'PodStatusRefused');
+    await until('the other is heard', () => plane.hasHeard(other.name));
+    clock.pass(300);
     for (const silent of [member, other])
       await until('Unknown', async () => ready(await nodeNow(silent)) === 'Unknown');
     member.leave();

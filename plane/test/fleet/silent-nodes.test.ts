@@ -1,18 +1,24 @@
 // A node that falls silent turns Unknown after the grace, with Kubernetes' conditions and taints, and comes back.
-// Nothing is moved for it and nothing is told to it. The tests mostly wait for graces, so they run side by side.
+// Nothing is moved for it and nothing is told to it. Nobody falls silent before the test lets the grace pass.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Json, MERGE } from '../support/api-client.ts';
+import { isAnswered } from '../support/hollow-agent.ts';
 import { type HollowMember, joinMember } from '../support/hollow-member.ts';
 import { daemonSet, EVENTS, NODES, PODS, SETS } from '../support/manifests.ts';
 import { facts, placement, podReport } from '../support/reports.ts';
+import { startClock } from '../support/test-clock.ts';
 import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
-import { until } from '../support/until.ts';
+import { turns, until } from '../support/until.ts';
 
-const GRACE_MS = 3000;
+/** It is looked at again after so long by this machine's clock, so it is short. */
+const GRACE_MS = 300;
+const clock = startClock();
+clock.hold();
+const passGrace = () => clock.pass(GRACE_MS);
 let plane: TestPlane;
 let count = 0;
 beforeAll(async () => {
-  plane = await startTestPlane({ graceMs: GRACE_MS });
+  plane = await startTestPlane({ graceMs: GRACE_MS, monotonicNow: clock.now });
 });
 afterAll(async () => {
   expect(plane.complaints.filter(({ level }: Json) => level >= 50)).toEqual([]);
@@ -22,7 +28,8 @@ interface Running {
   readonly member: HollowMember;
   readonly setNow: () => Promise<Json>;
   readonly pod: Json;
-  readonly beat: () => void;
+  /** Resolves when the plane has heard it. */
+  readonly beat: () => Promise<void>;
   readonly show: () => void;
 }
 
@@ -38,7 +45,10 @@ async function running(pod: Json = {}): Promise<Running> {
   const report = podReport(set, await member.granted(set));
   const show = () => member.report({ facts: own, placements: [placement(set, 'Run')], pods: [report] });
   show();
-  const beat = () => member.stream.say({ $case: 'heartbeat', value: { generation: undefined } });
+  const beat = async () => {
+    member.stream.say({ $case: 'heartbeat', value: { generation: undefined } });
+    await isAnswered(member.stream);
+  };
   await until('available', async () => (await setNow()).status.numberAvailable === 1);
   return { member, pod: report, beat, show, setNow };
 }
@@ -48,9 +58,10 @@ const ready = (object: Json) => object.status.conditions.find(({ type }: Json) =
 const isUnknown = (member: HollowMember) => async () => ready(await nodeNow(member)).status === 'Unknown';
 const isReady = (member: HollowMember) => async () => ready(await nodeNow(member)).status === 'True';
 
-describe.concurrent('a silent node', () => {
+describe('a silent node', () => {
   it('turns Unknown with the words and taints of Kubernetes, and an event', async () => {
     const { member } = await running();
+    passGrace();
     await until('Unknown', isUnknown(member));
     const node = await until('tainted', async () => {
       const now = await nodeNow(member);
@@ -79,6 +90,7 @@ describe.concurrent('a silent node', () => {
 
   it('has pods that are shown, not ready, and neither deleted nor moved', async () => {
     const { member, pod, setNow } = await running();
+    passGrace();
     await until('Unknown', isUnknown(member));
     const shown = await until('not ready', async () => {
       const now = await plane.api.ok('GET', `${PODS}/${pod.name}`);
@@ -104,6 +116,7 @@ describe.concurrent('a silent node', () => {
 
   it('whose DaemonSet tolerates it stays desired, and unavailable', async () => {
     const { member, setNow } = await running({ tolerations: [{ operator: 'Exists' }] });
+    passGrace();
     await until('Unknown', isUnknown(member));
     await until('the counters', async () => {
       const { desiredNumberScheduled, numberUnavailable, numberMisscheduled } = (await setNow()).status;
@@ -114,12 +127,15 @@ describe.concurrent('a silent node', () => {
 
   it('is not silent while it sends heartbeats, however little it has to say', async () => {
     const { member, beat } = await running();
-    const beating = setInterval(beat, GRACE_MS / 10);
     const other = await running();
+    for (let round = 0; round < 4; round++) {
+      clock.pass(GRACE_MS / 2);
+      await beat();
+    }
     // The other is called silent: a whole grace has gone by.
     await until('the other is Unknown', isUnknown(other.member));
     expect(await isReady(member)()).toBe(true);
-    clearInterval(beating);
+    passGrace();
     await until('Unknown', isUnknown(member));
     member.leave();
     other.member.leave();
@@ -131,10 +147,11 @@ describe.concurrent('a silent node', () => {
   ])('comes back with %s', async (_, speak) => {
     const here = await running();
     const { member, pod, setNow } = here;
+    passGrace();
     await until('Unknown', isUnknown(member));
     await until('tainted', async () => (await nodeNow(member)).spec.taints);
     const uid = (await plane.api.ok('GET', `${PODS}/${pod.name}`)).metadata.uid;
-    const speaking = setInterval(() => speak(here), GRACE_MS / 10);
+    await speak(here);
     await until('Ready', isReady(member));
     await until('free of taints', async () => (await nodeNow(member)).spec.taints === undefined);
     const shown = await until('its pod is ready', async () => {
@@ -143,31 +160,34 @@ describe.concurrent('a silent node', () => {
     });
     expect(shown.metadata.uid).toBe(uid);
     await until('counted', async () => (await setNow()).status.numberAvailable === 1);
-    clearInterval(speaking);
     member.leave();
   });
 
   it('comes back with a new stream', async () => {
     const { member, show } = await running();
     member.leave();
+    passGrace();
     await until('Unknown', isUnknown(member));
     await member.reconnect();
-    const speaking = setInterval(show, GRACE_MS / 10);
+    show();
     await until('Ready', isReady(member));
     await until('free of taints', async () => (await nodeNow(member)).spec.taints === undefined);
-    clearInterval(speaking);
     member.leave();
   });
 });
 
 describe('a plane that just started', () => {
   it('gives every node its grace before it calls it silent, and then does', async () => {
-    const { member, beat } = await running();
-    const beating = setInterval(beat, GRACE_MS / 10);
-    await plane.restart({ graceMs: 100_000 });
-    clearInterval(beating);
+    const { member } = await running();
+    clock.pass(GRACE_MS - 1);
+    await plane.restart();
+    clock.pass(GRACE_MS - 1);
+    // A loop that takes the node for silent would do so with this, its next look.
+    const change = { metadata: { labels: { looked: 'at' } } };
+    await plane.api.ok('PATCH', `${NODES}/${member.name}`, change, { type: MERGE });
+    await turns();
     expect(await isReady(member)()).toBe(true);
-    await plane.restart({ graceMs: GRACE_MS });
+    clock.pass(1);
     await until('Unknown', isUnknown(member));
     member.leave();
   });
@@ -177,6 +197,7 @@ describe('labels that operators set on a silent node', () => {
   it('are taken, and reach it when it is back', async () => {
     const { member } = await running();
     member.leave();
+    passGrace();
     await until('Unknown', isUnknown(member));
     const change = { metadata: { labels: { rack: '9' } } };
     await plane.api.ok('PATCH', `${NODES}/${member.name}`, change, { type: MERGE });

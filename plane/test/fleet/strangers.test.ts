@@ -120,6 +120,7 @@ it('a certificate that signed itself is refused too', async () => {
   expect([
     ...REFUSED,
     'ECONNRESET',
+    'EPIPE',
     'ERR_SSL_TLSV1_ALERT_DECRYPT_ERROR',
     'ERR_SSL_SSL/TLS_ALERT_DECRYPT_ERROR',
   ]).toContain(answer);

@@ -211,7 +211,11 @@ describe('a log', () => {
     response.on('error', () => {
       failed = true;
     });
-    response.resume();
+    let text = '';
+    response.on('data', (piece: Buffer) => {
+      text += piece;
+    });
+    await until('the half is read', () => text === 'half a li');
     tunnel.abort();
     await until('it is cut', () => failed);
     expect(response.complete).toBe(false);

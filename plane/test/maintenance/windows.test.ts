@@ -6,6 +6,7 @@ import { scheduleProblem } from '../../src/maintenance/cron-schedule.ts';
 import { closureAt, type NodeMaintenance, nodeMaintenance } from '../../src/maintenance/node-maintenance.ts';
 import { validateWindows } from '../../src/maintenance/validate-windows.ts';
 import { type WindowState, windowState } from '../../src/maintenance/window-state.ts';
+import { runs } from '../support/fixed-seed.ts';
 
 const at = (text: string): number => Date.parse(text);
 const windows = (...texts: readonly string[]): Window[] =>
@@ -139,11 +140,11 @@ describe('windows', () => {
       },
     );
   test('are open when the clock on the wall says so, whatever overlaps', () => {
-    fc.assert(agrees(windowState), { seed: 20_261_122, numRuns: 150 });
+    fc.assert(agrees(windowState), runs(150));
   });
   test('a mutant that takes the first window alone is caught', () => {
     const first: typeof windowState = (given, ...rest) => windowState(given.slice(0, 1), ...rest);
-    expect(fc.check(agrees(first), { seed: 20_261_122, numRuns: 150 }).failed).toBe(true);
+    expect(fc.check(agrees(first), runs(150)).failed).toBe(true);
   });
 });
 

@@ -7,17 +7,20 @@ import { type Json, MERGE, STRATEGIC } from '../support/api-client.ts';
 import { createHollowFleet, type HollowFleet, untilQuiet, untilRolledOut } from '../support/hollow-fleet.ts';
 import { configMap, daemonSet, REVISIONS, SETS } from '../support/manifests.ts';
 import { POLICIES, rolloutOf, setImage, setPolicy, untilPhase } from '../support/rollouts.ts';
+import { startClock, type TestClock } from '../support/test-clock.ts';
 import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
 import { until } from '../support/until.ts';
 
 const MAPS = '/api/v1/namespaces/default/configmaps';
 const CAUSE = 'kubernetes.io/change-cause';
 
+let clock: TestClock;
 let plane: TestPlane;
 let fleet: HollowFleet;
 let uid = '';
 beforeEach(async () => {
-  plane = await startTestPlane();
+  clock = startClock();
+  plane = await startTestPlane({ monotonicNow: clock.now });
   fleet = createHollowFleet(plane);
   await fleet.add(4);
   for (const name of ['app', 'more']) await plane.api.ok('POST', MAPS, configMap(name, { [name]: 'one' }));
@@ -33,8 +36,7 @@ const container = {
   image: 'web:1',
   envFrom: ['app', 'more'].map((name) => ({ configMapRef: { name } })),
 };
-const policy = (spec: Json = {}) =>
-  setPolicy(plane, { configRollout: true, progressDeadlineSeconds: 2, ...spec });
+const policy = (spec: Json = {}) => setPolicy(plane, { configRollout: true, ...spec });
 const start = async () => {
   const set = await plane.api.ok('POST', SETS, daemonSet('web', { pod: { containers: [container] } }));
   uid = set.metadata.uid;
@@ -82,11 +84,14 @@ describe('a change of a ConfigMap', () => {
   it('of several at once is one revision', async () => {
     await policy();
     await start();
+    // They come within the second that a change is waited for, however long they take.
+    clock.hold();
     await setMap('app', 'two');
     await setMap('more', 'two');
     await setImage(plane, 'web:2');
     // Until it is in effect, nobody is told that it is.
     expect((await plane.api.ok('GET', `${SETS}/web`)).status.observedGeneration).toBe(1);
+    clock.run();
     await untilRolledOut(plane, 'web', 4);
     await untilAllHave({ app: 'two', more: 'two' });
     expect(births()).toEqual(all(2));
@@ -94,7 +99,7 @@ describe('a change of a ConfigMap', () => {
   });
 
   it('that is bad goes back by itself, and the old config with it; a good one follows', async () => {
-    await policy();
+    await policy({ progressDeadlineSeconds: 1 });
     await start();
     const guard = fleet.guard({ metadata: { uid } });
     const { newestRevision: stable } = await rolloutOf(plane);
@@ -112,6 +117,9 @@ describe('a change of a ConfigMap', () => {
     await until('all are heard', () => fleet.nodes.every(({ name }) => plane.hasHeard(name)));
     await untilQuiet(fleet);
     expect(births()).toEqual(before);
+    // A good one has all the time that a loaded machine takes.
+    const patient = { spec: { progressDeadlineSeconds: 600 } };
+    await plane.api.ok('PATCH', `${POLICIES}/careful`, patient, { type: MERGE });
     await setMap('app', 'two');
     await untilAllHave({ app: 'two', more: 'one' });
     await untilPhase(plane, 'Complete');

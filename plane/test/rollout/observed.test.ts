@@ -5,17 +5,20 @@ import { createHollowFleet, type HollowFleet, untilQuiet, untilRolledOut } from 
 import type { HollowNode } from '../support/hollow-node.ts';
 import { configMap, daemonSet, REVISIONS, SETS } from '../support/manifests.ts';
 import { placementOf, rolloutOf, setPolicy } from '../support/rollouts.ts';
+import { startClock, type TestClock } from '../support/test-clock.ts';
 import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
 import { until } from '../support/until.ts';
 
 const MAPS = '/api/v1/namespaces/default/configmaps';
 const onSsd = { nodeSelector: { disk: 'ssd' } };
 
+let clock: TestClock;
 let plane: TestPlane;
 let fleet: HollowFleet;
 let stream: WatchStream | undefined;
 beforeEach(async () => {
-  plane = await startTestPlane();
+  clock = startClock();
+  plane = await startTestPlane({ monotonicNow: clock.now });
   fleet = createHollowFleet(plane);
 });
 afterEach(async () => {
@@ -106,9 +109,12 @@ it('after a change of config that is rolled out, nothing is up to date even befo
   await plane.api.ok('POST', SETS, daemonSet('web', { pod: { containers } }));
   const set = await untilRolledOut(plane, 'web', 2);
   await watchFrom(set);
+  // The second that it is waited whether more changes does not pass while somebody looks.
+  clock.hold();
   await plane.api.ok('PATCH', `${MAPS}/app`, { data: { level: 'two' } }, { type: MERGE });
   const settling = await stream?.next('no pod is up to date', ({ object }) => !isRolledOut(object));
   expect((await rolloutOf(plane)).phase).toBe('Progressing');
+  clock.run();
   const revisions = await until('it is a revision', async () => {
     const { items } = await plane.api.ok('GET', REVISIONS);
     return items.length === 2 ? (items as Json[]) : undefined;

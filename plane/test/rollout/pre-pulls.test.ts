@@ -133,8 +133,11 @@ describe('a rollout that waits for approval', () => {
     expect(status.prePull.failures).toEqual({ [a]: 'no such image', [b]: 'disk is full' });
     // It is no failure of the rollout.
     expect(status).toMatchObject({ phase: 'Progressing', failures: {} });
-    const { items } = await plane.api.ok('GET', EVENTS);
-    const told = items.filter(({ reason }: { reason: string }) => reason === 'PrePullFailed');
+    const told = await until('it is told', async () => {
+      const { items } = await plane.api.ok('GET', EVENTS);
+      const failed = items.filter(({ reason }: { reason: string }) => reason === 'PrePullFailed');
+      return failed.length > 0 && failed;
+    });
     expect(told).toMatchObject([
       { type: 'Warning', message: expect.stringContaining(`${a}: no such image`) },
     ]);

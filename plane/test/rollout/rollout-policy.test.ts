@@ -29,6 +29,8 @@ const running = async () => {
 };
 const annotate = (annotations: Json) =>
   plane.api.ok('PATCH', `${SETS}/web`, { metadata: { annotations } }, { type: MERGE });
+const setDeadline = (progressDeadlineSeconds: number) =>
+  plane.api.ok('PATCH', `${POLICIES}/careful`, { spec: { progressDeadlineSeconds } }, { type: MERGE });
 const condition = async (): Promise<Json> =>
   (await plane.api.ok('GET', `${SETS}/web`)).status.conditions.find(
     ({ type }: Json) => type === 'Progressing',
@@ -71,6 +73,8 @@ describe('a revision that does not become available', () => {
     await annotate({ 'fleetset.dev/retry': `${status.newestRevision}/1` });
     await until('it is tried again', () => touched(set, 3) === 1);
     await untilPhase(plane, 'RolledBack');
+    // A good one has all the time that a loaded machine takes.
+    await setDeadline(600);
     await setImage(plane, 'web:3');
     await untilRolledOut(plane, 'web', 4);
     expect((await rolloutOf(plane)).phase).toBe('Complete');
@@ -103,12 +107,7 @@ describe('a revision that does not become available', () => {
       (await plane.api.ok('GET', `${REVISIONS}/web-${newest}`)).metadata.annotations[CAUSE];
     const verdict = new RegExp(`^JIRA-1 \\[hotfix\\] by ann \\[failed, back to ${stable}: .*\\]$`);
     expect(await cause()).toMatch(verdict);
-    await plane.api.ok(
-      'PATCH',
-      `${POLICIES}/careful`,
-      { spec: { progressDeadlineSeconds: 60 } },
-      { type: MERGE },
-    );
+    await setDeadline(600);
     await annotate({ 'fleetset.dev/retry': `${newest}/1` });
     const heal = ({ podOf, setHealth }: HollowNode) => {
       const pod = podOf(set.metadata.uid);

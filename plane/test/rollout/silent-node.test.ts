@@ -1,6 +1,6 @@
 // A rollout and nodes that fall silent: an unknown node spends budget and is never a reason to replace (DESIGN 9.4).
 // Each test has a plane of its own and mostly waits for graces, so they run side by side.
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { type Json, STRATEGIC } from '../support/api-client.ts';
 import {
   createHollowFleet,
@@ -12,10 +12,13 @@ import {
 import type { HollowNode } from '../support/hollow-node.ts';
 import { daemonSet, NODES, SETS } from '../support/manifests.ts';
 import { setImage } from '../support/rollouts.ts';
+import { startUnpausedClock } from '../support/test-clock.ts';
 import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
 import { until } from '../support/until.ts';
 
 const GRACE_MS = 3000;
+const clock = startUnpausedClock();
+afterAll(clock.stop);
 
 interface World extends AsyncDisposable {
   readonly plane: TestPlane;
@@ -27,7 +30,7 @@ interface World extends AsyncDisposable {
 }
 
 async function running(nodes: number, pod: Json): Promise<World> {
-  const plane = await startTestPlane({ graceMs: GRACE_MS });
+  const plane = await startTestPlane({ graceMs: GRACE_MS, monotonicNow: clock.now });
   const fleet = createHollowFleet(plane);
   await fleet.add(nodes);
   await plane.api.ok('POST', SETS, daemonSet('web', { pod }));

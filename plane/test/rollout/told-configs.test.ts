@@ -2,6 +2,7 @@
 // never a Secret that is not its own.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Json, MERGE } from '../support/api-client.ts';
+import { isAnswered } from '../support/hollow-agent.ts';
 import { type HollowMember, joinMember } from '../support/hollow-member.ts';
 import { configMap, daemonSet, NODES, PODS, SETS } from '../support/manifests.ts';
 import { newest, podReport } from '../support/reports.ts';
@@ -49,7 +50,10 @@ const untilTold = (member: HollowMember, wanted: readonly string[]) =>
   );
 /** How many desired states it has heard. */
 const heard = (member: HollowMember) => member.stream.desired().length;
-const settle = () => turns(60);
+const settle = async () => {
+  await turns(60);
+  for (const { stream } of [inside, outside]) await isAnswered(stream);
+};
 
 const container = {
   name: 'main',

@@ -116,6 +116,8 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
   ])('an agent that %s is a failure with words', async (_, act, message) => {
     const { client, agent } = await both(transport);
     await data(agent, 'half');
+    // Nothing of it is under way any more.
+    await until('it is read', () => client.stdout().toString() === 'half');
     await act(agent);
     expect(await client.status()).toMatchObject({
       status: 'Failure',

@@ -7,7 +7,7 @@ import { type HollowMember, joinMember } from '../support/hollow-member.ts';
 import { type AgentEnd, nextTunnel, tunnelCount } from '../support/hollow-tunnel.ts';
 import { PODS } from '../support/manifests.ts';
 import { showPod } from '../support/shown-pod.ts';
-import type { SpdyClient } from '../support/spdy-client.ts';
+import type { ClientStream, SpdyClient } from '../support/spdy-client.ts';
 import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
 import { turns, until } from '../support/until.ts';
 import { spdyTo, tunnelledSpdyTo, upgrade } from '../support/upgrading-client.ts';
@@ -95,7 +95,7 @@ describe.each<[string, () => Promise<SpdyClient>]>([
     for (const agent of agents) await until('the agent is told', agent.ended);
   });
 
-  it.each<[string, (agent: AgentEnd) => unknown, string]>([
+  it.each<[string, (agent: AgentEnd, data: ClientStream) => unknown, string]>([
     [
       'cannot be made',
       (agent) => agent.answer(400, 'failed to connect to localhost:81 inside the pod: connection refused'),
@@ -110,10 +110,20 @@ describe.each<[string, () => Promise<SpdyClient>]>([
       'read ECONNRESET',
     ],
     [
-      'loses its agent',
+      'is ended too early',
       (agent) => {
         agent.answer(200);
-        setImmediate(agent.abort);
+        agent.finish();
+      },
+      'the agent ended the stream too early',
+    ],
+    [
+      'loses its agent',
+      async (agent, data) => {
+        agent.answer(200);
+        await agent.send({ $case: 'data', value: Buffer.from('half') });
+        await until('what it said is heard', () => data.text() === 'half');
+        agent.abort();
       },
       'the connection to the agent of node NODE was lost',
     ],
@@ -121,7 +131,7 @@ describe.each<[string, () => Promise<SpdyClient>]>([
     const { data, error } = await connection('81');
     const agent = await nextTunnel(member.stream, known);
     known += 1;
-    await act(agent);
+    await act(agent, data);
     await until('both end', () => data.ended() && error.ended());
     expect(error.text()).toBe(
       `error forwarding port 81 to pod ${pod.name}: ${why.replace('NODE', member.name)}`,

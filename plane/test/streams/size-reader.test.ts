@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createSizeReader } from '../../src/streams/command-client.ts';
+import { runs } from '../support/fixed-seed.ts';
 
 function sizesIn(chunks: readonly Uint8Array[]) {
   const sizes: object[] = [];
@@ -18,6 +19,7 @@ describe('sizes', () => {
         const sizes = sizesIn([text.subarray(0, cut), text.subarray(cut)]);
         expect(sizes.at(-1)).toEqual({ width: 111, height: 44 });
       }),
+      runs(),
     );
   });
 
@@ -39,6 +41,7 @@ describe('sizes', () => {
       fc.property(fc.array(fc.uint8Array({ maxLength: 5000 })), (chunks) => {
         sizesIn(chunks);
       }),
+      runs(),
     );
   });
 });

@@ -15,6 +15,7 @@ import {
 } from '../../src/streams/spdy-frames.ts';
 import { createHeaderCodec } from '../../src/streams/spdy-headers.ts';
 import { type SpdyStream, serveSpdy } from '../../src/streams/spdy-session.ts';
+import { runs } from '../support/fixed-seed.ts';
 import { createSpdyClient } from '../support/spdy-client.ts';
 import { turns, until } from '../support/until.ts';
 
@@ -132,6 +133,7 @@ describe('frames', () => {
         const chunks = places.slice(1).map((place, index) => sent.subarray(places[index], place));
         expect(heard(chunks)).toEqual(whole);
       }),
+      runs(),
     );
   });
 });
@@ -303,7 +305,7 @@ describe('a client that does not keep to the protocol', () => {
         await until('over', () => served.gone.aborted);
         near.destroy();
       }),
-      { numRuns: 300 },
+      runs(300),
     );
     await turns(20);
     process.off('unhandledRejection', onFailure);

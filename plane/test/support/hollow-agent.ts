@@ -25,7 +25,7 @@ import {
 } from '@grpc/grpc-js';
 import type { ApiClient } from './api-client.ts';
 import type { TestPlane } from './test-plane.ts';
-import { until } from './until.ts';
+import { PATIENCE_MS, until } from './until.ts';
 
 const SERVER_NAME = 'plane.fleetset.internal';
 const CHANNEL = {
@@ -95,7 +95,7 @@ export function callJoin(
 ): Promise<JoinResponse> {
   const client = new NodeServiceClient(address, credentials.createSsl(Buffer.from(caCertificate)), CHANNEL);
   return new Promise<JoinResponse>((resolve, reject) => {
-    client.join(request, new Metadata(), { deadline: Date.now() + 10_000 }, (error, response) =>
+    client.join(request, new Metadata(), { deadline: Date.now() + PATIENCE_MS }, (error, response) =>
       error ? reject(error) : resolve(response),
     );
   }).finally(() => client.close());
@@ -217,6 +217,14 @@ export function openSync(
     },
   });
   return stream;
+}
+
+/** All that the plane said on the stream until now is heard, and what was said to it is taken in. */
+export async function isAnswered(stream: HollowStream): Promise<void> {
+  const answers = () => stream.heard.filter(({ $case }) => $case === 'bodies').length;
+  const before = answers();
+  stream.say({ $case: 'bodiesWanted', value: { hashes: [] } });
+  await until('an answer', () => answers() > before);
 }
 
 export type { OpenTunnel };

@@ -1,6 +1,7 @@
 // A plane that can be killed without warning, and started again on the same ports and data.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { keepPort } from '../../../hack/lib/kept-port.ts';
 import { type ApiClient, createApiClient } from './api-client.ts';
 import { tempDir } from './temp-dir.ts';
 import { adminCredentials } from './test-plane.ts';
@@ -23,37 +24,32 @@ export interface MortalPlane {
 
 export async function startMortalPlane(): Promise<MortalPlane> {
   const dataDir = tempDir();
-  let ports = { apiPort: 0, agentPort: 0 };
+  const [apiPort, agentPort] = [await keepPort(), await keepPort()];
   let child: ChildProcess | undefined;
   let dead: Promise<void> = Promise.resolve();
 
   const start = async () => {
-    const started = spawn(
-      process.execPath,
-      [SCRIPT, dataDir, String(ports.apiPort), String(ports.agentPort)],
-      { stdio: ['ignore', 'pipe', 'inherit'] },
-    );
+    const started = spawn(process.execPath, [SCRIPT, dataDir, String(apiPort), String(agentPort)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     child = started;
     dead = new Promise((resolve) => started.once('close', () => resolve()));
-    const line = await within(
+    await within(
       'the plane process is ready',
-      new Promise<string>((resolve, reject) => {
-        started.stdout.once('data', (text: Buffer) => resolve(String(text)));
+      new Promise<void>((resolve, reject) => {
+        started.stdout.once('data', () => resolve());
         started.once('close', (code) => reject(new Error(`the plane ended with ${code}`)));
       }),
     );
-    ports = JSON.parse(line);
   };
 
   await start();
-  const api = createApiClient(() => ports.apiPort, await adminCredentials(dataDir));
+  const api = createApiClient(() => apiPort, await adminCredentials(dataDir));
   return {
     dataDir,
-    get agentAddress() {
-      return `127.0.0.1:${ports.agentPort}`;
-    },
+    agentAddress: `127.0.0.1:${agentPort}`,
     api,
-    apiPort: () => ports.apiPort,
+    apiPort: () => apiPort,
     pid: () => child?.pid ?? 0,
     kill: () => void child?.kill('SIGKILL'),
     untilDead: () => within('the plane process ends', dead),

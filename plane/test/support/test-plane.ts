@@ -1,6 +1,7 @@
 // The whole plane in this process, on free ports of the loopback address and a directory of its own.
 import { join } from 'node:path';
 import { pino } from 'pino';
+import { keepPort } from '../../../hack/lib/kept-port.ts';
 import type { LimitSettings } from '../../src/api/request-limits.ts';
 import type { AuditSettings } from '../../src/audit/open-audit.ts';
 import { openAuthority } from '../../src/identity/authority.ts';
@@ -37,6 +38,8 @@ export interface TestPlaneOptions {
   readonly tunnelLimits?: Partial<TunnelLimits>;
   /** How far the plane's wall clock is from this machine's; asked each time. */
   readonly clockOffMs?: () => number;
+  /** Absent: this machine's. */
+  readonly monotonicNow?: () => number;
 }
 
 export const VERSION = '0.0.0-test';
@@ -46,7 +49,7 @@ export async function startTestPlane(options: TestPlaneOptions = {}): Promise<Te
   const dataDir = options.dataDir ?? tempDir();
   const complaints: Json[] = [];
   const logger = pino({ level: 'warn' }, { write: (line: string) => complaints.push(JSON.parse(line)) });
-  let ports = { api: 0, agents: 0 };
+  const ports = { api: await keepPort(), agents: await keepPort() };
   let graceMs = options.graceMs ?? NEVER_MS;
   let { advertiseApi } = options;
   let running: Plane | undefined;
@@ -62,11 +65,11 @@ export async function startTestPlane(options: TestPlaneOptions = {}): Promise<Te
       ...(options.limits ? { limits: options.limits } : {}),
       ...(options.tunnelLimits ? { tunnelLimits: options.tunnelLimits } : {}),
       ...(options.audit ? { audit: options.audit } : {}),
+      ...(options.monotonicNow ? { monotonicNow: options.monotonicNow } : {}),
       wallNow: () => Date.now() + (options.clockOffMs?.() ?? 0),
       version: VERSION,
       logger,
     });
-    ports = { api: running.apiPort, agents: running.agentPort };
   };
   const stop = async () => {
     const stopping = running;

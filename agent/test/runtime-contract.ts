@@ -53,11 +53,14 @@ export function describeRuntimeContract(name: string, open: () => Promise<Contra
     });
     afterAll(() => engine.close());
 
-    const seen = async (id: string): Promise<RuntimeContainer> => {
-      const found = (await runtime.list()).find((container) => container.id === id);
-      if (!found) throw new Error(`container ${id} is not listed`);
-      return found;
-    };
+    /** An engine that was too slow to say all of a container is asked again: until then the list alone tells. */
+    const seen = (id: string): Promise<RuntimeContainer> =>
+      until('all is known of the container', async () => {
+        const found = (await runtime.list()).find((container) => container.id === id);
+        if (!found) throw new Error(`container ${id} is not listed`);
+        const isWhole = found.state === 'created' || found.startFailed || found.startedAt !== undefined;
+        return isWhole && found;
+      });
     const started = async (program: Program, over: Partial<ContainerSettings> = {}) => {
       const id = await runtime.create(settings(program, over));
       await runtime.start(id);

@@ -78,14 +78,10 @@ async function liveUntil(
     return made === dieAt ? how : 'pass';
   });
   proxy.onHang(() => child.kill('SIGKILL'));
-  const outcome = await until(
-    'it died, or all is as it is to be',
-    async () => {
-      if (child.exitCode !== null || child.signalCode !== null) return 'died' as const;
-      return (await done()) ? ('done' as const) : undefined;
-    },
-    30_000,
-  );
+  const outcome = await until('it died, or all is as it is to be', async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return 'died' as const;
+    return (await done()) ? ('done' as const) : undefined;
+  });
   child.kill('SIGKILL');
   expect((await ended)[1]).toBe('SIGKILL');
   living.delete(child);

@@ -14,7 +14,7 @@ let agent: DockerAgent;
 beforeAll(async () => {
   engine = await startOwnEngine({ mapsUsers: true });
   agent = await openDockerAgent('mapping-node', { dockerSocket: engine.socketPath });
-}, 90_000);
+});
 afterAll(async () => {
   await agent.stop();
   await engine.remove();
@@ -43,8 +43,10 @@ it('a pod with users of its own is nobody on the machine, and its volumes are it
     'cat /proc/self/uid_map > /work/map',
     'cat /key/word > /work/word',
     'echo own > /memory/file',
-    'stat -Lc %u:%g /key/word /memory/file > /work/owners',
     'echo bye > /dev/termination-log',
+    // There only when all is written.
+    'stat -Lc %u:%g /key/word /memory/file > /work/written',
+    'mv /work/written /work/owners',
   ].join(' && ');
   tell(
     'own-1',
@@ -61,7 +63,7 @@ it('a pod with users of its own is nobody on the machine, and its volumes are it
     },
     {
       terminationMessagePath: '/dev/termination-log',
-      readinessProbe: { exec: { command: ['cat', '/work/owners'] }, periodSeconds: 1 },
+      readinessProbe: { exec: { command: ['cat', '/work/owners'] }, periodSeconds: 1, timeoutSeconds: 60 },
       volumeMounts: ['work', 'memory', 'key'].map((name) => ({ name, mountPath: `/${name}` })),
     },
   );

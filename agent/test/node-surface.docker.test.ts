@@ -92,22 +92,21 @@ describe('an agent', () => {
       value: { bodies: bodiesNamed(told).map(({ hash, content }) => ({ hash, content })) },
     });
     session.send({ $case: 'desired', value: desired(told) });
-    const pod = await until(
-      'it runs',
-      () =>
-        session
-          .all('report')
-          .at(-1)
-          ?.pods.find(({ ready }) => ready),
-      30_000,
+    const pod = await until('it runs', () =>
+      session
+        .all('report')
+        .at(-1)
+        ?.pods.find(({ ready }) => ready),
     );
     expect(session.all('usage')).toEqual([]);
-    session.send({ $case: 'usageWanted', value: { forMs: 10_000 } });
-    const usage = await until('usage is told', () => session.all('usage')[0]);
+    session.send({ $case: 'usageWanted', value: { forMs: 120_000 } });
+    // A container that a loaded machine did not run for a second used nothing in it: it is told again.
+    const usage = await until('usage is told', () =>
+      session.all('usage').find(({ pods }) => Number(pods[0]?.containers[0]?.cpuNanoCores) > 1e7),
+    );
     expect(usage.pods).toMatchObject([{ podUid: pod.uid, containers: [{ name: 'app' }] }]);
     const app = usage.pods[0]?.containers[0];
     // It would take a whole core: the limit holds it, and the node has more to do than this pod.
-    expect(app?.cpuNanoCores).toBeGreaterThan(1e7);
     expect(app?.cpuNanoCores).toBeLessThan(5e8);
     expect(usage.memoryBytes).toBeGreaterThan(app?.memoryBytes ?? Number.POSITIVE_INFINITY);
 

@@ -99,16 +99,16 @@ const runningApp = async () =>
   (await containersOf(owner)).find(
     ({ State, Labels }) => State === 'running' && Labels['io.kubernetes.container.name'] === 'app',
   );
-const started = () => until('the container runs', runningApp, 30_000);
+const started = () => until('the container runs', runningApp);
 /** What a shell in the container says. */
 async function shell(script: string): Promise<string> {
   const { Id } = await started();
-  const { output } = await runtime.exec(Id, ['sh', '-c', script], 20_000);
+  const { output } = await runtime.exec(Id, ['sh', '-c', script], 60_000);
   return output.trim();
 }
 const gone = async () => {
   await tell({});
-  await until('nothing of the pod is left', async () => (await containersOf(owner)).length === 0, 30_000);
+  await until('nothing of the pod is left', async () => (await containersOf(owner)).length === 0);
 };
 
 beforeAll(async () => {
@@ -209,18 +209,21 @@ describe.skipIf(!smallDisksWork)('volumes', () => {
     await until(
       'the files are new',
       async () => (await shell('cat /conf/level /key/password /about/app/level')) === 'infootherinfo',
-      20_000,
     );
     expect(await shell('cat /etc/app.conf')).toBe('level=debug');
     expect(await shell('cat /conf/place/password /conf/file')).toBe('others3cret');
-    expect(await shell('ls -a /conf | grep -c "^[.][.]2"')).toBe('1');
+    // The old ones go after the new ones are in their place.
+    await until(
+      'the old files are gone',
+      async () => (await shell('ls -a /conf | grep -c "^[.][.]2"')) === '1',
+    );
     expect((await started()).Id).toBe(Id);
   });
 
   it('are kept when the container is made anew, which sees single paths as they are then', async () => {
     const { Id } = await started();
     await docker.getContainer(Id).kill();
-    await until('another runs', async () => ![undefined, Id].includes((await runningApp())?.Id), 20_000);
+    await until('another runs', async () => ![undefined, Id].includes((await runningApp())?.Id));
     expect(await shell('cat /etc/app.conf; cat /work/a /mine/b')).toBe('level=infokept\nkept');
   });
 

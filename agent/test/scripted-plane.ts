@@ -1,5 +1,5 @@
 // A plane that does what a test says: a real gRPC server with TLS, whose other end is the agent's own client.
-import { X509Certificate } from 'node:crypto';
+import { randomInt, X509Certificate } from 'node:crypto';
 import {
   type CarryRequest,
   type CarryResponse,
@@ -59,7 +59,7 @@ export interface ScriptedPlane {
   readonly address: () => string;
   readonly identity: (nodeName: string) => NodeIdentity;
   readonly sessions: readonly PlaneSession[];
-  /** The next stream that was not taken yet, when its hello has come. */
+  /** The next stream that was not taken yet and has not ended, when its hello has come. */
   readonly nextSession: () => Promise<PlaneSession>;
   readonly tunnels: readonly Tunnel[];
   /** Answers to Join, or throws. */
@@ -117,7 +117,9 @@ export async function openScriptedPlane(
     server.addService(TunnelServiceService, {
       carry: (call: ServerDuplexStream<CarryRequest, CarryResponse>) => tunnels.push(serveCarry(call)),
     });
-    port = await bind(server, port, authority, own, options.clientCertificates ?? true);
+    const made = server;
+    const bindTo = (to: number) => bind(made, to, authority, own, options.clientCertificates ?? true);
+    port = await (port === 0 ? bindUnlent(bindTo) : bindTo(port));
   };
   await comeUp();
   return {
@@ -132,8 +134,9 @@ export async function openScriptedPlane(
     sessions,
     tunnels,
     nextSession: async () => {
-      const session = await until('an agent says hello', () => sessions[taken], 20_000);
-      taken += 1;
+      const isNext = (one: PlaneSession, index: number) => index >= taken && !one.ended();
+      const session = await until('an agent says hello', () => sessions.find(isNext));
+      taken = sessions.indexOf(session) + 1;
       return session;
     },
     answerJoin: (answer) => {
@@ -142,6 +145,16 @@ export async function openScriptedPlane(
     goDown: async () => server?.forceShutdown(),
     comeUp,
   };
+}
+
+/** Of those that the kernel lends to nobody by itself: still free when the plane comes up again. */
+async function bindUnlent(bindTo: (port: number) => Promise<number>): Promise<number> {
+  for (;;) {
+    const bound = await bindTo(randomInt(10_000, 28_000)).catch((error: Error) => {
+      if (!error.message.includes('EADDRINUSE')) throw error;
+    });
+    if (bound) return bound;
+  }
 }
 
 const bind = (
@@ -190,7 +203,7 @@ function serveSync(
     next: async <Case extends Said['$case']>(kind: Case) => {
       const index = taken.get(kind) ?? 0;
       taken.set(kind, index + 1);
-      await until(`the agent says ${kind}`, () => all(kind).length > index, 20_000);
+      await until(`the agent says ${kind}`, () => all(kind).length > index);
       return all(kind)[index] as unknown as SaidOf<Case>;
     },
     send: (message) => void call.write({ message }),

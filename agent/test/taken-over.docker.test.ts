@@ -76,19 +76,15 @@ it('runs on through restarts of the agent and the loss of its book, and goes wit
   };
   const live = async (parts: DesiredParts, expected: string) => {
     const agent = await start(parts);
-    await until(`it is of ${expected}`, async () => (await owners()) === expected || undefined, 30_000);
+    await until(`it is of ${expected}`, async () => (await owners()) === expected);
     await end(agent);
   };
 
   const first = await start(FIRST);
-  await until(
-    'it runs',
-    async () => {
-      const containers = await look();
-      return (containers.length === 2 && containers.every((one) => one.includes(' running '))) || undefined;
-    },
-    60_000,
-  );
+  await until('it runs', async () => {
+    const containers = await look();
+    return containers.length === 2 && containers.every((one) => one.includes(' running '));
+  });
   await end(first);
   const before = await look();
   expect(before.every((one) => one.endsWith(' uid-of-first'))).toBe(true);
@@ -106,5 +102,5 @@ it('runs on through restarts of the agent and the loss of its book, and goes wit
 
   await rm(join(directory, 'pods.json'));
   await start({});
-  await until('it is gone', async () => (await look()).length === 0 || undefined, 30_000);
+  await until('it is gone', async () => (await look()).length === 0);
 });

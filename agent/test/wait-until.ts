@@ -10,7 +10,7 @@ export async function until<T>(
   what: string,
   look: () => T | Promise<T>,
   // Only against a hang: a loaded machine is slow, and that is no failure.
-  limitMs = 60_000,
+  limitMs = 120_000,
 ): Promise<Exclude<T, undefined | false | null>> {
   const deadline = realNow() + limitMs;
   let last: unknown;

@@ -29,6 +29,8 @@ const tell = (revision: string, over: Partial<PodSpec>) => {
   agent.tell({ daemonSets: [toldSet('web', { revision, template: template(spec) })] });
 };
 const STAYS = 'trap "exit 0" TERM; sleep 1000 & wait';
+/** A loaded engine takes more than a probe's own second, again and again. */
+const patient = { periodSeconds: 1, timeoutSeconds: 60, failureThreshold: 60 };
 
 describe('an agent', () => {
   it('initializes a pod, keeps its sidecar, and ends both in order, with their hooks', async () => {
@@ -39,13 +41,15 @@ describe('an agent', () => {
     const stays = (word: string) =>
       `trap "${diary(`${word}-ends`)}; exit 0" TERM; ${diary(word)}; sleep 1000 & wait`;
     tell('web-1', {
+      // Its hook and both ends have room in it on a loaded machine.
+      terminationGracePeriodSeconds: 60,
       volumes: [{ name: 'work', hostPath: { path: work, type: 'DirectoryOrCreate' } }],
       initContainers: [
         shell('first', diary('first'), volumes),
         shell('car', stays('car'), {
           ...volumes,
           restartPolicy: 'Always',
-          startupProbe: { exec: { command: ['grep', 'car', '/work/diary'] }, periodSeconds: 1 },
+          startupProbe: { ...patient, exec: { command: ['grep', 'car', '/work/diary'] } },
         }),
       ],
       containers: [
@@ -81,12 +85,12 @@ describe('an agent', () => {
     const ends = `trap "echo usr1 > ${said}/said; exit 0" USR1; touch ${said}/listens; sleep 1000 & wait`;
     tell('signal-1', {
       os: { name: 'linux' },
-      terminationGracePeriodSeconds: 30,
+      terminationGracePeriodSeconds: 60,
       volumes: [{ name: 'said', hostPath: { path: said, type: 'DirectoryOrCreate' } }],
       containers: [
         shell('app', ends, {
           lifecycle: { stopSignal: 'SIGUSR1' },
-          readinessProbe: { exec: { command: ['test', '-e', `${said}/listens`] }, periodSeconds: 1 },
+          readinessProbe: { ...patient, exec: { command: ['test', '-e', `${said}/listens`] } },
           volumeMounts: [{ name: 'said', mountPath: said }],
         }),
       ],

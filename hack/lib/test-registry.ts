@@ -3,9 +3,8 @@ import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
+import type { Readable } from 'node:stream';
 import { promisify } from 'node:util';
-import { keepPort } from './kept-port.ts';
 
 export interface TestRegistry {
   readonly port: number;
@@ -13,12 +12,10 @@ export interface TestRegistry {
 }
 
 const ROOT = join(import.meta.dirname, '../..');
-const PATIENCE_MS = 60_000;
 
 /** Its images are kept in the directory. `users`: lines as htpasswd writes them; absent: it asks nobody who they are. */
 export async function startTestRegistry(directory: string, users?: string): Promise<TestRegistry> {
   const { stdout } = await promisify(execFile)(join(ROOT, 'hack/registry'));
-  const port = await keepPort();
   const userFile = join(directory, 'users');
   if (users) await writeFile(userFile, users);
   const config = join(directory, 'registry.yml');
@@ -27,17 +24,14 @@ export async function startTestRegistry(directory: string, users?: string): Prom
     JSON.stringify({
       version: 0.1,
       storage: { filesystem: { rootdirectory: join(directory, 'images') } },
-      http: { addr: `127.0.0.1:${port}` },
+      // The port that the kernel gives it: one that was free a moment ago may be another's by now.
+      http: { addr: '127.0.0.1:0' },
       ...(users ? { auth: { htpasswd: { realm: 'fleetset', path: userFile } } } : {}),
     }),
   );
-  const child = spawn(stdout.trim(), ['serve', config], { stdio: 'ignore' });
+  const child = spawn(stdout.trim(), ['serve', config], { stdio: ['ignore', 'ignore', 'pipe'] });
   const ended = once(child, 'exit');
-  for (const end = performance.now() + PATIENCE_MS; ; await wait(50)) {
-    const answer = await fetch(`http://127.0.0.1:${port}/v2/`).catch(() => undefined);
-    if (answer?.status === (users ? 401 : 200)) break;
-    if (child.exitCode !== null || performance.now() > end) throw new Error('the registry does not answer');
-  }
+  const port = await listensOn(child.stderr);
   return {
     port,
     stop: async () => {
@@ -45,4 +39,18 @@ export async function startTestRegistry(directory: string, users?: string): Prom
       await ended;
     },
   };
+}
+
+/** What it says then is dropped. */
+async function listensOn(log: Readable): Promise<number> {
+  let said = '';
+  for await (const text of log.setEncoding('utf8').iterator({ destroyOnReturn: false })) {
+    said += text;
+    const port = /listening on 127\.0\.0\.1:(\d+)/.exec(said)?.[1];
+    if (port !== undefined) {
+      log.resume();
+      return Number(port);
+    }
+  }
+  throw new Error(`the registry does not start: ${said.slice(-2000)}`);
 }

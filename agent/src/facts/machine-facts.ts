@@ -74,14 +74,16 @@ export type AskedFacts = Partial<Pick<MachineFacts, 'osImage' | 'systemUuid'>>;
 /** Nothing waits for it. */
 const TIMEOUT_MS = 60_000;
 
-export async function askMachine(timeoutMs = TIMEOUT_MS): Promise<AskedFacts> {
+/** `enough`: it is not waited for any longer. */
+export async function askMachine(enough = AbortSignal.timeout(TIMEOUT_MS)): Promise<AskedFacts> {
   // Bundled, the process's code is a file beside this one.
   const file = import.meta.url.endsWith('.ts') ? './facts-process.ts' : './facts-process.js';
-  const { stdout } = await promisify(execFile)(
-    process.execPath,
-    [fileURLToPath(new URL(file, import.meta.url))],
-    { timeout: timeoutMs, killSignal: 'SIGKILL' },
-  ).catch((error: { readonly stdout?: string }) => ({ stdout: error.stdout ?? '' }));
+  const asking = promisify(execFile)(process.execPath, [fileURLToPath(new URL(file, import.meta.url))]);
+  // Killed, not broken off: what it said before is read to its end.
+  enough.addEventListener('abort', () => void asking.child.kill('SIGKILL'), { once: true });
+  const { stdout } = await asking.catch((error: { readonly stdout?: string }) => ({
+    stdout: error.stdout ?? '',
+  }));
   const lines = stdout.split('\n').filter((line) => line !== '');
   return Object.assign({}, ...lines.map((line) => JSON.parse(line)));
 }

@@ -42,7 +42,9 @@ export async function runProbe(
   try {
     if (probe.httpGet) return await runHttp(probe.httpGet, host, port, deadline);
     if (probe.grpc) {
-      const problem = await askGrpcHealth(host, port, probe.grpc.service ?? '', timeoutMs(probe), deadline);
+      // Has its own deadline: closed at that very moment it would say that it was closed, not that it was late.
+      const problem = await askGrpcHealth(host, port, probe.grpc.service ?? '', timeoutMs(probe), signal);
+      signal.throwIfAborted();
       return problem === undefined ? success : { outcome: 'failure', message: problem };
     }
     await tryConnect(host, port, deadline);

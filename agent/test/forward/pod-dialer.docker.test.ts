@@ -38,7 +38,7 @@ beforeAll(async () => {
   const ip = (await runtime.list()).find(({ id }) => id === holder)?.ip;
   network = { holderId: holder, pid: await runtime.pid(holder), ip };
   await until('it listens', async () =>
-    (await runtime.exec(app, ['netstat', '-ltn'], 5000)).output.includes(':9001'),
+    (await runtime.exec(app, ['netstat', '-ltn'], 60_000)).output.includes(':9001'),
   );
 });
 afterAll(async () => {

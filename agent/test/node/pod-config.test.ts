@@ -8,6 +8,7 @@ import { template, toldConfig, toldSet } from '../desired.ts';
 import { fakeClock, type NodeWorld, openNodeWorld } from '../node-world.ts';
 import { TEST_IMAGE } from '../pods.ts';
 import { OBEYS } from '../test-programs.ts';
+import { until } from '../wait-until.ts';
 
 let world: NodeWorld;
 beforeEach(async () => {
@@ -148,9 +149,9 @@ describe('a pod whose volume needs a ConfigMap', () => {
     await world.tell({ daemonSets: [set], configs: [app({ a: 'one' })] });
     await runs('web-1/app#0');
     await world.tell({ daemonSets: [set], configs: [app({ a: 'two' })] });
-    await vi.waitFor(async () => {
+    await until('its file is new', async () => {
       await world.pass(1);
-      expect(await fileOf('a')).toBe('two');
+      return (await fileOf('a')) === 'two';
     });
     world.now().events.take();
     await world.tell({ daemonSets: [set], configs: [app()] });
@@ -169,9 +170,9 @@ describe('a pod whose volume needs a ConfigMap', () => {
     await world.tell({ daemonSets: [set], configs: [app({ a: 'one' })] });
     await runs('web-1/app#0');
     await world.restart({ meanwhile: () => world.tell({ daemonSets: [set], configs: [app({ a: 'two' })] }) });
-    await vi.waitFor(async () => {
+    await until('its file is new', async () => {
       await world.pass(1);
-      expect(await fileOf('a')).toBe('two');
+      return (await fileOf('a')) === 'two';
     });
     expect(world.running()).toEqual(['web-1/app#0']);
   });
@@ -181,9 +182,9 @@ describe('a pod whose volume needs a ConfigMap', () => {
     await runs('web-1/app#0');
     await world.tell({});
     await runs();
-    await vi.waitFor(async () => {
+    await until('nothing of it is on the disk', async () => {
       await world.pass(1);
-      expect(await readdir(join(world.directory, 'pods'))).toEqual([]);
+      return (await readdir(join(world.directory, 'pods'))).length === 0;
     });
   });
 });
@@ -256,9 +257,9 @@ describe('a revision that comes with a snapshot', () => {
     return [world.container(app0 ?? '').settings.env[0], await fileOf('level')];
   };
   const untilFile = (text: string) =>
-    vi.waitFor(async () => {
+    until(`its file says ${text}`, async () => {
       await world.pass(1);
-      expect(await fileOf('level')).toBe(text);
+      return (await fileOf('level')) === text;
     });
 
   it('gives its pods what it holds, whatever is told beside it', async () => {

@@ -48,7 +48,7 @@ const start = async (over: Partial<ContainerSettings> = {}) => {
   return id;
 };
 const inside = async (id: string, ...command: string[]) =>
-  (await runtime.exec(id, command, 30_000)).output.trim();
+  (await runtime.exec(id, command, 60_000)).output.trim();
 const shell = (script: string) => ({ entrypoint: ['sh', '-c', script], args: [] });
 const logOf = async (id: string, follow = false, timestamps = false) => {
   const pieces: Uint8Array[] = [];
@@ -280,7 +280,6 @@ describe('logs', () => {
     await until(
       '20 MB are written',
       async () => (await docker.getContainer(big).inspect()).State.Status === 'exited',
-      60_000,
     );
   });
 
@@ -435,8 +434,10 @@ describe('an engine that misbehaves', () => {
     it('shows the others as they are, and this one as it was while it is listed so', async () => {
       const [silent, other] = [await start({ network: 'own' }), await start()];
       const eyes = fresh();
-      const before = await seen(eyes, silent);
-      expect(before).toMatchObject({ state: 'running', startedAt: expect.any(String) });
+      const before = await until('it is known', async () => {
+        const known = await seen(eyes, silent);
+        return known?.state === 'running' && known.startedAt !== undefined && known;
+      });
       await kill(other);
       const restless = new AbortController();
       // The stream of events begins: all that is known may be old.
@@ -448,7 +449,7 @@ describe('an engine that misbehaves', () => {
         // Its end is believed by the list: it is to be started again.
         await kill(silent);
         expect(await seen(eyes, silent)).toMatchObject({
-          identity: before?.identity,
+          identity: before.identity,
           state: 'exited',
           exitCode: 137,
           error: expect.stringContaining('does not say more'),
@@ -557,17 +558,21 @@ describe('a command that runs out of time', () => {
   const HANGS = ['sleep', '4711'];
   const hanging = async (id: string) =>
     (await inside(id, 'ps', '-o', 'args')).split('\n').filter((line) => line === HANGS.join(' ')).length;
+  /** Long enough for a loaded engine to begin it. */
+  const LIMIT_MS = 2000;
   const runsOut = async (id: string) =>
-    expect(runtime.exec(id, HANGS, 500)).rejects.toMatchObject({ kind: 'timeout' });
+    expect(runtime.exec(id, HANGS, LIMIT_MS)).rejects.toMatchObject({ kind: 'timeout' });
   const begun = (id: string) =>
     proxy.requests.filter((line) => line.startsWith(`POST /containers/${id}/exec`)).length;
 
   it('is ended, and begun anew the next time', async () => {
     const id = await start({ network: 'own' });
     for (let time = 0; time < 2; time++) {
-      const before = begun(id);
-      await runsOut(id);
-      expect(begun(id)).toBe(before + 1);
+      await until('it is begun when the engine has seen the end of the one before', async () => {
+        const before = begun(id);
+        await runsOut(id);
+        return begun(id) === before + 1;
+      });
       await until('nothing of it is left', async () => (await hanging(id)) === 0);
     }
   });
@@ -575,7 +580,7 @@ describe('a command that runs out of time', () => {
   it('is ended with all that it began', async () => {
     const id = await start({ network: 'own' });
     const children = ['sh', '-c', 'sleep 4711 & (sleep 4711; true); true'];
-    await expect(runtime.exec(id, children, 500)).rejects.toMatchObject({ kind: 'timeout' });
+    await expect(runtime.exec(id, children, LIMIT_MS)).rejects.toMatchObject({ kind: 'timeout' });
     await until('nothing of it is left', async () => (await hanging(id)) === 0);
   });
 
@@ -589,7 +594,7 @@ describe('a command that runs out of time', () => {
       },
     );
     expect(begun(id)).toBe(1);
-    expect(await hanging(id)).toBe(1);
+    await until('the one runs', async () => (await hanging(id)) === 1);
     await inside(id, 'sh', '-c', `kill -9 $(ps -o pid,args | awk '/[s]leep 4711/ { print $1 }')`);
     const before = begun(id);
     await until('it is begun again when the engine has seen its end', async () => {

@@ -38,7 +38,7 @@ async function all(terminal: Terminal) {
   return { out, err, exitCode: await terminal.exitCode() };
 }
 const running = async (what: string) =>
-  (await runtime.exec(container, ['ps', '-o', 'args'], 10_000)).output
+  (await runtime.exec(container, ['ps', '-o', 'args'], 60_000)).output
     .split('\n')
     .filter((line) => line.includes(what) && line.startsWith('sleep '));
 
@@ -58,9 +58,9 @@ describe('a command', () => {
       stderr: true,
       tty: false,
     });
-    expect((await runtime.exec(container, ['test', '-e', '/tmp/begun'], 10_000)).exitCode).toBe(1);
+    expect((await runtime.exec(container, ['test', '-e', '/tmp/begun'], 60_000)).exitCode).toBe(1);
     await all(await start());
-    expect((await runtime.exec(container, ['test', '-e', '/tmp/begun'], 10_000)).exitCode).toBe(0);
+    expect((await runtime.exec(container, ['test', '-e', '/tmp/begun'], 60_000)).exitCode).toBe(0);
   });
 
   it('that closes its output and goes on is waited for', async () => {
@@ -134,8 +134,8 @@ describe('when the client of a command leaves', () => {
     await until('it runs', async () => (await running(`sleep ${mark}`)).length > 0);
     terminal.leave();
     const loops = async () =>
-      (await runtime.exec(container, ['ps', '-o', 'args'], 10_000)).output.includes(mark);
-    await until('it is killed', async () => !(await loops()), 20_000);
+      (await runtime.exec(container, ['ps', '-o', 'args'], 60_000)).output.includes(mark);
+    await until('it is killed', async () => !(await loops()));
   });
 
   it('at once, before it runs, nothing is left either', async () => {
@@ -144,7 +144,7 @@ describe('when the client of a command leaves', () => {
     terminal.leave();
     // Seen failing when a command that has no process yet was taken for one that has ended.
     await until('its end', async () => (await terminal.exitCode().catch(() => 0)) >= 0);
-    expect(await running(`sleep ${mark}`)).toEqual([]);
+    await until('nothing is left of it', async () => (await running(`sleep ${mark}`)).length === 0);
   });
 });
 

@@ -26,15 +26,12 @@ export interface DockerAgent {
   readonly statusOf: (revision: string) => PodStatus;
   /** All that were ever told. */
   readonly events: () => readonly AgentEvent[];
-  /** Within a time that is long enough for images and stops. */
   readonly comes: <T>(what: string, holds: () => T | Promise<T>) => ReturnType<typeof until<T>>;
   /** The plane goes, and does not come back. */
   readonly restartAlone: (meanwhile: () => Promise<unknown>) => Promise<void>;
   /** And removes all that it made. */
   readonly stop: () => Promise<void>;
 }
-
-const PATIENCE_MS = 40_000;
 
 export async function openDockerAgent(
   nodeName: string,
@@ -82,7 +79,7 @@ export async function openDockerAgent(
       await meanwhile();
       agent = await start();
     },
-    comes: (what, holds) => until(what, holds, PATIENCE_MS),
+    comes: until,
     stop: async () => {
       await agent.stop();
       await removeContainersOf(ownerOf(identity));

@@ -6,6 +6,8 @@ import { connect, createServer, type Socket } from 'node:net';
 export interface HeldSocket {
   /** How many have come while nobody was there. */
   readonly waited: () => number;
+  /** How many have come through to an engine. */
+  readonly passed: () => number;
   readonly close: () => void;
 }
 
@@ -14,6 +16,7 @@ const TRY_AGAIN_MS = 20;
 export async function holdSocket(path: string, enginePath: string): Promise<HeldSocket> {
   const open = new Set<Socket>();
   let waited = 0;
+  let passed = 0;
 
   const pass = (client: Socket, isFirst: boolean) => {
     const engine = connect(enginePath);
@@ -23,6 +26,7 @@ export async function holdSocket(path: string, enginePath: string): Promise<Held
     });
     engine.once('connect', () => {
       engine.removeAllListeners('error');
+      passed += 1;
       for (const [one, other] of [
         [client, engine],
         [engine, client],
@@ -43,6 +47,7 @@ export async function holdSocket(path: string, enginePath: string): Promise<Held
   await once(server, 'listening');
   return {
     waited: () => waited,
+    passed: () => passed,
     close: () => {
       server.close();
       for (const socket of open) socket.destroy();

@@ -26,7 +26,7 @@ export interface OwnEngine {
 export const FIRST_MAPPED = 100_000;
 /** A user and a group that every machine has. */
 const MAPPED_FOR = 'daemon';
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 180_000;
 
 export async function startOwnEngine(
   options: { readonly mapsUsers?: boolean; readonly liveRestore?: boolean } = {},

@@ -357,7 +357,7 @@ describe('bodies', () => {
       await disk.free();
       await until('it asks again', async () => {
         await vi.advanceTimersByTimeAsync(500);
-        return session.all('bodiesWanted').length === 2;
+        return session.all('bodiesWanted').length > 1;
       });
       sendBodies(session, parts);
       await until('it is in effect', () => agent.inEffect.length === 1);

@@ -53,8 +53,8 @@ export function startNodeLifecycle(parts: NodeLifecycleParts): NodeLifecycle {
       touched.clear();
       if (all) allAt = Number.POSITIVE_INFINITY;
       for (const name of names) {
-        const waitMs = await passNode(parts, name);
-        if (waitMs !== undefined) allAt = Math.min(allAt, monotonicNow() + waitMs);
+        const silentAt = await passNode(parts, name);
+        if (silentAt !== undefined) allAt = Math.min(allAt, silentAt);
       }
       return Number.isFinite(allAt) ? { againInMs: Math.max(10, allAt - monotonicNow()) } : {};
     },
@@ -77,19 +77,19 @@ export function startNodeLifecycle(parts: NodeLifecycleParts): NodeLifecycle {
   };
 }
 
-/** Looks again when somebody else wrote the node or one of its pods meanwhile. Answers how long it may yet be silent. */
+/** Looks again when somebody else wrote the node or one of its pods meanwhile. Answers when it has been silent for too long. */
 async function passNode(parts: NodeLifecycleParts, name: string): Promise<number | undefined> {
   for (;;) {
     const stored = parts.store.get(NODES, name);
     if (!stored) return undefined;
     const state = parts.fleet.state(name);
-    const silentForMs = parts.monotonicNow() - state.heardAt;
-    const lost = silentForMs >= parts.graceMs;
+    const silentAt = state.heardAt + parts.graceMs;
+    const lost = parts.monotonicNow() >= silentAt;
     if (state.lost !== lost) {
       parts.fleet.change(name, { lost });
       parts.onLost(name);
     }
-    if (await settleNode(parts, stored, lost)) return lost ? undefined : parts.graceMs - silentForMs;
+    if (await settleNode(parts, stored, lost)) return lost ? undefined : silentAt;
   }
 }
 

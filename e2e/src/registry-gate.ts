@@ -14,6 +14,7 @@ export interface RegistryGate {
   readonly asked: () => number;
   /** From now on layers wait for `release`; or no longer, and what waits goes. */
   readonly hold: (held: boolean) => void;
+  /** What this machine waits for goes, and what it asks for from now on: a pull asks for one thing after the other. */
   readonly release: (address: string) => void;
   readonly close: () => void;
 }
@@ -21,6 +22,7 @@ export interface RegistryGate {
 export async function openRegistryGate(registryPort: number, host: string): Promise<RegistryGate> {
   const waiting = new Map<string, (() => void)[]>();
   const layers = new Map<string, number>();
+  const released = new Set<string>();
   let held = false;
   let most = 0;
   let asked = 0;
@@ -53,12 +55,13 @@ export async function openRegistryGate(registryPort: number, host: string): Prom
     asked += 1;
     count(address, 1);
     response.on('close', () => count(address, -1));
-    if (!held) return pass(incoming, response);
+    if (!held || released.has(address)) return pass(incoming, response);
     waiting.set(address, [...(waiting.get(address) ?? []), () => pass(incoming, response)]);
   });
   server.listen(0, host);
   await once(server, 'listening');
   const release = (address: string) => {
+    released.add(address);
     for (const go of waiting.get(address) ?? []) go();
     waiting.delete(address);
   };
@@ -69,8 +72,10 @@ export async function openRegistryGate(registryPort: number, host: string): Prom
     asked: () => asked,
     hold: (now) => {
       held = now;
-      if (held) most = layers.size;
-      if (!held) for (const address of [...waiting.keys()]) release(address);
+      if (held) {
+        most = layers.size;
+        released.clear();
+      } else for (const address of [...waiting.keys()]) release(address);
     },
     release,
     close: () => {

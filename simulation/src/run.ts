@@ -23,7 +23,7 @@ export interface RunResult {
 }
 
 /** As long as everything may take that was begun: a deadline, soak times, waits of 5 minutes after crashes. */
-const SETTLE_MS = 25 * 60_000;
+const SETTLE_MS = 40 * 60_000;
 const LOOK_EVERY_MS = 5000;
 
 export async function run({ seed, nodes, wholeTrace = false }: RunOptions): Promise<RunResult> {

@@ -1,15 +1,16 @@
-// Runs the actions that a plan asks for, one at a time for each thing they touch. Whatever comes of one, the loop looks
-// again.
+// Runs the actions that a plan asks for, one at a time for each thing they touch, and what is to follow one at once.
+// Whatever comes of them, the loop looks again.
 import { actionKey, type NodeAction } from '@fleetset/scheduler-core/node/node-action';
 import type { Logger } from 'pino';
 import { pause } from '../pause.ts';
 import type { ActionOutcomes } from './action-outcomes.ts';
 
 export interface RunnerParts {
-  readonly execute: (action: NodeAction) => Promise<void>;
+  /** Answers what is to follow at once, on the same thing. */
+  readonly execute: (action: NodeAction) => Promise<NodeAction | undefined>;
   readonly outcomes: ActionOutcomes;
   readonly logger: Logger;
-  /** An action has ended, and its back-off of its own with it. */
+  /** An action has ended, what followed it, and its back-off of its own with it. */
   readonly onEnded: () => void;
   readonly signal: AbortSignal;
 }
@@ -45,28 +46,37 @@ export function createActionRunner({
     return HOLD_AFTER_FAILURE_MS;
   };
 
+  const isOver = () => signal.aborted || closed;
+
+  /** Answers as `settle`. */
+  const runAll = async (key: string, first: NodeAction): Promise<number> => {
+    let action = first;
+    try {
+      for (;;) {
+        busy.set(key, action.kind);
+        outcomes.begun(action);
+        logger.debug({ action }, `${action.kind}: ${action.reason}`);
+        const next = await execute(action);
+        outcomes.succeeded(action);
+        if (!next || isOver()) return 0;
+        action = next;
+      }
+    } catch (error) {
+      return settle(action, error);
+    }
+  };
+
   return {
     busy,
     launch: (action) => {
       const key = actionKey(action);
-      if (busy.has(key) || signal.aborted || closed) return false;
-      busy.set(key, action.kind);
-      outcomes.begun(action);
-      logger.debug({ action }, `${action.kind}: ${action.reason}`);
-      const done = execute(action)
-        .then(
-          () => {
-            outcomes.succeeded(action);
-            return 0;
-          },
-          (error: unknown) => settle(action, error),
-        )
-        .then(async (holdMs) => {
-          if (holdMs > 0) await pause(holdMs, signal);
-          busy.delete(key);
-          running.delete(done);
-          onEnded();
-        });
+      if (busy.has(key) || isOver()) return false;
+      const done = runAll(key, action).then(async (holdMs) => {
+        if (holdMs > 0) await pause(holdMs, signal);
+        busy.delete(key);
+        running.delete(done);
+        onEnded();
+      });
       running.add(done);
       return true;
     },

@@ -1,4 +1,5 @@
-// Does one action of the plan against the engine. What fails becomes memory that the next plan counts with.
+// Does one action of the plan against the engine. What fails becomes memory that the next plan counts with. A container
+// that may start once it is made is started at once: a look in between would take longer than either.
 
 import { randomInt, randomUUID } from 'node:crypto';
 import { generatedName } from '@fleetset/scheduler-core/generated-name';
@@ -26,7 +27,23 @@ import { givenToContainer } from './given-to-container.ts';
 import { ensureVolumes, prepareContainer, volumePod } from './prepare-container.ts';
 import { startContainer, stopContainer } from './start-and-stop.ts';
 
-export async function executeAction(parts: ExecuteParts, action: NodeAction): Promise<void> {
+/** Answers what is to be done next with the same container, if that is known. */
+export async function executeAction(
+  parts: ExecuteParts,
+  action: NodeAction,
+): Promise<NodeAction | undefined> {
+  if (action.kind !== 'create') {
+    await execute(parts, action);
+    return undefined;
+  }
+  const id = await create(parts, action);
+  const { podUid, container, reason } = action;
+  // What was planned since counts: the pod may be on its way out.
+  if (id === undefined || !parts.mayStart(podUid, container)) return undefined;
+  return { kind: 'start', podUid, container, id, reason, isFresh: true };
+}
+
+async function execute(parts: ExecuteParts, action: Exclude<NodeAction, CreateAction>): Promise<void> {
   switch (action.kind) {
     case 'bear':
       return bear(parts, action.daemonSetUid);
@@ -38,8 +55,6 @@ export async function executeAction(parts: ExecuteParts, action: NodeAction): Pr
       return reject(parts, action);
     case 'discard':
       return discard(parts, action);
-    case 'create':
-      return create(parts, action);
     case 'start':
       return startContainer(parts, action);
     case 'stop':
@@ -99,10 +114,11 @@ async function discard(parts: ExecuteParts, { podUid, daemonSetUid, end }: Disca
   await parts.pods.setEnding(podUid);
 }
 
-async function create(parts: ExecuteParts, action: CreateAction): Promise<void> {
+/** Answers the id of what it made. */
+async function create(parts: ExecuteParts, action: CreateAction): Promise<string | undefined> {
   const record = parts.pods.get(action.podUid)?.record;
   const template = record && parts.templateOf(record);
-  if (!record || !template?.spec) return;
+  if (!record || !template?.spec) return undefined;
   const { spec } = template;
   const holder = parts.holderOf(action.podUid);
   const input: SettingsInput = {
@@ -119,7 +135,7 @@ async function create(parts: ExecuteParts, action: CreateAction): Promise<void> 
     ...(await hostResolver(spec)),
   };
   if (action.container === HOLDER) {
-    await asCreate(parts, async () => holderSettings(input, await parts.runtime.holderImage()));
+    const id = await asCreate(parts, async () => holderSettings(input, await parts.runtime.holderImage()));
     if (input.attempt > 0)
       parts.events.add({
         type: 'Normal',
@@ -127,12 +143,12 @@ async function create(parts: ExecuteParts, action: CreateAction): Promise<void> 
         message: 'Pod sandbox changed, it will be killed and re-created.',
         podUid: action.podUid,
       });
-    return;
+    return id;
   }
   const container = allContainers(spec).find(({ name }) => name === action.container);
   const check = action.only === 'check';
   // Without its holder it would land in the host's network. A holder that is gone is made again first.
-  if (!container || (needsHolder(template) && !holder && !check)) return;
+  if (!container || (needsHolder(template) && !holder && !check)) return undefined;
   await requireMappedUsers(parts, spec);
   // They were asked for when the pod was planned: to try again for each would take longer.
   const podNow = () => volumePod(parts, record, template, parts.podIp(record.uid));
@@ -142,8 +158,8 @@ async function create(parts: ExecuteParts, action: CreateAction): Promise<void> 
   await ensureImage(parts, record, container, pod.config, action.imageIsFresh === true);
   await requireNonRoot(parts, record, template, container);
   const prepared = await prepareContainer(parts, pod, container, check);
-  if (check) return;
-  await asCreate(parts, async () => {
+  if (check) return undefined;
+  const id = await asCreate(parts, async () => {
     const imageUser = takesImageUser(spec, container)
       ? await parts.runtime.imageUser(container.image ?? '')
       : '';
@@ -156,17 +172,21 @@ async function create(parts: ExecuteParts, action: CreateAction): Promise<void> 
     message: `Created container: ${container.name}`,
     ...about(parts, record, container.name),
   });
+  return id;
 }
 
-async function asCreate(parts: ExecuteParts, make: () => Promise<ContainerSettings>): Promise<void> {
+async function asCreate(
+  parts: ExecuteParts,
+  make: () => Promise<ContainerSettings>,
+): Promise<string | undefined> {
   let identity: ContainerIdentity | undefined;
   try {
     const settings = await make();
     identity = settings.identity;
-    await parts.runtime.create(settings);
+    return await parts.runtime.create(settings);
   } catch (error) {
     if (isRuntimeError(error, 'unreachable') || isRuntimeError(error, 'timeout')) throw error;
-    if (identity && isRuntimeError(error, 'conflict') && (await isThere(parts, identity))) return;
+    if (identity && isRuntimeError(error, 'conflict') && (await isThere(parts, identity))) return undefined;
     if (isRuntimeError(error, 'image-missing'))
       throw new ActionFailed(trouble(parts, 'image', 'ErrImagePull', (error as Error).message), error);
     throw new ActionFailed(trouble(parts, 'create', 'CreateContainerError', (error as Error).message), error);

@@ -137,6 +137,8 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     // What has just started is known to the prober before it is planned with.
     checks.sync(containers, view.plan);
     const taken = await starts.portsInTheWay(containers, untouched);
+    // What was made meanwhile may be starting by now.
+    for (const [key, kind] of runner.busy) if (kind === 'start') underWay.set(key, kind);
     const now = monotonicNow();
     const held = parts.held();
     const seen = containers.map((container) =>

@@ -1,5 +1,5 @@
 // Starts and stops one container, each with its lifecycle hook (rules 101, 103 and 104).
-import type { NodeAction, StopAction } from '@fleetset/scheduler-core/node/node-action';
+import type { StartAction, StopAction } from '@fleetset/scheduler-core/node/node-action';
 import { allContainers, HOLDER, type PodRecord } from '@fleetset/scheduler-core/node/pod-record';
 import { DEFAULT_GRACE_SECONDS, graceLeft } from '@fleetset/scheduler-core/node/stop-grace';
 import type { Container } from '@fleetset/scheduler-core/schema/container';
@@ -12,14 +12,12 @@ import { endContainer } from './end-container.ts';
 import { ensureVolumes, hasBoundPaths, prepareContainer, volumePod } from './prepare-container.ts';
 import { runHook } from './run-hook.ts';
 
-type StartAction = Extract<NodeAction, { kind: 'start' }>;
-
 const NO_LIMIT_MS = withinTimer(Number.POSITIVE_INFINITY);
 
 export async function startContainer(parts: ExecuteParts, action: StartAction): Promise<void> {
   const found = specOf(parts, action.podUid, action.container);
   const hook = found?.container?.lifecycle?.postStart;
-  if (found) await renewVolumes(parts, action, found);
+  if (found && !action.isFresh) await renewVolumes(parts, action, found);
   if (!found || !hook) return begin(parts, action, found?.record);
   // From before it runs: nobody is to see it run until the hook has ended.
   await parts.hooks.run(action.id, action.podUid, async (broken) => {

@@ -41,6 +41,7 @@ async function openPod(
   over: Partial<Container> = {},
   wrap: Partial<ContainerRuntime> = {},
   spec: Partial<PodSpec> = {},
+  startable: ReadonlySet<string> = new Set(),
 ) {
   const directory = await tempDirectory();
   const pods = await openPodBook(directory, () => {});
@@ -83,6 +84,7 @@ async function openPod(
         podIp: () => undefined,
         hooks: createRunningHooks(),
         anyRuns: () => false,
+        mayStart: (podUid, name) => podUid === record.uid && startable.has(name),
         nextLook: async () => {},
         signal: new AbortController().signal,
       },
@@ -94,11 +96,25 @@ async function openPod(
 const about = { podUid: record.uid, container: 'app', reason: 'a test' };
 const CREATE: CreateAction = { ...about, kind: 'create', attempt: 0 };
 const startOf = (id: string): NodeAction => ({ ...about, kind: 'start', id });
-const failureOf = (run: Promise<void>) =>
+const failureOf = (run: Promise<unknown>) =>
   run.then(
     () => undefined,
     (error: unknown) => error,
   );
+
+it('what may start by then is to be started as soon as it is made, nothing else is', async () => {
+  const startable = new Set<string>();
+  const { act } = await openPod({}, {}, {}, startable);
+  expect(await act(CREATE)).toBeUndefined();
+  startable.add('app');
+  const next = await act({ ...CREATE, attempt: 1 });
+  const [, made] = engine.containers();
+  expect(next).toEqual({ ...about, kind: 'start', id: made?.id, isFresh: true });
+  expect(await act(startOf(made?.id ?? ''))).toBeUndefined();
+  expect(await act({ ...CREATE, attempt: 2, only: 'check' })).toBeUndefined();
+  // It is there already, whoever made it: the next look tells what is to come of it.
+  expect(await act({ ...CREATE, attempt: 1 })).toBeUndefined();
+});
 
 it('a pod with users of its own is made only where the engine maps them', async () => {
   const info = await engine.runtime(OWNER).info();

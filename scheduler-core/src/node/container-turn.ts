@@ -1,14 +1,7 @@
 // Whose turn it is in a pod: which of its containers may be made, checked and started now (rules 100, 101 and 103).
 import { wantsPodAddress } from './field-ref.ts';
 import type { ContainerMemory } from './node-action.ts';
-import {
-  allContainers,
-  containerKey,
-  HOLDER,
-  isInitContainer,
-  latest,
-  type SeenContainer,
-} from './pod-record.ts';
+import { allContainers, containerKey, HOLDER, isInitContainer, latest } from './pod-record.ts';
 import type { PodView } from './pod-steps.ts';
 
 /** Init containers in their order, the others after them (rules 100 and 101). */
@@ -34,7 +27,7 @@ export const canBeChecked = (name: string, memory: ContainerMemory, pod: PodView
   memory.checked !== true &&
   (!isDue(name, pod) || namesPodAddress(name, pod));
 
-export function mayStart({ name }: SeenContainer, pod: PodView): boolean {
+export function mayStart(name: string, pod: PodView): boolean {
   if (pod.choice.bucket !== 'run') return false;
   if (pod.holder && name !== HOLDER && latest(HOLDER, pod.seen)?.state !== 'running') return false;
   return !waitsForHook(name, pod);

@@ -9,7 +9,7 @@ export type NodeAction =
   /** See that the image is there, then create the container. */
   | CreateAction
   /** With its postStart hook. */
-  | (OnContainer & { readonly kind: 'start'; readonly id: string })
+  | StartAction
   | StopAction
   | (OnContainer & { readonly kind: 'remove'; readonly id: string })
   /** The node does not take the pod: it has failed. */
@@ -34,6 +34,13 @@ export interface OnContainer {
   /** Its name in the pod, or HOLDER. */
   readonly container: string;
   readonly reason: string;
+}
+
+export interface StartAction extends OnContainer {
+  readonly kind: 'start';
+  readonly id: string;
+  /** It was made a moment ago, with all that it needs. */
+  readonly isFresh?: boolean;
 }
 
 /** With its preStop hook, within the grace (rule 104). */

@@ -20,16 +20,17 @@ import {
   NOTHING,
   only,
   type PlanContext,
+  type PodSteps,
   type PodView,
   stopAction,
 } from './pod-steps.ts';
 import { graceAfterProbe, podGrace } from './stop-grace.ts';
 
-export function planContainers(choice: PodChoice, context: PlanContext): ContainerSteps {
+export function planContainers(choice: PodChoice, context: PlanContext): PodSteps {
   const pod = context.pods.get(choice.record.uid);
   const seen = context.containers.filter(({ podUid }) => podUid === choice.record.uid);
-  if (choice.bucket === 'stop') return planStop(choice, seen, pod, context);
-  if (!pod?.template?.spec) return NOTHING;
+  if (choice.bucket === 'stop') return { ...planStop(choice, seen, pod, context), startable: [] };
+  if (!pod?.template?.spec) return { ...NOTHING, startable: [] };
   const { spec } = pod.template;
   const isStarting = (name: string) => context.busy.get(containerKey(choice.record.uid, name)) === 'start';
   const view: PodView = {
@@ -40,10 +41,14 @@ export function planContainers(choice: PodChoice, context: PlanContext): Contain
     holder: needsHolder(pod.template),
     init: initProgress(spec, seen, isStarting),
   };
-  const steps = containerNames(pod.template).map((name) => planOne(name, view));
+  const names = containerNames(pod.template);
+  const steps = names.map((name) => planOne(name, view));
   return {
     actions: steps.flatMap(({ actions }) => actions),
     waits: steps.flatMap(({ waits }) => waits),
+    startable: names
+      .filter((name) => canBeCreated(name, view) && mayStart(name, view))
+      .map((name) => containerKey(choice.record.uid, name)),
   };
 }
 
@@ -117,7 +122,7 @@ function nextStep(
         return create({ ...at, reason: "the pod's network is new" }, container.attempt + 1, known, context);
       if (memory.trouble?.kind === 'start' || memory.trouble?.kind === 'config')
         return create(at, container.attempt + 1, memory, context);
-      return mayStart(container, pod) ? only({ ...at, kind: 'start', id: container.id }) : NOTHING;
+      return mayStart(container.name, pod) ? only({ ...at, kind: 'start', id: container.id }) : NOTHING;
     case 'exited':
       return choice.bucket === 'run' && canBeCreated(container.name, pod)
         ? restart(at, container, known, pod)

@@ -58,6 +58,8 @@ export interface NodePlan {
   readonly nextAt?: number;
   /** Pods that may not start now, with why. */
   readonly blocked: ReadonlyMap<string, Block>;
+  /** Containers that may start as soon as they are made, by containerKey: no look need come between. */
+  readonly startable?: ReadonlySet<string>;
   /** DaemonSets of which a pod is wanted that cannot be made, with why. */
   readonly unborn?: ReadonlyMap<string, string>;
 }
@@ -151,6 +153,7 @@ export function planNode(input: NodeInput): NodePlan {
     placements,
     pods,
     blocked,
+    startable: steps.startable,
     ...(unborn.size > 0 ? { unborn } : {}),
     ...(nextAt === undefined ? {} : { nextAt }),
   };
@@ -205,6 +208,7 @@ function planAllContainers(input: NodeInput, choices: readonly PodChoice[]) {
   const context: PlanContext = { ...input, pods: new Map(input.pods.map((pod) => [pod.record.uid, pod])) };
   const actions: NodeAction[] = [];
   const waits: number[] = [];
+  const startable = new Set<string>();
   for (const choice of choices) {
     if (choice.bucket === 'over') continue;
     const rejection = rejectionOf(choice, input);
@@ -215,8 +219,9 @@ function planAllContainers(input: NodeInput, choices: readonly PodChoice[]) {
     const steps = planContainers(choice, context);
     actions.push(...steps.actions);
     waits.push(...steps.waits);
+    for (const key of steps.startable) startable.add(key);
   }
-  return { actions, waits };
+  return { actions, waits, startable };
 }
 
 const recordsOf = (

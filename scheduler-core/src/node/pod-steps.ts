@@ -21,6 +21,11 @@ export interface ContainerSteps {
   readonly waits: readonly number[];
 }
 
+export interface PodSteps extends ContainerSteps {
+  /** Containers that may start as soon as they are made, by containerKey. */
+  readonly startable: readonly string[];
+}
+
 export const NOTHING: ContainerSteps = { actions: [], waits: [] };
 
 export interface PodView {

@@ -1,4 +1,6 @@
 // Proves the next possible actions on the containers of a pod, situation by situation (rules 18, 66, 96 to 99).
+import { actionKey, type CreateAction } from '@fleetset/scheduler-core/node/node-action';
+import { HOLDER } from '@fleetset/scheduler-core/node/pod-record';
 import { describe, expect, test } from 'vitest';
 import { planOf, stepsOf } from './scenario.ts';
 
@@ -452,4 +454,42 @@ describe("a container that names its pod's address", () => {
     ],
     ["on the host's network its address is the node's", 'grant addr \n pod a addr', 'create a/main#0'],
   ]);
+});
+
+describe('what is to be made may be started without another look when, made, it would be started', () => {
+  const situations = [
+    'grant r1 \n pod a r1',
+    'grant net \n pod a net',
+    'grant net \n pod a net \n a/@#0 created',
+    'grant net \n pod a net \n a/@#0 running',
+    'grant net-init \n pod a net-init \n a/@#0 running',
+    'grant two \n pod a two',
+    'grant two-hook \n pod a two-hook',
+    'grant r2 \n pod a r1 \n a/main#0 running \n pod b r2',
+    'surge \n grant r2 \n pod a r1 \n a/main#0 running \n pod b r2',
+    'grant r1 \n pod a r1 \n a/main#0 ended 99s ago',
+    'grant net \n pod a net \n a/@#0 ended 0s ago \n a/main#0 running',
+  ];
+  const shownAs = ({ podUid, container }: CreateAction) =>
+    `${podUid}/${container === HOLDER ? '@' : container}`;
+  const next = situations.flatMap((facts) =>
+    planOf(facts).actions.flatMap((action) =>
+      action.kind === 'create'
+        ? [{ facts, key: actionKey(action), shown: shownAs(action), attempt: action.attempt }]
+        : [],
+    ),
+  );
+  const isBegun = (facts: string, key: string) =>
+    planOf(facts).actions.some((action) => action.kind === 'start' && actionKey(action) === key);
+
+  test.each(next)('$shown of "$facts"', ({ facts, key, shown, attempt }) => {
+    const made = `${facts} \n ${shown}#${attempt} created`;
+    expect(planOf(facts).startable?.has(key)).toBe(isBegun(made, key));
+    // Also while it is being made.
+    expect(planOf(`${facts} \n busy create ${shown}`).startable?.has(key)).toBe(isBegun(made, key));
+  });
+  test('some may, and some may not', () => {
+    const may = next.filter(({ facts, key }) => planOf(facts).startable?.has(key)).length;
+    expect([may > 4, next.length - may > 2]).toEqual([true, true]);
+  });
 });

@@ -40,7 +40,13 @@ const nodeWith = (more: Partial<NodeInput>): NodeInput => ({
 });
 
 test('nothing told, nothing there, nothing to do', () => {
-  expect(planNode(nodeWith({}))).toEqual({ actions: [], placements: [], pods: [], blocked: new Map() });
+  expect(planNode(nodeWith({}))).toEqual({
+    actions: [],
+    placements: [],
+    pods: [],
+    blocked: new Map(),
+    startable: new Set(),
+  });
 });
 
 test('each DaemonSet by its own rules, with the reason', () => {

@@ -247,6 +247,7 @@ export async function startAgentCore(parts: AgentCoreParts): Promise<AgentCore> 
     localPort: () => local?.port(),
     shutDown: async () => {
       shuttingDown = true;
+      reporter.soon();
       logger.info('the machine is shutting down: pods are stopped');
       await agent
         .shutDown(settings.shutdownGraceMs)

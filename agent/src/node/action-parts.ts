@@ -37,8 +37,6 @@ export interface ExecuteParts extends PrepareParts {
   readonly hooks: RunningHooks;
   /** Of these containers of the pod some run, as seen last. */
   readonly anyRuns: (podUid: string, names: readonly string[]) => boolean;
-  /** It may start as soon as it is made, as planned last. */
-  readonly mayStart: (podUid: string, container: string) => boolean;
   /** Over when the engine has been looked at again. */
   readonly nextLook: (signal: AbortSignal) => Promise<void>;
   readonly signal: AbortSignal;

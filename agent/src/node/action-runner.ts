@@ -6,8 +6,10 @@ import { pause } from '../pause.ts';
 import type { ActionOutcomes } from './action-outcomes.ts';
 
 export interface RunnerParts {
-  /** Answers what is to follow at once, on the same thing. */
+  /** Answers what would follow at once, on the same thing. */
   readonly execute: (action: NodeAction) => Promise<NodeAction | undefined>;
+  /** By the newest plan, asked when it would begin. */
+  readonly mayFollow: (action: NodeAction) => boolean;
   readonly outcomes: ActionOutcomes;
   readonly logger: Logger;
   /** An action has ended, what followed it, and its back-off of its own with it. */
@@ -30,6 +32,7 @@ export const HOLD_AFTER_FAILURE_MS = 3000;
 
 export function createActionRunner({
   execute,
+  mayFollow,
   outcomes,
   logger,
   onEnded,
@@ -58,7 +61,7 @@ export function createActionRunner({
         logger.debug({ action }, `${action.kind}: ${action.reason}`);
         const next = await execute(action);
         outcomes.succeeded(action);
-        if (!next || isOver()) return 0;
+        if (!next || isOver() || !mayFollow(next)) return 0;
         action = next;
       }
     } catch (error) {

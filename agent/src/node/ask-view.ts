@@ -1,12 +1,8 @@
 // What is asked of the last look at the node's containers.
-import { containerKey } from '@fleetset/scheduler-core/node/pod-record';
 import type { ExecuteParts } from './action-parts.ts';
 import { type NodeView, newestHolder } from './node-view.ts';
 
-type Answers = Pick<
-  ExecuteParts,
-  'daemonSet' | 'pidOf' | 'holderOf' | 'nextHolderAttempt' | 'anyRuns' | 'mayStart'
->;
+type Answers = Pick<ExecuteParts, 'daemonSet' | 'pidOf' | 'holderOf' | 'nextHolderAttempt' | 'anyRuns'>;
 
 export const askView = (view: () => NodeView): Answers => ({
   daemonSet: (uid) => view().desired.daemonSets.find((daemonSet) => daemonSet.uid === uid),
@@ -25,5 +21,4 @@ export const askView = (view: () => NodeView): Answers => ({
       ({ identity, state }) =>
         state === 'running' && identity.pod.uid === podUid && names.includes(identity.name),
     ),
-  mayStart: (podUid, name) => view().plan.startable?.has(containerKey(podUid, name)) ?? false,
 });

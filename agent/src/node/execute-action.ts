@@ -1,5 +1,4 @@
-// Does one action of the plan against the engine. What fails becomes memory that the next plan counts with. A container
-// that may start once it is made is started at once: a look in between would take longer than either.
+// Does one action of the plan against the engine. What fails becomes memory that the next plan counts with.
 
 import { randomInt, randomUUID } from 'node:crypto';
 import { generatedName } from '@fleetset/scheduler-core/generated-name';
@@ -27,7 +26,7 @@ import { givenToContainer } from './given-to-container.ts';
 import { ensureVolumes, prepareContainer, volumePod } from './prepare-container.ts';
 import { startContainer, stopContainer } from './start-and-stop.ts';
 
-/** Answers what is to be done next with the same container, if that is known. */
+/** Answers what would follow: what was made would be started. */
 export async function executeAction(
   parts: ExecuteParts,
   action: NodeAction,
@@ -38,8 +37,7 @@ export async function executeAction(
   }
   const id = await create(parts, action);
   const { podUid, container, reason } = action;
-  // What was planned since counts: the pod may be on its way out.
-  if (id === undefined || !parts.mayStart(podUid, container)) return undefined;
+  if (id === undefined) return undefined;
   return { kind: 'start', podUid, container, id, reason, isFresh: true };
 }
 
@@ -114,7 +112,7 @@ async function discard(parts: ExecuteParts, { podUid, daemonSetUid, end }: Disca
   await parts.pods.setEnding(podUid);
 }
 
-/** Answers the id of what it made. */
+/** Answers the id of what it made, if it can run. */
 async function create(parts: ExecuteParts, action: CreateAction): Promise<string | undefined> {
   const record = parts.pods.get(action.podUid)?.record;
   const template = record && parts.templateOf(record);
@@ -172,7 +170,8 @@ async function create(parts: ExecuteParts, action: CreateAction): Promise<string
     message: `Created container: ${container.name}`,
     ...about(parts, record, container.name),
   });
-  return id;
+  // On a holder that died meanwhile it cannot.
+  return parts.holderOf(action.podUid)?.id === holder?.id ? id : undefined;
 }
 
 async function asCreate(

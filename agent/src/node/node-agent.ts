@@ -3,6 +3,7 @@
 import type { NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
 import { startLevelLoop } from '@fleetset/scheduler-core/level-loop';
 import type { FailedPodBackOff } from '@fleetset/scheduler-core/node/finished-pods';
+import { actionKey, type NodeAction } from '@fleetset/scheduler-core/node/node-action';
 import { planNode } from '@fleetset/scheduler-core/node/plan-node';
 import { containerKey, type PodRecord } from '@fleetset/scheduler-core/node/pod-record';
 import type { PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
@@ -49,7 +50,13 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     aboutContainer(podUid, container),
   );
   const runner = createActionRunner({
-    execute: (action) => executeAction(executeParts, action),
+    execute: (action) => {
+      begunSince?.set(actionKey(action), action.kind);
+      return executeAction(executeParts, action);
+    },
+    // A container that may start once it is made is started at once: a look in between would take longer than either.
+    mayFollow: (action) =>
+      view.generation === told?.generation && view.plan.startable?.has(actionKey(action)) === true,
     outcomes,
     logger,
     onEnded: () => wake(),
@@ -64,6 +71,8 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
   const unborn = createUnbornPods(parts.events);
   const engine = createEngineWatch({ runtime, logger, monotonicNow, onTrouble: parts.onChange });
   let told: NodeDesired | undefined;
+  /** What was under way when the last look began, and all that began since. */
+  let begunSince: Map<string, NodeAction['kind']> | undefined;
   let view: NodeView = { unseen: true, containers: [], plan: leaveAlone(pods.all()), desired: NOTHING_TOLD };
 
   const wake = () => loop.wake();
@@ -114,6 +123,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     parts.tokens.sync(new Set(pods.all().map(({ record }) => record.uid)));
     // What ends while the engine is asked may be missing in its answer: it counts as under way until the next look.
     const underWay = new Map(runner.busy);
+    begunSince = underWay;
     const { containers, goneAt } = await engine.look();
     if (goneAt !== undefined) {
       ended.engineIsBack(goneAt);
@@ -137,8 +147,6 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     // What has just started is known to the prober before it is planned with.
     checks.sync(containers, view.plan);
     const taken = await starts.portsInTheWay(containers, untouched);
-    // What was made meanwhile may be starting by now.
-    for (const [key, kind] of runner.busy) if (kind === 'start') underWay.set(key, kind);
     const now = monotonicNow();
     const held = parts.held();
     const seen = containers.map((container) =>

@@ -25,8 +25,11 @@ export interface ReporterParts {
 
 export interface Reporter {
   readonly changed: () => void;
+  /** What is so now cannot wait for a rest. */
+  readonly soon: () => void;
   /** A new listener, who knows nothing. */
   readonly connected: () => void;
+  /** What was to be sent after a rest is sent. */
   readonly stop: () => void;
 }
 
@@ -42,6 +45,12 @@ export function createReporter(parts: ReporterParts): Reporter {
     if (!stopped) timer ??= setTimeout(run, delayMs);
   };
 
+  const soon = () => {
+    clearTimeout(timer);
+    timer = undefined;
+    schedule(0);
+  };
+
   const run = () => {
     timer = undefined;
     const beganAt = performance.now();
@@ -49,7 +58,7 @@ export function createReporter(parts: ReporterParts): Reporter {
     try {
       const { report, againInMs } = parts.build();
       clearTimeout(later);
-      if (againInMs !== undefined) later = setTimeout(() => schedule(0), withinTimer(againInMs));
+      if (againInMs !== undefined) later = setTimeout(soon, withinTimer(againInMs));
       // Made all the same: it notes since when each pod is ready.
       if (!parts.listening()) return;
       const content = Buffer.from(NodeReportCodec.encode(report).finish());
@@ -66,12 +75,15 @@ export function createReporter(parts: ReporterParts): Reporter {
 
   return {
     changed: () => schedule(Math.max(COALESCE_MS, restUntil - performance.now())),
+    soon,
     connected: () => {
       sent = undefined;
       parts.events.repeat();
-      schedule(0);
+      soon();
     },
     stop: () => {
+      clearTimeout(timer);
+      if (timer !== undefined && !stopped) run();
       stopped = true;
       clearTimeout(timer);
       clearTimeout(later);

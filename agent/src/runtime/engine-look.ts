@@ -44,15 +44,19 @@ export function createLook(parts: LookParts): Look {
   const justMade = new Set<string>();
   /** When that was, by the engine's clock: it is this machine's. */
   const failedStarts = new Map<string, string>();
-  /** Those that something happened to while they were inspected: what is answered then is not fresh. */
-  const asked = new Map<string, { changed: boolean }>();
+  /** Under way, several for one container maybe. What happens to it meanwhile makes the answer one that is not fresh. */
+  const asking = new Set<{ readonly id: string; changed: boolean }>();
 
   const inspect = async (row: ListedRow, identity: ContainerIdentity): Promise<RuntimeContainer> => {
-    const question = { changed: false };
-    asked.set(row.Id, question);
-    const container = { identity, ...fromDetails(await parts.inspect(row.Id), failedStarts.get(row.Id)) };
-    inspected.set(row.Id, { listed: row.State, container, fresh: !question.changed });
-    return container;
+    const question = { id: row.Id, changed: false };
+    asking.add(question);
+    try {
+      const container = { identity, ...fromDetails(await parts.inspect(row.Id), failedStarts.get(row.Id)) };
+      inspected.set(row.Id, { listed: row.State, container, fresh: !question.changed });
+      return container;
+    } finally {
+      asking.delete(question);
+    }
   };
 
   /** Undefined when it vanished meanwhile, or is not one of ours. */
@@ -79,7 +83,7 @@ export function createLook(parts: LookParts): Look {
     list: async () => {
       const rows = await parts.rows();
       const present = new Set(rows.map(({ Id }) => Id));
-      for (const book of [inspected, asked, silentUntil, failedStarts])
+      for (const book of [inspected, silentUntil, failedStarts])
         for (const id of book.keys()) if (!present.has(id)) book.delete(id);
       for (const id of justMade) if (!present.has(id)) justMade.delete(id);
       const containers = await Promise.all(firstOfEach(rows).map(see));
@@ -93,7 +97,7 @@ export function createLook(parts: LookParts): Look {
     made: (id) => void justMade.add(id),
     startFailed: (id) => void failedStarts.set(id, new Date().toISOString()),
     changed: (id) => {
-      for (const [key, question] of asked) if (id === undefined || key === id) question.changed = true;
+      for (const question of asking) if (id === undefined || question.id === id) question.changed = true;
       if (id === undefined) justMade.clear();
       else justMade.delete(id);
       for (const [key, known] of inspected) if (id === undefined || key === id) known.fresh = false;

@@ -14,9 +14,10 @@ let runner: ActionRunner;
 /** What is being executed now, and how to end it. */
 let ends: End[];
 let told: string[];
+let may: boolean;
 
 beforeEach(() => {
-  [ends, told] = [[], []];
+  [ends, told, may] = [[], [], true];
   runner = createActionRunner({
     execute: (action) => {
       told.push(`${action.kind} runs`);
@@ -24,6 +25,7 @@ beforeEach(() => {
         ends.push((next) => (next instanceof Error ? reject(next) : resolve(next))),
       );
     },
+    mayFollow: () => may,
     outcomes: {
       memory: new Map(),
       begun: ({ kind }) => told.push(`${kind} begun`),
@@ -54,14 +56,20 @@ it('what follows an action takes its place: it is what the thing is busy with, a
   expect([runner.busy.size, runner.launch(START)]).toEqual([0, true]);
 });
 
-it('nothing follows what has failed, or once it is closed; what was under way is waited for', async () => {
+it('nothing follows what has failed, what may not by now, or once it is closed; what was under way is waited for', async () => {
   runner.launch(CREATE);
   await end(new Error('no'));
   expect(told).toEqual(['create begun', 'create runs', 'create failed', 'ended']);
+  told = [];
+  may = false;
+  runner.launch(CREATE);
+  await end(START);
+  expect(told).toEqual(['create begun', 'create runs', 'create succeeded', 'ended']);
+  [told, may] = [[], true];
   runner.launch(CREATE);
   runner.close();
   expect(runner.underWay()).toHaveLength(1);
   await end(START);
-  expect(told.slice(4)).toEqual(['create begun', 'create runs', 'create succeeded', 'ended']);
+  expect(told).toEqual(['create begun', 'create runs', 'create succeeded', 'ended']);
   expect([runner.underWay(), runner.launch(CREATE)]).toEqual([[], false]);
 });

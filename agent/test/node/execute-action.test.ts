@@ -41,7 +41,7 @@ async function openPod(
   over: Partial<Container> = {},
   wrap: Partial<ContainerRuntime> = {},
   spec: Partial<PodSpec> = {},
-  startable: ReadonlySet<string> = new Set(),
+  holder: () => string | undefined = () => undefined,
 ) {
   const directory = await tempDirectory();
   const pods = await openPodBook(directory, () => {});
@@ -79,12 +79,14 @@ async function openPod(
           granted: { revision: 'web-2', templateHash: 'b'.repeat(64) },
         }),
         pidOf: () => undefined,
-        holderOf: () => undefined,
+        holderOf: () => {
+          const id = holder();
+          return id === undefined ? undefined : { id, attempt: 0 };
+        },
         nextHolderAttempt: () => 0,
         podIp: () => undefined,
         hooks: createRunningHooks(),
         anyRuns: () => false,
-        mayStart: (podUid, name) => podUid === record.uid && startable.has(name),
         nextLook: async () => {},
         signal: new AbortController().signal,
       },
@@ -102,18 +104,26 @@ const failureOf = (run: Promise<unknown>) =>
     (error: unknown) => error,
   );
 
-it('what may start by then is to be started as soon as it is made, nothing else is', async () => {
-  const startable = new Set<string>();
-  const { act } = await openPod({}, {}, {}, startable);
-  expect(await act(CREATE)).toBeUndefined();
-  startable.add('app');
-  const next = await act({ ...CREATE, attempt: 1 });
-  const [, made] = engine.containers();
+it('what is made would be started next, if it can run', async () => {
+  let holder: string | undefined = 'first';
+  let meanwhile = () => {};
+  const create: ContainerRuntime['create'] = (settings) => {
+    meanwhile();
+    return engine.runtime(OWNER).create(settings);
+  };
+  const { act } = await openPod({}, { create }, {}, () => holder);
+  const next = await act(CREATE);
+  const [made] = engine.containers();
   expect(next).toEqual({ ...about, kind: 'start', id: made?.id, isFresh: true });
   expect(await act(startOf(made?.id ?? ''))).toBeUndefined();
-  expect(await act({ ...CREATE, attempt: 2, only: 'check' })).toBeUndefined();
+  expect(await act({ ...CREATE, attempt: 1, only: 'check' })).toBeUndefined();
   // It is there already, whoever made it: the next look tells what is to come of it.
+  expect(await act(CREATE)).toBeUndefined();
+  meanwhile = () => {
+    holder = 'second';
+  };
   expect(await act({ ...CREATE, attempt: 1 })).toBeUndefined();
+  expect(engine.containers()).toHaveLength(2);
 });
 
 it('a pod with users of its own is made only where the engine maps them', async () => {

@@ -97,6 +97,51 @@ describe('updating', () => {
     await atRest();
   });
 
+  it('knows what was made and started while it looked, and starts nothing beside it', async () => {
+    let oldMayBeMade = () => {};
+    const mayBeMade = new Promise<void>((resolve) => {
+      oldMayBeMade = resolve;
+    });
+    let making = false;
+    let holdsLooks = false;
+    const held: (() => void)[] = [];
+    world = await openNodeWorld({
+      wrapRuntime: (runtime) => ({
+        ...runtime,
+        create: async (wanted) => {
+          const { pod, attempt } = wanted.identity;
+          if (pod.revision === 'web-1' && attempt === 1) {
+            making = true;
+            await mayBeMade;
+          }
+          const id = await runtime.create(wanted);
+          if (pod.revision === 'web-2') holdsLooks = true;
+          return id;
+        },
+        list: async () => {
+          const seen = await runtime.list();
+          if (holdsLooks) await new Promise<void>((resolve) => held.push(resolve));
+          return seen;
+        },
+      }),
+    });
+    await world.tell({ daemonSets: [web('web-1')] });
+    await runs('web-1/app#0');
+    world.engine.end(world.container('web-1/app#0').id, 1);
+    await world.until('it is made anew', () => making);
+    await world.tell({ daemonSets: [web('web-2')] });
+    await world.until('the next one is made, and looked at', () => held.length > 0);
+    oldMayBeMade();
+    await runs('web-1/app#1');
+    holdsLooks = false;
+    for (const go of held) go();
+    await runs('web-2/app#0');
+    const { calls } = world.engine;
+    const ended = calls.indexOf('stop web-1/app#1 grace 30');
+    expect(ended).toBeGreaterThan(0);
+    expect(calls.indexOf('start web-2/app#0')).toBeGreaterThan(ended);
+  });
+
   it('never runs the old and the new pod together, however long the old one takes to end', async () => {
     const stubborn = { containers: [container('app', { command: [...IGNORES_TERM.command] })] };
     await world.tell({ daemonSets: [web('web-1', stubborn)] });

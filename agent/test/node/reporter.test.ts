@@ -93,6 +93,28 @@ describe('a report', () => {
     }
   });
 
+  it('that cannot wait does not, nor does one for a new listener; what waits at the end is sent', async () => {
+    state.buildMs = 1000;
+    change('a rest begins');
+    await passMs(5);
+    change('soon');
+    reporter.soon();
+    await passMs(1);
+    expect(labels().at(-1)).toBe('soon');
+    change('heard');
+    reporter.connected();
+    await passMs(1);
+    expect(labels().at(-1)).toBe('heard');
+    change('at the end');
+    expect(labels().at(-1)).toBe('heard');
+    reporter.stop();
+    expect(labels().at(-1)).toBe('at the end');
+    const count = sent.length;
+    reporter.stop();
+    await passMs(2000);
+    expect(sent).toHaveLength(count);
+  });
+
   it('with unchanged content is not sent again, however often something may have changed', async () => {
     for (let times = 0; times < 50; times++) {
       reporter.changed();
@@ -170,8 +192,7 @@ describe('a report', () => {
     expect(labels()).toEqual(['a']);
   });
 
-  it('is made no more when the agent stops', async () => {
-    reporter.changed();
+  it('is made no more when the agent has stopped', async () => {
     reporter.stop();
     reporter.changed();
     reporter.connected();

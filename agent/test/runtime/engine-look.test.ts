@@ -2,6 +2,7 @@
 import { expect, it } from 'vitest';
 import { labelsOf } from '../../src/runtime/container-labels.ts';
 import { createLook } from '../../src/runtime/engine-look.ts';
+import { until } from '../wait-until.ts';
 
 const pod = {
   uid: 'uid-1',
@@ -14,7 +15,10 @@ const pod = {
   createdAt: '2030-01-01T00:00:00Z',
 };
 
-function openLook(during: (inspections: number) => void = () => {}) {
+function openLook(
+  during: (inspections: number) => void = () => {},
+  answered: () => Promise<void> | undefined = () => undefined,
+) {
   const row = {
     Id: 'one',
     Image: 'image',
@@ -31,6 +35,7 @@ function openLook(during: (inspections: number) => void = () => {}) {
     inspect: async (Id) => {
       inspections += 1;
       during(inspections);
+      await answered();
       return {
         Id,
         Created: '2001-01-01T00:00:00Z',
@@ -106,4 +111,23 @@ it('what something happens to while it is inspected is inspected again; what hap
   await look.list();
   await look.list();
   expect(inspections()).toBe(4);
+});
+
+it('of two who inspect it at one time, none is fresh when something happens meanwhile', async () => {
+  let answers: (() => void)[] = [];
+  const { look, inspections } = openLook(
+    () => {},
+    () => new Promise<void>((resolve) => answers.push(resolve)),
+  );
+  const both = [look.list(), look.list()];
+  await until('both inspect', () => inspections() === 2);
+  look.changed('one');
+  // The one that was asked first is answered last.
+  for (const answer of answers.reverse()) answer();
+  await Promise.all(both);
+  answers = [];
+  const again = look.list();
+  await until('it is inspected again', () => inspections() === 3);
+  answers[0]?.();
+  await again;
 });

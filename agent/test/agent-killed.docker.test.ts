@@ -93,6 +93,7 @@ describe('an agent killed again and again', () => {
     const directory = await tempDirectory();
     let counter = 0;
     let deaths = 0;
+    let together = 0;
 
     const reach = async (parts: DesiredParts, wanted: readonly string[]) => {
       counter += 1;
@@ -103,7 +104,7 @@ describe('an agent killed again and again', () => {
       const done = async () => {
         const containers = await look();
         const running = containers.filter(({ title }) => title.endsWith('running'));
-        expect(new Set(running.map(({ uid }) => uid)).size).toBeLessThan(2);
+        together = Math.max(together, new Set(running.map(({ uid }) => uid)).size);
         const book = await openPodBook(directory, () => {});
         return (
           String(containers.map(({ title }) => title).sort()) === String(wanted) &&
@@ -122,5 +123,6 @@ describe('an agent killed again and again', () => {
     await reach({ daemonSets: [web('web-2')] }, oneSet('web-2'));
     await reach({}, []);
     expect(deaths).toBeGreaterThan(8);
+    expect(together).toBe(1);
   });
 });

@@ -351,7 +351,7 @@ describe('among mishaps of every kind', () => {
         expect(await stranger.list()).toMatchObject([{ state: 'running' }]);
         await world.now().agent.stop();
       }),
-      { numRuns: 80, ...(process.env.FC_SEED ? { seed: Number(process.env.FC_SEED) } : {}) },
+      { numRuns: 80 * Number(process.env.FC_RUNS ?? 1), seed: Number(process.env.FC_SEED ?? 20_261_123) },
     );
   });
 });

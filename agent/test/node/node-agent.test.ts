@@ -78,6 +78,55 @@ describe('placing', () => {
   });
 });
 
+describe('looking', () => {
+  it('rests after a long look, however often it is woken meanwhile', async () => {
+    world.engine.setLatency('list', 40);
+    await world.tell({ daemonSets: [web('web-1')] });
+    await runs('web-1/app#0');
+    const before = world.engine.count('list');
+    for (let ms = 0; ms < 1200; ms += 5) {
+      world.now().agent.wake();
+      await vi.advanceTimersByTimeAsync(5);
+    }
+    // Of 40 ms each, and 80 of rest.
+    const looks = world.engine.count('list') - before;
+    expect([looks > 5, looks < 15]).toEqual([true, true]);
+  });
+
+  it('what it was told since is looked at before a container that was being made is started', async () => {
+    let mayBeMade = () => {};
+    const making = new Promise<void>((resolve) => {
+      mayBeMade = resolve;
+    });
+    let isMaking = false;
+    let look: (() => void) | undefined;
+    world = await openNodeWorld({
+      wrapRuntime: (runtime) => ({
+        ...runtime,
+        create: async (wanted) => {
+          isMaking = true;
+          await making;
+          return runtime.create(wanted);
+        },
+        list: async () => {
+          const seen = await runtime.list();
+          if (isMaking && !look) await new Promise<void>((resolve) => (look = resolve));
+          return seen;
+        },
+      }),
+    });
+    await world.tell({ daemonSets: [web('web-1')] });
+    await world.until('it is being made', () => isMaking);
+    await world.tell({ daemonSets: [] });
+    await world.until('it looks again', () => look !== undefined);
+    mayBeMade();
+    await world.until('it is made', () => world.engine.count('create') === 1);
+    look?.();
+    await world.until('it is gone', () => world.engine.containers().length === 0);
+    expect(world.engine.calls).toEqual(['create web-1/app#0', 'remove web-1/app#0']);
+  });
+});
+
 describe('updating', () => {
   it('creates the new container before it stops the old one, and starts it right after', async () => {
     await world.tell({ daemonSets: [web('web-1')] });

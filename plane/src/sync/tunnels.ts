@@ -243,7 +243,8 @@ function tunnelOver(
 /** More turns of the event loop than Node takes, at most two, to close a stream whose end it has shown. */
 const CLOSING_TURNS = 20;
 
-/** A stream that was broken off shows its end first, as one that was ended does, and what it was some moments after. */
+/** A stream that was broken off shows its end first, as one that was ended does, and what it was some moments after. To
+ *  the library each stream that has closed is cancelled, but none closes well before the plane ends it, too. */
 async function wasBrokenOff(call: TunnelCall): Promise<boolean> {
   for (let turn = 0; turn < CLOSING_TURNS && !call.cancelled; turn++) await setImmediate();
   return call.cancelled;

@@ -1,5 +1,5 @@
 // The disk in memory loses what a real one may lose, and nothing else.
-import { writeDurable } from '@fleetset/agent/state/durable-file';
+import { readIfThere, settleFolder, writeDurable } from '@fleetset/agent/state/durable-file';
 import { describe, expect, it } from 'vitest';
 import { createDice } from '../src/dice.ts';
 import { createMemoryDisk, type MemoryDisk } from '../src/memory-files.ts';
@@ -38,6 +38,30 @@ describe('after a power cut', () => {
       await files.rename('/data/file.new', '/data/file');
     });
     expect(found.size).toBeGreaterThan(5);
+  });
+
+  it('one that was found in a settled folder is there still, also when who wrote it was ended before that', async () => {
+    let found = 0;
+    for (let seed = 0; seed < 200; seed++) {
+      const dice = createDice(seed);
+      const time = createVirtualTime(dice, dice, () => {});
+      const disk = createMemoryDisk();
+      const [writer, reader] = [newProgram('writer', time), newProgram('reader', time)];
+      time.after(0, writer, () => void writeDurable('/data/file', 'text', 0o600, disk.files));
+      await time.runUntil(seed / 30);
+      writer.alive = false;
+      let seen = '';
+      const read = async () => {
+        await settleFolder('/data', disk.files);
+        seen = String((await readIfThere('/data/file', disk.files)) ?? '');
+      };
+      time.after(0, reader, () => void read());
+      await time.runUntil(seed / 30 + 10);
+      disk.cutPower(dice);
+      if (seen) expect(String(disk.read('/data/file'))).toBe(seen);
+      if (seen) found += 1;
+    }
+    expect(found).toBeGreaterThan(20);
   });
 
   it('one whose folder was not flushed may be gone', async () => {

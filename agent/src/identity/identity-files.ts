@@ -1,7 +1,8 @@
 // Who this node is: its key, its certificate, the plane's CA, and where the plane is. Made by joining.
 import { createHash, X509Certificate } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { readIfThere, writeDurable } from '../state/durable-file.ts';
+import { readIfThere, settleFolder, writeDurable } from '../state/durable-file.ts';
 
 export interface NodeIdentity {
   readonly nodeName: string;
@@ -17,8 +18,10 @@ export const identityDirectory = (dataDir: string): string => join(dataDir, 'ide
 
 /** Undefined when the node has not joined. Throws when what is there cannot be used. */
 export async function readIdentity(dataDir: string): Promise<NodeIdentity | undefined> {
-  const file = async (name: string) =>
-    (await readIfThere(join(identityDirectory(dataDir), name)))?.toString('utf8');
+  const directory = identityDirectory(dataDir);
+  if (!existsSync(directory)) return undefined;
+  await settleFolder(directory);
+  const file = async (name: string) => (await readIfThere(join(directory, name)))?.toString('utf8');
   const [key, certificate, caCertificate, plane] = await Promise.all([
     file('node.key'),
     file('node.crt'),
@@ -27,7 +30,7 @@ export async function readIdentity(dataDir: string): Promise<NodeIdentity | unde
   ]);
   if (!certificate || !key || !caCertificate || !plane) return undefined;
   const nodeName = /^CN=system:node:(.+)$/m.exec(new X509Certificate(certificate).subject)?.[1];
-  if (!nodeName) throw new Error(`${identityDirectory(dataDir)}/node.crt is not the certificate of a node`);
+  if (!nodeName) throw new Error(`${directory}/node.crt is not the certificate of a node`);
   return { nodeName, planeAddress: plane.trim(), key, certificate, caCertificate };
 }
 

@@ -11,7 +11,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import type { JoinResponse } from '@fleetset/proto/gen/fleetset/v1/node';
-import { readIfThere, writeDurable } from '../state/durable-file.ts';
+import { readIfThere, settleFolder, writeDurable } from '../state/durable-file.ts';
 import { callJoin } from '../sync/plane-client.ts';
 import { identityDirectory, type NodeIdentity, readIdentity, writeIdentity } from './identity-files.ts';
 
@@ -60,6 +60,7 @@ export async function joinPlane(options: JoinOptions): Promise<NodeIdentity> {
   };
   // What another membership was told means nothing in this one.
   await rm(join(dataDir, 'desired.pb'), { force: true });
+  await settleFolder(dataDir);
   await writeIdentity(dataDir, identity);
   return identity;
 }

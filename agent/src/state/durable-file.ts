@@ -26,7 +26,6 @@ export async function writeDurable(
   mode = 0o600,
   files = MACHINE_FILES,
 ): Promise<void> {
-  const directory = dirname(path);
   const beside = `${path}.new`;
   try {
     const file = await openToWrite(beside, mode, files);
@@ -41,6 +40,14 @@ export async function writeDurable(
     await files.rm(beside, { force: true }).catch(() => {});
     throw error;
   }
+  await settleFolder(dirname(path), files);
+}
+
+/**
+ * What is found in it after this outlives a power cut. Whoever put a file in place may have been ended before its name
+ * was flushed: who goes by such a file unsettled may be told by the next start that it was another.
+ */
+export async function settleFolder(directory: string, files = MACHINE_FILES): Promise<void> {
   const folder = await files.open(directory, 'r');
   try {
     await folder.sync();
@@ -55,7 +62,9 @@ async function openToWrite(path: string, mode: number, files: Files): Promise<Op
     return await files.open(path, 'w', mode);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    await files.mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    const directory = dirname(path);
+    await files.mkdir(directory, { recursive: true, mode: 0o700 });
+    await settleFolder(dirname(directory), files);
     return files.open(path, 'w', mode);
   }
 }

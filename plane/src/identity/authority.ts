@@ -4,7 +4,7 @@ import { createHash, createPrivateKey, randomBytes, webcrypto, X509Certificate }
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
-import { writeDurable } from './durable-file.ts';
+import { settleFolder, writeDurable } from './durable-file.ts';
 
 /** Agents ask for the plane under this name, whatever address they dial: an address may change, this cannot. */
 export const PLANE_SERVER_NAME = 'plane.fleetset.internal';
@@ -43,6 +43,7 @@ export class BadAuthority extends Error {
 
 export async function openAuthority(directory: string): Promise<Authority> {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
+  settleFolder(directory);
   if (!existsSync(join(directory, 'ca.key'))) save(directory, 'ca', await makeCa());
   const ca = load(directory, 'ca');
   if (!ca)

@@ -11,7 +11,12 @@ export function writeDurable(path: string, text: string, mode: number): void {
     rmSync(beside, { force: true });
     throw error;
   }
-  const directory = openSync(dirname(path), 'r');
+  settleFolder(dirname(path));
+}
+
+/** What is found in it after this is not gone after a power cut: who put it there may have been ended before. */
+export function settleFolder(path: string): void {
+  const directory = openSync(path, 'r');
   try {
     fsyncSync(directory);
   } finally {

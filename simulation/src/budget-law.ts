@@ -2,6 +2,7 @@
 // is *taken down*, until it is up again (all its containers ready for minReadySeconds). Of the nodes that live, never more
 // are taken down than maxUnavailable; and none is taken down while so many are down already, for whatever reason the
 // plane has had time to hear of.
+import { orphanedSets } from '@fleetset/plane/fleet/orphans';
 import { TOMBSTONES } from '@fleetset/plane/fleet/tombstones';
 import type { Store } from '@fleetset/plane/store/store';
 import type { NodeReport } from '@fleetset/proto/gen/fleetset/v1/node';
@@ -86,6 +87,13 @@ export function createBudgetLaw(parts: BudgetLawParts): BudgetLaw {
       );
     return machine !== undefined && told === true && isUp(machine, uid);
   };
+
+  /** What it was granted for a DaemonSet that left its pods to this one: it was sent on its way then. */
+  const inherited = (store: Store, uid: string, node: string, revision: string): GrantSeen | undefined =>
+    orphanedSets(store)
+      .filter(({ adopter }) => adopter?.uid === uid)
+      .map((set) => lastGrants(set.uid, node).at(-1))
+      .find((grant) => grant?.revision === revision);
 
   /** Nodes that are down, and have said so long enough ago for the plane to know. */
   const knownDown = (store: Store, set: StoredSet): string[] =>
@@ -182,11 +190,13 @@ export function createBudgetLaw(parts: BudgetLawParts): BudgetLaw {
         // A surge that is over: nothing else is granted.
         if (list.at(-1)?.revision === value.revision) return;
         const [uid = '', node = ''] = id.split('/');
-        const grant = { revision: String(value.revision), at: time.now(), wasUp: wasUp(uid, node) };
+        const revision = String(value.revision);
+        const before = list.length === 0 ? inherited(store, uid, node, revision) : undefined;
+        const grant = before ?? { revision, at: time.now(), wasUp: wasUp(uid, node) };
         list.push(grant);
-        if (grant.wasUp) mayGoDown(uid, node, grant.revision, value.surge === true);
+        if (!before && grant.wasUp) mayGoDown(uid, node, revision, value.surge === true);
         grants.set(id, list);
-        trace.note('plane', `grants ${node} ${setOf(uid)?.metadata.name} ${String(value.revision)}`);
+        trace.note('plane', `grants ${node} ${setOf(uid)?.metadata.name} ${revision}`);
       });
     },
   };

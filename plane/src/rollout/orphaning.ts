@@ -2,7 +2,7 @@
 // them over, and in the end they are gone from every node.
 import { matchesSelector } from '@fleetset/scheduler-core/label-selector';
 import { REVISION_LABEL, revisionHash } from '@fleetset/scheduler-core/revision-history';
-import { type Fleet, isBehind, isConnected } from '../fleet/fleet.ts';
+import { type Fleet, isBehind, isConnected, type NodeState } from '../fleet/fleet.ts';
 import {
   adoptedBy,
   dropOrphaned,
@@ -161,15 +161,23 @@ function inheritedGrants(
   const own = grants.of(to);
   const earlier = adoptedBy(store, from);
   return [...grants.of(from)].flatMap(([node, granted]) => {
-    const state = fleet.get(node);
-    // Who is not heard may still go where it was sent.
-    const isKnown = state !== undefined && isConnected(state) && !isBehind(state);
-    const live = isKnown ? podsOfSet(state, from, earlier).filter(({ terminating }) => !terminating) : [];
-    const has = live.length === 0 || live.some(({ revision }) => revision === granted);
-    const revision = has ? granted : (live[0]?.revision ?? granted);
+    const revision = staysWith(fleet.get(node), from, earlier, granted);
     if (!hashes.has(revision) || own.has(node)) return [];
-    return [putGrant(to, node, revision, has && grants.isSurge(from, node))];
+    return [putGrant(to, node, revision, revision === granted && grants.isSurge(from, node))];
   });
+}
+
+/** What a node that was granted this goes on with. Who is not heard may still go where it was sent. */
+function staysWith(
+  state: NodeState | undefined,
+  uid: string,
+  earlier: readonly string[],
+  granted: string,
+): string {
+  if (!state || !isConnected(state) || isBehind(state)) return granted;
+  const live = podsOfSet(state, uid, earlier).filter(({ terminating }) => !terminating);
+  const [first] = live;
+  return !first || live.some(({ revision }) => revision === granted) ? granted : first.revision;
 }
 
 /** The last revision that all nodes had is the place to go back to, whichever DaemonSet it was. */
@@ -193,7 +201,8 @@ function asItIs(store: Store, { metadata }: StoredSet): Write[] {
 
 /**
  * After these nodes were told what is so: on which of them no pod is left of what was orphaned, and what of it is
- * over. A grant stands for the pod it was given for; whoever reports a pod without one gets it back.
+ * over. A grant stands for the pod it was given for; whoever reports a pod without one gets it back, and who was told
+ * to stay where it is goes nowhere when another takes it over.
  */
 export function settleOrphans(
   store: Store,
@@ -203,14 +212,16 @@ export function settleOrphans(
 ): Write[] {
   return orphanedSets(store).flatMap((set) => {
     const { uid, adopter } = set;
-    const left = new Set(grants.of(uid).keys());
+    const granted = grants.of(uid);
+    const left = new Set(granted.keys());
     const writes = nodes.flatMap((node): Write[] => {
       const state = fleet.get(node);
       const [pod] = state?.podsBySet.get(uid) ?? [];
-      if (pod && left.has(node)) return [];
       if (pod) {
         left.add(node);
-        return [putGrant(uid, node, pod.revision)];
+        const before = granted.get(node);
+        const revision = before === undefined ? pod.revision : staysWith(state, uid, [], before);
+        return revision === before ? [] : [putGrant(uid, node, revision)];
       }
       const isClear = state !== undefined && isConnected(state) && !isBehind(state);
       return isClear && left.delete(node) ? [dropGrant(uid, node)] : [];

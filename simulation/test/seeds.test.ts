@@ -33,14 +33,23 @@ describe('a fleet', { timeout: 20 * MINUTES }, () => {
 
   it('of 200 nodes does so too', () => expectWell([1, 2].map((seed) => ({ seed, nodes: 200 }))));
 
-  it.each([
-    ['', 7],
-    [', with config that is rolled out', 4],
-  ])('does the same again with the same seed, line by line%s', async (_with, seed) => {
-    const first = await run({ seed, wholeTrace: true });
-    const again = await run({ seed, wholeTrace: true });
-    expect(again.lines.length).toBeGreaterThan(100);
-    expect(again).toEqual(first);
-    expect((await run({ seed: 8, wholeTrace: true })).lines).not.toEqual(first.lines);
+  /** Some stories are short. */
+  const longOne = async (which: (lines: readonly string[]) => boolean): Promise<RunResult> => {
+    for (let seed = 1; ; seed++) {
+      const result = await run({ seed, wholeTrace: true });
+      if (result.lines.length > 100 && which(result.lines)) return result;
+    }
+  };
+
+  it.each<[string, (lines: readonly string[]) => boolean]>([
+    ['', () => true],
+    [
+      ', with config that is rolled out',
+      (lines) => lines.some((line) => /operator +policy .*"configRollout":true/.test(line)),
+    ],
+  ])('does the same again with the same seed, line by line%s', async (_with, which) => {
+    const first = await longOne(which);
+    expect(await run({ seed: first.seed, wholeTrace: true })).toEqual(first);
+    expect((await run({ seed: first.seed + 1, wholeTrace: true })).lines).not.toEqual(first.lines);
   });
 });

@@ -37,8 +37,10 @@ import { timedPass } from './timed-pass.ts';
 import { createUnbornPods } from './unborn-pods.ts';
 
 const RESYNC_MS = 60_000;
-/** The node rests so many times as long as a look took: what happens to many containers at once is seen together. */
+/** After a look at many containers the node rests, so that what happens to them at once is seen together: so many times
+ *  as long as it took longer than one at a few, whose next step must not wait. */
 const REST = 2;
+const QUICK_MS = 25;
 const MOST_REST_MS = 100;
 /** What is under way at a stop may end; but not for ever. */
 const STOP_PATIENCE_MS = 1500;
@@ -113,7 +115,8 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     const beganAt = monotonicNow();
     try {
       const { againInMs } = await lookAndPlan();
-      return { againInMs, restMs: Math.min(REST * (monotonicNow() - beganAt), MOST_REST_MS) };
+      const tooLong = Math.max(0, monotonicNow() - beganAt - QUICK_MS);
+      return { againInMs, restMs: Math.min(REST * tooLong, MOST_REST_MS) };
     } finally {
       nextLook.over();
     }

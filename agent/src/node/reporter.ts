@@ -7,8 +7,9 @@ import type { AgentEvents } from './agent-events.ts';
 import type { BuiltReport } from './build-report.ts';
 
 const COALESCE_MS = 5;
-/** It rests so many times as long as a report took. */
+/** It rests so many times as long as a report took longer than one of a few pods. */
 const REST = 9;
+const QUICK_MS = 3;
 const MOST_REST_MS = 500;
 const SETTLE_POLL_MS = 50;
 /** What ran before the agent did is asked how it is before the first report; but not for ever. */
@@ -69,7 +70,8 @@ export function createReporter(parts: ReporterParts): Reporter {
       parts.onFailure(error);
     } finally {
       const endedAt = performance.now();
-      restUntil = endedAt + Math.min(REST * (endedAt - beganAt), MOST_REST_MS);
+      const tooLong = Math.max(0, endedAt - beganAt - QUICK_MS);
+      restUntil = endedAt + Math.min(REST * tooLong, MOST_REST_MS);
     }
   };
 

@@ -49,6 +49,7 @@ export function newNode(index: number): BenchNode {
       instanceId: name,
       machineId: name,
       agentVersion: 'bench',
+      isBlank: false,
       send: (message) => {
         if (message.$case === 'desired') node.desired = message.value;
       },

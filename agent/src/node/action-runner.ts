@@ -13,7 +13,7 @@ export interface RunnerParts {
   readonly outcomes: ActionOutcomes;
   readonly logger: Logger;
   /** An action has ended, what followed it, and its back-off of its own with it. */
-  readonly onEnded: () => void;
+  readonly onEnded: (action: NodeAction, how: { readonly failed: boolean }) => void;
   readonly signal: AbortSignal;
 }
 
@@ -78,7 +78,7 @@ export function createActionRunner({
         if (holdMs > 0) await pause(holdMs, signal);
         busy.delete(key);
         running.delete(done);
-        onEnded();
+        onEnded(action, { failed: holdMs > 0 });
       });
       running.add(done);
       return true;

@@ -3,7 +3,7 @@
 import type { NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
 import { startLevelLoop } from '@fleetset/scheduler-core/level-loop';
 import type { FailedPodBackOff } from '@fleetset/scheduler-core/node/finished-pods';
-import { actionKey, type NodeAction } from '@fleetset/scheduler-core/node/node-action';
+import { actionKey } from '@fleetset/scheduler-core/node/node-action';
 import { planNode } from '@fleetset/scheduler-core/node/plan-node';
 import { containerKey, type PodRecord } from '@fleetset/scheduler-core/node/pod-record';
 import type { PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
@@ -22,6 +22,7 @@ import { createEngineWatch } from './engine-watch.ts';
 import { executeAction } from './execute-action.ts';
 import { createLastWords } from './last-words.ts';
 import { createLiveVolumes } from './live-volumes.ts';
+import { createLooks, type Look } from './looks.ts';
 import { createNextLook } from './next-look.ts';
 import type { NodeAgent, NodeAgentParts } from './node-agent-parts.ts';
 import { generationOf, leaveAlone, NOTHING_TOLD, type NodeView, newestHolder } from './node-view.ts';
@@ -53,7 +54,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
   );
   const runner = createActionRunner({
     execute: (action) => {
-      begunSince?.set(actionKey(action), action.kind);
+      looks.begun(action);
       return executeAction(executeParts, action);
     },
     // A container that may start once it is made is started at once: a look in between would take longer than either.
@@ -61,7 +62,8 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
       view.generation === told?.generation && view.plan.startable?.has(actionKey(action)) === true,
     outcomes,
     logger,
-    onEnded: () => wake(),
+    // A birth touches nothing on the engine: the look that it came of is good still.
+    onEnded: ({ kind }, { failed }) => (kind === 'bear' && !failed ? loop.wake() : wake()),
     signal: stopping.signal,
   });
   const { memory } = outcomes;
@@ -72,12 +74,14 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
   const starts = createBlockedStarts(parts);
   const unborn = createUnbornPods(parts.events);
   const engine = createEngineWatch({ runtime, logger, monotonicNow, onTrouble: parts.onChange });
+  const looks = createLooks(engine, () => runner.busy);
   let told: NodeDesired | undefined;
-  /** What was under way when the last look began, and all that began since. */
-  let begunSince: Map<string, NodeAction['kind']> | undefined;
   let view: NodeView = { unseen: true, containers: [], plan: leaveAlone(pods.all()), desired: NOTHING_TOLD };
 
-  const wake = () => loop.wake();
+  const wake = () => {
+    looks.news();
+    loop.wake();
+  };
   const aboutContainer = (podUid: string, container: string) => {
     const record = pods.get(podUid)?.record;
     return record ? about(executeParts, record, container) : { podUid, container };
@@ -113,25 +117,24 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
 
   const pass = async () => {
     const beganAt = monotonicNow();
+    let again = false;
     try {
-      const { againInMs } = await lookAndPlan();
+      const look = await looks.next();
+      again = look.again;
+      const { againInMs } = await plan(look);
       const tooLong = Math.max(0, monotonicNow() - beganAt - QUICK_MS);
       return { againInMs, restMs: Math.min(REST * tooLong, MOST_REST_MS) };
     } finally {
-      nextLook.over();
+      if (!again) nextLook.over();
     }
   };
 
-  const lookAndPlan = async () => {
-    parts.tokens.sync(new Set(pods.all().map(({ record }) => record.uid)));
-    // What ends while the engine is asked may be missing in its answer: it counts as under way until the next look.
-    const underWay = new Map(runner.busy);
-    begunSince = underWay;
-    const { containers, goneAt } = await engine.look();
-    if (goneAt !== undefined) {
+  const plan = async ({ containers, goneAt, again }: Look) => {
+    if (goneAt !== undefined && !again) {
       ended.engineIsBack(goneAt);
       outcomes.engineIsBack();
     }
+    parts.tokens.sync(new Set(pods.all().map(({ record }) => record.uid)));
     adopt(containers);
     if (told) takeOver(pods, told, logger);
     await liveVolumes.tidy();
@@ -155,7 +158,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     const seen = containers.map((container) =>
       ended.seen(container, checks.healthOf(container.id), now, goneAt !== undefined),
     );
-    const plan = planNode({
+    const planned = planNode({
       ...(held === undefined ? {} : { held }),
       now,
       node: placementNode(parts, desired),
@@ -172,35 +175,38 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
         return plannedHealth(podHealth(sources, record, containers, minReadyMs), now);
       }),
       containers: seen,
-      busy: underWay,
+      busy: looks.underWay(),
       memory,
       unhealthy: checks.unhealthy(containers),
       room: parts.room(),
       taken,
     });
-    starts.tell(plan);
-    tellBackOffs({ pods: plan.pods, containers: seen, memory, now });
-    unborn.tell(plan);
+    starts.tell(planned);
+    tellBackOffs({ pods: planned.pods, containers: seen, memory, now });
+    unborn.tell(planned);
     const alone = leaveAlone(pods.all().filter(({ record }) => untouched.has(record.daemonSetUid)));
     view = {
       containers,
-      plan: { ...plan, pods: [...plan.pods, ...alone.pods] },
+      plan: { ...planned, pods: [...planned.pods, ...alone.pods] },
       desired,
       ...generationOf(told),
     };
-    for (const { record, bucket } of plan.pods)
+    for (const { record, bucket } of planned.pods)
       if (bucket === 'stop') {
         announceEnd(record.uid);
         hooks.breakOff(record.uid);
       }
-    for (const action of plan.actions)
-      if (runner.launch(action) && action.kind === 'discard' && action.backOff)
-        failedPods.set(action.daemonSetUid, action.backOff);
-    liveVolumes.sync(containers, plan);
-    checks.sync(containers, plan);
+    for (const action of planned.actions) {
+      if (!runner.launch(action)) continue;
+      if (action.kind === 'discard' && action.backOff) failedPods.set(action.daemonSetUid, action.backOff);
+      if (action.kind === 'bear') looks.keep();
+    }
+    liveVolumes.sync(containers, planned);
+    checks.sync(containers, planned);
     forgetEnded(containers);
     parts.onChange();
-    const untilNext = plan.nextAt === undefined ? RESYNC_MS : Math.max(0, plan.nextAt - monotonicNow()) + 1;
+    const untilNext =
+      planned.nextAt === undefined ? RESYNC_MS : Math.max(0, planned.nextAt - monotonicNow()) + 1;
     return { againInMs: Math.min(untilNext, RESYNC_MS) };
   };
 
@@ -303,7 +309,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
       if (view.unseen && told) view = { ...view, desired: resolveDesired(told, bodies) };
       loop.wake();
     },
-    wake: loop.wake,
+    wake,
     view: () => view,
     memoryOf: (podUid, container) => memory.get(containerKey(podUid, container)),
     endedAt: ended.at,

@@ -79,8 +79,26 @@ describe('placing', () => {
 });
 
 describe('looking', () => {
+  it('is done once before the first container of a pod is made', async () => {
+    const looks: number[] = [];
+    world = await openNodeWorld({
+      wrapRuntime: (runtime) => ({
+        ...runtime,
+        create: (wanted) => {
+          looks.push(world.engine.count('list'));
+          return runtime.create(wanted);
+        },
+      }),
+    });
+    await world.pass(5);
+    const before = world.engine.count('list');
+    await world.tell({ daemonSets: [web('web-1')] });
+    await runs('web-1/app#0');
+    expect(looks).toEqual([before + 1]);
+  });
+
   it('rests after a long look, however often it is woken meanwhile', async () => {
-    world.engine.setLatency('list', 40);
+    world.engine.setLatency('list', 65);
     await world.tell({ daemonSets: [web('web-1')] });
     await runs('web-1/app#0');
     const before = world.engine.count('list');
@@ -88,7 +106,7 @@ describe('looking', () => {
       world.now().agent.wake();
       await vi.advanceTimersByTimeAsync(5);
     }
-    // Of 40 ms each, and 80 of rest.
+    // Of 65 ms each, and 80 of rest.
     const looks = world.engine.count('list') - before;
     expect([looks > 5, looks < 15]).toEqual([true, true]);
   });

@@ -18,6 +18,8 @@ export interface Session {
   readonly instanceId: string;
   readonly machineId: string;
   readonly agentVersion: string;
+  /** It has accepted nothing yet, of any plane: it has no bodies. */
+  readonly isBlank: boolean;
   readonly send: (message: NonNullable<SyncResponse['message']>) => void;
   /** Ends the stream with a gRPC status and a message for the agent's log. */
   readonly end: (code: number, message: string) => void;

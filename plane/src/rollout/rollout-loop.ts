@@ -120,7 +120,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       const state = fleet.get(name);
       const desired = node && state?.session ? desiredFor(inputs, node) : undefined;
       tellers.set(name, desired ? objectsTold(desired, accountsOfPods(inputs, name)) : []);
-      if (desired && state) tellNode(fleet, state, desired, rules, store.epoch);
+      if (desired && state) tellNode(fleet, bodies, state, desired, rules, store.epoch);
     }
     return names;
   };

@@ -3,11 +3,13 @@ import type { Generation, NodeDesired } from '@fleetset/proto/gen/fleetset/v1/no
 import type { Fleet, NodeState, RulesTold, Session } from '../fleet/fleet.ts';
 import type { BodyBook } from './body-book.ts';
 import { bodiesOf, desiredContent } from './desired-state.ts';
+import { sendAhead } from './send-bodies.ts';
 
 /** The generation grows only when the content is new, so that an unchanged node is told nothing. `rules`: of what is
  *  told, the same for all nodes. */
 export function tellNode(
   fleet: Fleet,
+  book: BodyBook,
   state: NodeState,
   desired: NodeDesired,
   rules: RulesTold,
@@ -23,8 +25,17 @@ export function tellNode(
   }
   const counter = (told?.generation.counter ?? 0) + 1;
   const generation = { epoch, counter };
-  fleet.change(state.name, { told: { generation, content, bodies: bodiesOf(desired), rules } });
+  const bodies = bodiesOf(desired);
+  fleet.change(state.name, { told: { generation, content, bodies, rules } });
+  // What an agent was told before it has, or has asked for.
+  const has = state.toldSession === session ? told?.bodies : session.isBlank ? [] : undefined;
+  if (has) sendAhead(book, session, withoutThose(bodies, has));
   sendDesired(state, session, desired, generation);
+}
+
+function withoutThose(bodies: readonly string[], others: readonly string[]): readonly string[] {
+  const known = new Set(others);
+  return bodies.filter((hash) => !known.has(hash));
 }
 
 function sendDesired(state: NodeState, session: Session, desired: NodeDesired, generation: Generation): void {

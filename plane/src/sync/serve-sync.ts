@@ -84,6 +84,7 @@ function openSession(call: SyncCall, peer: Peer, hello: Hello, gone: AbortSignal
     instanceId: hello.instanceId,
     machineId: hello.machineId,
     agentVersion: hello.agentVersion,
+    isBlank: hello.accepted === undefined,
     gone,
     end,
     send: (message) => {

@@ -3,7 +3,6 @@
 import type {
   AgentEvent,
   BodiesWanted,
-  Body,
   DesiredRefused,
   Generation,
   Hello,
@@ -22,6 +21,7 @@ import type { ReportIntake } from '../fleet/report-intake.ts';
 import type { UsageBook } from '../fleet/usage-book.ts';
 import type { BodyBook } from '../rollout/body-book.ts';
 import type { PrePulls } from '../rollout/pre-pulls.ts';
+import { sendBodies } from '../rollout/send-bodies.ts';
 import type { Store } from '../store/store.ts';
 import type { Peer } from './peer-identity.ts';
 
@@ -105,7 +105,7 @@ export function createSyncSessions(parts: SyncSessionsParts): SyncSessions {
         case 'prePullState':
           return parts.prePulls.heard(session, message.value);
         case 'bodiesWanted':
-          return sendBodies(bodies, fleet.state(session.nodeName), session, message.value);
+          return sendWanted(bodies, fleet.state(session.nodeName), session, message.value);
         case 'tokenWanted':
           return parts.podTokens.want(session, message.value);
         case 'desiredRefused':
@@ -210,30 +210,14 @@ function recordNode(
   });
 }
 
-/** Well under what one message may hold, the largest body included. */
-const BODIES_BYTES = 4 * 1024 * 1024;
-
-/**
- * In as many messages as it takes; at least one, so that the agent is never without an answer. Nothing that the node
- * was not told of: there are Secrets among the bodies.
- */
-function sendBodies(bodies: BodyBook, { told }: NodeState, session: Session, { hashes }: BodiesWanted): void {
+/** Nothing that the node was not told of: there are Secrets among the bodies. */
+function sendWanted(bodies: BodyBook, { told }: NodeState, session: Session, { hashes }: BodiesWanted): void {
   const allowed = new Set(told?.bodies);
-  let batch: Body[] = [];
-  let bytes = 0;
-  const flush = () => {
-    session.send({ $case: 'bodies', value: { bodies: batch } });
-    batch = [];
-    bytes = 0;
-  };
-  for (const hash of hashes) {
-    const content = allowed.has(hash) ? bodies.content(hash) : undefined;
-    if (!content) continue;
-    if (batch.length > 0 && bytes + content.length > BODIES_BYTES) flush();
-    batch.push({ hash, content });
-    bytes += content.length;
-  }
-  flush();
+  sendBodies(
+    bodies,
+    session,
+    hashes.filter((hash) => allowed.has(hash)),
+  );
 }
 
 /** The agent goes on with what it has; people see why on the node. A new content brings a new generation. */

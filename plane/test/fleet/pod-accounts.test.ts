@@ -115,9 +115,9 @@ describe('a node is told', () => {
     );
     expect(told).toMatchObject({ kind: 'ConfigMap', namespace: 'default' });
     member.stream.say({ $case: 'bodiesWanted', value: { hashes: [told.hash] } });
-    const { bodies } = await member.stream.hear('bodies');
-    const [{ content } = { content: Buffer.of() }] = bodies;
-    expect(JSON.parse(Buffer.from(content).toString())).toEqual({
+    const has = ({ hash }: { readonly hash: string }) => hash === told.hash;
+    const { bodies } = await member.stream.hear('bodies', (heard) => heard.bodies.some(has));
+    expect(JSON.parse(Buffer.from(bodies.find(has)?.content ?? '').toString())).toEqual({
       data: { 'ca.crt': caOf(plane.dataDir) },
     });
     member.leave();

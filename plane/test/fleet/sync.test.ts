@@ -41,7 +41,7 @@ describe('hello', () => {
     const welcome = await stream.hear('welcome');
     expect(welcome).toEqual({ protocol: 1, planeVersion: VERSION, heartbeatMs: 10_000 });
     await stream.hear('desired');
-    expect(stream.heard.map(({ $case }) => $case)).toEqual(['welcome', 'desired']);
+    expect(stream.heard.map(({ $case }) => $case)).toEqual(['welcome', 'bodies', 'desired']);
     const told = newest(stream)?.daemonSets.find(({ uid }) => uid === set.metadata.uid);
     expect(told).toMatchObject({
       namespace: 'default',
@@ -113,7 +113,7 @@ describe('a message from a newer agent', () => {
     );
     stream.sayBytes(new Uint8Array());
     stream.say({ $case: 'bodiesWanted', value: { hashes: ['nothing'] } });
-    expect(await stream.hear('bodies')).toEqual({ bodies: [] });
+    await stream.hear('bodies', ({ bodies }) => bodies.length === 0);
     stream.close();
   });
 
@@ -143,6 +143,56 @@ function splitMessage(bytes: Uint8Array): [tag: number, content: Uint8Array] {
 }
 
 describe('bodies', () => {
+  const sentIn = (stream: ReturnType<typeof openSync>) =>
+    stream.heard.flatMap((one) => (one.$case === 'bodies' ? one.value.bodies.map(({ hash }) => hash) : []));
+
+  it('come before what names them for the first time, once', async () => {
+    const first = await newSet();
+    const node = await join();
+    const stream = openSync(plane, node);
+    const { daemonSets } = await stream.hear('desired');
+    const rules = daemonSets.map(({ placementHash }) => placementHash);
+    expect(sentIn(stream)).toEqual([...new Set(rules)]);
+    stream.say({
+      $case: 'report',
+      value: report(node.nodeName, { placements: [placement(first, 'Run')] }),
+    });
+    const { templateHash } = await grantOf(stream, first);
+    const sent = sentIn(stream);
+    expect(sent).toEqual(expect.arrayContaining([...rules, templateHash]));
+    expect(sent.length).toBe(new Set(sent).size);
+    stream.close();
+    await remove(first);
+  });
+
+  it('are not sent unasked to an agent that has accepted something before: it may have them', async () => {
+    const set = await newSet();
+    const stream = openSync(plane, await join(), { accepted: { epoch: 1, counter: 1 } });
+    await stream.hear('desired');
+    expect(sentIn(stream)).toEqual([]);
+    stream.close();
+    await remove(set);
+  });
+
+  it('that are large are asked for', async () => {
+    const set = await newSet({
+      pod: {
+        nodeSelector: { a: 'x' },
+        containers: [{ name: 'm', image: 'i', env: [{ name: 'A', value: 'x'.repeat(300_000) }] }],
+      },
+    });
+    const node = await join();
+    const stream = openSync(plane, node);
+    await stream.hear('desired');
+    stream.say({ $case: 'report', value: report(node.nodeName, { placements: [placement(set, 'Run')] }) });
+    const { templateHash } = await grantOf(stream, set);
+    expect(sentIn(stream)).not.toContain(templateHash);
+    stream.say({ $case: 'bodiesWanted', value: { hashes: [templateHash] } });
+    await stream.hear('bodies', ({ bodies }) => bodies.some(({ hash }) => hash === templateHash));
+    stream.close();
+    await remove(set);
+  });
+
   it('are asked for by hash, are what their hash says, and hold rules and template as they were written', async () => {
     const pod = {
       nodeSelector: { disk: 'ssd' },
@@ -163,8 +213,11 @@ describe('bodies', () => {
       $case: 'bodiesWanted',
       value: { hashes: [told.placementHash, told.templateHash, 'f'.repeat(64)] },
     });
-    const { bodies } = await stream.hear('bodies');
-    expect(bodies.map(({ hash }) => hash)).toEqual([told.placementHash, told.templateHash]);
+    const both = [told.placementHash, told.templateHash].join();
+    const { bodies } = await stream.hear(
+      'bodies',
+      (heard) => heard.bodies.map(({ hash }) => hash).join() === both,
+    );
     for (const { hash, content } of bodies)
       expect(createHash('sha256').update(content).digest('hex')).toBe(hash);
     const [rules, template] = bodies.map(({ content }) => JSON.parse(Buffer.from(content).toString('utf8')));

@@ -118,6 +118,7 @@ describe('the book of usage', () => {
         instanceId: 'i',
         machineId: 'm',
         agentVersion: '1',
+        isBlank: false,
         send: () => {
           asked += 1;
           answer(session);

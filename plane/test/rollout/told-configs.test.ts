@@ -217,10 +217,11 @@ describe('a node', () => {
     const hash = hashOf(inside, 'login') ?? '';
     for (const member of [outside, inside])
       member.stream.say({ $case: 'bodiesWanted', value: { hashes: [hash] } });
-    expect((await outside.stream.hear('bodies')).bodies).toEqual([]);
-    expect(
-      await inside.stream.hear('bodies', ({ bodies }) => bodies.some((body) => body.hash === hash)),
-    ).toBeDefined();
+    await outside.stream.hear('bodies', ({ bodies }) => bodies.length === 0);
+    const isThis = ({ $case, value }: (typeof outside.stream.heard)[number]) =>
+      $case === 'bodies' && value.bodies.some((body) => body.hash === hash);
+    await inside.stream.hear('bodies', (value) => isThis({ $case: 'bodies', value }));
+    expect(outside.stream.heard.filter(isThis)).toEqual([]);
   });
 
   it('is told of what pods name that their DaemonSet left behind, as long as they are there', async () => {

@@ -7,6 +7,7 @@ import { actionKey } from '@fleetset/scheduler-core/node/node-action';
 import { planNode } from '@fleetset/scheduler-core/node/plan-node';
 import { containerKey, type PodRecord } from '@fleetset/scheduler-core/node/pod-record';
 import type { PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
+import { createPacer } from '../pacer.ts';
 import { pause } from '../pause.ts';
 import { type RuntimeContainer, RuntimeError } from '../runtime/container-runtime.ts';
 import { createActionOutcomes } from './action-outcomes.ts';
@@ -38,11 +39,9 @@ import { timedPass } from './timed-pass.ts';
 import { createUnbornPods } from './unborn-pods.ts';
 
 const RESYNC_MS = 60_000;
-/** After a look at many containers the node rests, so that what happens to them at once is seen together: so many times
- *  as long as it took longer than one at a few, whose next step must not wait. */
-const REST = 2;
-const QUICK_MS = 25;
-const MOST_REST_MS = 100;
+/** Looks at many containers, one after the other, are fewer, so that what happens to them at once is seen together. The
+ *  next step of a few must not wait. */
+const LOOKS = { share: 1 / 3, creditMs: 60, mostRestMs: 100 };
 /** What is under way at a stop may end; but not for ever. */
 const STOP_PATIENCE_MS = 1500;
 
@@ -71,6 +70,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
   const failedPods = new Map<string, FailedPodBackOff>();
   const hooks = createRunningHooks();
   const nextLook = createNextLook();
+  const restAfter = createPacer(LOOKS);
   const starts = createBlockedStarts(parts);
   const unborn = createUnbornPods(parts.events);
   const engine = createEngineWatch({ runtime, logger, monotonicNow, onTrouble: parts.onChange });
@@ -122,8 +122,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
       const look = await looks.next();
       again = look.again;
       const { againInMs } = await plan(look);
-      const tooLong = Math.max(0, monotonicNow() - beganAt - QUICK_MS);
-      return { againInMs, restMs: Math.min(REST * tooLong, MOST_REST_MS) };
+      return { againInMs, restMs: restAfter(beganAt, monotonicNow()) };
     } finally {
       if (!again) nextLook.over();
     }

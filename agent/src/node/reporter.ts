@@ -2,15 +2,13 @@
 // tells of every pod, so many that start at once must not make one each.
 import type { NodeReport } from '@fleetset/proto/gen/fleetset/v1/node';
 import { NodeReport as NodeReportCodec } from '@fleetset/proto/gen/fleetset/v1/node';
+import { createPacer } from '../pacer.ts';
 import { withinTimer } from '../timer-limit.ts';
 import type { AgentEvents } from './agent-events.ts';
 import type { BuiltReport } from './build-report.ts';
 
 const COALESCE_MS = 5;
-/** It rests so many times as long as a report took longer than one of a few pods. */
-const REST = 9;
-const QUICK_MS = 3;
-const MOST_REST_MS = 500;
+const REPORTS = { share: 1 / 10, creditMs: 60, mostRestMs: 500 };
 const SETTLE_POLL_MS = 50;
 /** What ran before the agent did is asked how it is before the first report; but not for ever. */
 const SETTLE_LIMIT_MS = 5000;
@@ -37,6 +35,7 @@ export interface Reporter {
 export function createReporter(parts: ReporterParts): Reporter {
   const startedAt = performance.now();
   let sent: Buffer | undefined;
+  const restAfter = createPacer(REPORTS);
   let restUntil = 0;
   let timer: NodeJS.Timeout | undefined;
   let later: NodeJS.Timeout | undefined;
@@ -70,8 +69,7 @@ export function createReporter(parts: ReporterParts): Reporter {
       parts.onFailure(error);
     } finally {
       const endedAt = performance.now();
-      const tooLong = Math.max(0, endedAt - beganAt - QUICK_MS);
-      restUntil = endedAt + Math.min(REST * tooLong, MOST_REST_MS);
+      restUntil = endedAt + restAfter(beganAt, endedAt);
     }
   };
 

@@ -98,7 +98,7 @@ describe('looking', () => {
   });
 
   it('rests after a long look, however often it is woken meanwhile', async () => {
-    world.engine.setLatency('list', 65);
+    world.engine.setLatency('list', 40);
     await world.tell({ daemonSets: [web('web-1')] });
     await runs('web-1/app#0');
     const before = world.engine.count('list');
@@ -106,7 +106,7 @@ describe('looking', () => {
       world.now().agent.wake();
       await vi.advanceTimersByTimeAsync(5);
     }
-    // Of 65 ms each, and 80 of rest.
+    // Of 40 ms each, and 80 of rest.
     const looks = world.engine.count('list') - before;
     expect([looks > 5, looks < 15]).toEqual([true, true]);
   });

@@ -12,6 +12,7 @@ export default defineConfig({
           name: 'unit',
           include: ['*/test/**/*.test.ts'],
           exclude: ['**/*.docker.test.ts', 'e2e/**', 'simulation/**'],
+          globalSetup: ['hack/lib/own-temp-folder.ts'],
           // Vitest's own choice leaves one processor idle; most of these tests wait for a socket or a disk.
           maxWorkers: availableParallelism() + 1,
           // Only against a hang: a loaded machine is slow, and that is no failure. A wait that fails says so itself before.

@@ -194,10 +194,9 @@ vi.mock('@fleetset/agent/state/desired-file', async (original) => {
 
 vi.mock('@fleetset/agent/state/durable-file', async (original) => {
   const real = await original<typeof import('@fleetset/agent/state/durable-file')>();
-  const { writeDurable, settleFolder, MACHINE_FILES } = real;
+  const { writeDurable, MACHINE_FILES } = real;
   return {
     ...real,
-    settleFolder: on('goes by what may be gone', async () => {}, settleFolder),
     writeDurable: on(
       'does not flush',
       async (path, data, mode, files = MACHINE_FILES) => {
@@ -294,7 +293,7 @@ vi.mock('@fleetset/plane/rollout/desired-state', async (original) => {
   };
 });
 
-const MOST_SEEDS = 600;
+const MOST_SEEDS = 1000;
 
 /**
  * Whether seeds break this law: the one that did last, then others. A change of what is simulated may give it another
@@ -318,31 +317,30 @@ describe('a fleet', { timeout: 600_000 }, () => {
 
   it.each([
     ['whose planner', 'spends without a limit', 'the budget', 6],
-    ['whose planner', 'tries again by itself', 'a rollback ends', 83],
-    ['whose planner', 'gives up the way back', 'a rollback ends', 200],
+    ['whose planner', 'tries again by itself', 'a rollback ends', 6],
+    ['whose planner', 'gives up the way back', 'a rollback ends', 351],
     ['whose plane', 'counts wrong', 'it ends well', 3],
-    ['whose agents', 'starts beside', 'one pod runs', 9],
-    ['whose agents', 'starts what it makes', 'one pod runs', 381],
+    ['whose agents', 'starts beside', 'one pod runs', 2],
+    ['whose agents', 'starts what it makes', 'one pod runs', 751],
     ['whose planner', 'surges without a limit', 'the surge', 6],
     ['whose agents', 'always surges', 'one pod runs', 3],
     ['whose agents', 'never surges', 'a surge takes nothing down', 6],
-    ['whose fleet', 'knows no holds', 'a hold is kept', 6],
-    ['whose agents', 'goes by what may be gone', 'an older generation changes nothing', 1159],
+    ['whose fleet', 'knows no holds', 'a hold is kept', 1],
     ['whose agents', 'holds for ever', 'it ends well', 6],
     ['whose agents', 'waits for something newer', 'it ends well', 6],
-    ['whose plane', 'tells the config as it is now', 'config comes with its revision', 65],
+    ['whose plane', 'tells the config as it is now', 'config comes with its revision', 6],
     ['whose plane', 'knows no windows', 'the windows', 46],
     ['whose plane', 'does not listen to nodes about windows', 'the windows', 46],
-    ['whose agents', 'forgets orphans', 'no needless restart', 8],
-    ['whose agents', 'leaves the sick alone', 'it ends well', 83],
+    ['whose agents', 'forgets orphans', 'no needless restart', 12],
+    ['whose agents', 'leaves the sick alone', 'it ends well', 197],
     ['whose agents', 'restarts', 'no needless restart', 1],
     ['whose agents', 'forgets pods that have containers', 'it ends well', 4],
     ['whose agents', 'doubles a bucket', 'every pod in one bucket', 1],
     ['whose agents', 'accepts all', 'an older generation changes nothing', 2],
     ['whose disks', 'does not flush', 'nothing fails', 13],
-    ['whose agents', 'tells a new listener nothing', 'it ends well', 147],
+    ['whose agents', 'tells a new listener nothing', 'it ends well', 222],
     ['whose store', 'writes nothing down', 'it ends well', 4],
-    ['whose store', 'has no epochs', 'generations only grow', 13],
+    ['whose store', 'has no epochs', 'generations only grow', 23],
     ['whose plane', 'throws', 'nothing fails', 1],
   ])('%s %s breaks the law: %s', async (_who, what, law, seed) => {
     mutant.now = what;

@@ -200,6 +200,7 @@ export interface BodiesWanted {
   readonly hashes: readonly string[];
 }
 
+/** Asked for, or ahead of the desired state that names them for the first time. */
 export interface Bodies {
   readonly bodies: readonly Body[];
 }

@@ -28,8 +28,8 @@ import { createReporter } from './node/reporter.ts';
 import { waitingContainer } from './node/waiting-container.ts';
 import { openBodyFiles } from './state/body-files.ts';
 import { openDesiredFile } from './state/desired-file.ts';
-import { settleFolder } from './state/durable-file.ts';
 import { openPodBook } from './state/pod-book.ts';
+import { settleToRead } from './state/settle-to-read.ts';
 import { openTokenFile } from './state/token-file.ts';
 import { serveTunnel } from './sync/serve-tunnel.ts';
 import { startSyncSession } from './sync/sync-session.ts';
@@ -40,9 +40,9 @@ export async function startAgentCore(parts: AgentCoreParts): Promise<AgentCore> 
     parts;
   const unreadable = (what: string) => (error: unknown) =>
     logger.error({ err: error }, `${what} cannot be read or written; the agent goes on without it`);
-  // Its own folder's, before anything in it is read.
-  await settleFolder(dataDir, files).catch(unreadable(dataDir));
-  const bodies = await openBodyFiles(join(dataDir, 'bodies'), files);
+  const bodiesDir = join(dataDir, 'bodies');
+  for (const folder of [dataDir, bodiesDir]) await settleToRead(folder, logger, files);
+  const bodies = await openBodyFiles(bodiesDir, files);
   const desired = await openDesiredFile(dataDir, unreadable('desired.pb'), files);
   const pods = await openPodBook(dataDir, unreadable('pods.json'), files);
   const events = loggedEvents(createAgentEvents(), logger, pods);

@@ -14,10 +14,11 @@ import { openGauges } from './facts/machine-gauges.ts';
 import { createPodDialer } from './forward/pod-dialer.ts';
 import { holdDirectory } from './holds/hold-file.ts';
 import { openHolds } from './holds/holds.ts';
-import { ownerOf, readIdentity } from './identity/identity-files.ts';
+import { identityDirectory, ownerOf, readIdentity } from './identity/identity-files.ts';
 import { DEFAULT_NODE_SETTINGS, type NodeSettings } from './node-settings.ts';
 import { createDockerRuntime } from './runtime/docker-runtime.ts';
 import { MACHINE_FILES } from './state/durable-file.ts';
+import { settleToRead } from './state/settle-to-read.ts';
 import { openTerminationLogs } from './state/termination-logs.ts';
 import { createPlaneClient } from './sync/plane-client.ts';
 import { systemMounts } from './volumes/mounts.ts';
@@ -59,6 +60,7 @@ export class AgentNotReady extends Error {}
 export async function startAgent(options: AgentOptions): Promise<Agent> {
   const { dataDir, logger, version, node: settings = DEFAULT_NODE_SETTINGS } = options;
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  await settleToRead(identityDirectory(dataDir), logger);
   const identity = await readIdentity(dataDir);
   if (!identity)
     throw new AgentNotReady(

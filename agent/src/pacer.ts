@@ -1,5 +1,6 @@
-// Work that may take no more than a share of the time. What is done now and then never waits; only where it comes again
-// and again is there a rest in between, in which all that happens meanwhile comes together.
+// Work that may take no more than a share of the time, as far as its rests, which have a limit, can see to that. What is
+// done now and then never waits; only where it comes again and again is there a rest in between, in which all that
+// happens meanwhile comes together.
 
 export interface PacerParts {
   /** Of the time, in the long run. */

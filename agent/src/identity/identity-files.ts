@@ -1,8 +1,7 @@
 // Who this node is: its key, its certificate, the plane's CA, and where the plane is. Made by joining.
 import { createHash, X509Certificate } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { readIfThere, settleFolder, writeDurable } from '../state/durable-file.ts';
+import { readIfThere, writeDurable } from '../state/durable-file.ts';
 
 export interface NodeIdentity {
   readonly nodeName: string;
@@ -19,8 +18,6 @@ export const identityDirectory = (dataDir: string): string => join(dataDir, 'ide
 /** Undefined when the node has not joined. Throws when what is there cannot be used. */
 export async function readIdentity(dataDir: string): Promise<NodeIdentity | undefined> {
   const directory = identityDirectory(dataDir);
-  if (!existsSync(directory)) return undefined;
-  await settleFolder(directory);
   const file = async (name: string) => (await readIfThere(join(directory, name)))?.toString('utf8');
   const [key, certificate, caCertificate, plane] = await Promise.all([
     file('node.key'),

@@ -67,7 +67,9 @@ export async function joinPlane(options: JoinOptions): Promise<NodeIdentity> {
 
 /** On disk before it is used: joining again after a lost answer is then the same machine. */
 async function keptOrNewKey(dataDir: string): Promise<string> {
-  const path = join(identityDirectory(dataDir), 'node.key');
+  const directory = identityDirectory(dataDir);
+  await settleFolder(directory);
+  const path = join(directory, 'node.key');
   const kept = await readIfThere(path);
   if (kept) return kept.toString('utf8');
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });

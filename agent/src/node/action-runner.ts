@@ -1,5 +1,5 @@
 // Runs the actions that a plan asks for, one at a time for each thing they touch, and what is to follow one at once.
-// Whatever comes of them, the loop looks again.
+// Whatever comes of them, the loop goes round again.
 import { actionKey, type NodeAction } from '@fleetset/scheduler-core/node/node-action';
 import type { Logger } from 'pino';
 import { pause } from '../pause.ts';
@@ -12,8 +12,9 @@ export interface RunnerParts {
   readonly mayFollow: (action: NodeAction) => boolean;
   readonly outcomes: ActionOutcomes;
   readonly logger: Logger;
-  /** An action has ended, what followed it, and its back-off of its own with it. */
-  readonly onEnded: (action: NodeAction, how: { readonly failed: boolean }) => void;
+  /** An action has ended, what followed it, and its back-off of its own with it. `held`: it failed, and was not tried
+   *  again for a while. */
+  readonly onEnded: (action: NodeAction, how: { readonly held: boolean }) => void;
   readonly signal: AbortSignal;
 }
 
@@ -78,7 +79,7 @@ export function createActionRunner({
         if (holdMs > 0) await pause(holdMs, signal);
         busy.delete(key);
         running.delete(done);
-        onEnded(action, { failed: holdMs > 0 });
+        onEnded(action, { held: holdMs > 0 });
       });
       running.add(done);
       return true;

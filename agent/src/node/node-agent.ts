@@ -62,7 +62,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     outcomes,
     logger,
     // A birth touches nothing on the engine: the look that it came of is good still.
-    onEnded: ({ kind }, { failed }) => (kind === 'bear' && !failed ? loop.wake() : wake()),
+    onEnded: ({ kind }, { held }) => (kind === 'bear' && !held ? loop.wake() : wake()),
     signal: stopping.signal,
   });
   const { memory } = outcomes;
@@ -323,7 +323,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
       runner.close();
       parts.onChange();
       await stopAllPods(executeParts, pods, runner.underWay(), limitMs);
-      loop.wake();
+      wake();
     },
     stop: async () => {
       stopping.abort();

@@ -2,7 +2,7 @@
 // boots alone has all it needs. Encrypted: there are secrets among them.
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { type Files, MACHINE_FILES, readIfThere, settleFolder, writeDurable } from './durable-file.ts';
+import { type Files, MACHINE_FILES, readIfThere, writeDurable } from './durable-file.ts';
 import { isSealed, openSecretBox, type SecretBox } from './secret-box.ts';
 
 export interface BodyFiles {
@@ -28,7 +28,6 @@ const hashOf = (content: Uint8Array): string => createHash('sha256').update(cont
 /** The key lies beside the directory. */
 export async function openBodyFiles(directory: string, files = MACHINE_FILES): Promise<BodyFiles> {
   await files.mkdir(directory, { recursive: true, mode: 0o700 });
-  await settleFolder(directory, files);
   const box = await openSecretBox(`${directory}.key`, files);
   const bodies = new Map<string, object>();
   for (const name of await files.readdir(directory)) {

@@ -45,14 +45,25 @@ export async function writeDurable(
 
 /**
  * What is found in it after this outlives a power cut. Whoever put a file in place may have been ended before its name
- * was flushed: who goes by such a file unsettled may be told by the next start that it was another.
+ * was flushed: who goes by such a file unsettled may be told by the next start that it was another. Throws where the
+ * folder cannot be flushed; in one that is not there nothing is found.
  */
 export async function settleFolder(directory: string, files = MACHINE_FILES): Promise<void> {
-  const folder = await files.open(directory, 'r');
+  const folder = await openFolder(directory, files);
+  if (!folder) return;
   try {
     await folder.sync();
   } finally {
     await folder.close();
+  }
+}
+
+async function openFolder(path: string, files: Files): Promise<OpenFile | undefined> {
+  try {
+    return await files.open(path, 'r');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
   }
 }
 

@@ -1,8 +1,12 @@
 // What the runner does with actions: one at a time for each thing, what follows one at once, and what comes of them.
 import type { NodeAction } from '@fleetset/scheduler-core/node/node-action';
 import pino from 'pino';
-import { beforeEach, expect, it } from 'vitest';
-import { type ActionRunner, createActionRunner } from '../../src/node/action-runner.ts';
+import { beforeEach, expect, it, onTestFinished, vi } from 'vitest';
+import {
+  type ActionRunner,
+  createActionRunner,
+  HOLD_AFTER_FAILURE_MS,
+} from '../../src/node/action-runner.ts';
 
 const about = { podUid: 'uid-1', container: 'app', reason: 'a test' };
 const CREATE: NodeAction = { ...about, kind: 'create', attempt: 0 };
@@ -15,9 +19,10 @@ let runner: ActionRunner;
 let ends: End[];
 let told: string[];
 let may: boolean;
+let hasBackOff: boolean;
 
 beforeEach(() => {
-  [ends, told, may] = [[], [], true];
+  [ends, told, may, hasBackOff] = [[], [], true, true];
   runner = createActionRunner({
     execute: (action) => {
       told.push(`${action.kind} runs`);
@@ -30,12 +35,15 @@ beforeEach(() => {
       memory: new Map(),
       begun: ({ kind }) => told.push(`${kind} begun`),
       succeeded: ({ kind }) => told.push(`${kind} succeeded`),
-      failed: ({ kind }) => told.push(`${kind} failed`) > 0,
+      failed: ({ kind }) => {
+        told.push(`${kind} failed`);
+        return hasBackOff;
+      },
       engineIsBack: () => {},
       keepOnly: () => {},
     },
     logger: pino({ level: 'silent' }),
-    onEnded: () => told.push('ended'),
+    onEnded: ({ kind }, { held }) => told.push(held ? `ended, ${kind} was held` : 'ended'),
     signal: new AbortController().signal,
   });
 });
@@ -72,4 +80,16 @@ it('nothing follows what has failed, what may not by now, or once it is closed; 
   await end(START);
   expect(told).toEqual(['create begun', 'create runs', 'create succeeded', 'ended']);
   expect([runner.underWay(), runner.launch(CREATE)]).toEqual([[], false]);
+});
+
+it('what has failed without a back-off of its own is held for a while, and ends as that', async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  hasBackOff = false;
+  runner.launch(CREATE);
+  ends.at(-1)?.(new Error('no'));
+  await vi.advanceTimersByTimeAsync(HOLD_AFTER_FAILURE_MS - 1);
+  expect([told.at(-1), runner.launch(CREATE)]).toEqual(['create failed', false]);
+  await vi.advanceTimersByTimeAsync(1);
+  expect([told.at(-1), runner.launch(CREATE)]).toEqual(['ended, create was held', true]);
 });

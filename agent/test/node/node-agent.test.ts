@@ -97,6 +97,31 @@ describe('looking', () => {
     expect(looks).toEqual([before + 1]);
   });
 
+  it('is done once more after a birth that heard something', async () => {
+    const looks: number[] = [];
+    world = await openNodeWorld({
+      wrapPods: (pods) => ({
+        ...pods,
+        add: (...pod) => {
+          world.now().agent.wake();
+          return pods.add(...pod);
+        },
+      }),
+      wrapRuntime: (runtime) => ({
+        ...runtime,
+        create: (wanted) => {
+          looks.push(world.engine.count('list'));
+          return runtime.create(wanted);
+        },
+      }),
+    });
+    await world.pass(5);
+    const before = world.engine.count('list');
+    await world.tell({ daemonSets: [web('web-1')] });
+    await runs('web-1/app#0');
+    expect(looks).toEqual([before + 2]);
+  });
+
   it('rests after a long look, however often it is woken meanwhile', async () => {
     world.engine.setLatency('list', 40);
     await world.tell({ daemonSets: [web('web-1')] });

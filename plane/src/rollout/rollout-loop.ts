@@ -24,6 +24,7 @@ import { rulesBySet } from './placement-rules.ts';
 import { createPrePulls, type PrePulls } from './pre-pulls.ts';
 import { NO_REVISIONS, type Revisions, readRevisions } from './revision-index.ts';
 import type { RolloutRecords } from './rollout-records.ts';
+import { createSendAhead } from './send-bodies.ts';
 import { createSetPasses } from './set-passes.ts';
 import type { StoredSet } from './stored-set.ts';
 import { createBodySweep, tellNode } from './tell-node.ts';
@@ -115,12 +116,13 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       revisionsOf: (uid: string) => byHash.get(uid) ?? NO_REVISIONS,
     };
     const rules = rulesNow();
+    const sendAhead = createSendAhead(bodies);
     for (const name of names) {
       const node = store.get('core/nodes', name)?.value as unknown as Node | undefined;
       const state = fleet.get(name);
       const desired = node && state?.session ? desiredFor(inputs, node) : undefined;
       tellers.set(name, desired ? objectsTold(desired, accountsOfPods(inputs, name)) : []);
-      if (desired && state) tellNode(fleet, bodies, state, desired, rules, store.epoch);
+      if (desired && state) tellNode(fleet, sendAhead, state, desired, rules, store.epoch);
     }
     return names;
   };

@@ -1,38 +1,63 @@
 // Bodies on their way to an agent: what it asks for, and what it is about to be told of for the first time.
-import type { Body } from '@fleetset/proto/gen/fleetset/v1/node';
+import type { Body, SyncResponse } from '@fleetset/proto/gen/fleetset/v1/node';
 import type { Session } from '../fleet/fleet.ts';
 import type { BodyBook } from './body-book.ts';
 
+type Message = NonNullable<SyncResponse['message']>;
+
 /** Well under what one message may hold, the largest body included. */
 const BODIES_BYTES = 4 * 1024 * 1024;
-/** More than this is asked for. */
-const AHEAD_BYTES = 256 * 1024;
+/** A template and its rules. More is asked for, each node in its turn: to ask takes little longer then. */
+const AHEAD_BYTES = 16 * 1024;
 
 /** In as many messages as it takes; at least one, so that an agent that asks is never without an answer. */
 export function sendBodies(bodies: BodyBook, session: Session, hashes: Iterable<string>): void {
   let batch: Body[] = [];
   let bytes = 0;
   const flush = () => {
-    session.send({ $case: 'bodies', value: { bodies: batch } });
+    session.send(messageOf(batch));
     batch = [];
     bytes = 0;
   };
-  for (const hash of hashes) {
-    const content = bodies.content(hash);
-    if (!content) continue;
-    if (batch.length > 0 && bytes + content.length > BODIES_BYTES) flush();
-    batch.push({ hash, content });
-    bytes += content.length;
+  for (const body of bodiesOf(bodies, hashes)) {
+    if (batch.length > 0 && bytes + body.content.length > BODIES_BYTES) flush();
+    batch.push(body);
+    bytes += body.content.length;
   }
   flush();
 }
 
-/** Before what names them: to ask for them would take longer. What there is no room for is asked for. */
-export function sendAhead(bodies: BodyBook, session: Session, hashes: readonly string[]): void {
+export type SendAhead = (session: Session, hashes: readonly string[]) => void;
+
+/** Before what names them: to ask for them would take longer. Nodes that are told the same get the same message. */
+export function createSendAhead(bodies: BodyBook): SendAhead {
+  const messages = new Map<string, Message>();
+  return (session, hashes) => {
+    const key = hashes.join();
+    const known = messages.get(key);
+    if (known) return session.send(known);
+    const ahead = withinAhead([...bodiesOf(bodies, hashes)]);
+    if (ahead.length === 0) return;
+    const message = messageOf(ahead);
+    messages.set(key, message);
+    session.send(message);
+  };
+}
+
+const messageOf = (bodies: readonly Body[]): Message => ({ $case: 'bodies', value: { bodies: [...bodies] } });
+
+function* bodiesOf(bodies: BodyBook, hashes: Iterable<string>): Generator<Body> {
+  for (const hash of hashes) {
+    const content = bodies.content(hash);
+    if (content) yield { hash, content };
+  }
+}
+
+function withinAhead(bodies: readonly Body[]): readonly Body[] {
   let room = AHEAD_BYTES;
-  const ahead = hashes.filter((hash) => {
-    room -= bodies.content(hash)?.length ?? room + 1;
-    return room >= 0;
+  return bodies.filter(({ content }) => {
+    const fits = content.length <= room;
+    if (fits) room -= content.length;
+    return fits;
   });
-  if (ahead.length > 0) sendBodies(bodies, session, ahead);
 }

@@ -3,13 +3,13 @@ import type { Generation, NodeDesired } from '@fleetset/proto/gen/fleetset/v1/no
 import type { Fleet, NodeState, RulesTold, Session } from '../fleet/fleet.ts';
 import type { BodyBook } from './body-book.ts';
 import { bodiesOf, desiredContent } from './desired-state.ts';
-import { sendAhead } from './send-bodies.ts';
+import type { SendAhead } from './send-bodies.ts';
 
 /** The generation grows only when the content is new, so that an unchanged node is told nothing. `rules`: of what is
  *  told, the same for all nodes. */
 export function tellNode(
   fleet: Fleet,
-  book: BodyBook,
+  sendAhead: SendAhead,
   state: NodeState,
   desired: NodeDesired,
   rules: RulesTold,
@@ -29,7 +29,7 @@ export function tellNode(
   fleet.change(state.name, { told: { generation, content, bodies, rules } });
   // What an agent was told before it has, or has asked for.
   const has = state.toldSession === session ? told?.bodies : session.isBlank ? [] : undefined;
-  if (has) sendAhead(book, session, withoutThose(bodies, has));
+  if (has) sendAhead(session, withoutThose(bodies, has));
   sendDesired(state, session, desired, generation);
 }
 

@@ -65,6 +65,19 @@ export function serveSync(call: SyncCall, peer: Peer, parts: SyncServing): void 
   call.on('error', leave);
 }
 
+type Answer = NonNullable<SyncResponse['message']>;
+
+/** Messages that many are sent are encoded once. */
+const encoded = new WeakMap<Answer, Buffer>();
+
+function bytesOf(message: Answer): Buffer {
+  const known = encoded.get(message);
+  if (known) return known;
+  const bytes = Buffer.from(SyncResponse.encode({ message }).finish());
+  if (message.$case === 'bodies') encoded.set(message, bytes);
+  return bytes;
+}
+
 function openSession(call: SyncCall, peer: Peer, hello: Hello, gone: AbortSignal): Session {
   let ended = false;
   const outbox = createOutbox((bytes, written) => void call.write(bytes, written));
@@ -89,7 +102,7 @@ function openSession(call: SyncCall, peer: Peer, hello: Hello, gone: AbortSignal
     end,
     send: (message) => {
       if (ended || call.destroyed) return;
-      outbox.put(Buffer.from(SyncResponse.encode({ message }).finish()));
+      outbox.put(bytesOf(message));
       if (outbox.waitingBytes() > UNREAD_LIMIT_BYTES) cutOff();
     },
   };

@@ -79,31 +79,16 @@ describe('placing', () => {
 });
 
 describe('looking', () => {
-  it('is done once before the first container of a pod is made', async () => {
-    const looks: number[] = [];
-    world = await openNodeWorld({
-      wrapRuntime: (runtime) => ({
-        ...runtime,
-        create: (wanted) => {
-          looks.push(world.engine.count('list'));
-          return runtime.create(wanted);
-        },
-      }),
-    });
-    await world.pass(5);
-    const before = world.engine.count('list');
-    await world.tell({ daemonSets: [web('web-1')] });
-    await runs('web-1/app#0');
-    expect(looks).toEqual([before + 1]);
-  });
-
-  it('is done once more after a birth that heard something', async () => {
+  it.each<[string, number, () => void]>([
+    ['once', 1, () => {}],
+    ['once more if something is heard while the pod is born', 2, () => world.now().agent.wake()],
+  ])('is done before the first container of a pod is made: %s', async (_what, times, whileBorn) => {
     const looks: number[] = [];
     world = await openNodeWorld({
       wrapPods: (pods) => ({
         ...pods,
         add: (...pod) => {
-          world.now().agent.wake();
+          whileBorn();
           return pods.add(...pod);
         },
       }),
@@ -119,7 +104,7 @@ describe('looking', () => {
     const before = world.engine.count('list');
     await world.tell({ daemonSets: [web('web-1')] });
     await runs('web-1/app#0');
-    expect(looks).toEqual([before + 2]);
+    expect(looks).toEqual([before + times]);
   });
 
   it('rests after a long look, however often it is woken meanwhile', async () => {

@@ -2,11 +2,11 @@
 import { type FileHandle, mkdir, open, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Logger, pino } from 'pino';
-import { expect, it, onTestFinished, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { startAgent } from '../src/agent.ts';
 import { identityDirectory, writeIdentity } from '../src/identity/identity-files.ts';
 import { joinPlane } from '../src/identity/join-plane.ts';
-import { settleFolder } from '../src/state/durable-file.ts';
+import { settleFolder, writeDurable } from '../src/state/durable-file.ts';
 import { createAuthority, nodeSubject } from './certificates.ts';
 import { openScriptedPlane } from './scripted-plane.ts';
 import { tempDirectory } from './temp-directory.ts';
@@ -71,33 +71,54 @@ it('an agent whose disk cannot be flushed runs all the same, and says what that 
   expect(lines.filter((line) => line.includes('may be gone after a power cut'))).toHaveLength(3);
 });
 
-it('a machine joins with no key that it found and cannot flush', async () => {
-  const plane = await openScriptedPlane({ clientCertificates: false });
-  onTestFinished(() => plane.goDown());
-  let asked = 0;
-  plane.answerJoin((request) => {
-    asked += 1;
-    return {
-      certificate: plane.authority.certify(request.publicKey, nodeSubject(request.nodeName)),
-      caCertificate: plane.authority.certificate,
-    };
+describe('a machine that joins', () => {
+  async function joining() {
+    const plane = await openScriptedPlane({ clientCertificates: false });
+    onTestFinished(() => plane.goDown());
+    const asked: string[] = [];
+    plane.answerJoin((request) => {
+      asked.push(request.nodeName);
+      return {
+        certificate: plane.authority.certify(request.publicKey, nodeSubject(request.nodeName)),
+        caCertificate: plane.authority.certificate,
+      };
+    });
+    const dataDir = await tempDirectory();
+    await mkdir(identityDirectory(dataDir));
+    const key = join(identityDirectory(dataDir), 'node.key');
+    await writeFile(key, createAuthority().issue(nodeSubject('n1')).key);
+    const joins = () =>
+      joinPlane({
+        planeAddress: plane.address(),
+        token: 'abcdef.0123456789abcdef',
+        caHash: plane.authority.hash,
+        nodeName: 'n1',
+        dataDir,
+      });
+    return { dataDir, asked, joins };
+  }
+
+  it('asks with no key that it found and cannot flush', async () => {
+    const { asked, joins } = await joining();
+    await watchFlushes(true);
+    await expect(joins()).rejects.toMatchObject({ code: 'EROFS' });
+    expect(asked).toEqual([]);
   });
-  const dataDir = await tempDirectory();
-  await mkdir(identityDirectory(dataDir));
-  await writeFile(
-    join(identityDirectory(dataDir), 'node.key'),
-    createAuthority().issue(nodeSubject('n1')).key,
-  );
-  await watchFlushes(true);
-  const joining = joinPlane({
-    planeAddress: plane.address(),
-    token: 'abcdef.0123456789abcdef',
-    caHash: plane.authority.hash,
-    nodeName: 'n1',
-    dataDir,
+
+  it('has forgotten for good what it was told before', async () => {
+    const { dataDir, joins } = await joining();
+    await writeFile(join(dataDir, 'desired.pb'), 'of another plane');
+    const flushed = await watchFlushes();
+    await joins();
+    expect(flushed).toContain((await stat(dataDir)).ino);
   });
-  await expect(joining).rejects.toMatchObject({ code: 'EROFS' });
-  expect(asked).toBe(0);
+});
+
+it('a file in a folder that it makes is there with the folder: that is flushed in its own', async () => {
+  const directory = await tempDirectory();
+  const flushed = await watchFlushes();
+  await writeDurable(join(directory, 'made', 'file'), 'text');
+  expect(flushed).toContain((await stat(directory)).ino);
 });
 
 it('in a folder that is not there nothing is to be flushed', async () => {

@@ -8,8 +8,6 @@ export interface Look {
   readonly containers: readonly RuntimeContainer[];
   /** Since then the engine was away, until it answered this. */
   readonly goneAt: number | undefined;
-  /** It is the one before, which was kept. */
-  readonly again: boolean;
 }
 
 export interface Looks {
@@ -40,11 +38,11 @@ export function createLooks(
     next: async () => {
       const before = kept;
       kept = undefined;
-      if (before?.asOf === count) return { ...before.look, again: true };
+      if (before?.asOf === count) return before.look;
       const asOf = count;
       underWay = new Map(busy());
       last = undefined;
-      const look = { ...(await engine.look()), again: false };
+      const look = await engine.look();
       last = { look, asOf };
       return look;
     },

@@ -117,19 +117,16 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
 
   const pass = async () => {
     const beganAt = monotonicNow();
-    let again = false;
     try {
-      const look = await looks.next();
-      again = look.again;
-      const { againInMs } = await plan(look);
+      const { againInMs } = await plan(await looks.next());
       return { againInMs, restMs: restAfter(beganAt, monotonicNow()) };
     } finally {
-      if (!again) nextLook.over();
+      nextLook.over();
     }
   };
 
-  const plan = async ({ containers, goneAt, again }: Look) => {
-    if (goneAt !== undefined && !again) {
+  const plan = async ({ containers, goneAt }: Look) => {
+    if (goneAt !== undefined) {
       ended.engineIsBack(goneAt);
       outcomes.engineIsBack();
     }

@@ -22,7 +22,12 @@ beforeEach(() => {
     () => busy,
   );
 });
-const again = async () => (await looks.next()).again;
+/** Whether the next one is the one before. */
+const again = async () => {
+  const before = asked;
+  await looks.next();
+  return asked === before;
+};
 
 it('is another one each time', async () => {
   expect([await again(), await again(), asked]).toEqual([false, false, 2]);

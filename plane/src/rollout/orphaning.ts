@@ -174,11 +174,14 @@ function staysWith(
   earlier: readonly string[],
   granted: string,
 ): string {
-  if (!state || !isConnected(state) || isBehind(state)) return granted;
+  if (!state || !hasAnswered(state)) return granted;
   const live = podsOfSet(state, uid, earlier).filter(({ terminating }) => !terminating);
   const [first] = live;
   return !first || live.some(({ revision }) => revision === granted) ? granted : first.revision;
 }
+
+/** To all that it was told. */
+const hasAnswered = (state: NodeState): boolean => isConnected(state) && !isBehind(state);
 
 /** The last revision that all nodes had is the place to go back to, whichever DaemonSet it was. */
 function inheritedRecord(records: RolloutRecords, sets: readonly OrphanedSet[], uid: string): Write[] {
@@ -223,7 +226,7 @@ export function settleOrphans(
         const revision = before === undefined ? pod.revision : staysWith(state, uid, [], before);
         return revision === before ? [] : [putGrant(uid, node, revision)];
       }
-      const isClear = state !== undefined && isConnected(state) && !isBehind(state);
+      const isClear = state !== undefined && hasAnswered(state);
       return isClear && left.delete(node) ? [dropGrant(uid, node)] : [];
     });
     const isOver = left.size === 0 && !adopter && !isPartOfAnother(store, set);

@@ -19,7 +19,7 @@ export function sendBodies(bodies: BodyBook, session: Session, hashes: Iterable<
     batch = [];
     bytes = 0;
   };
-  for (const body of bodiesOf(bodies, hashes)) {
+  for (const body of known(bodies, hashes)) {
     if (batch.length > 0 && bytes + body.content.length > BODIES_BYTES) flush();
     batch.push(body);
     bytes += body.content.length;
@@ -34,9 +34,9 @@ export function createSendAhead(bodies: BodyBook): SendAhead {
   const messages = new Map<string, Message>();
   return (session, hashes) => {
     const key = hashes.join();
-    const known = messages.get(key);
-    if (known) return session.send(known);
-    const ahead = withinAhead([...bodiesOf(bodies, hashes)]);
+    const made = messages.get(key);
+    if (made) return session.send(made);
+    const ahead = withinAhead([...known(bodies, hashes)]);
     if (ahead.length === 0) return;
     const message = messageOf(ahead);
     messages.set(key, message);
@@ -44,16 +44,16 @@ export function createSendAhead(bodies: BodyBook): SendAhead {
   };
 }
 
-const messageOf = (bodies: readonly Body[]): Message => ({ $case: 'bodies', value: { bodies: [...bodies] } });
+const messageOf = (bodies: Body[]): Message => ({ $case: 'bodies', value: { bodies } });
 
-function* bodiesOf(bodies: BodyBook, hashes: Iterable<string>): Generator<Body> {
+function* known(bodies: BodyBook, hashes: Iterable<string>): Generator<Body> {
   for (const hash of hashes) {
     const content = bodies.content(hash);
     if (content) yield { hash, content };
   }
 }
 
-function withinAhead(bodies: readonly Body[]): readonly Body[] {
+function withinAhead(bodies: readonly Body[]): Body[] {
   let room = AHEAD_BYTES;
   return bodies.filter(({ content }) => {
     const fits = content.length <= room;

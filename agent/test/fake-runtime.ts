@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import {
   type ContainerRuntime,
   type ContainerSettings,
+  type EngineChange,
   type EngineWatcher,
   type LogOptions,
   type RuntimeContainer,
@@ -107,9 +108,9 @@ export function createFakeEngine(act: Act = programOf): FakeEngine {
   let down = false;
   let made = 0;
 
-  const tell = (owner: string) => {
+  const tell = (owner: string, change: EngineChange) => {
     for (const follower of followers)
-      if (follower.owner === owner && !follower.deaf) follower.watcher.onChange();
+      if (follower.owner === owner && !follower.deaf) follower.watcher.onChange(change);
   };
   const now = () => new Date().toISOString();
 
@@ -156,7 +157,7 @@ export function createFakeEngine(act: Act = programOf): FakeEngine {
     container.finishedAt = now();
     for (const resolve of container.waiting) resolve();
     container.waiting.clear();
-    tell(container.owner);
+    tell(container.owner, { id: container.id, what: 'ended', exitCode, at: container.finishedAt });
   };
 
   const begin = (container: Held) => {
@@ -177,7 +178,7 @@ export function createFakeEngine(act: Act = programOf): FakeEngine {
     delete container.error;
     delete container.startFailed;
     for (const text of program.writes ?? []) container.lines.push({ at: Date.now(), text });
-    tell(container.owner);
+    tell(container.owner, { id: container.id, what: 'other' });
     if (program.eatsMemory && (settings.memoryBytes ?? Number.POSITIVE_INFINITY) < MEMORY_OF_THE_HUNGRY) {
       container.oomKilled = true;
       finish(container, TERMINATED_BY_KILL);
@@ -204,7 +205,7 @@ export function createFakeEngine(act: Act = programOf): FakeEngine {
   const vanish = (container: Held) => {
     finish(container, TERMINATED_BY_KILL);
     held.delete(container.id);
-    tell(container.owner);
+    tell(container.owner, { id: container.id, what: 'gone' });
   };
 
   const isUsed = (image: string) => [...held.values()].some(({ settings }) => settings.image === image);
@@ -322,6 +323,7 @@ export function createFakeEngine(act: Act = programOf): FakeEngine {
     follow: (watcher, signal) => {
       const follower: Follower = { owner, watcher, deaf: false };
       followers.add(follower);
+      if (!down) watcher.onOpen();
       signal.addEventListener('abort', () => followers.delete(follower), { once: true });
     },
   });
@@ -379,7 +381,8 @@ const cut = (followers: ReadonlySet<Follower>) => {
 const reopen = (followers: ReadonlySet<Follower>) => {
   for (const follower of followers) {
     follower.deaf = false;
-    follower.watcher.onChange();
+    follower.watcher.onOpen();
+    follower.watcher.onChange(undefined);
   }
 };
 

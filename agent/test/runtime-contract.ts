@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   type ContainerRuntime,
   type ContainerSettings,
+  type EngineChange,
   isRuntimeError,
   type LogOptions,
   type RuntimeContainer,
@@ -394,7 +395,7 @@ export function describeRuntimeContract(name: string, open: () => Promise<Contra
           lost += 1;
         };
         const onChange = () => void runtime.list().then((look) => looks.push(look));
-        runtime.follow({ onChange, onLost }, leaving.signal);
+        runtime.follow({ onOpen: () => {}, onChange, onLost }, leaving.signal);
         return {
           lost: () => lost,
           leave: () => leaving.abort(),
@@ -416,6 +417,29 @@ export function describeRuntimeContract(name: string, open: () => Promise<Contra
         await engine.vanish(id);
         await watch.until('that it is gone', id, undefined);
         watch.leave();
+      });
+
+      it('are told for what they are', async () => {
+        const id = await runtime.create(settings(EXITS_WITH_3));
+        const told: (EngineChange | 'open' | undefined)[] = [];
+        const leaving = new AbortController();
+        runtime.follow(
+          { onOpen: () => told.push('open'), onChange: (change) => told.push(change), onLost: () => {} },
+          leaving.signal,
+        );
+        await until('it is told', () => told.includes('open'));
+        await runtime.start(id);
+        await ended(id);
+        await engine.vanish(id);
+        await until('all is told', () =>
+          told.some((change) => typeof change === 'object' && change.what === 'gone'),
+        );
+        leaving.abort();
+        expect(told.filter((change) => typeof change === 'object')).toEqual([
+          { id, what: 'other' },
+          { id, what: 'ended', exitCode: 3, at: expect.stringMatching(/^\d{4}-.*\.\d{3}Z$/) },
+          { id, what: 'gone' },
+        ]);
       });
 
       it('are told to be missed when the stream that tells them breaks off', async () => {

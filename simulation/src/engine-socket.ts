@@ -1,6 +1,10 @@
 // An agent's way to its machine's engine: calls take time, answers come back to who asked if that still lives, and what
 // the engine does goes on without it. Calls that are never answered end as the real client ends them.
-import { type ContainerRuntime, RuntimeError } from '@fleetset/agent/runtime/container-runtime';
+import {
+  type ContainerRuntime,
+  type EngineWatcher,
+  RuntimeError,
+} from '@fleetset/agent/runtime/container-runtime';
 import { currentProgram, mayAct, type Program } from './program.ts';
 
 /** As long as the real client waits; pulls end by their signal. */
@@ -56,11 +60,18 @@ export function overSocket(runtime: ContainerRuntime, engine: () => Program): Co
     prepareCommand: runtime.prepareCommand,
     prepareAttach: runtime.prepareAttach,
     pid: runtime.pid,
-    follow: ({ onChange, onLost }, signal) => {
+    follow: ({ onOpen, onChange, onLost }, signal) => {
       const asking = currentProgram();
-      const later = (ms: number, tell: () => void) => asking.time.after(ms, asking, tell);
-      const watcher = {
-        onChange: () => later(EVENT_MS * asking.time.dice.next(), onChange),
+      const { time } = asking;
+      let lastAt = 0;
+      /** In their order, however late. */
+      const later = (ms: number, tell: () => void) => {
+        lastAt = Math.max(lastAt, time.now() + ms);
+        time.after(lastAt - time.now(), asking, tell);
+      };
+      const watcher: EngineWatcher = {
+        onOpen: () => later(EVENT_MS * time.dice.next(), onOpen),
+        onChange: (change) => later(EVENT_MS * time.dice.next(), () => onChange(change)),
         onLost: () => later(EVENT_MS, onLost),
       };
       runtime.follow(watcher, signal);

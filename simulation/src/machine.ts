@@ -144,7 +144,7 @@ export function createMachine(parts: MachineParts): Machine {
     }
     parts.onEngine();
   };
-  engine.runtime(OWNER).follow({ onChange, onLost: () => {} }, forever);
+  engine.runtime(OWNER).follow({ onOpen: () => {}, onChange, onLost: () => {} }, forever);
   const disk = createMemoryDisk();
   const ends = (id: string) => {
     const container = engine.containers().find((one) => one.id === id);

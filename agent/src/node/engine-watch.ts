@@ -1,13 +1,10 @@
 // Whether the engine answers, and since when it did not: what ended meanwhile ended with it, and has not crashed.
 import type { Logger } from 'pino';
-import {
-  type ContainerRuntime,
-  isRuntimeError,
-  type RuntimeContainer,
-} from '../runtime/container-runtime.ts';
+import { isRuntimeError, type RuntimeContainer } from '../runtime/container-runtime.ts';
+import type { KnownEngine } from './known-engine.ts';
 
 export interface EngineWatchParts {
-  readonly runtime: Pick<ContainerRuntime, 'list' | 'follow'>;
+  readonly runtime: Pick<KnownEngine, 'list' | 'known' | 'follow'>;
   readonly logger: Logger;
   readonly monotonicNow: () => number;
   /** What is wrong with it is something else now. */
@@ -20,6 +17,8 @@ export interface EngineWatch {
     readonly containers: readonly RuntimeContainer[];
     readonly goneAt: number | undefined;
   }>;
+  /** Its containers without asking it; undefined when it must be asked. */
+  readonly known: () => readonly RuntimeContainer[] | undefined;
   readonly follow: (onChange: () => void, signal: AbortSignal) => void;
   readonly trouble: () => string | undefined;
   /** Somebody has asked it, whatever it said. */
@@ -56,7 +55,9 @@ export function createEngineWatch(parts: EngineWatchParts): EngineWatch {
         looked = true;
       }
     },
-    follow: (onChange, signal) => runtime.follow({ onChange, onLost: leaves }, signal),
+    known: () => (trouble === undefined && gone === undefined ? runtime.known() : undefined),
+    follow: (onChange, signal) =>
+      runtime.follow({ onOpen: () => {}, onChange: () => onChange(), onLost: leaves }, signal),
     trouble: () => trouble,
     looked: () => looked,
   };

@@ -1,5 +1,5 @@
-// Looks at the engine, and what was under way meanwhile. A birth touches nothing there: the look it came of may serve
-// once more.
+// Looks at the engine, and what was under way meanwhile. What is known of it without asking does for a look, which the
+// engine confirms soon after.
 import { actionKey, type NodeAction } from '@fleetset/scheduler-core/node/node-action';
 import type { RuntimeContainer } from '../runtime/container-runtime.ts';
 import type { EngineWatch } from './engine-watch.ts';
@@ -8,46 +8,48 @@ export interface Look {
   readonly containers: readonly RuntimeContainer[];
   /** Since then the engine was away, until it answered this. */
   readonly goneAt: number | undefined;
+  /** The engine was not asked: it is to be, by then. */
+  readonly confirmInMs?: number;
 }
 
 export interface Looks {
-  /** Something may have changed on the engine. */
+  /** The next may be without asking the engine: it is not its time that is over. */
   readonly news: () => void;
   readonly begun: (action: NodeAction) => void;
   /** What was under way when the last look began, and all that began since: what ended meanwhile may be missing in it. */
   readonly underWay: () => ReadonlyMap<string, NodeAction['kind']>;
-  /** The last one, if it was kept and there were no news since it began. */
   readonly next: () => Promise<Look>;
-  readonly keep: () => void;
 }
 
+const CONFIRM_MS = 250;
+
 export function createLooks(
-  engine: Pick<EngineWatch, 'look'>,
+  engine: Pick<EngineWatch, 'look' | 'known'>,
   busy: () => ReadonlyMap<string, NodeAction['kind']>,
+  monotonicNow: () => number,
 ): Looks {
-  let count = 0;
   let underWay = new Map<string, NodeAction['kind']>();
-  let last: { readonly look: Look; readonly asOf: number } | undefined;
-  let kept: typeof last;
+  let hasNews = false;
+  /** Since then it was not asked. */
+  let unconfirmedAt: number | undefined;
   return {
     news: () => {
-      count += 1;
+      hasNews = true;
     },
     begun: (action) => void underWay.set(actionKey(action), action.kind),
     underWay: () => underWay,
     next: async () => {
-      const before = kept;
-      kept = undefined;
-      if (before?.asOf === count) return before.look;
-      const asOf = count;
+      const now = monotonicNow();
+      const confirmInMs = (unconfirmedAt ?? now) + CONFIRM_MS - now;
+      const containers = hasNews && confirmInMs > 0 ? engine.known() : undefined;
+      hasNews = false;
       underWay = new Map(busy());
-      last = undefined;
-      const look = await engine.look();
-      last = { look, asOf };
-      return look;
-    },
-    keep: () => {
-      kept = last;
+      if (containers) {
+        unconfirmedAt ??= now;
+        return { containers, goneAt: undefined, confirmInMs };
+      }
+      unconfirmedAt = undefined;
+      return engine.look();
     },
   };
 }

@@ -21,6 +21,7 @@ import { resolveDesired, snapshotsOf, templateOf, unresolvedSets } from './desir
 import { createEndedContainers } from './ended-containers.ts';
 import { createEngineWatch } from './engine-watch.ts';
 import { executeAction } from './execute-action.ts';
+import { knowEngine } from './known-engine.ts';
 import { createLastWords } from './last-words.ts';
 import { createLiveVolumes } from './live-volumes.ts';
 import { createLooks, type Look } from './looks.ts';
@@ -46,7 +47,8 @@ const LOOKS = { share: 1 / 3, creditMs: 60, mostRestMs: 100 };
 const STOP_PATIENCE_MS = 1500;
 
 export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
-  const { runtime, pods, bodies, logger, monotonicNow } = parts;
+  const { pods, bodies, logger, monotonicNow } = parts;
+  const runtime = knowEngine(parts.runtime);
   const stopping = new AbortController();
   const outcomes = createActionOutcomes(parts.events, logger, (podUid, container) =>
     aboutContainer(podUid, container),
@@ -61,8 +63,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
       view.generation === told?.generation && view.plan.startable?.has(actionKey(action)) === true,
     outcomes,
     logger,
-    // A birth touches nothing on the engine: the look that it came of is good still.
-    onEnded: ({ kind }, { held }) => (kind === 'bear' && !held ? loop.wake() : wake()),
+    onEnded: () => wake(),
     signal: stopping.signal,
   });
   const { memory } = outcomes;
@@ -74,7 +75,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
   const starts = createBlockedStarts(parts);
   const unborn = createUnbornPods(parts.events);
   const engine = createEngineWatch({ runtime, logger, monotonicNow, onTrouble: parts.onChange });
-  const looks = createLooks(engine, () => runner.busy);
+  const looks = createLooks(engine, () => runner.busy, monotonicNow);
   let told: NodeDesired | undefined;
   let view: NodeView = { unseen: true, containers: [], plan: leaveAlone(pods.all()), desired: NOTHING_TOLD };
 
@@ -118,8 +119,10 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
   const pass = async () => {
     const beganAt = monotonicNow();
     try {
-      const { againInMs } = await plan(await looks.next());
-      return { againInMs, restMs: restAfter(beganAt, monotonicNow()) };
+      const look = await looks.next();
+      const { againInMs } = await plan(look);
+      const askInMs = Math.min(againInMs, look.confirmInMs ?? againInMs);
+      return { againInMs: askInMs, restMs: restAfter(beganAt, monotonicNow()) };
     } finally {
       nextLook.over();
     }
@@ -195,7 +198,6 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     for (const action of planned.actions) {
       if (!runner.launch(action)) continue;
       if (action.kind === 'discard' && action.backOff) failedPods.set(action.daemonSetUid, action.backOff);
-      if (action.kind === 'bear') looks.keep();
     }
     liveVolumes.sync(containers, planned);
     checks.sync(containers, planned);
@@ -303,7 +305,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
       told = desired;
       // Until there is a look, what is known of the pods is judged by what was told, minReadySeconds above all.
       if (view.unseen && told) view = { ...view, desired: resolveDesired(told, bodies) };
-      loop.wake();
+      wake();
     },
     wake,
     view: () => view,

@@ -196,9 +196,18 @@ export interface ContainerRuntime {
   readonly follow: (watcher: EngineWatcher, signal: AbortSignal) => void;
 }
 
+export type EngineChange =
+  /** Told before the engine is done with it; `at`: RFC 3339, by its clock. */
+  | { readonly id: string; readonly what: 'ended'; readonly exitCode: number; readonly at: string }
+  | { readonly id: string; readonly what: 'gone' }
+  /** Anything else: it was started, lacked memory, was renamed. */
+  | { readonly id: string; readonly what: 'other' };
+
 export interface EngineWatcher {
-  /** A container of this agent started, ended or vanished, or that may have been missed. */
-  readonly onChange: () => void;
+  /** From now on it is told what happens; before, anything may have been missed. */
+  readonly onOpen: () => void;
+  /** To a container of this agent; undefined: anything may have happened. */
+  readonly onChange: (change: EngineChange | undefined) => void;
   /** The engine broke off telling: it has gone, also where whoever asks it next waits until it is back (systemd keeps
    *  its socket open). */
   readonly onLost: () => void;

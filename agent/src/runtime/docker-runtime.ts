@@ -3,7 +3,7 @@
 import Docker from 'dockerode';
 import { DEFAULT_NODE_SETTINGS, type LogSettings } from '../node-settings.ts';
 import { OWNER_LABEL } from './container-labels.ts';
-import { type ContainerRuntime, RuntimeError } from './container-runtime.ts';
+import { type ContainerRuntime, type EngineChange, RuntimeError } from './container-runtime.ts';
 import { execParts, terminalParts } from './docker-commands.ts';
 import { followEvents, readLogs } from './docker-streams.ts';
 import { asRuntimeError, call, ignoring, SLOW_CALL_TIMEOUT_MS } from './engine-call.ts';
@@ -157,12 +157,12 @@ export function createDockerRuntime({
       return State.Pid > 0 ? State.Pid : undefined;
     },
     logs: (id, options, signal) => readLogs(docker, id, options, signal),
-    follow: ({ onChange, onLost }, signal) => {
-      const onEvent = (id: string | undefined) => {
-        changed(id);
-        onChange();
+    follow: (watcher, signal) => {
+      const onChange = (change: EngineChange | undefined) => {
+        changed(change?.id);
+        watcher.onChange(change);
       };
-      void followEvents(docker, owner, signal, { onEvent, onLost });
+      void followEvents(docker, owner, signal, { ...watcher, onChange });
     },
   };
 }

@@ -1,7 +1,8 @@
 // What Docker tells as long as one listens: logs, and which containers changed.
+import { utcTextWithMs } from '@fleetset/scheduler-core/utc-text';
 import type Docker from 'dockerode';
 import { OWNER_LABEL } from './container-labels.ts';
-import type { LogOptions } from './container-runtime.ts';
+import type { EngineChange, EngineWatcher, LogOptions } from './container-runtime.ts';
 import { asRuntimeError } from './engine-call.ts';
 import { linesOf, logBytes } from './engine-stream.ts';
 
@@ -53,18 +54,17 @@ function logStream(
   });
 }
 
-export interface EventReader {
-  /** The container that it is about; undefined when the stream began anew and anything may have been missed. */
-  readonly onEvent: (id: string | undefined) => void;
-  /** The stream that was open has ended. */
-  readonly onLost: () => void;
+interface EngineEvent {
+  readonly Action: string;
+  readonly Actor: { readonly ID: string; readonly Attributes?: { readonly exitCode?: string } };
+  readonly timeNano: number;
 }
 
 export async function followEvents(
   docker: Docker,
   owner: string,
   signal: AbortSignal,
-  { onEvent, onLost }: EventReader,
+  { onOpen, onChange, onLost }: EngineWatcher,
 ): Promise<void> {
   const filters = {
     type: ['container'],
@@ -76,17 +76,23 @@ export async function followEvents(
     try {
       const stream = await docker.getEvents({ filters: JSON.stringify(filters), abortSignal: signal });
       open = true;
-      onEvent(undefined);
-      for await (const line of linesOf(stream)) {
-        const { Actor, id } = JSON.parse(line) as { Actor?: { ID?: string }; id?: string };
-        onEvent(Actor?.ID ?? id);
-      }
+      onOpen();
+      onChange(undefined);
+      for await (const line of linesOf(stream)) onChange(changeOf(JSON.parse(line)));
     } catch {
       // The engine is away: every look says so, and the stream is tried again below.
     }
     if (signal.aborted) return;
     if (open) onLost();
-    onEvent(undefined);
+    onChange(undefined);
     await new Promise((resolve) => setTimeout(resolve, EVENTS_RETRY_MS));
   }
+}
+
+function changeOf({ Action, Actor, timeNano }: EngineEvent): EngineChange {
+  const id = Actor.ID;
+  if (Action === 'destroy') return { id, what: 'gone' };
+  const exitCode = Number(Actor.Attributes?.exitCode ?? Number.NaN);
+  if (Action !== 'die' || !Number.isInteger(exitCode)) return { id, what: 'other' };
+  return { id, what: 'ended', exitCode, at: utcTextWithMs(timeNano / 1e6) };
 }

@@ -1,103 +1,70 @@
-// A look that a pod was born of serves once more, unless something may have changed on the engine since it began.
+// What is known of the engine does for a look, and is confirmed soon.
 import type { NodeAction } from '@fleetset/scheduler-core/node/node-action';
 import { beforeEach, expect, it } from 'vitest';
 import { createLooks, type Looks } from '../../src/node/looks.ts';
 
 let asked = 0;
+let isKnown: boolean;
+let now: number;
 let busy: Map<string, NodeAction['kind']>;
 let looks: Looks;
-let onAsked: () => void;
 beforeEach(() => {
   asked = 0;
+  now = 0;
+  isKnown = true;
   busy = new Map();
-  onAsked = () => {};
   looks = createLooks(
     {
       look: async () => {
         asked += 1;
-        onAsked();
         return { containers: [], goneAt: undefined };
       },
+      known: () => (isKnown ? [] : undefined),
     },
     () => busy,
+    () => now,
   );
 });
-/** Whether the next one is the one before. */
-const again = async () => {
+/** When it is to be confirmed; 'asked' if the engine was. */
+const next = async () => {
   const before = asked;
-  await looks.next();
-  return asked === before;
+  const { confirmInMs } = await looks.next();
+  expect(confirmInMs === undefined).toBe(asked > before);
+  return confirmInMs ?? 'asked';
 };
 
-it('is another one each time', async () => {
-  expect([await again(), await again(), asked]).toEqual([false, false, 2]);
+it('is one at the engine when there is nothing new', async () => {
+  expect([await next(), await next()]).toEqual(['asked', 'asked']);
 });
 
-it('serves once more when it is kept', async () => {
-  await looks.next();
-  looks.keep();
-  expect([await again(), asked]).toEqual([true, 1]);
-  expect([await again(), asked]).toEqual([false, 2]);
+it('is without it when something is new and all is known', async () => {
+  looks.news();
+  expect([await next(), await next()]).toEqual([250, 'asked']);
 });
 
-it('serves as long as births follow each other', async () => {
-  await looks.next();
-  for (let birth = 0; birth < 3; birth++) {
-    looks.keep();
-    expect(await again()).toBe(true);
+it('is one at the engine when not all is known', async () => {
+  isKnown = false;
+  looks.news();
+  expect(await next()).toBe('asked');
+});
+
+it('is confirmed at last, however much is new', async () => {
+  const seen = [];
+  for (; now <= 500; now += 100) {
+    looks.news();
+    seen.push(await next());
   }
-  expect(asked).toBe(1);
+  expect(seen).toEqual([250, 150, 50, 'asked', 250, 150]);
 });
 
-it.each<[string, () => Promise<unknown>]>([
-  [
-    'while the engine was asked',
-    async () => {
-      onAsked = looks.news;
-      await looks.next();
-      looks.keep();
-    },
-  ],
-  [
-    'before it is kept',
-    async () => {
-      await looks.next();
-      looks.news();
-      looks.keep();
-    },
-  ],
-  [
-    'after it is kept',
-    async () => {
-      await looks.next();
-      looks.keep();
-      looks.news();
-    },
-  ],
-])('is another one when there were news %s', async (_when, keep) => {
-  await keep();
-  expect([await again(), asked]).toEqual([false, 2]);
-});
-
-it('one that failed is not kept', async () => {
-  await looks.next();
-  onAsked = () => {
-    throw new Error('it is down');
-  };
-  await expect(looks.next()).rejects.toThrow('it is down');
-  looks.keep();
-  onAsked = () => {};
-  expect([await again(), asked]).toEqual([false, 3]);
-});
-
-it('what was under way when it began, and what began since, counts as under way as long as it serves', async () => {
+it('what was under way when it began, and what began since, counts as under way until the next', async () => {
   busy.set('old', 'stop');
   await looks.next();
   busy.delete('old');
   looks.begun({ kind: 'bear', daemonSetUid: 'set', reason: '' });
-  looks.keep();
-  await looks.next();
   expect([...looks.underWay().keys()]).toEqual(['old', 'set']);
+  busy.set('set', 'bear');
+  looks.news();
   await looks.next();
-  expect([...looks.underWay().keys()]).toEqual([]);
+  expect([...looks.underWay().keys()]).toEqual(['set']);
 });

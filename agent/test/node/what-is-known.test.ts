@@ -179,6 +179,7 @@ describe('the generation of a report', () => {
     await isAvailable();
     const first = world.report().generation;
     world.engine.setLatency('list', 3000);
+    world.engine.cutEvents();
     await world.tell({ daemonSets: ['web'], taints: [{ key: 'k', value: '', effect: 'NoExecute' }] });
     await world.pass(1);
     expect(world.report().generation).toEqual(first);

@@ -441,7 +441,9 @@ describe('an engine that misbehaves', () => {
       await kill(other);
       const restless = new AbortController();
       // The stream of events begins: all that is known may be old.
-      await new Promise<void>((onChange) => eyes.follow({ onChange, onLost: () => {} }, restless.signal));
+      await new Promise<void>((onChange) =>
+        eyes.follow({ onOpen: () => {}, onChange: () => onChange(), onLost: () => {} }, restless.signal),
+      );
       restless.abort();
       await judged(about(silent), async () => {
         expect(await seen(eyes, silent)).toEqual(before);

@@ -10,14 +10,40 @@ import { about, type ExecuteParts, trouble } from './action-parts.ts';
 import type { PodConfig } from './pod-config.ts';
 import { pullByAny } from './pull-by-any.ts';
 
-/** `isFresh`: it was pulled a moment ago, for this very start. */
-export async function ensureImage(
-  parts: ExecuteParts,
-  record: PodRecord,
-  container: Container,
-  config: PodConfig,
-  isFresh: boolean,
-): Promise<void> {
+export interface ImageWanted {
+  readonly record: PodRecord;
+  readonly container: Container;
+  readonly config: PodConfig;
+  /** It was pulled a moment ago, for this very start. */
+  readonly isFresh: boolean;
+}
+
+export interface ImageOf {
+  /** Nobody asks a registry for it when it is here. */
+  readonly isTakenAsItIs: boolean;
+  /** The engine has found it. */
+  readonly wasHere: () => void;
+  readonly ensure: () => Promise<void>;
+}
+
+export const imageOf = (parts: ExecuteParts, wanted: ImageWanted): ImageOf => ({
+  isTakenAsItIs: isTakenAsItIs(wanted),
+  wasHere: () => tellPresent(parts, wanted),
+  ensure: () => ensureImage(parts, wanted),
+});
+
+const isTakenAsItIs = ({ container, isFresh }: ImageWanted): boolean =>
+  container.imagePullPolicy !== 'Always' || isFresh;
+
+function tellPresent(parts: ExecuteParts, { record, container, isFresh }: ImageWanted): void {
+  // Its pull was told.
+  if (isFresh) return;
+  const message = `Container image ${JSON.stringify(container.image ?? '')} already present on machine`;
+  parts.events.add({ type: 'Normal', reason: 'Pulled', message, ...about(parts, record, container.name) });
+}
+
+async function ensureImage(parts: ExecuteParts, wanted: ImageWanted): Promise<void> {
+  const { record, container, config } = wanted;
   const { image = '', imagePullPolicy } = container;
   const whose = about(parts, record, container.name);
   const fail = (reason: string, message: string, more: Partial<Trouble> = {}, cause?: unknown) => {
@@ -35,11 +61,7 @@ export async function ensureImage(
       const message = `Failed to inspect image ${JSON.stringify(image)}: ${error.message}`;
       throw unusable('ImageInspectError', message, error);
     });
-  if ((imagePullPolicy !== 'Always' || isFresh) && (await isHere())) {
-    const message = `Container image ${JSON.stringify(image)} already present on machine`;
-    if (!isFresh) parts.events.add({ type: 'Normal', reason: 'Pulled', message, ...whose });
-    return;
-  }
+  if (isTakenAsItIs(wanted) && (await isHere())) return tellPresent(parts, wanted);
   if (imagePullPolicy === 'Never') {
     const message = `Container image ${JSON.stringify(image)} is not present with pull policy of Never`;
     parts.events.add({ type: 'Warning', reason: 'ErrImageNeverPull', message, ...whose });

@@ -21,7 +21,7 @@ import type { SettingsInput } from '../runtime/settings-input.ts';
 import type { PodBook } from '../state/pod-book.ts';
 import { ActionFailed } from './action-failed.ts';
 import { about, type ExecuteParts, isListed, trouble } from './action-parts.ts';
-import { ensureImage } from './ensure-image.ts';
+import { type ImageOf, imageOf } from './ensure-image.ts';
 import { givenToContainer } from './given-to-container.ts';
 import { ensureVolumes, prepareContainer, volumePod } from './prepare-container.ts';
 import { startContainer, stopContainer } from './start-and-stop.ts';
@@ -153,17 +153,25 @@ async function create(parts: ExecuteParts, action: CreateAction): Promise<string
   await Promise.all([parts.tokens.settled(record.uid, tokenRefs(spec)), parts.volumes.begin(podNow())]);
   const pod = podNow();
   await ensureVolumes(parts, pod);
-  await ensureImage(parts, record, container, pod.config, action.imageIsFresh === true);
+  const image = imageOf(parts, {
+    record,
+    container,
+    config: pod.config,
+    isFresh: action.imageIsFresh === true,
+  });
+  const asksForUser = takesImageUser(spec, container);
+  // Whether it is here the engine says when the container is made, where nothing has to be known of it before.
+  const isTaken = !check && !asksForUser && !wantsNonRoot(template, container) && image.isTakenAsItIs;
+  if (!isTaken) await image.ensure();
   await requireNonRoot(parts, record, template, container);
   const prepared = await prepareContainer(parts, pod, container, check);
   if (check) return undefined;
-  const id = await asCreate(parts, async () => {
-    const imageUser = takesImageUser(spec, container)
-      ? await parts.runtime.imageUser(container.image ?? '')
-      : '';
+  const make = async () => {
+    const imageUser = asksForUser ? await parts.runtime.imageUser(container.image ?? '') : '';
     const given = await givenToContainer(parts, input, container);
     return containerSettings({ ...input, ...given, imageUser }, container, prepared);
-  });
+  };
+  const id = await asCreate(parts, make, isTaken ? image : undefined);
   parts.events.add({
     type: 'Normal',
     reason: 'Created',
@@ -174,17 +182,26 @@ async function create(parts: ExecuteParts, action: CreateAction): Promise<string
   return parts.holderOf(action.podUid)?.id === holder?.id ? id : undefined;
 }
 
+/** `image`: it is taken as if it were here. */
 async function asCreate(
   parts: ExecuteParts,
   make: () => Promise<ContainerSettings>,
+  image?: ImageOf,
 ): Promise<string | undefined> {
   let identity: ContainerIdentity | undefined;
   try {
     const settings = await make();
     identity = settings.identity;
-    return await parts.runtime.create(settings);
+    const id = await parts.runtime.create(settings);
+    image?.wasHere();
+    return id;
   } catch (error) {
     if (isRuntimeError(error, 'unreachable') || isRuntimeError(error, 'timeout')) throw error;
+    if (identity && image && !isRuntimeError(error, 'conflict')) {
+      // What is wrong with the image is told as such.
+      await image.ensure();
+      if (isRuntimeError(error, 'image-missing')) return asCreate(parts, make);
+    }
     if (identity && isRuntimeError(error, 'conflict') && (await isThere(parts, identity))) return undefined;
     if (isRuntimeError(error, 'image-missing'))
       throw new ActionFailed(trouble(parts, 'image', 'ErrImagePull', (error as Error).message), error);
@@ -214,16 +231,17 @@ async function requireNonRoot(
   { spec }: PodTemplateSpec,
   container: Container,
 ): Promise<void> {
-  const own = container.securityContext;
-  const pod = spec?.securityContext;
-  if (!(own?.runAsNonRoot ?? pod?.runAsNonRoot)) return;
-  const asked = own?.runAsUser ?? pod?.runAsUser;
+  if (!wantsNonRoot({ spec }, container)) return;
+  const asked = container.securityContext?.runAsUser ?? spec?.securityContext?.runAsUser;
   const imageUser = asked === undefined ? await parts.runtime.imageUser(container.image ?? '') : '';
   const why = rootProblem(asked, imageUser);
   if (why === undefined) return;
   const whose = `(pod: "${record.name}_${record.namespace}(${record.uid})", container: ${container.name})`;
   throw new ActionFailed(trouble(parts, 'create', 'CreateContainerConfigError', `${why} ${whose}`));
 }
+
+const wantsNonRoot = ({ spec }: PodTemplateSpec, { securityContext }: Container): boolean =>
+  (securityContext?.runAsNonRoot ?? spec?.securityContext?.runAsNonRoot) === true;
 
 /** A name, even root's, says nothing of the number behind it. */
 function rootProblem(asked: number | undefined, imageUser: string): string | undefined {

@@ -150,6 +150,40 @@ describe('an image', () => {
     expect(engine.containers()).toHaveLength(1);
   });
 
+  it('that is there is not looked for: the engine says so when the container is made', async () => {
+    const { act, reasons } = await openPod();
+    await act(CREATE);
+    expect([engine.count('hasImage'), engine.count('create')]).toEqual([0, 1]);
+    expect(reasons()).toEqual(['Pulled', 'Created']);
+  });
+
+  it('that is not there is pulled, and the container is made then', async () => {
+    engine.addImage(IMAGE, { pullable: true });
+    const { act, reasons } = await openPod({ image: IMAGE });
+    expect(await act(CREATE)).toMatchObject({ kind: 'start' });
+    expect(engine.containers()).toHaveLength(1);
+    expect(reasons()).toEqual(['Pulling', 'Pulled', 'Created']);
+  });
+
+  it.each<[string, Partial<Container>]>([
+    ['whose user is to be known', { securityContext: { runAsGroup: 5 } }],
+    ['that must not run as root', { securityContext: { runAsNonRoot: true, runAsUser: 5 } }],
+  ])('%s is there before the container is made', async (_what, container) => {
+    engine.addImage(IMAGE, { pullable: true });
+    const { act } = await openPod({ image: IMAGE, ...container });
+    await act(CREATE);
+    expect(engine.calls.map((call) => call.split(' ')[0])).toEqual(['pull', 'create']);
+  });
+
+  it('is not blamed for what else keeps a container from being made', async () => {
+    const create = () => Promise.reject(new RuntimeError('failed', 'no space for its layer'));
+    const { act, reasons } = await openPod({}, { create });
+    expect(await failureOf(act(CREATE))).toMatchObject({
+      trouble: { kind: 'create', reason: 'CreateContainerError', message: 'no space for its layer' },
+    });
+    expect(reasons()).toEqual(['Pulled']);
+  });
+
   describe('that is there, with policy Always', () => {
     const away = { pull: async () => Promise.reject(new RuntimeError('pull-failed', 'no such host')) };
     const refused = { pull: async () => Promise.reject(new RuntimeError('pull-refused', 'denied')) };
@@ -204,6 +238,8 @@ describe('an image', () => {
     expect(reasons()).toEqual(['Pulling', 'Failed', 'Failed', 'BackOff']);
   });
 
+  const BROKEN_DISK = () => Promise.reject(new RuntimeError('failed', 'the disk is broken'));
+
   it.each<[string, Partial<Container>, Partial<ContainerRuntime>, string, string]>([
     [
       'that no image can be called',
@@ -215,7 +251,7 @@ describe('an image', () => {
     [
       'that the engine cannot look at',
       {},
-      { hasImage: async () => Promise.reject(new RuntimeError('failed', 'the disk is broken')) },
+      { create: BROKEN_DISK, hasImage: BROKEN_DISK },
       'ImageInspectError',
       `InspectFailed: Failed to inspect image "${TEST_IMAGE}": the disk is broken`,
     ],

@@ -159,6 +159,7 @@ export async function startAgentCore(parts: AgentCoreParts): Promise<AgentCore> 
     build,
     events,
     settled: agent.settled,
+    busy: agent.busy,
     listening: () => session.connected(),
     send: (report) => {
       session.report(report);

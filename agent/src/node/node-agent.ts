@@ -43,6 +43,8 @@ const RESYNC_MS = 60_000;
 /** Looks at many containers, one after the other, are fewer, so that what happens to them at once is seen together. The
  *  next step of a few must not wait. */
 const LOOKS = { share: 1 / 3, creditMs: 60, mostRestMs: 100 };
+/** Most of what is done about a container has ended by then; a pull has not. */
+const MOMENT_MS = 150;
 /** What is under way at a stop may end; but not for ever. */
 const STOP_PATIENCE_MS = 1500;
 
@@ -56,6 +58,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
   const runner = createActionRunner({
     execute: (action) => {
       looks.begun(action);
+      begunAt = monotonicNow();
       return executeAction(executeParts, action);
     },
     // A container that may start once it is made is started at once: a look in between would take longer than either.
@@ -76,6 +79,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
   const unborn = createUnbornPods(parts.events);
   const engine = createEngineWatch({ runtime, logger, monotonicNow, onTrouble: parts.onChange });
   const looks = createLooks(engine, () => runner.busy, monotonicNow);
+  let begunAt = Number.NEGATIVE_INFINITY;
   let told: NodeDesired | undefined;
   let view: NodeView = { unseen: true, containers: [], plan: leaveAlone(pods.all()), desired: NOTHING_TOLD };
 
@@ -317,6 +321,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     inHook: hooks.has,
     lastWordsOf: lastWords.of,
     engineTrouble: engine.trouble,
+    busy: () => runner.busy.size > 0 && monotonicNow() - begunAt < MOMENT_MS,
     settled: () => engine.looked() && (engine.trouble() !== undefined || checks.settled()),
     shutDown: async (limitMs) => {
       runner.close();

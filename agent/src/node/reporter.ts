@@ -8,6 +8,8 @@ import type { AgentEvents } from './agent-events.ts';
 import type { BuiltReport } from './build-report.ts';
 
 const COALESCE_MS = 5;
+/** Much is about to change: the engine has use for the processor, and what comes of it is told together. */
+const BUSY_COALESCE_MS = 150;
 const REPORTS = { share: 1 / 10, creditMs: 60, mostRestMs: 500 };
 const SETTLE_POLL_MS = 50;
 /** What ran before the agent did is asked how it is before the first report; but not for ever. */
@@ -17,6 +19,8 @@ export interface ReporterParts {
   readonly build: () => BuiltReport;
   readonly events: AgentEvents;
   readonly settled: () => boolean;
+  /** Something was begun a moment ago, whose end is a change of its own. */
+  readonly busy: () => boolean;
   readonly listening: () => boolean;
   readonly send: (report: NodeReport) => void;
   readonly onFailure: (error: unknown) => void;
@@ -38,18 +42,21 @@ export function createReporter(parts: ReporterParts): Reporter {
   const restAfter = createPacer(REPORTS);
   let restUntil = 0;
   let timer: NodeJS.Timeout | undefined;
+  let dueAt = 0;
   let later: NodeJS.Timeout | undefined;
   let stopped = false;
 
+  /** What is due already stays so: it is not put off again and again. */
   const schedule = (delayMs: number) => {
-    if (!stopped) timer ??= setTimeout(run, delayMs);
+    if (stopped) return;
+    const at = performance.now() + delayMs;
+    if (timer !== undefined && dueAt <= at) return;
+    clearTimeout(timer);
+    dueAt = at;
+    timer = setTimeout(run, delayMs);
   };
 
-  const soon = () => {
-    clearTimeout(timer);
-    timer = undefined;
-    schedule(0);
-  };
+  const soon = () => schedule(0);
 
   const run = () => {
     timer = undefined;
@@ -74,7 +81,8 @@ export function createReporter(parts: ReporterParts): Reporter {
   };
 
   return {
-    changed: () => schedule(Math.max(COALESCE_MS, restUntil - performance.now())),
+    changed: () =>
+      schedule(Math.max(parts.busy() ? BUSY_COALESCE_MS : COALESCE_MS, restUntil - performance.now())),
     soon,
     connected: () => {
       sent = undefined;

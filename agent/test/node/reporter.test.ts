@@ -14,6 +14,7 @@ let reporter: Reporter;
 let state: {
   label: string;
   settled: boolean;
+  busy: boolean;
   listening: boolean;
   againInMs?: number;
   built: number;
@@ -27,7 +28,7 @@ beforeEach(() => {
   const now = performance.now.bind(performance);
   vi.spyOn(performance, 'now').mockImplementation(() => now() + took);
   events = createAgentEvents();
-  state = { label: 'a', settled: true, listening: true, built: 0, buildMs: 0, broken: false };
+  state = { label: 'a', settled: true, busy: false, listening: true, built: 0, buildMs: 0, broken: false };
   reporter = createReporter({
     build: (): BuiltReport => {
       state.built += 1;
@@ -50,6 +51,7 @@ beforeEach(() => {
     },
     events,
     settled: () => state.settled,
+    busy: () => state.busy,
     listening: () => state.listening,
     send: (report) => sent.push(report),
     onFailure: (error) => failures.push(error),
@@ -91,6 +93,24 @@ describe('a report', () => {
       expect(labels().at(-1)).toBe(`second, ${buildMs}`);
       await passMs(1000);
     }
+  });
+
+  it('waits longer while much is being done, and no longer for what is done besides', async () => {
+    state.busy = true;
+    for (const label of ['b', 'c', 'd']) {
+      change(label);
+      await passMs(49);
+    }
+    expect(labels()).toEqual([]);
+    await passMs(3);
+    expect(labels()).toEqual(['d']);
+    change('e');
+    state.busy = false;
+    change('f');
+    await passMs(5);
+    expect(labels()).toEqual(['d', 'f']);
+    await passMs(1000);
+    expect(labels()).toEqual(['d', 'f']);
   });
 
   it('that cannot wait does not, nor does one for a new listener; what waits at the end is sent', async () => {

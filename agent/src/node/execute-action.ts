@@ -7,7 +7,7 @@ import type { CreateAction, DiscardAction, NodeAction } from '@fleetset/schedule
 import { allContainers, HOLDER, needsHolder, type PodRecord } from '@fleetset/scheduler-core/node/pod-record';
 import { ACCOUNT_VOLUME_PREFIX } from '@fleetset/scheduler-core/node/service-account';
 import type { Container } from '@fleetset/scheduler-core/schema/container';
-import type { PodSpec, PodTemplateSpec } from '@fleetset/scheduler-core/schema/pod';
+import type { PodSpec } from '@fleetset/scheduler-core/schema/pod';
 import { utcText } from '@fleetset/scheduler-core/utc-text';
 import {
   type ContainerIdentity,
@@ -161,9 +161,9 @@ async function create(parts: ExecuteParts, action: CreateAction): Promise<string
   });
   const asksForUser = takesImageUser(spec, container);
   // Whether it is here the engine says when the container is made, where nothing has to be known of it before.
-  const isTaken = !check && !asksForUser && !wantsNonRoot(template, container) && image.isTakenAsItIs;
+  const isTaken = !check && !asksForUser && !wantsNonRoot(spec, container) && image.isTakenAsItIs;
   if (!isTaken) await image.ensure();
-  await requireNonRoot(parts, record, template, container);
+  await requireNonRoot(parts, record, spec, container);
   const prepared = await prepareContainer(parts, pod, container, check);
   if (check) return undefined;
   const make = async () => {
@@ -228,11 +228,11 @@ async function requireMappedUsers(parts: ExecuteParts, { hostUsers }: PodSpec): 
 async function requireNonRoot(
   parts: ExecuteParts,
   record: PodRecord,
-  { spec }: PodTemplateSpec,
+  spec: PodSpec,
   container: Container,
 ): Promise<void> {
-  if (!wantsNonRoot({ spec }, container)) return;
-  const asked = container.securityContext?.runAsUser ?? spec?.securityContext?.runAsUser;
+  if (!wantsNonRoot(spec, container)) return;
+  const asked = container.securityContext?.runAsUser ?? spec.securityContext?.runAsUser;
   const imageUser = asked === undefined ? await parts.runtime.imageUser(container.image ?? '') : '';
   const why = rootProblem(asked, imageUser);
   if (why === undefined) return;
@@ -240,8 +240,8 @@ async function requireNonRoot(
   throw new ActionFailed(trouble(parts, 'create', 'CreateContainerConfigError', `${why} ${whose}`));
 }
 
-const wantsNonRoot = ({ spec }: PodTemplateSpec, { securityContext }: Container): boolean =>
-  (securityContext?.runAsNonRoot ?? spec?.securityContext?.runAsNonRoot) === true;
+const wantsNonRoot = (spec: PodSpec, { securityContext }: Container): boolean =>
+  (securityContext?.runAsNonRoot ?? spec.securityContext?.runAsNonRoot) === true;
 
 /** A name, even root's, says nothing of the number behind it. */
 function rootProblem(asked: number | undefined, imageUser: string): string | undefined {

@@ -37,6 +37,8 @@ export function createSurgeLaw(parts: SurgeLawParts): SurgeLaw {
   const ran = new Map<string, ReadonlySet<string>>();
   /** By node and DaemonSet: when the agent last went by a surge. */
   const surgedAt = new Map<string, number>();
+  /** By node and DaemonSet: since when it has, as far as was looked. */
+  const surgesSince = new Map<string, number>();
   /** By pod: what its agent said of it before it began to end it, and as it began. */
   const said = new Map<string, Said>();
   /** Pods whose end has begun. */
@@ -48,6 +50,14 @@ export function createSurgeLaw(parts: SurgeLawParts): SurgeLaw {
       .agent()
       ?.node.view()
       .desired.daemonSets.find((set) => set.uid === uid)?.surge === true;
+  const noteSurges = (machine: Machine) => {
+    for (const { uid, surge } of machine.agent()?.node.view().desired.daemonSets ?? []) {
+      const key = keyOf(machine, uid);
+      if (surge) surgedAt.set(key, time.now());
+      if (!surge) surgesSince.delete(key);
+      else if (!surgesSince.has(key)) surgesSince.set(key, time.now());
+    }
+  };
   /** The grant that a node with two pods was sent on its way by. */
   const surging = (machine: Machine, uid: string): GrantSeen | undefined => {
     const pods = ran.get(keyOf(machine, uid));
@@ -97,8 +107,7 @@ export function createSurgeLaw(parts: SurgeLawParts): SurgeLaw {
 
   return {
     onEngine: (machine) => {
-      for (const { uid, surge } of machine.agent()?.node.view().desired.daemonSets ?? [])
-        if (surge) surgedAt.set(keyOf(machine, uid), time.now());
+      noteSurges(machine);
       const pods = new Map<string, Set<string>>();
       for (const container of machine.engine.containers()) {
         if (container.state !== 'running' || !isApp(container)) continue;
@@ -126,12 +135,17 @@ export function createSurgeLaw(parts: SurgeLawParts): SurgeLaw {
     },
     onUpdated: (machine, container) => {
       const uid = setUidOf(machine, container);
-      if (!goesBySurge(machine, uid)) return false;
       const pod = podUidOf(container);
-      const { available = false, endsAt = time.now(), replaced = false } = said.get(pod) ?? {};
-      // It may have come up without the agent having seen it yet, or its end was decided long ago.
+      // Its end may be told later.
+      const told: Said = { available: false, endsAt: time.now(), ...said.get(pod) };
+      said.set(pod, told);
+      if (!goesBySurge(machine, uid)) return false;
+      noteSurges(machine);
+      const { available, endsAt = time.now(), replaced = false } = told;
+      // It may have come up without the agent having seen it yet, or its end was decided long ago, or before the surge.
       if (
         !available ||
+        endsAt < (surgesSince.get(keyOf(machine, uid)) ?? 0) ||
         time.now() - endsAt > UNDER_WAY_MS ||
         !upPods(machine, uid, UNDER_WAY_MS).includes(pod)
       )

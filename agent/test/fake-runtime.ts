@@ -261,6 +261,11 @@ export function createFakeEngine(act: Act = programOf): FakeEngine {
         mappedRoot: 0,
       })),
     list: () => call('list', '', () => [...held.values()].filter((one) => one.owner === owner).map(shown)),
+    inspect: (id) =>
+      call('inspect', '', () => {
+        const found = held.get(id);
+        return found?.owner === owner ? shown(found) : undefined;
+      }),
     strays: () => call('strays', '', () => []),
     hasImage: (image) => call('hasImage', '', () => images.has(image)),
     imageId: (image) => call('imageId', '', () => (images.has(image) ? imageIdOf(image) : undefined)),

@@ -41,6 +41,7 @@ export function overSocket(runtime: ContainerRuntime, engine: () => Program): Co
   return {
     info: () => call('other', runtime.info, [1, 5]),
     list: () => call('list', runtime.list, [1, 4]),
+    inspect: (id) => call('list', () => runtime.inspect(id), [0.5, 2]),
     strays: () => call('list', runtime.strays, [1, 4]),
     hasImage: (image) => call('other', () => runtime.hasImage(image), [0.5, 2]),
     imageId: (image) => call('other', () => runtime.imageId(image), [0.5, 2]),

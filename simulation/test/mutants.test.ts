@@ -222,7 +222,7 @@ vi.mock('@fleetset/agent/node/known-engine', async (original) => {
         listed = await engine.list();
         return listed;
       },
-      known: () => engine.known() ?? listed,
+      known: async () => (await engine.known()) ?? listed ?? [],
     };
   };
   return { ...real, knowEngine: on('never doubts what they know', neverDoubts, knowEngine) };

@@ -17,8 +17,8 @@ export interface EngineWatch {
     readonly containers: readonly RuntimeContainer[];
     readonly goneAt: number | undefined;
   }>;
-  /** Its containers without asking it; undefined when it must be asked. */
-  readonly known: () => readonly RuntimeContainer[] | undefined;
+  /** Its containers without a list of them; undefined when only that can tell. */
+  readonly known: () => Promise<readonly RuntimeContainer[] | undefined>;
   readonly follow: (onChange: () => void, signal: AbortSignal) => void;
   readonly trouble: () => string | undefined;
   /** Somebody has asked it, whatever it said. */
@@ -55,7 +55,11 @@ export function createEngineWatch(parts: EngineWatchParts): EngineWatch {
         looked = true;
       }
     },
-    known: () => (trouble === undefined && gone === undefined ? runtime.known() : undefined),
+    known: async () => {
+      if (trouble !== undefined || gone !== undefined) return undefined;
+      // What is wrong with it its list tells.
+      return runtime.known()?.catch(() => undefined);
+    },
     follow: (onChange, signal) =>
       runtime.follow({ onOpen: () => {}, onChange: () => onChange(), onLost: leaves }, signal),
     trouble: () => trouble,

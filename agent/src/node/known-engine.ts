@@ -1,74 +1,107 @@
-// What the engine's containers are without asking it: its last list, and what this agent did and the engine told since.
-// Only as long as that leaves no doubt.
+// What the engine's containers are without a list of them: the last one, and what this agent did and the engine told
+// since. What leaves a doubt about one container is asked of that one; about which, of all.
 import { HOLDER } from '@fleetset/scheduler-core/node/pod-record';
 import type { ContainerRuntime, EngineChange, RuntimeContainer } from '../runtime/container-runtime.ts';
 
 export interface KnownEngine extends ContainerRuntime {
-  /** Undefined when only a list can tell. */
-  readonly known: () => readonly RuntimeContainer[] | undefined;
+  /** Undefined when only a list can tell. Rejects when the engine does not answer about those in doubt. */
+  readonly known: () => Promise<readonly RuntimeContainer[]> | undefined;
 }
 
-type Containers = Map<string, RuntimeContainer>;
-/** Answers whether it leaves no doubt. */
-type Step = (containers: Containers) => boolean;
+interface Known {
+  readonly containers: Map<string, RuntimeContainer>;
+  /** Ids: what is known of them may be old. */
+  readonly doubtful: Set<string>;
+}
+
+/** What happened. Answers whether it is known to which of them. */
+type Step = (known: Known) => boolean;
 
 export function knowEngine(runtime: ContainerRuntime): KnownEngine {
   let isTold = false;
-  let known: Containers | undefined;
-  /** Lists under way: what happens meanwhile may be missing in the answer. */
-  const listing = new Set<Step[]>();
+  let known: Known | undefined;
+  /** Questions under way: what happens meanwhile may be missing in the answer. */
+  const asking = new Set<Step[]>();
 
   const step = (one: Step) => {
-    for (const steps of listing) steps.push(one);
+    for (const steps of asking) steps.push(one);
     if (known && !one(known)) known = undefined;
   };
-  const doubt = () => step(() => false);
 
-  /** What fails may have been done all the same. */
-  const sure = async <T>(call: Promise<T>): Promise<T> => {
+  /** The answer, with what happened since it was asked; undefined: nobody knows to which containers. */
+  const ask = async (
+    question: () => Promise<readonly RuntimeContainer[]>,
+  ): Promise<{ readonly answer: Known; readonly isSure: boolean }> => {
+    const steps: Step[] = [];
+    asking.add(steps);
     try {
-      return await call;
-    } catch (error) {
-      doubt();
-      throw error;
+      const containers = new Map((await question()).map((one) => [one.id, one]));
+      const answer: Known = { containers, doubtful: new Set() };
+      return { answer, isSure: steps.map((one) => one(answer)).every((yes) => yes) };
+    } finally {
+      asking.delete(steps);
     }
   };
 
   const list = async () => {
-    const steps: Step[] = [];
-    listing.add(steps);
+    const { answer, isSure } = await ask(runtime.list);
+    known = isTold && isSure ? answer : undefined;
+    return [...answer.containers.values()];
+  };
+
+  const inspect = async (id: string) => {
+    const { answer } = await ask(async () => {
+      const found = await runtime.inspect(id);
+      return found ? [found] : [];
+    });
+    // Else it will be listed.
+    if (!known) return;
+    const found = answer.containers.get(id);
+    if (found) known.containers.set(id, found);
+    else known.containers.delete(id);
+    if (!answer.doubtful.has(id)) known.doubtful.delete(id);
+  };
+
+  const settled = async () => {
+    await Promise.all([...(known?.doubtful ?? [])].map(inspect));
+    return known ? [...known.containers.values()] : list();
+  };
+
+  /** What fails may have been done all the same. */
+  const orElse = async <T>(call: Promise<T>, otherwise: Step): Promise<T> => {
     try {
-      const containers: Containers = new Map((await runtime.list()).map((one) => [one.id, one]));
-      const leavesNoDoubt = steps.map((one) => one(containers)).every((yes) => yes);
-      known = isTold && leavesNoDoubt ? containers : undefined;
-      return [...containers.values()];
-    } finally {
-      listing.delete(steps);
+      return await call;
+    } catch (error) {
+      step(otherwise);
+      throw error;
     }
   };
 
   return {
     ...runtime,
     list,
-    known: () => known && [...known.values()],
+    known: () => (known ? settled() : undefined),
     create: async (settings) => {
-      const id = await sure(runtime.create(settings));
+      const id = await orElse(runtime.create(settings), nobodyKnows);
       const { identity, image } = settings;
-      step((containers) => {
+      step(({ containers }) => {
         if (!containers.has(id)) containers.set(id, { id, identity, state: 'created', image, imageId: '' });
         return true;
       });
       return id;
     },
-    // As what it runs now, only the engine can say.
-    start: (id) => runtime.start(id).finally(doubt),
-    stop: async (id, graceSeconds) => {
-      await sure(runtime.stop(id, graceSeconds));
-      step((containers) => containers.get(id)?.state !== 'running');
+    start: async (id) => {
+      await orElse(runtime.start(id), doubts(id));
+      // The engine may have told of it before it answers, and have been asked.
+      step((now) => now.containers.get(id)?.state === 'running' || doubts(id)(now));
     },
-    kill: (id) => runtime.kill(id).finally(doubt),
+    stop: async (id, graceSeconds) => {
+      await orElse(runtime.stop(id, graceSeconds), doubts(id));
+      step((now) => now.containers.get(id)?.state !== 'running' || doubts(id)(now));
+    },
+    kill: (id) => runtime.kill(id).finally(() => step(doubts(id))),
     remove: async (id) => {
-      await sure(runtime.remove(id));
+      await orElse(runtime.remove(id), doubts(id));
       step(goes(id));
     },
     follow: (watcher, signal) =>
@@ -84,7 +117,7 @@ export function knowEngine(runtime: ContainerRuntime): KnownEngine {
           },
           onLost: () => {
             isTold = false;
-            doubt();
+            step(nobodyKnows);
             watcher.onLost();
           },
         },
@@ -93,29 +126,42 @@ export function knowEngine(runtime: ContainerRuntime): KnownEngine {
   };
 }
 
-function stepOf(change: EngineChange | undefined): Step {
-  if (change?.what === 'gone') return goes(change.id);
-  if (change?.what === 'ended') return ends(change);
-  return () => false;
-}
+const nobodyKnows: Step = () => false;
+
+/** One that is not there has been removed, or made by somebody else: only a list tells. */
+const doubts =
+  (id: string): Step =>
+  ({ containers, doubtful }) => {
+    doubtful.add(id);
+    return containers.has(id);
+  };
 
 const goes =
   (id: string): Step =>
-  (containers) => {
+  ({ containers, doubtful }) => {
     containers.delete(id);
+    doubtful.delete(id);
     return true;
   };
+
+function stepOf(change: EngineChange | undefined): Step {
+  if (!change) return nobodyKnows;
+  if (change.what === 'gone') return goes(change.id);
+  return change.what === 'ended' ? ends(change) : doubts(change.id);
+}
 
 /** The network of a holder, and its ports, are free when the engine is done with its end, which it tells before: then it
  *  answers. Only it knows whether an end that is told late is one before the last start. */
 const ends =
   ({ id, exitCode, at }: Extract<EngineChange, { what: 'ended' }>): Step =>
-  (containers) => {
-    const container = containers.get(id);
+  (known) => {
+    const container = known.containers.get(id);
+    // Its end is told late: it was removed since, or is known to have ended.
     if (!container || container.state === 'exited') return true;
-    if (container.state !== 'running' || container.identity.name === HOLDER) return false;
-    if (Date.parse(at) < Date.parse(container.startedAt ?? '')) return false;
+    const isLast = Date.parse(at) >= Date.parse(container.startedAt ?? '');
+    if (container.state !== 'running' || container.identity.name === HOLDER || !isLast)
+      return doubts(id)(known);
     const { ip, pid, ...still } = container;
-    containers.set(id, { ...still, state: 'exited', exitCode, finishedAt: at });
+    known.containers.set(id, { ...still, state: 'exited', exitCode, finishedAt: at });
     return true;
   };

@@ -1,5 +1,5 @@
-// Looks at the engine, and what was under way meanwhile. What is known of it without asking does for a look, which the
-// engine confirms soon after.
+// Looks at the engine, and what was under way meanwhile. What is known of it without a list does for a look; a list
+// confirms it soon after.
 import { actionKey, type NodeAction } from '@fleetset/scheduler-core/node/node-action';
 import type { RuntimeContainer } from '../runtime/container-runtime.ts';
 import type { EngineWatch } from './engine-watch.ts';
@@ -8,12 +8,12 @@ export interface Look {
   readonly containers: readonly RuntimeContainer[];
   /** Since then the engine was away, until it answered this. */
   readonly goneAt: number | undefined;
-  /** The engine was not asked: it is to be, by then. */
+  /** The engine was not asked for a list: it is to be, by then. */
   readonly confirmInMs?: number;
 }
 
 export interface Looks {
-  /** The next may be without asking the engine: it is not its time that is over. */
+  /** The next may be without a list: it is not its time that is over. */
   readonly news: () => void;
   readonly begun: (action: NodeAction) => void;
   /** What was under way when the last look began, and all that began since: what ended meanwhile may be missing in it. */
@@ -21,7 +21,7 @@ export interface Looks {
   readonly next: () => Promise<Look>;
 }
 
-const CONFIRM_MS = 250;
+const CONFIRM_MS = 1000;
 
 export function createLooks(
   engine: Pick<EngineWatch, 'look' | 'known'>,
@@ -30,7 +30,7 @@ export function createLooks(
 ): Looks {
   let underWay = new Map<string, NodeAction['kind']>();
   let hasNews = false;
-  /** Since then it was not asked. */
+  /** Since then it was not asked for one. */
   let unconfirmedAt: number | undefined;
   return {
     news: () => {
@@ -41,14 +41,16 @@ export function createLooks(
     next: async () => {
       const now = monotonicNow();
       const confirmInMs = (unconfirmedAt ?? now) + CONFIRM_MS - now;
-      const containers = hasNews && confirmInMs > 0 ? engine.known() : undefined;
+      const mayBeKnown = hasNews && confirmInMs > 0;
       hasNews = false;
       underWay = new Map(busy());
+      const containers = mayBeKnown ? await engine.known() : undefined;
       if (containers) {
         unconfirmedAt ??= now;
         return { containers, goneAt: undefined, confirmInMs };
       }
       unconfirmedAt = undefined;
+      underWay = new Map(busy());
       return engine.look();
     },
   };

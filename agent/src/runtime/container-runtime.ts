@@ -152,6 +152,8 @@ export interface ContainerRuntime {
   readonly info: () => Promise<RuntimeInfo>;
   /** Every container of this agent, whatever its state. */
   readonly list: () => Promise<readonly RuntimeContainer[]>;
+  /** Undefined when there is no such container of this agent. */
+  readonly inspect: (id: string) => Promise<RuntimeContainer | undefined>;
   /** Containers of this agent whose labels do not say which pod they are of, or say what those of an older one say. */
   readonly strays: () => Promise<readonly string[]>;
   readonly hasImage: (image: string) => Promise<boolean>;

@@ -37,7 +37,7 @@ export function createDockerRuntime({
   const filters = JSON.stringify({ label: [`${OWNER_LABEL}=${owner}`] });
   const execs = createExecs(execParts(docker));
   const terminals = terminalParts(docker);
-  const { list, strays, made, startFailed, changed } = createLook({
+  const { list, inspect, strays, made, startFailed, changed } = createLook({
     rows: async () => {
       const rows = await call('list containers', (abortSignal) =>
         docker.listContainers({ all: true, filters, abortSignal }),
@@ -60,6 +60,7 @@ export function createDockerRuntime({
 
   return {
     list,
+    inspect,
     strays,
     info: async () => {
       const info = (await call('info', () => docker.info())) as {
@@ -115,12 +116,11 @@ export function createDockerRuntime({
         'start container',
         (abortSignal) => ignoring(304, docker.getContainer(id).start({ abortSignal })),
         SLOW_CALL_TIMEOUT_MS,
-      )
-        .catch((error) => {
-          startFailed(id);
-          throw error;
-        })
-        .finally(() => changed(id));
+      ).catch((error) => {
+        startFailed(id);
+        changed(id);
+        throw error;
+      });
     },
     stop: async (id, graceSeconds) => {
       await call(

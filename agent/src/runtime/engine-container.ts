@@ -9,7 +9,7 @@ export interface EngineDetails {
   readonly Id: string;
   readonly Created: string;
   readonly Image: string;
-  readonly Config: { readonly Image: string };
+  readonly Config: { readonly Image: string; readonly Labels: { readonly [name: string]: string } };
   readonly State: {
     readonly Status: string;
     readonly Running: boolean;

@@ -1,6 +1,6 @@
 // Every container of this agent at a glance: the engine's list, and an inspection of what is new in it.
 import { identityOf } from './container-labels.ts';
-import { type ContainerIdentity, isRuntimeError, type RuntimeContainer } from './container-runtime.ts';
+import { isRuntimeError, type RuntimeContainer } from './container-runtime.ts';
 import { type EngineDetails, type EngineRow, fromDetails, fromRow } from './engine-container.ts';
 
 export interface LookParts {
@@ -17,6 +17,8 @@ type ListedRow = EngineRow & {
 
 export interface Look {
   readonly list: () => Promise<readonly RuntimeContainer[]>;
+  /** Undefined when it is not there, or none of this agent's. */
+  readonly inspect: (id: string) => Promise<RuntimeContainer | undefined>;
   /** Ids of those that no pod can be told of, or that another has the place of. */
   readonly strays: () => Promise<readonly string[]>;
   /** This agent has just made it: until something happens to it, its row in the list says all. */
@@ -28,7 +30,8 @@ export interface Look {
 }
 
 interface Inspected {
-  readonly listed: string;
+  /** The engine's word. */
+  readonly state: string;
   readonly container: RuntimeContainer;
   /** Nothing happened to it since. */
   fresh: boolean;
@@ -38,7 +41,7 @@ interface Inspected {
 const SILENT_MS = 15_000;
 
 export function createLook(parts: LookParts): Look {
-  /** What inspecting said last; good while it is fresh and the listed state is the same. */
+  /** What inspecting said last; good while it is fresh and the list says the same state. */
   const inspected = new Map<string, Inspected>();
   const silentUntil = new Map<string, number>();
   const justMade = new Set<string>();
@@ -47,12 +50,16 @@ export function createLook(parts: LookParts): Look {
   /** Under way, several for one container maybe. What happens to it meanwhile makes the answer one that is not fresh. */
   const asking = new Set<{ readonly id: string; changed: boolean }>();
 
-  const inspect = async (row: ListedRow, identity: ContainerIdentity): Promise<RuntimeContainer> => {
-    const question = { id: row.Id, changed: false };
+  /** Undefined when it is not one of ours. */
+  const inspect = async (id: string): Promise<RuntimeContainer | undefined> => {
+    const question = { id, changed: false };
     asking.add(question);
     try {
-      const container = { identity, ...fromDetails(await parts.inspect(row.Id), failedStarts.get(row.Id)) };
-      inspected.set(row.Id, { listed: row.State, container, fresh: !question.changed });
+      const details = await parts.inspect(id);
+      const identity = identityOf(details.Config.Labels);
+      if (!identity) return undefined;
+      const container = { identity, ...fromDetails(details, failedStarts.get(id)) };
+      inspected.set(id, { state: details.State.Status, container, fresh: !question.changed });
       return container;
     } finally {
       asking.delete(question);
@@ -65,12 +72,12 @@ export function createLook(parts: LookParts): Look {
     if (!identity) return undefined;
     if (row.State === 'created' && justMade.has(row.Id)) return { identity, ...fromRow(row, '') };
     const before = inspected.get(row.Id);
-    const known = before?.listed === row.State ? before : undefined;
+    const known = before?.state === row.State ? before : undefined;
     if (known?.fresh) return known.container;
     const guess = (why: string) => known?.container ?? { identity, ...fromRow(row, why) };
     if ((silentUntil.get(row.Id) ?? 0) > performance.now()) return guess('it did not answer a moment ago');
     try {
-      return await inspect(row, identity);
+      return await inspect(row.Id);
     } catch (error) {
       if (isRuntimeError(error, 'not-found')) return undefined;
       if (isRuntimeError(error, 'timeout')) silentUntil.set(row.Id, performance.now() + SILENT_MS);
@@ -80,6 +87,14 @@ export function createLook(parts: LookParts): Look {
   };
 
   return {
+    inspect: async (id) => {
+      try {
+        return await inspect(id);
+      } catch (error) {
+        if (isRuntimeError(error, 'not-found')) return undefined;
+        throw error;
+      }
+    },
     list: async () => {
       const rows = await parts.rows();
       const present = new Set(rows.map(({ Id }) => Id));

@@ -63,29 +63,94 @@ const shown = (containers: readonly RuntimeContainer[] | undefined) =>
     pid,
     oomKilled,
   }));
-const isTrue = () => expect(shown(known.known())).toEqual(shown(engine.containers()));
+const isKnown = async () => {
+  expect(await asked()).toEqual([0, 0]);
+  await isTrue();
+};
+const isTrue = async () => expect(shown(await known.known())).toEqual(shown(engine.containers()));
+/** How often the engine is asked for what is known now: lists, inspections. */
+const asked = async () => {
+  const before = [engine.count('list'), engine.count('inspect')] as const;
+  await known.known();
+  return [engine.count('list') - before[0], engine.count('inspect') - before[1]];
+};
 
-describe('nothing is known', () => {
-  it('before there was a list, and before the engine tells what happens', async () => {
+describe('only a list can tell', () => {
+  it('before there was one, and before the engine tells what happens', async () => {
     await known.list();
     expect(known.known()).toBeUndefined();
     hear();
     expect(known.known()).toBeUndefined();
     await known.list();
-    expect(known.known()).toEqual([]);
+    expect(await known.known()).toEqual([]);
   });
 
   it.each<[string, (id: string) => unknown]>([
-    ['a start', async () => known.start(await make('other'))],
-    ['a failed start', (id) => known.start(`${id}0`).catch(() => {})],
-    ['a kill', (id) => known.kill(id)],
-    ['a stop whose end is not heard yet', (id) => known.stop(id, 0)],
-    ['a stop that fails', (id) => known.stop(`${id}0`, 0).catch(() => {})],
     [
       'a making that was done and answered with an error',
       () => {
         engine.fail({ call: 'create', how: 'after' });
         return make('other').catch(() => {});
+      },
+    ],
+    [
+      'something that happened to one that is not known',
+      () => watcher.onChange({ id: 'nobody', what: 'other' }),
+    ],
+    ['what may have been missed', () => watcher.onChange(undefined)],
+    ['the end of what is told', () => watcher.onLost()],
+  ])('after %s', async (what, happens) => {
+    const id = await running();
+    await isTrue();
+    await happens(id);
+    expect(known.known()).toBeUndefined();
+    if (what === 'the end of what is told') {
+      await known.list();
+      expect(known.known()).toBeUndefined();
+      watcher.onOpen();
+    }
+    hear();
+    await known.list();
+    await isTrue();
+  });
+
+  it('when that was so while it was listed', async () => {
+    await running();
+    const list = known.list();
+    watcher.onChange(undefined);
+    await list;
+    expect(known.known()).toBeUndefined();
+  });
+
+  it('when it becomes so while one is inspected: it is listed', async () => {
+    const id = await running();
+    watcher.onChange({ id, what: 'other' });
+    const before = engine.count('list');
+    const answer = known.known();
+    watcher.onChange(undefined);
+    expect(shown(await answer)).toEqual(shown(engine.containers()));
+    expect(engine.count('list')).toBe(before + 1);
+  });
+});
+
+describe('one is inspected', () => {
+  it.each<[string, (id: string) => unknown]>([
+    ['a start', async () => known.start(await make('other'))],
+    [
+      'a start that was done and answered with an error',
+      async () => {
+        const id = await make('other');
+        engine.fail({ call: 'start', how: 'after' });
+        await known.start(id).catch(() => {});
+      },
+    ],
+    ['a kill', (id) => known.kill(id)],
+    ['a stop whose end is not heard yet', (id) => known.stop(id, 0)],
+    [
+      'a stop that was done and answered with an error',
+      (id) => {
+        engine.fail({ call: 'stop', how: 'after' });
+        return known.stop(id, 0).catch(() => {});
       },
     ],
     [
@@ -96,37 +161,51 @@ describe('nothing is known', () => {
       },
     ],
     ['something that the engine only names', (id) => watcher.onChange({ id, what: 'other' })],
-    ['what may have been missed', () => watcher.onChange(undefined)],
-    ['the end of what is told', () => watcher.onLost()],
     ['an end before the last start', (id) => watcher.onChange(endOf(id, '2001-01-01T00:00:00Z'))],
-  ])('after %s, until it is listed', async (what, happens) => {
+  ])('after %s', async (_what, happens) => {
     const id = await running();
-    isTrue();
+    await running('third');
     await happens(id);
-    expect(known.known()).toBeUndefined();
-    if (what === 'the end of what is told') {
-      await known.list();
-      expect(known.known()).toBeUndefined();
-      watcher.onOpen();
-    }
-    hear();
-    await known.list();
-    isTrue();
+    expect(await asked()).toEqual([0, 1]);
+    expect(await asked()).toEqual([0, 0]);
+    await isTrue();
   });
 
   it('after the end of a holder, whose ports are not free yet', async () => {
     const id = await running(HOLDER);
     engine.end(id);
     hear();
-    expect(known.known()).toBeUndefined();
+    expect(await asked()).toEqual([0, 1]);
+    await isTrue();
   });
 
-  it('when something happened while it was listed that only a list can tell', async () => {
+  it('no second time after a start, when the engine told of it before it answered', async () => {
+    const id = await make();
+    hear();
+    await known.list();
+    const start = known.start(id);
+    while (unheard.length === 0) await Promise.resolve();
+    hear();
+    const seen = await known.known();
+    await start;
+    expect(seen).toMatchObject([{ state: 'running' }]);
+    await isKnown();
+  });
+
+  it('once more when something happens to it meanwhile', async () => {
     const id = await running();
-    const list = known.list();
     watcher.onChange({ id, what: 'other' });
-    await list;
-    expect(known.known()).toBeUndefined();
+    const answer = known.known();
+    watcher.onChange({ id, what: 'other' });
+    await answer;
+    expect(await asked()).toEqual([0, 1]);
+  });
+
+  it('and what the engine does not answer is nobody’s to know', async () => {
+    const id = await running();
+    watcher.onChange({ id, what: 'other' });
+    engine.setDown(true);
+    await expect(known.known()).rejects.toThrow('it is down');
   });
 });
 
@@ -137,19 +216,21 @@ const endOf = (id: string, at = new Date().toISOString()): EngineChange => ({
   at,
 });
 
-describe('it is known', () => {
+describe('nothing is asked about', () => {
   it('what was made', async () => {
     await running();
     await make('other');
-    isTrue();
+    await isKnown();
   });
 
   it('what ended, and with which code', async () => {
     const id = await running();
     engine.end(id, 3);
     hear();
-    isTrue();
-    expect(known.known()).toMatchObject([{ state: 'exited', exitCode: 3, finishedAt: expect.any(String) }]);
+    await isKnown();
+    expect(await known.known()).toMatchObject([
+      { state: 'exited', exitCode: 3, finishedAt: expect.any(String) },
+    ]);
   });
 
   it('what was stopped, once its end is heard', async () => {
@@ -158,19 +239,20 @@ describe('it is known', () => {
     while (unheard.length === 0) await Promise.resolve();
     hear();
     await stop;
-    isTrue();
+    await isKnown();
   });
 
   it('what was removed, by this agent or behind its back', async () => {
     const id = await running();
     const other = await running('other');
     engine.end(other);
+    watcher.onChange({ id, what: 'other' });
     await known.remove(id);
     hear();
-    isTrue();
+    await isKnown();
     engine.vanish(other);
     hear();
-    isTrue();
+    await isKnown();
   });
 
   it('what happened while it was listed, also in the list', async () => {
@@ -200,13 +282,24 @@ describe('it is known', () => {
       [ends, 'exited'],
       [made, 'created'],
     ]);
-    expect(slow.known()?.map(({ id, state }) => [id, state])).toEqual(states);
+    expect((await slow.known())?.map(({ id, state }) => [id, state])).toEqual(states);
   });
 });
 
 const act = fc.oneof(
   fc.record({
-    what: fc.constantFrom('make', 'start', 'stop', 'kill', 'remove', 'end', 'begin', 'vanish', 'list'),
+    what: fc.constantFrom(
+      'make',
+      'start',
+      'stop',
+      'kill',
+      'remove',
+      'end',
+      'begin',
+      'vanish',
+      'list',
+      'known',
+    ),
     which: fc.nat(4),
   }),
   fc.record({ what: fc.constantFrom('hear', 'cut', 'fail'), which: fc.nat(4) }),
@@ -231,6 +324,7 @@ it('what is known when all was heard is what the engine would say, whatever was 
           kill: () => known.kill(id),
           remove: () => known.remove(id),
           list: () => known.list(),
+          known: () => known.known(),
           end: () => there && engine.end(id),
           begin: () => there && engine.begin(id),
           vanish: () => there && engine.vanish(id),
@@ -241,7 +335,7 @@ it('what is known when all was heard is what the engine would say, whatever was 
           },
           fail: () =>
             engine.fail({
-              call: (['create', 'start', 'stop', 'remove', 'list'] as const)[which] ?? 'list',
+              call: (['create', 'start', 'stop', 'remove', 'inspect'] as const)[which] ?? 'list',
               how: which % 2 === 0 ? 'after' : 'before',
               times: 1,
             }),
@@ -252,11 +346,13 @@ it('what is known when all was heard is what the engine would say, whatever was 
         if (which % 2 === 0) await Promise.all(under.splice(0));
       }
       await Promise.all(under);
+      engine.heal();
       hear();
-      if (known.known()) {
+      const now = await known.known();
+      if (now) {
         count += 1;
         const byId = (a: { readonly id: string }, b: { readonly id: string }) => (a.id < b.id ? -1 : 1);
-        const all = shown(known.known())?.sort(byId);
+        const all = shown(now)?.sort(byId);
         expect(all).toEqual(shown(engine.containers())?.sort(byId));
       }
     }),

@@ -19,7 +19,7 @@ beforeEach(() => {
         asked += 1;
         return { containers: [], goneAt: undefined };
       },
-      known: () => (isKnown ? [] : undefined),
+      known: async () => (isKnown ? [] : undefined),
     },
     () => busy,
     () => now,
@@ -33,16 +33,16 @@ const next = async () => {
   return confirmInMs ?? 'asked';
 };
 
-it('is one at the engine when there is nothing new', async () => {
+it('is a list when there is nothing new', async () => {
   expect([await next(), await next()]).toEqual(['asked', 'asked']);
 });
 
-it('is without it when something is new and all is known', async () => {
+it('is without one when something is new and all is known', async () => {
   looks.news();
-  expect([await next(), await next()]).toEqual([250, 'asked']);
+  expect([await next(), await next()]).toEqual([1000, 'asked']);
 });
 
-it('is one at the engine when not all is known', async () => {
+it('is a list when not all is known', async () => {
   isKnown = false;
   looks.news();
   expect(await next()).toBe('asked');
@@ -50,11 +50,11 @@ it('is one at the engine when not all is known', async () => {
 
 it('is confirmed at last, however much is new', async () => {
   const seen = [];
-  for (; now <= 500; now += 100) {
+  for (; now <= 2000; now += 400) {
     looks.news();
     seen.push(await next());
   }
-  expect(seen).toEqual([250, 150, 50, 'asked', 250, 150]);
+  expect(seen).toEqual([1000, 600, 200, 'asked', 1000, 600]);
 });
 
 it('what was under way when it began, and what began since, counts as under way until the next', async () => {

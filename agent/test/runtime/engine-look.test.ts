@@ -40,7 +40,7 @@ function openLook(
         Id,
         Created: '2001-01-01T00:00:00Z',
         Image: row.ImageID,
-        Config: { Image: row.Image },
+        Config: { Image: row.Image, Labels: row.Labels },
         State: {
           Status: row.State,
           Running: row.State === 'running',

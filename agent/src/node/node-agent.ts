@@ -42,7 +42,7 @@ import { createUnbornPods } from './unborn-pods.ts';
 const RESYNC_MS = 60_000;
 /** Looks at many containers, one after the other, are fewer, so that what happens to them at once is seen together. The
  *  next step of a few must not wait. */
-const LOOKS = { share: 1 / 3, creditMs: 60, mostRestMs: 100 };
+const LOOKS = { share: 1 / 16, creditMs: 100, mostRestMs: 200 };
 /** Most of what is done about a container has ended by then; a pull has not. */
 const MOMENT_MS = 150;
 /** What is under way at a stop may end; but not for ever. */

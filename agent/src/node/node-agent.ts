@@ -124,9 +124,14 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     const beganAt = monotonicNow();
     try {
       const look = await looks.next();
+      const isList = look.confirmInMs === undefined;
+      // To wait for the engine's word on one container is no work.
+      const workedSince = isList ? beganAt : monotonicNow();
       const { againInMs } = await plan(look);
-      const askInMs = Math.min(againInMs, look.confirmInMs ?? againInMs);
-      return { againInMs: askInMs, restMs: restAfter(beganAt, monotonicNow()) };
+      return {
+        againInMs: Math.min(againInMs, look.confirmInMs ?? againInMs),
+        restMs: restAfter(workedSince, monotonicNow()),
+      };
     } finally {
       nextLook.over();
     }

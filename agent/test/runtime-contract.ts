@@ -419,6 +419,15 @@ export function describeRuntimeContract(name: string, open: () => Promise<Contra
         watch.leave();
       });
 
+      it('of one container are seen by asking for that one', async () => {
+        const id = await started(OBEYS);
+        const [listed] = (await runtime.list()).filter((one) => one.id === id);
+        expect(await runtime.inspect(id)).toEqual(listed);
+        expect(await engine.neighbour.inspect(id)).toBeUndefined();
+        await engine.vanish(id);
+        expect(await runtime.inspect(id)).toBeUndefined();
+      });
+
       it('are told for what they are', async () => {
         const id = await runtime.create(settings(EXITS_WITH_3));
         const told: (EngineChange | 'open' | undefined)[] = [];

@@ -38,6 +38,7 @@ export function createDockerRuntime({
   const execs = createExecs(execParts(docker));
   const terminals = terminalParts(docker);
   const { list, inspect, strays, made, startFailed, changed } = createLook({
+    owner,
     rows: async () => {
       const rows = await call('list containers', (abortSignal) =>
         docker.listContainers({ all: true, filters, abortSignal }),

@@ -1,9 +1,11 @@
 // Every container of this agent at a glance: the engine's list, and an inspection of what is new in it.
-import { identityOf } from './container-labels.ts';
-import { isRuntimeError, type RuntimeContainer } from './container-runtime.ts';
+import { identityOf, OWNER_LABEL } from './container-labels.ts';
+import { isRuntimeError, type RuntimeContainer, RuntimeError } from './container-runtime.ts';
 import { type EngineDetails, type EngineRow, fromDetails, fromRow } from './engine-container.ts';
 
 export interface LookParts {
+  /** Whose containers they are. */
+  readonly owner: string;
   readonly rows: () => Promise<readonly ListedRow[]>;
   /** Must fail when no answer comes: every look waits for it. */
   readonly inspect: (id: string) => Promise<EngineDetails>;
@@ -50,17 +52,24 @@ export function createLook(parts: LookParts): Look {
   /** Under way, several for one container maybe. What happens to it meanwhile makes the answer one that is not fresh. */
   const asking = new Set<{ readonly id: string; changed: boolean }>();
 
-  /** Undefined when it is not one of ours. */
+  /** Undefined when it vanished meanwhile, or is not one of ours. */
   const inspect = async (id: string): Promise<RuntimeContainer | undefined> => {
+    if ((silentUntil.get(id) ?? 0) > performance.now())
+      throw new RuntimeError('timeout', 'it did not answer a moment ago');
     const question = { id, changed: false };
     asking.add(question);
     try {
       const details = await parts.inspect(id);
-      const identity = identityOf(details.Config.Labels);
-      if (!identity) return undefined;
+      const { Labels } = details.Config;
+      const identity = identityOf(Labels);
+      if (!identity || Labels[OWNER_LABEL] !== parts.owner) return undefined;
       const container = { identity, ...fromDetails(details, failedStarts.get(id)) };
       inspected.set(id, { state: details.State.Status, container, fresh: !question.changed });
       return container;
+    } catch (error) {
+      if (isRuntimeError(error, 'not-found')) return undefined;
+      if (isRuntimeError(error, 'timeout')) silentUntil.set(id, performance.now() + SILENT_MS);
+      throw error;
     } finally {
       asking.delete(question);
     }
@@ -74,27 +83,14 @@ export function createLook(parts: LookParts): Look {
     const before = inspected.get(row.Id);
     const known = before?.state === row.State ? before : undefined;
     if (known?.fresh) return known.container;
-    const guess = (why: string) => known?.container ?? { identity, ...fromRow(row, why) };
-    if ((silentUntil.get(row.Id) ?? 0) > performance.now()) return guess('it did not answer a moment ago');
-    try {
-      return await inspect(row.Id);
-    } catch (error) {
-      if (isRuntimeError(error, 'not-found')) return undefined;
-      if (isRuntimeError(error, 'timeout')) silentUntil.set(row.Id, performance.now() + SILENT_MS);
-      // One that cannot be inspected is no reason to see none: the others must be started when they end.
-      return guess((error as Error).message);
-    }
+    // One that cannot be inspected is no reason to see none: the others must be started when they end.
+    return inspect(row.Id).catch(
+      (error: Error) => known?.container ?? { identity, ...fromRow(row, error.message) },
+    );
   };
 
   return {
-    inspect: async (id) => {
-      try {
-        return await inspect(id);
-      } catch (error) {
-        if (isRuntimeError(error, 'not-found')) return undefined;
-        throw error;
-      }
-    },
+    inspect,
     list: async () => {
       const rows = await parts.rows();
       const present = new Set(rows.map(({ Id }) => Id));

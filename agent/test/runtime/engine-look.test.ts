@@ -1,6 +1,7 @@
 // What a look asks the engine: its list each time, and an inspection only of what may have changed.
 import { expect, it } from 'vitest';
 import { labelsOf } from '../../src/runtime/container-labels.ts';
+import { RuntimeError } from '../../src/runtime/container-runtime.ts';
 import { createLook } from '../../src/runtime/engine-look.ts';
 import { until } from '../wait-until.ts';
 
@@ -31,6 +32,7 @@ function openLook(
   };
   let inspections = 0;
   const look = createLook({
+    owner: 'owner',
     rows: async () => [row],
     inspect: async (Id) => {
       inspections += 1;
@@ -56,6 +58,22 @@ function openLook(
   });
   return { look, row, inspections: () => inspections };
 }
+
+it('one that does not answer is asked again only later, or when something happens to it', async () => {
+  let answers = false;
+  const { look, row, inspections } = openLook(() => {
+    if (!answers) throw new RuntimeError('timeout', 'no answer');
+  });
+  row.State = 'running';
+  await expect(look.inspect('one')).rejects.toThrow('no answer');
+  answers = true;
+  await expect(look.inspect('one')).rejects.toThrow('it did not answer a moment ago');
+  expect(await look.list()).toMatchObject([{ id: 'one', state: 'running' }]);
+  expect(inspections()).toBe(1);
+  look.changed('one');
+  expect(await look.inspect('one')).toMatchObject({ id: 'one', state: 'running' });
+  expect(inspections()).toBe(2);
+});
 
 it('what this agent has just made is not inspected until something happens to it', async () => {
   const { look, inspections } = openLook();

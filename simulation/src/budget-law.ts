@@ -17,6 +17,8 @@ export interface GrantSeen {
   readonly at: number;
   /** The node was up then, and had said so to the plane. */
   readonly wasUp: boolean;
+  /** Nodes that were set aside then, and hold what they were granted before. */
+  readonly aside: ReadonlySet<string>;
 }
 
 export interface BudgetLaw {
@@ -192,7 +194,8 @@ export function createBudgetLaw(parts: BudgetLawParts): BudgetLaw {
         const [uid = '', node = ''] = id.split('/');
         const revision = String(value.revision);
         const before = list.length === 0 ? inherited(store, uid, node, revision) : undefined;
-        const grant = before ?? { revision, at: time.now(), wasUp: wasUp(uid, node) };
+        const aside = new Set([...parts.machines()].filter((one) => !isLive(one)).map(({ name }) => name));
+        const grant = before ?? { revision, at: time.now(), wasUp: wasUp(uid, node), aside };
         list.push(grant);
         if (!before && grant.wasUp) mayGoDown(uid, node, revision, value.surge === true);
         grants.set(id, list);

@@ -73,10 +73,12 @@ export function createSurgeLaw(parts: SurgeLawParts): SurgeLaw {
 
   /** Who was down when it was granted another revision is granted it beyond the budget. */
   const mayHaveTwo = (machine: Machine, uid: string) => {
-    const both = [...parts.machines()].flatMap((one) => {
+    const all = [...parts.machines()].flatMap((one) => {
       const grant = budget.isLive(one) ? surging(one, uid) : undefined;
-      return grant?.wasUp ? [{ name: one.name, at: grant.at }] : [];
+      return grant?.wasUp ? [{ name: one.name, ...grant }] : [];
     });
+    // One that fell silent on its way goes on when it returns; another set out meanwhile (ADR 12).
+    const both = all.filter(({ name, at }) => !all.some((other) => other.at > at && other.aside.has(name)));
     // Some were granted it before the surge was switched on.
     const { surge, down } = limits.since(uid, Math.min(time.now(), ...both.map(({ at }) => at)));
     const names = both.map(({ name }) => name).join(', ');

@@ -56,9 +56,10 @@ export function createEngineWatch(parts: EngineWatchParts): EngineWatch {
       }
     },
     known: async () => {
-      if (trouble !== undefined || gone !== undefined) return undefined;
+      const answers = () => trouble === undefined && gone === undefined;
       // What is wrong with it its list tells.
-      return runtime.known()?.catch(() => undefined);
+      const known = answers() ? await runtime.known().catch(() => undefined) : undefined;
+      return answers() ? known : undefined;
     },
     follow: (onChange, signal) =>
       runtime.follow({ onOpen: () => {}, onChange: () => onChange(), onLost: leaves }, signal),

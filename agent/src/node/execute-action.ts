@@ -164,7 +164,11 @@ async function create(parts: ExecuteParts, action: CreateAction): Promise<string
   const isTaken = !check && !asksForUser && !wantsNonRoot(spec, container) && image.isTakenAsItIs;
   if (!isTaken) await image.ensure();
   await requireNonRoot(parts, record, spec, container);
-  const prepared = await prepareContainer(parts, pod, container, check);
+  const prepared = await prepareContainer(parts, pod, container, check).catch(async (error) => {
+    // As kubelet does: what is wrong with its image is told before what is wrong with its config.
+    if (isTaken) await image.ensure();
+    throw error;
+  });
   if (check) return undefined;
   const make = async () => {
     const imageUser = asksForUser ? await parts.runtime.imageUser(container.image ?? '') : '';
@@ -197,7 +201,8 @@ async function asCreate(
     return id;
   } catch (error) {
     if (isRuntimeError(error, 'unreachable') || isRuntimeError(error, 'timeout')) throw error;
-    if (identity && image && !isRuntimeError(error, 'conflict')) {
+    if (isRuntimeError(error, 'conflict')) image?.wasHere();
+    else if (image) {
       // What is wrong with the image is told as such.
       await image.ensure();
       if (isRuntimeError(error, 'image-missing')) return asCreate(parts, make);

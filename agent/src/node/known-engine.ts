@@ -5,7 +5,7 @@ import type { ContainerRuntime, EngineChange, RuntimeContainer } from '../runtim
 
 export interface KnownEngine extends ContainerRuntime {
   /** Undefined when only a list can tell. Rejects when the engine does not answer about those in doubt. */
-  readonly known: () => Promise<readonly RuntimeContainer[]> | undefined;
+  readonly known: () => Promise<readonly RuntimeContainer[] | undefined>;
 }
 
 interface Known {
@@ -50,21 +50,22 @@ export function knowEngine(runtime: ContainerRuntime): KnownEngine {
   };
 
   const inspect = async (id: string) => {
+    const before = known;
     const { answer } = await ask(async () => {
       const found = await runtime.inspect(id);
       return found ? [found] : [];
     });
-    // Else it will be listed.
-    if (!known) return;
+    // Else it was listed meanwhile, or will be.
+    if (!known || known !== before) return;
     const found = answer.containers.get(id);
     if (found) known.containers.set(id, found);
     else known.containers.delete(id);
     if (!answer.doubtful.has(id)) known.doubtful.delete(id);
   };
 
-  const settled = async () => {
+  const settle = async () => {
     await Promise.all([...(known?.doubtful ?? [])].map(inspect));
-    return known ? [...known.containers.values()] : list();
+    return known && [...known.containers.values()];
   };
 
   /** What fails may have been done all the same. */
@@ -80,7 +81,7 @@ export function knowEngine(runtime: ContainerRuntime): KnownEngine {
   return {
     ...runtime,
     list,
-    known: () => (known ? settled() : undefined),
+    known: settle,
     create: async (settings) => {
       const id = await orElse(runtime.create(settings), nobodyKnows);
       const { identity, image } = settings;

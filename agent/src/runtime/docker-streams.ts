@@ -55,9 +55,9 @@ function logStream(
 }
 
 interface EngineEvent {
-  readonly Action: string;
-  readonly Actor: { readonly ID: string; readonly Attributes?: { readonly exitCode?: string } };
-  readonly timeNano: number;
+  readonly Action?: string;
+  readonly Actor?: { readonly ID?: string; readonly Attributes?: { readonly exitCode?: string } };
+  readonly timeNano?: number;
 }
 
 export async function followEvents(
@@ -89,10 +89,11 @@ export async function followEvents(
   }
 }
 
-function changeOf({ Action, Actor, timeNano }: EngineEvent): EngineChange {
-  const id = Actor.ID;
+function changeOf({ Action, Actor, timeNano }: EngineEvent): EngineChange | undefined {
+  const id = Actor?.ID;
+  if (id === undefined) return undefined;
   if (Action === 'destroy') return { id, what: 'gone' };
-  const exitCode = Number(Actor.Attributes?.exitCode ?? Number.NaN);
-  if (Action !== 'die' || !Number.isInteger(exitCode)) return { id, what: 'other' };
+  const exitCode = Number(Actor?.Attributes?.exitCode ?? Number.NaN);
+  if (Action !== 'die' || !Number.isInteger(exitCode) || timeNano === undefined) return { id, what: 'other' };
   return { id, what: 'ended', exitCode, at: utcTextWithMs(timeNano / 1e6) };
 }

@@ -175,6 +175,15 @@ describe('an image', () => {
     expect(engine.calls.map((call) => call.split(' ')[0])).toEqual(['pull', 'create']);
   });
 
+  it('that must not be pulled is told before what else keeps the container from being made', async () => {
+    const env = [{ name: 'X', valueFrom: { configMapKeyRef: { name: 'missing', key: 'x' } } }];
+    const absent = await openPod({ image: IMAGE, imagePullPolicy: 'Never', env });
+    expect(await failureOf(absent.act(CREATE))).toMatchObject({ trouble: { reason: 'ErrImageNeverPull' } });
+    const here = await openPod({ env });
+    expect(await failureOf(here.act(CREATE))).toMatchObject({ trouble: { kind: 'config' } });
+    expect(here.reasons()).toEqual(['Pulled']);
+  });
+
   it('is not blamed for what else keeps a container from being made', async () => {
     const create = () => Promise.reject(new RuntimeError('failed', 'no space for its layer'));
     const { act, reasons } = await openPod({}, { create });

@@ -29,6 +29,8 @@ export const canBeChecked = (name: string, memory: ContainerMemory, pod: PodView
 
 export function mayStart(name: string, pod: PodView): boolean {
   if (pod.choice.bucket !== 'run') return false;
+  // One that somebody started again by hand ends first.
+  if (pod.seen.some((other) => other.name === name && other.state === 'running')) return false;
   if (pod.holder && name !== HOLDER && latest(HOLDER, pod.seen)?.state !== 'running') return false;
   return !waitsForHook(name, pod);
 }

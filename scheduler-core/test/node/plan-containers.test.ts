@@ -267,6 +267,11 @@ describe('what earlier attempts left', () => {
       'stop a/main#0 in 0s',
     ],
     [
+      'also before the next one starts: somebody started it again by hand',
+      'grant r1 \n pod a r1 \n a/main#0 running \n a/main#1 created',
+      'stop a/main#0 in 0s',
+    ],
+    [
       'not twice',
       'grant r1 \n pod a r1 \n a/main#0 ended 99s ago \n a/main#1 ended 9s ago \n a/main#2 running \n busy remove a/main#0',
     ],

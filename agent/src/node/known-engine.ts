@@ -23,6 +23,9 @@ export function knowEngine(runtime: ContainerRuntime): KnownEngine {
   /** Questions under way: what happens meanwhile may be missing in the answer. */
   const asking = new Set<Step[]>();
 
+  /** Ids of those that this agent is stopping. */
+  const stopping = new Set<string>();
+
   const step = (one: Step) => {
     for (const steps of asking) steps.push(one);
     if (known && !one(known)) known = undefined;
@@ -97,7 +100,8 @@ export function knowEngine(runtime: ContainerRuntime): KnownEngine {
       step((now) => now.containers.get(id)?.state === 'running' || doubts(id)(now));
     },
     stop: async (id, graceSeconds) => {
-      await orElse(runtime.stop(id, graceSeconds), doubts(id));
+      stopping.add(id);
+      await orElse(runtime.stop(id, graceSeconds), doubts(id)).finally(() => stopping.delete(id));
       step((now) => now.containers.get(id)?.state !== 'running' || doubts(id)(now));
     },
     kill: (id) => runtime.kill(id).finally(() => step(doubts(id))),
@@ -113,7 +117,7 @@ export function knowEngine(runtime: ContainerRuntime): KnownEngine {
             watcher.onOpen();
           },
           onChange: (change) => {
-            step(stepOf(change));
+            step(stepOf(change, stopping));
             watcher.onChange(change);
           },
           onLost: () => {
@@ -145,22 +149,24 @@ const goes =
     return true;
   };
 
-function stepOf(change: EngineChange | undefined): Step {
+/** The end of one that is being stopped is taken as told: the engine would answer only when it is done with it, and say
+ *  nothing that is needed. Of any other it may say that it runs again, or nothing at all, as the engine goes itself. */
+function stepOf(change: EngineChange | undefined, stopping: ReadonlySet<string>): Step {
   if (!change) return nobodyKnows;
   if (change.what === 'gone') return goes(change.id);
-  return change.what === 'ended' ? ends(change) : doubts(change.id);
+  return change.what === 'ended' ? ends(change, stopping.has(change.id)) : doubts(change.id);
 }
 
-/** The network of a holder, and its ports, are free when the engine is done with its end, which it tells before: then it
- *  answers. Only it knows whether an end that is told late is one before the last start. */
+/** The network of a holder, and its ports, are free when the engine is done with its end: then it answers. Only it knows
+ *  whether an end that is told late is one before the last start. */
 const ends =
-  ({ id, exitCode, at }: Extract<EngineChange, { what: 'ended' }>): Step =>
+  ({ id, exitCode, at }: Extract<EngineChange, { what: 'ended' }>, isAsked: boolean): Step =>
   (known) => {
     const container = known.containers.get(id);
     // Its end is told late: it was removed since, or is known to have ended.
     if (!container || container.state === 'exited') return true;
     const isLast = Date.parse(at) >= Date.parse(container.startedAt ?? '');
-    if (container.state !== 'running' || container.identity.name === HOLDER || !isLast)
+    if (!isAsked || container.state !== 'running' || container.identity.name === HOLDER || !isLast)
       return doubts(id)(known);
     const { ip, pid, ...still } = container;
     known.containers.set(id, { ...still, state: 'exited', exitCode, finishedAt: at });

@@ -187,7 +187,15 @@ describe('one is inspected', () => {
       },
     ],
     ['something that the engine only names', (id) => watcher.onChange({ id, what: 'other' })],
-    ['an end before the last start', (id) => watcher.onChange(endOf(id, '2001-01-01T00:00:00Z'))],
+    ['an end that nobody asked for', (id) => engine.end(id) ?? hear()],
+    [
+      'an end before the last start',
+      (id) => {
+        const stop = known.stop(id, 0);
+        watcher.onChange(endOf(id, '2001-01-01T00:00:00Z'));
+        return stop;
+      },
+    ],
   ])('after %s', async (_what, happens) => {
     const id = await running();
     await running('third');
@@ -249,11 +257,14 @@ describe('nothing is asked about', () => {
     await isKnown();
   });
 
-  it('what ended, and with which code', async () => {
+  it('what ended as it was stopped, and with which code', async () => {
     const id = await running();
+    engine.setLatency('stop', 20);
+    const stop = known.stop(id, 30);
     engine.end(id, 3);
     hear();
     await isKnown();
+    await stop;
     expect(await known.known()).toMatchObject([
       { state: 'exited', exitCode: 3, finishedAt: expect.any(String) },
     ]);
@@ -271,7 +282,6 @@ describe('nothing is asked about', () => {
   it('what was removed, by this agent or behind its back', async () => {
     const id = await running();
     const other = await running('other');
-    engine.end(other);
     watcher.onChange({ id, what: 'other' });
     await known.remove(id);
     hear();
@@ -302,7 +312,9 @@ describe('nothing is asked about', () => {
       settings(OBEYS, { name: 'made', identity: { pod: podRecord(), name: 'made', attempt: 0 } }),
     );
     await slow.remove(stays);
+    const stop = slow.stop(ends, 0);
     watcher.onChange(endOf(ends));
+    await stop;
     const states = (await list).map(({ id, state }) => [id, state]);
     expect(states).toEqual([
       [ends, 'exited'],

@@ -102,7 +102,9 @@ describe('rule 20: a pod that the nodes reject', () => {
       const failed = await inNamespace('get', 'pods', '-l', 'app=glass', '--no-headers');
       return (failed.match(/0\/1 +PodOSNotSupported/g) ?? []).length === NODES.length;
     });
-    expect(await inNamespace('describe', 'ds', 'glass')).toMatch(/Warning +FailedDaemonPod/);
+    await eventually('it is said', async () =>
+      (await inNamespace('describe', 'ds', 'glass')).match(/Warning +FailedDaemonPod/),
+    );
     await inNamespace('delete', 'ds', 'glass');
     await eventually('they are gone', async () => (await pods()).length === NODES.length);
   });

@@ -154,19 +154,20 @@ const goes =
 function stepOf(change: EngineChange | undefined, stopping: ReadonlySet<string>): Step {
   if (!change) return nobodyKnows;
   if (change.what === 'gone') return goes(change.id);
-  return change.what === 'ended' ? ends(change, stopping.has(change.id)) : doubts(change.id);
+  if (change.what === 'ended') return stopping.has(change.id) ? ends(change) : nobodyKnows;
+  return doubts(change.id);
 }
 
 /** The network of a holder, and its ports, are free when the engine is done with its end: then it answers. Only it knows
  *  whether an end that is told late is one before the last start. */
 const ends =
-  ({ id, exitCode, at }: Extract<EngineChange, { what: 'ended' }>, isAsked: boolean): Step =>
+  ({ id, exitCode, at }: Extract<EngineChange, { what: 'ended' }>): Step =>
   (known) => {
     const container = known.containers.get(id);
     // Its end is told late: it was removed since, or is known to have ended.
     if (!container || container.state === 'exited') return true;
     const isLast = Date.parse(at) >= Date.parse(container.startedAt ?? '');
-    if (!isAsked || container.state !== 'running' || container.identity.name === HOLDER || !isLast)
+    if (container.state !== 'running' || container.identity.name === HOLDER || !isLast)
       return doubts(id)(known);
     const { ip, pid, ...still } = container;
     known.containers.set(id, { ...still, state: 'exited', exitCode, finishedAt: at });

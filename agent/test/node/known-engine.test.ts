@@ -98,6 +98,7 @@ describe('only a list can tell', () => {
       () => watcher.onChange({ id: 'nobody', what: 'other' }),
     ],
     ['what may have been missed', () => watcher.onChange(undefined)],
+    ['an end that this agent did not ask for', (id) => engine.end(id) ?? hear()],
     ['the end of what is told', () => watcher.onLost()],
   ])('after %s', async (what, happens) => {
     const id = await running();
@@ -187,7 +188,6 @@ describe('one is inspected', () => {
       },
     ],
     ['something that the engine only names', (id) => watcher.onChange({ id, what: 'other' })],
-    ['an end that nobody asked for', (id) => engine.end(id) ?? hear()],
     [
       'an end before the last start',
       (id) => {
@@ -207,8 +207,9 @@ describe('one is inspected', () => {
 
   it('after the end of a holder, whose ports are not free yet', async () => {
     const id = await running(HOLDER);
-    engine.end(id);
-    hear();
+    const stop = known.stop(id, 0);
+    watcher.onChange(endOf(id));
+    await stop;
     expect(await asked()).toEqual([0, 1]);
     await isTrue();
   });
@@ -279,15 +280,14 @@ describe('nothing is asked about', () => {
     await isKnown();
   });
 
-  it('what was removed, by this agent or behind its back', async () => {
-    const id = await running();
-    const other = await running('other');
+  it('what was removed', async () => {
+    const id = await make('other');
+    watcher.onChange({ id, what: 'other' });
+    await known.list();
     watcher.onChange({ id, what: 'other' });
     await known.remove(id);
     hear();
-    await isKnown();
-    engine.vanish(other);
-    hear();
+    await known.list();
     await isKnown();
   });
 

@@ -22,7 +22,6 @@ export function knowEngine(runtime: ContainerRuntime): KnownEngine {
   let known: Known | undefined;
   /** Questions under way: what happens meanwhile may be missing in the answer. */
   const asking = new Set<Step[]>();
-
   /** Ids of those that this agent is stopping. */
   const stopping = new Set<string>();
 
@@ -31,7 +30,7 @@ export function knowEngine(runtime: ContainerRuntime): KnownEngine {
     if (known && !one(known)) known = undefined;
   };
 
-  /** The answer, with what happened since it was asked; undefined: nobody knows to which containers. */
+  /** The answer, with what happened since it was asked. `isSure`: it is known to which containers. */
   const ask = async (
     question: () => Promise<readonly RuntimeContainer[]>,
   ): Promise<{ readonly answer: Known; readonly isSure: boolean }> => {

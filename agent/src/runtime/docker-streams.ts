@@ -6,7 +6,8 @@ import type { EngineChange, EngineWatcher, LogOptions } from './container-runtim
 import { asRuntimeError } from './engine-call.ts';
 import { linesOf, logBytes } from './engine-stream.ts';
 
-const EVENTS_RETRY_MS = 1000;
+/** The first soon: an engine that goes again while nobody listens would not be seen to go. */
+const EVENTS_RETRY_MS = { first: 50, most: 1000 };
 
 export async function readLogs(
   docker: Docker,
@@ -71,21 +72,24 @@ export async function followEvents(
     label: [`${OWNER_LABEL}=${owner}`],
     event: ['die', 'start', 'destroy', 'oom', 'pause', 'unpause', 'rename'],
   };
+  let retryMs = EVENTS_RETRY_MS.first;
   while (!signal.aborted) {
-    let open = false;
+    let isAway = false;
     try {
       const stream = await docker.getEvents({ filters: JSON.stringify(filters), abortSignal: signal });
-      open = true;
+      isAway = true;
+      retryMs = EVENTS_RETRY_MS.first;
       onOpen();
       onChange(undefined);
       for await (const line of linesOf(stream)) onChange(changeOf(JSON.parse(line)));
-    } catch {
-      // The engine is away: every look says so, and the stream is tried again below.
+    } catch (error) {
+      isAway ||= asRuntimeError('events', error).kind === 'unreachable';
     }
     if (signal.aborted) return;
-    if (open) onLost();
+    if (isAway) onLost();
     onChange(undefined);
-    await new Promise((resolve) => setTimeout(resolve, EVENTS_RETRY_MS));
+    await new Promise((resolve) => setTimeout(resolve, retryMs));
+    retryMs = Math.min(2 * retryMs, EVENTS_RETRY_MS.most);
   }
 }
 

@@ -5,13 +5,16 @@ import { createProber, type ProbedContainer } from '../probes/prober.ts';
 import { runProbe } from '../probes/run-probe.ts';
 import type { ContainerRuntime, RuntimeContainer } from '../runtime/container-runtime.ts';
 import type { BodyFiles } from '../state/body-files.ts';
+import type { PodBook } from '../state/pod-book.ts';
 import type { AgentEvents, NewEvent } from './agent-events.ts';
 import { templateOf } from './desired-state.ts';
+import { wasReady } from './pod-health.ts';
 import type { RunningHooks } from './running-hooks.ts';
 
 export interface CheckParts {
   readonly runtime: ContainerRuntime;
   readonly bodies: BodyFiles;
+  readonly pods: Pick<PodBook, 'get'>;
   readonly events: AgentEvents;
   readonly hooks: Pick<RunningHooks, 'has'>;
   /** Which container an event is about. */
@@ -64,13 +67,15 @@ export function createContainerChecks(parts: CheckParts): ContainerChecks {
       const spec = template?.spec && allContainers(template.spec).find(({ name }) => name === identity.name);
       if (!spec) return [];
       const podIp = parts.podIpOf(identity.pod, containers);
+      const readopted = before?.has(id) ?? false;
       return [
         {
           containerId: id,
           container: spec,
           podUid: identity.pod.uid,
           ranForMs: Math.max(0, Date.now() - Date.parse(startedAt ?? '')) || 0,
-          readopted: before?.has(id) ?? false,
+          readopted,
+          wasReady: readopted && wasReady(parts.pods.get(identity.pod.uid)?.seen, id),
           ending: ending.has(identity.pod.uid),
           ...(podIp === undefined ? {} : { podIp }),
         },

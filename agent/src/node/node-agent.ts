@@ -101,6 +101,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
   const checks = createContainerChecks({
     runtime,
     bodies,
+    pods,
     events: parts.events,
     hooks,
     about: aboutContainer,

@@ -16,7 +16,7 @@ import {
 import type { ContainerHealth } from '@fleetset/scheduler-core/probe-state';
 import type { RuntimeContainer } from '../runtime/container-runtime.ts';
 import type { BodyFiles } from '../state/body-files.ts';
-import type { PodBook } from '../state/pod-book.ts';
+import type { KnownPod, PodBook } from '../state/pod-book.ts';
 import { templateOf } from './desired-state.ts';
 
 export interface HealthSources {
@@ -67,8 +67,14 @@ export function plannedHealth({ known, availableInMs }: FoundHealth, now: number
   return availableInMs === undefined ? { ready: false } : { ready: true, availableAt: now + availableInMs };
 }
 
+const shortOf = (id: string): string => id.slice(0, 12);
+
 const idsOf = (running: readonly RuntimeContainer[]): string =>
   running
-    .map(({ id }) => id.slice(0, 12))
+    .map(({ id }) => shortOf(id))
     .sort()
     .join(' ');
+
+/** It was ready with its pod when an agent saw that last. */
+export const wasReady = (seen: KnownPod['seen'], id: string): boolean =>
+  seen?.ready?.containers.split(' ').includes(shortOf(id)) ?? false;

@@ -20,6 +20,8 @@ export interface ProbedContainer extends ProbeTarget {
   readonly ranForMs: number;
   /** It ran before this agent did: its first good answer counts as many. */
   readonly readopted: boolean;
+  /** And was ready when an agent saw it last: it is until it has failed as often as it may. */
+  readonly wasReady: boolean;
   /** The pod is being ended: only readiness is still asked (rule 91). */
   readonly ending: boolean;
 }
@@ -123,16 +125,20 @@ function startWorker(parts: ProberParts, target: ProbedContainer): Worker {
   for (const kind of KINDS) {
     const probe = probeOf(target, kind);
     if (!probe) continue;
-    worker.states[kind] =
-      kind === 'startup' && hasStarted(target, probe)
-        ? { result: 'success', inRow: 1 }
-        : initialProbeState(kind);
+    worker.states[kind] = stateBefore(target, kind, probe);
     // Whether it is ready is wanted at once by those who saw it ready. Liveness and startup may end it: they wait
     // for their first delay (rule 90), whoever asks.
     const soon = target.readopted && kind === 'readiness';
     schedule(parts, worker, kind, probe, soon ? 0 : untilFirst(worker, probe));
   }
   return worker;
+}
+
+function stateBefore(target: ProbedContainer, kind: ProbeKind, probe: Probe): ProbeState {
+  const passed = kind === 'startup' && hasStarted(target, probe);
+  return passed || (target.wasReady && kind !== 'liveness')
+    ? { result: 'success', inRow: 0 }
+    : initialProbeState(kind);
 }
 
 /** What still runs when its startup probe would have given up must have passed it, before this agent came. */

@@ -61,6 +61,17 @@ describe('after a restart of the agent', () => {
     expect(said()).toEqual(WELL);
   });
 
+  it('with a readiness probe that cannot be run, it is what it was', async () => {
+    await world.tell({ daemonSets: [toldSet('web', { template: probed })] });
+    await isAvailable();
+    const before = world.engine.count('exec');
+    const asked = () => world.engine.count('exec') - before;
+    world.engine.fail({ call: 'exec', how: 'after', times: 2 });
+    await world.restart();
+    await world.until('it was tried twice', () => asked() === 2 && pod()?.unknown === false);
+    expect(said()).toEqual(WELL);
+  });
+
   it('with a damaged template, it is what it was, and unknown', async () => {
     const set = toldSet('web');
     await world.tell({ daemonSets: [set] });

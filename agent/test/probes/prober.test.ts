@@ -28,6 +28,7 @@ const target = (container: Partial<Container>, over: Partial<ProbedContainer> = 
   container: { name: 'app', ...container },
   ranForMs: 0,
   readopted: false,
+  wasReady: false,
   ending: false,
   ...over,
 });
@@ -303,6 +304,22 @@ describe('a container that ran before the agent did', () => {
     expect(health()?.ready).toBe(false);
     await passSeconds(10);
     expect(health()?.ready).toBe(true);
+  });
+
+  it('and was ready, is until it has failed as often as it may', async () => {
+    answerOf = (_kind, turn) => (turn === 3 ? GOOD : BAD);
+    const probes = {
+      startupProbe: probe('startup'),
+      readinessProbe: probe('readiness', { failureThreshold: 3 }),
+    };
+    prober.sync([target(probes, { readopted: true, wasReady: true, ranForMs: 5000 })]);
+    expect(prober.isKnown('id-1')).toBe(false);
+    await passSeconds(11);
+    expect([prober.isKnown('id-1'), health()]).toEqual([true, { started: true, ready: true }]);
+    await passSeconds(30);
+    expect(health()?.ready).toBe(true);
+    await passSeconds(10);
+    expect([asked.length, health()?.ready]).toEqual([6, false]);
   });
 
   it('but only just, may be starting still: it is not judged by its liveness before it has started', async () => {

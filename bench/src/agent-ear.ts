@@ -36,6 +36,7 @@ export async function listenAsAgent(port: number, { ca, key, cert }: Credentials
         instanceId: randomUUID(),
         machineId: 'bench',
         accepted: undefined,
+        held: undefined,
       },
     },
   });

@@ -89,6 +89,7 @@ export async function startWholeCore(folder: string) {
         instanceId: name,
         machineId: name,
         accepted: undefined,
+        held: undefined,
       };
       if (!sessions.admit({ nodeName: name, keyHash: name }, hello, session))
         fail(new Error(`${name} is refused`));

@@ -138,6 +138,7 @@ export async function startPlaneCore(options: PlaneCoreOptions): Promise<PlaneCo
     version,
     heartbeatMs: Math.min(HEARTBEAT_MS, Math.floor(options.nodeMonitorGraceMs / 4)),
     monotonicNow,
+    onHello: (node, { held }) => rollout.connected(node, held),
     onPresence: (node) => {
       const connected = fleet.get(node)?.session !== undefined;
       logger.info({ node }, connected ? 'agent connected' : 'agent disconnected');

@@ -17,7 +17,7 @@ export interface GrantSeen {
   readonly at: number;
   /** The node was up then, and had said so to the plane. */
   readonly wasUp: boolean;
-  /** Nodes that were set aside then, and hold what they were granted before. */
+  /** Nodes that were set aside then and had taken in what they were granted before. */
   readonly aside: ReadonlySet<string>;
 }
 
@@ -112,6 +112,12 @@ export function createBudgetLaw(parts: BudgetLawParts): BudgetLaw {
       })
       .map(({ name }) => name);
 
+  /** It is on its disk. */
+  const hasTakenIn = (machine: Machine, uid: string): boolean => {
+    const granted = lastGrants(uid, machine.name).at(-1)?.revision;
+    return machine.acceptedRevision(uid) === granted;
+  };
+
   /** A node that is up is granted another revision: one more is about to go down. */
   const mayGoDown = (uid: string, node: string, revision: string, surge: boolean) => {
     const set = setOf(uid);
@@ -194,7 +200,8 @@ export function createBudgetLaw(parts: BudgetLawParts): BudgetLaw {
         const [uid = '', node = ''] = id.split('/');
         const revision = String(value.revision);
         const before = list.length === 0 ? inherited(store, uid, node, revision) : undefined;
-        const aside = new Set([...parts.machines()].filter((one) => !isLive(one)).map(({ name }) => name));
+        const away = [...parts.machines()].filter((one) => !isLive(one) && hasTakenIn(one, uid));
+        const aside = new Set(away.map(({ name }) => name));
         const grant = before ?? { revision, at: time.now(), wasUp: wasUp(uid, node), aside };
         list.push(grant);
         if (!before && grant.wasUp) mayGoDown(uid, node, revision, value.surge === true);

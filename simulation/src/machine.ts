@@ -5,8 +5,10 @@ import type { MachineGauges } from '@fleetset/agent/facts/machine-gauges';
 import type { PodDialer } from '@fleetset/agent/forward/pod-dialer';
 import { DEFAULT_NODE_SETTINGS } from '@fleetset/agent/node-settings';
 import type { ContainerRuntime } from '@fleetset/agent/runtime/container-runtime';
+import { unseal } from '@fleetset/agent/state/sealed';
 import type { TerminationLogs } from '@fleetset/agent/state/termination-logs';
 import type { PodVolumes } from '@fleetset/agent/volumes/pod-volumes';
+import { NodeDesired } from '@fleetset/proto/gen/fleetset/v1/node';
 import type { MaintenanceWindow } from '@fleetset/scheduler-core/schema/rollout-policy';
 import type { Logger } from 'pino';
 import { createFakeEngine, type FakeContainer, type FakeEngine } from '../../agent/test/fake-runtime.ts';
@@ -43,6 +45,8 @@ export interface Machine {
   readonly powerOff: () => void;
   readonly powerOn: () => void;
   readonly bootCount: () => number;
+  /** The revision of a DaemonSet that its agent goes by, or will when it runs again. */
+  readonly acceptedRevision: (setUid: string) => string | undefined;
   /** Whose the pods of this DaemonSet are now. */
   readonly ownerOf: (setUid: string) => string;
   /** Its agent's own, which count before any policy's. */
@@ -276,6 +280,11 @@ export function createMachine(parts: MachineParts): Machine {
       kernel = newKernel();
     },
     bootCount: () => boots,
+    acceptedRevision: (setUid) => {
+      const content = disk.read(`${DATA}/desired.pb`);
+      const accepted = content && NodeDesired.decode(unseal(content));
+      return accepted?.daemonSets.find(({ uid }) => uid === setUid)?.revision;
+    },
     ownerOf: parts.ownerOf,
     ...(parts.windows ? { windows: parts.windows } : {}),
     moveClock: (byMs) => {

@@ -3,6 +3,7 @@
 import type {
   Bodies,
   Generation,
+  Held,
   NodeDesired,
   NodeReport,
   OpenTunnel,
@@ -83,8 +84,22 @@ export function startSyncSession(parts: SyncSessionParts): SyncSession {
   const send = (message: Parameters<SyncStream['write']>[0]['message']) => void stream?.write({ message });
   const generation = (): Generation | undefined => parts.desired.current()?.generation;
 
+  const lacking = (desired: NodeDesired): string[] =>
+    [...bodiesOf(desired)].filter((hash) => !parts.bodies.get(hash));
+  /** Bodies come by the stream of which they were asked: what lacks some is told anew. */
+  const dropLacking = () => {
+    if (!pending || lacking(pending.desired).length === 0) return;
+    pending = undefined;
+    clearTimeout(storeRetry);
+  };
+  const held = (): Held => {
+    const { daemonSets = [] } = pending?.desired ?? parts.desired.current() ?? {};
+    return { revisions: Object.fromEntries(daemonSets.map(({ uid, revision }) => [uid, revision])) };
+  };
+
   const open = () => {
     retry = undefined;
+    dropLacking();
     const opened = client.sync();
     stream = opened;
     welcomed = false;
@@ -121,6 +136,7 @@ export function startSyncSession(parts: SyncSessionParts): SyncSession {
         instanceId: parts.instanceId,
         machineId: parts.machineId,
         accepted: generation(),
+        held: held(),
       },
     });
   };
@@ -182,7 +198,7 @@ export function startSyncSession(parts: SyncSessionParts): SyncSession {
     const told = pending;
     if (!told) return;
     const { desired, received } = told;
-    const missing = [...bodiesOf(desired)].filter((hash) => !parts.bodies.get(hash));
+    const missing = lacking(desired);
     if (missing.length > 0) {
       send({ $case: 'bodiesWanted', value: { hashes: missing } });
       return;
@@ -223,9 +239,8 @@ export function startSyncSession(parts: SyncSessionParts): SyncSession {
       else if (pending === wantedBy) pending = undefined;
       return;
     }
-    const lacks = desired && [...bodiesOf(desired)].some((hash) => !parts.bodies.get(hash));
     // What the plane no longer has it will not send: a newer desired state is on its way.
-    if (!lacks) await settleOnce();
+    if (!desired || lacking(desired).length === 0) await settleOnce();
   };
 
   open();

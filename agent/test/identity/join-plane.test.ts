@@ -109,7 +109,14 @@ describe('joining', () => {
     stream.write({
       message: {
         $case: 'hello',
-        value: { protocol: 1, agentVersion: '', instanceId: '', machineId: '', accepted: undefined },
+        value: {
+          protocol: 1,
+          agentVersion: '',
+          instanceId: '',
+          machineId: '',
+          accepted: undefined,
+          held: undefined,
+        },
       },
     });
     expect((await strict.nextSession()).nodeName).toBe('node-1');

@@ -105,6 +105,10 @@ const sendBodies = (session: PlaneSession, parts: DesiredParts, hashes?: readonl
     $case: 'bodies',
     value: { bodies: bodiesNamed(parts).filter(({ hash }) => !hashes || hashes.includes(hash)) },
   });
+const again = (plane: ScriptedPlane, session: PlaneSession) => {
+  session.end(status.UNAVAILABLE, 'the plane restarts');
+  return plane.nextSession();
+};
 const counters = (told: readonly NodeDesired[]) => told.map(({ generation }) => generation?.counter);
 const report = (label: string): NodeReport => ({
   generation: undefined,
@@ -124,6 +128,7 @@ describe('hello', () => {
       instanceId: 'instance',
       machineId: 'machine',
       accepted: undefined,
+      held: { revisions: {} },
     });
   });
 
@@ -136,6 +141,53 @@ describe('hello', () => {
     agent.session.stop();
     await startAgentSide(plane, agent.home);
     expect((await plane.nextSession()).hello.accepted).toEqual({ epoch: 3, counter: 8 });
+  });
+});
+
+describe('what it says that it holds', () => {
+  const web = (revision: string) => ({ daemonSets: [toldSet('web', { revision })] });
+  const held = ({ hello }: PlaneSession) => Object.entries(hello.held?.revisions ?? {}).map(String);
+  const holdsFirst = async (plane: ScriptedPlane, directory?: string) => {
+    const agent = await startAgentSide(plane, directory);
+    const session = await plane.nextSession();
+    session.welcome();
+    tell(session, { counter: 1, ...web('web-1') });
+    await session.next('bodiesWanted');
+    sendBodies(session, web('web-1'));
+    await until('it is in effect', () => agent.inEffect.length === 1);
+    return { agent, session };
+  };
+
+  it('is what was told last and is in effect', async () => {
+    const plane = await openPlane();
+    const { session } = await holdsFirst(plane);
+    expect(held(await again(plane, session))).toEqual(['uid-of-web,web-1']);
+  });
+
+  it('is not what lacks a body: that has no effect, whatever comes later', async () => {
+    const { plane, agent, session } = await connect();
+    tell(session, { counter: 1, ...web('web-1') });
+    await session.next('bodiesWanted');
+    const next = await again(plane, session);
+    expect(held(next)).toEqual([]);
+    next.welcome();
+    sendBodies(next, web('web-1'));
+    tell(next, { counter: 2 });
+    await until('the next is in effect', () => agent.inEffect.length > 0);
+    expect(counters(agent.inEffect)).toEqual([2]);
+  });
+
+  it.skipIf(!smallDisksWork)('is what waits for room on the disk: that will have an effect', async () => {
+    const plane = await openPlane();
+    const disk = smallDisk();
+    const { agent, session } = await holdsFirst(plane, disk.directory);
+    await disk.fill();
+    const labels = Object.fromEntries(Array.from({ length: 500 }, (_, n) => [`label-${n}`, 'x']));
+    tell(session, { counter: 2, ...web('web-2'), labels });
+    await session.next('desiredRefused');
+    expect(held(await again(plane, session))).toEqual(['uid-of-web,web-2']);
+    await disk.free();
+    await until('it is in effect', () => agent.inEffect.length === 2);
   });
 });
 

@@ -1,6 +1,6 @@
 // The loop that paces: wakes on changes of DaemonSets, nodes, reports and deletions; writes history, grants and
 // status; then tells each touched node what it is to do now.
-import type { ApiEndpoint } from '@fleetset/proto/gen/fleetset/v1/node';
+import type { ApiEndpoint, Held } from '@fleetset/proto/gen/fleetset/v1/node';
 import { startLevelLoop } from '@fleetset/scheduler-core/level-loop';
 import type { Node } from '@fleetset/scheduler-core/schema/node';
 import type { EventRecorder } from '../events/event-recorder.ts';
@@ -29,6 +29,7 @@ import { createSetPasses } from './set-passes.ts';
 import type { StoredSet } from './stored-set.ts';
 import { createBodySweep, tellNode } from './tell-node.ts';
 import { tellOfSets } from './tell-of-sets.ts';
+import { createUnheardGrants } from './unheard-grants.ts';
 
 export interface RolloutLoopParts {
   readonly store: Store;
@@ -46,6 +47,8 @@ export interface RolloutLoopParts {
 }
 
 export interface RolloutLoop {
+  /** This node has just connected, and says what it was told last. */
+  readonly connected: (name: string, held: Held | undefined) => void;
   /** This node reported, connected or left: its DaemonSets and what it is told are looked at again. */
   readonly touchNode: (name: string) => void;
   /** The last plan of a DaemonSet, for people. */
@@ -64,6 +67,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
   const tellers = createConfigIndex();
   const tombstonesOf = followTombstones(store);
   const dropBodies = createBodySweep(bodies, fleet);
+  const unheard = createUnheardGrants(store, grants);
   let revisionsChanged = true;
   /** Until one is written. */
   let revisionsKnown: Revisions | undefined;
@@ -101,8 +105,8 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
   };
 
   const tellNodes = () => {
-    const names = [...dirtyNodes];
-    dirtyNodes.clear();
+    const names = [...dirtyNodes].filter((name) => !unheard.isOpen(name));
+    for (const name of names) dirtyNodes.delete(name);
     const { byHash } = revisionsNow();
     const inputs = {
       store,
@@ -176,6 +180,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       // Told between one look and the next: a node that is granted something and has not heard of it yet would
       // pass for one that is where it should be.
       for (const uid of passes.dueAt(parts.monotonicNow())) dirtySets.add(uid);
+      for (const uid of await unheard.takeBack()) dirtySets.add(uid);
       do {
         await passSets();
         const settled = settleOrphans(store, fleet, grants, tellNodes());
@@ -217,6 +222,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
   loop.wake();
 
   return {
+    connected: unheard.connected,
     touchNode: (name) => {
       dirtyNodes.add(name);
       for (const uid of views.changedBy(name)) dirtySets.add(uid);

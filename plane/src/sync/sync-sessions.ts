@@ -40,6 +40,8 @@ export interface SyncSessionsParts {
   readonly version: string;
   readonly heartbeatMs: number;
   readonly monotonicNow: () => number;
+  /** It has not been told anything yet. */
+  readonly onHello: (nodeName: string, hello: Hello) => void;
   /** The node connected, or left. */
   readonly onPresence: (nodeName: string) => void;
   readonly onRefusal: (nodeName: string, why: string) => void;
@@ -88,6 +90,7 @@ export function createSyncSessions(parts: SyncSessionsParts): SyncSessions {
         $case: 'welcome',
         value: { protocol: PROTOCOL, planeVersion: parts.version, heartbeatMs: parts.heartbeatMs },
       });
+      parts.onHello(peer.nodeName, hello);
       parts.onPresence(peer.nodeName);
       return true;
     },

@@ -235,7 +235,14 @@ describe('the sync stream is closed to', () => {
     const stream = openStream(plane.agentAddress, secure);
     stream.say({
       $case: 'hello',
-      value: { protocol: 1, agentVersion: '', instanceId: 'i', machineId: 'm', accepted: undefined },
+      value: {
+        protocol: 1,
+        agentVersion: '',
+        instanceId: 'i',
+        machineId: 'm',
+        accepted: undefined,
+        held: undefined,
+      },
     });
     const ended = await stream.untilEnd();
     expect(stream.heard.filter(({ $case }) => $case !== 'removed')).toEqual([]);

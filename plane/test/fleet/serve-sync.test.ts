@@ -36,7 +36,14 @@ function stream(nodeName: string) {
       },
     },
   );
-  const hello = { protocol: 1, agentVersion: '', instanceId: '', machineId: '', accepted: undefined };
+  const hello = {
+    protocol: 1,
+    agentVersion: '',
+    instanceId: '',
+    machineId: '',
+    accepted: undefined,
+    held: undefined,
+  };
   events.emit('data', { message: { $case: 'hello', value: hello } });
   const send: Session['send'] = (message) => session?.send(message);
   return { written, send, close: () => events.emit('close') };

@@ -11,7 +11,7 @@ import {
 } from '../support/hollow-fleet.ts';
 import type { HollowNode } from '../support/hollow-node.ts';
 import { daemonSet, NODES, SETS } from '../support/manifests.ts';
-import { setImage } from '../support/rollouts.ts';
+import { rolloutOf, setImage } from '../support/rollouts.ts';
 import { startUnpausedClock } from '../support/test-clock.ts';
 import { startTestPlane, type TestPlane } from '../support/test-plane.ts';
 import { until } from '../support/until.ts';
@@ -93,6 +93,30 @@ describe.concurrent.each(TEMPLATES)('a DaemonSet %s', (_, tolerant) => {
     expect(silent?.births(set.metadata.uid)).toBe(1);
     silent?.thaw();
     await untilRolledOut(plane, 'web', 3);
+  });
+
+  it('takes back what a node was granted that never heard of it: it returns into the budget of another update', async () => {
+    await using world = await running(3, pod);
+    const { plane, fleet, set, touched, isUnknown } = world;
+    const { uid } = set.metadata;
+    const deaf = fleet.nodes[0] as HollowNode;
+    deaf.freeze();
+    await world.setImage('web:2');
+    await until('it is granted what it does not hear', async () => {
+      const { unavailable } = await rolloutOf(plane, 'web');
+      return unavailable === 1;
+    });
+    deaf.unplug();
+    await until('it is lost', () => isUnknown(deaf));
+    await world.setImage('broken:3');
+    await until('another is touched', () => touched().length === 1);
+    deaf.thaw();
+    await until('it is back', () => plane.hasHeard(deaf.name));
+    await untilQuiet(fleet);
+    expect([touched().length, deaf.births(uid)]).toEqual([1, 1]);
+    await world.setImage('web:4');
+    await untilRolledOut(plane, 'web', 3);
+    expect(deaf.births(uid)).toBe(2);
   });
 
   it('catches up with who returns, also when another died after the rollout was complete', async () => {

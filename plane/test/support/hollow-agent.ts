@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import {
   type CarryRequest,
   type CarryResponse,
+  type Held,
   type JoinRequest,
   type JoinResponse,
   type NodeDesired,
@@ -142,6 +143,7 @@ export interface HelloOptions {
   readonly instanceId?: string;
   readonly protocol?: number;
   readonly accepted?: { readonly epoch: number; readonly counter: number };
+  readonly held?: Held;
 }
 
 const secureCredentials = (identity: HollowIdentity): ChannelCredentials =>
@@ -214,6 +216,7 @@ export function openSync(
       instanceId: hello.instanceId ?? randomUUID(),
       machineId: hello.machineId ?? `machine-of-${identity.nodeName}`,
       accepted: hello.accepted,
+      held: hello.held,
     },
   });
   return stream;

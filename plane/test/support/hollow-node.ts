@@ -299,6 +299,11 @@ export function startHollowNode(
     stream = openSync(plane, identity, {
       instanceId,
       ...(desired?.generation ? { accepted: desired.generation } : {}),
+      held: {
+        revisions: Object.fromEntries(
+          (desired?.daemonSets ?? []).map(({ uid, revision }) => [uid, revision]),
+        ),
+      },
     });
     say();
   };

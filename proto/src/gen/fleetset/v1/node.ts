@@ -91,7 +91,22 @@ export interface Hello {
   /** The machine's own identity, to notice two machines that share one certificate. */
   readonly machineId: string;
   /** The desired state the agent acts on now; absent before the first. */
-  readonly accepted: Generation | undefined;
+  readonly accepted:
+    | Generation
+    | undefined;
+  /** Absent: the agent does not say. */
+  readonly held: Held | undefined;
+}
+
+/** What an agent was told last, as far as it has or will have an effect whether or not it is told again. */
+export interface Held {
+  /** Revisions (pod-template hashes) by the uids of their DaemonSets. */
+  readonly revisions: { [key: string]: string };
+}
+
+export interface Held_RevisionsEntry {
+  readonly key: string;
+  readonly value: string;
 }
 
 export interface Welcome {
@@ -1172,7 +1187,7 @@ export const Generation: MessageFns<Generation> = {
 };
 
 function createBaseHello(): Hello {
-  return { protocol: 0, agentVersion: "", instanceId: "", machineId: "", accepted: undefined };
+  return { protocol: 0, agentVersion: "", instanceId: "", machineId: "", accepted: undefined, held: undefined };
 }
 
 export const Hello: MessageFns<Hello> = {
@@ -1191,6 +1206,9 @@ export const Hello: MessageFns<Hello> = {
     }
     if (message.accepted !== undefined) {
       Generation.encode(message.accepted, writer.uint32(42).fork()).join();
+    }
+    if (message.held !== undefined) {
+      Held.encode(message.held, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -1248,6 +1266,14 @@ export const Hello: MessageFns<Hello> = {
             message.accepted = Generation.decode(reader, reader.uint32());
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.held = Held.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1272,6 +1298,140 @@ export const Hello: MessageFns<Hello> = {
     message.accepted = (object.accepted !== undefined && object.accepted !== null)
       ? Generation.fromPartial(object.accepted)
       : undefined;
+    message.held = (object.held !== undefined && object.held !== null) ? Held.fromPartial(object.held) : undefined;
+    return message;
+  },
+};
+
+function createBaseHeld(): Held {
+  return { revisions: {} };
+}
+
+export const Held: MessageFns<Held> = {
+  encode(message: Held, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    globalThis.Object.entries(message.revisions).forEach(([key, value]: [string, string]) => {
+      Held_RevisionsEntry.encode({ key: key as any, value }, writer.uint32(10).fork()).join();
+    });
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Held {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHeld() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            const entry1 = Held_RevisionsEntry.decode(reader, reader.uint32());
+            if (entry1.value !== undefined) {
+              message.revisions[entry1.key] = entry1.value;
+            }
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Held>, I>>(base?: I): Held {
+    return Held.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Held>, I>>(object: I): Held {
+    const message = createBaseHeld() as any;
+    message.revisions = (globalThis.Object.entries(object.revisions ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBaseHeld_RevisionsEntry(): Held_RevisionsEntry {
+  return { key: "", value: "" };
+}
+
+export const Held_RevisionsEntry: MessageFns<Held_RevisionsEntry> = {
+  encode(message: Held_RevisionsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Held_RevisionsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHeld_RevisionsEntry() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Held_RevisionsEntry>, I>>(base?: I): Held_RevisionsEntry {
+    return Held_RevisionsEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Held_RevisionsEntry>, I>>(object: I): Held_RevisionsEntry {
+    const message = createBaseHeld_RevisionsEntry() as any;
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
     return message;
   },
 };

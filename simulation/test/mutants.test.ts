@@ -41,12 +41,13 @@ vi.mock('@fleetset/scheduler-core/rollout/advance-rollout', async (original) => 
     ...real,
     advanceRollout: on(
       'tries again by itself',
-      (before, times, view) =>
-        advanceRollout(
-          before?.phase === 'RolledBack' ? { ...before, phase: 'Progressing', failures: {} } : before,
-          times,
-          view,
-        ),
+      (before, times, view) => {
+        const isBack = before?.phase === 'RolledBack';
+        const again =
+          isBack && advanceRollout({ ...before, phase: 'Progressing', failures: {} }, times, view);
+        // What fails again at once would be looked at for ever.
+        return again && again.record.phase !== 'RolledBack' ? again : advanceRollout(before, times, view);
+      },
       on(
         'gives up the way back',
         (...args) => {
@@ -335,11 +336,11 @@ describe('a fleet', { timeout: 600_000 }, () => {
 
   it.each([
     ['whose planner', 'spends without a limit', 'the budget', 3],
-    ['whose planner', 'tries again by itself', 'a rollback ends', 22],
-    ['whose planner', 'gives up the way back', 'a rollback ends', 227],
+    ['whose planner', 'tries again by itself', 'a rollback ends', 83],
+    ['whose planner', 'gives up the way back', 'a rollback ends', 83],
     ['whose plane', 'counts wrong', 'it ends well', 3],
-    ['whose agents', 'starts beside', 'one pod runs', 2],
-    ['whose agents', 'starts what it makes', 'one pod runs', 4],
+    ['whose agents', 'starts beside', 'one pod runs', 4],
+    ['whose agents', 'starts what it makes', 'one pod runs', 9],
     ['whose planner', 'surges without a limit', 'the surge', 16],
     ['whose agents', 'never doubts what they know', 'one pod runs', 814],
     ['whose agents', 'always surges', 'one pod runs', 4],
@@ -347,17 +348,17 @@ describe('a fleet', { timeout: 600_000 }, () => {
     ['whose fleet', 'knows no holds', 'a hold is kept', 17],
     ['whose agents', 'holds for ever', 'it ends well', 6],
     ['whose agents', 'waits for something newer', 'it ends well', 6],
-    ['whose plane', 'tells the config as it is now', 'config comes with its revision', 6],
+    ['whose plane', 'tells the config as it is now', 'config comes with its revision', 89],
     ['whose plane', 'knows no windows', 'the windows', 3],
     ['whose plane', 'does not listen to nodes about windows', 'the windows', 3],
-    ['whose agents', 'forgets orphans', 'no needless restart', 8],
-    ['whose agents', 'leaves the sick alone', 'it ends well', 6],
+    ['whose agents', 'forgets orphans', 'no needless restart', 2],
+    ['whose agents', 'leaves the sick alone', 'it ends well', 14],
     ['whose agents', 'restarts', 'no needless restart', 1],
     ['whose agents', 'forgets pods that have containers', 'it ends well', 4],
     ['whose agents', 'doubles a bucket', 'every pod in one bucket', 1],
-    ['whose agents', 'accepts all', 'an older generation changes nothing', 4],
+    ['whose agents', 'accepts all', 'an older generation changes nothing', 2],
     ['whose disks', 'does not flush', 'nothing fails', 13],
-    ['whose agents', 'tells a new listener nothing', 'it ends well', 646],
+    ['whose agents', 'tells a new listener nothing', 'it ends well', 147],
     ['whose store', 'writes nothing down', 'it ends well', 4],
     ['whose store', 'has no epochs', 'generations only grow', 32],
     ['whose plane', 'throws', 'nothing fails', 1],

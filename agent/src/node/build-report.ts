@@ -232,7 +232,14 @@ function containerView(
         spec.name,
         spec.image ?? '',
         newest && seenAs(newest, agent.endedAt(newest.id)),
-        memoryShown(agent, record.uid, podSpec, spec.name, newest, containers, monotonicNow),
+        memoryShown(agent, {
+          podUid: record.uid,
+          spec: podSpec,
+          name: spec.name,
+          newest,
+          containers,
+          now: monotonicNow,
+        }),
         monotonicNow,
         first,
       );

@@ -1,6 +1,7 @@
 // How the node's containers are: asked by their probes, as long as they run and no hook holds them.
 import type { NodePlan } from '@fleetset/scheduler-core/node/plan-node';
 import { allContainers, HOLDER, type PodRecord } from '@fleetset/scheduler-core/node/pod-record';
+import type { MachineTime } from '@fleetset/scheduler-core/node/ready-since';
 import { createProber, type ProbedContainer } from '../probes/prober.ts';
 import { runProbe } from '../probes/run-probe.ts';
 import type { ContainerRuntime, RuntimeContainer } from '../runtime/container-runtime.ts';
@@ -15,6 +16,7 @@ export interface CheckParts {
   readonly runtime: ContainerRuntime;
   readonly bodies: BodyFiles;
   readonly pods: Pick<PodBook, 'get'>;
+  readonly machineTime: () => MachineTime;
   readonly events: AgentEvents;
   readonly hooks: Pick<RunningHooks, 'has'>;
   /** Which container an event is about. */
@@ -68,14 +70,16 @@ export function createContainerChecks(parts: CheckParts): ContainerChecks {
       if (!spec) return [];
       const podIp = parts.podIpOf(identity.pod, containers);
       const readopted = before?.has(id) ?? false;
+      const ranForMs = Math.max(0, Date.now() - Date.parse(startedAt ?? '')) || 0;
+      const { seen } = parts.pods.get(identity.pod.uid) ?? {};
       return [
         {
           containerId: id,
           container: spec,
           podUid: identity.pod.uid,
-          ranForMs: Math.max(0, Date.now() - Date.parse(startedAt ?? '')) || 0,
+          ranForMs,
           readopted,
-          wasReady: readopted && wasReady(parts.pods.get(identity.pod.uid)?.seen, id),
+          wasReady: readopted && wasReady(seen, { id, ranForMs }, parts.machineTime()),
           ending: ending.has(identity.pod.uid),
           ...(podIp === undefined ? {} : { podIp }),
         },

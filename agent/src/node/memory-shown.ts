@@ -7,15 +7,20 @@ import type { RuntimeContainer } from '../runtime/container-runtime.ts';
 import { seenAs } from './ended-containers.ts';
 import type { NodeAgent } from './node-agent-parts.ts';
 
-/** `newest`: of its attempts. `containers`: the pod's. */
+export interface ShownContainer {
+  readonly podUid: string;
+  readonly spec: PodSpec;
+  readonly name: string;
+  /** Of its attempts. */
+  readonly newest: RuntimeContainer | undefined;
+  /** The pod's. */
+  readonly containers: readonly RuntimeContainer[];
+  readonly now: number;
+}
+
 export function memoryShown(
   agent: Pick<NodeAgent, 'memoryOf' | 'endedAt' | 'endedWithEngine'>,
-  podUid: string,
-  spec: PodSpec,
-  name: string,
-  newest: RuntimeContainer | undefined,
-  containers: readonly RuntimeContainer[],
-  now: number,
+  { podUid, spec, name, newest, containers, now }: ShownContainer,
 ): ContainerMemory | undefined {
   const memory = agent.memoryOf(podUid, name);
   if (!memory?.restart || newest?.state !== 'exited') return memory;

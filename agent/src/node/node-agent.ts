@@ -102,6 +102,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     runtime,
     bodies,
     pods,
+    machineTime: parts.machineTime,
     events: parts.events,
     hooks,
     about: aboutContainer,

@@ -75,6 +75,19 @@ const idsOf = (running: readonly RuntimeContainer[]): string =>
     .sort()
     .join(' ');
 
-/** It was ready with its pod when an agent saw that last. */
-export const wasReady = (seen: KnownPod['seen'], id: string): boolean =>
-  seen?.ready?.containers.split(' ').includes(shortOf(id)) ?? false;
+/** Between two clocks of one machine. */
+const CLOCK_SLACK_MS = 1000;
+
+/** It was ready with its pod when an agent wrote that down last, and has not been started anew since. */
+export function wasReady(
+  seen: KnownPod['seen'],
+  { id, ranForMs }: { readonly id: string; readonly ranForMs: number },
+  { bootId, upMs }: MachineTime,
+): boolean {
+  const mark = seen?.ready;
+  return (
+    mark?.bootId === bootId &&
+    upMs - mark.sinceMs <= ranForMs + CLOCK_SLACK_MS &&
+    mark.containers.split(' ').includes(shortOf(id))
+  );
+}

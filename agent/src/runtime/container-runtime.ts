@@ -210,7 +210,7 @@ export interface EngineWatcher {
   readonly onOpen: () => void;
   /** To a container of this agent; undefined: anything may have happened. */
   readonly onChange: (change: EngineChange | undefined) => void;
-  /** The engine broke off telling, or cannot be reached by who would hear it: it has gone, also where whoever asks it
+  /** The engine broke off telling, or cannot be reached by who heard it before: it has gone, also where whoever asks it
    *  next waits until it is back (systemd keeps its socket open). May be told more than once. */
   readonly onLost: () => void;
 }

@@ -6,7 +6,7 @@ import type { EngineChange, EngineWatcher, LogOptions } from './container-runtim
 import { asRuntimeError } from './engine-call.ts';
 import { linesOf, logBytes } from './engine-stream.ts';
 
-/** The first soon: an engine that goes again while nobody listens would not be seen to go. */
+/** After a stream that lasted the first is soon: an engine that goes again while nobody listens would not be seen to go. */
 const EVENTS_RETRY_MS = { first: 50, most: 1000 };
 
 export async function readLogs(
@@ -73,21 +73,25 @@ export async function followEvents(
     event: ['die', 'start', 'destroy', 'oom', 'pause', 'unpause', 'rename'],
   };
   let retryMs = EVENTS_RETRY_MS.first;
+  let everOpen = false;
   while (!signal.aborted) {
     let isAway = false;
+    let openedAt = Number.POSITIVE_INFINITY;
     try {
       const stream = await docker.getEvents({ filters: JSON.stringify(filters), abortSignal: signal });
+      everOpen = true;
       isAway = true;
-      retryMs = EVENTS_RETRY_MS.first;
+      openedAt = performance.now();
       onOpen();
       onChange(undefined);
       for await (const line of linesOf(stream)) onChange(changeOf(JSON.parse(line)));
     } catch (error) {
-      isAway ||= asRuntimeError('events', error).kind === 'unreachable';
+      isAway ||= everOpen && asRuntimeError('events', error).kind === 'unreachable';
     }
     if (signal.aborted) return;
     if (isAway) onLost();
     onChange(undefined);
+    if (performance.now() - openedAt > EVENTS_RETRY_MS.most) retryMs = EVENTS_RETRY_MS.first;
     await new Promise((resolve) => setTimeout(resolve, retryMs));
     retryMs = Math.min(2 * retryMs, EVENTS_RETRY_MS.most);
   }

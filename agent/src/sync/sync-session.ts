@@ -80,6 +80,8 @@ export function startSyncSession(parts: SyncSessionParts): SyncSession {
   /** Told, but not yet in effect: bodies are missing, or the disk is full. */
   let pending: Told | undefined;
   let storeRetry: NodeJS.Timeout | undefined;
+  /** On its way to the disk. */
+  let offered: NodeDesired | undefined;
 
   const send = (message: Parameters<SyncStream['write']>[0]['message']) => void stream?.write({ message });
   const generation = (): Generation | undefined => parts.desired.current()?.generation;
@@ -93,7 +95,7 @@ export function startSyncSession(parts: SyncSessionParts): SyncSession {
     clearTimeout(storeRetry);
   };
   const held = (): Held => {
-    const { daemonSets = [] } = pending?.desired ?? parts.desired.current() ?? {};
+    const { daemonSets = [] } = pending?.desired ?? offered ?? parts.desired.current() ?? {};
     return { revisions: Object.fromEntries(daemonSets.map(({ uid, revision }) => [uid, revision])) };
   };
 
@@ -203,7 +205,9 @@ export function startSyncSession(parts: SyncSessionParts): SyncSession {
       send({ $case: 'bodiesWanted', value: { hashes: missing } });
       return;
     }
+    offered = desired;
     const refusal = await parts.desired.offer(desired, received);
+    offered = undefined;
     const newest = pending === told;
     if (!refusal) {
       if (newest) pending = undefined;

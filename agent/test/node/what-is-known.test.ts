@@ -61,7 +61,7 @@ describe('after a restart of the agent', () => {
     expect(said()).toEqual(WELL);
   });
 
-  it('with a readiness probe that cannot be run, it is what it was', async () => {
+  it('with a readiness probe that cannot be run, it is what it was (rule 85)', async () => {
     await world.tell({ daemonSets: [toldSet('web', { template: probed })] });
     await isAvailable();
     const before = world.engine.count('exec');

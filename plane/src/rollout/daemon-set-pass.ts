@@ -191,8 +191,8 @@ export function passDaemonSet(
       ...(late === undefined ? {} : { late }),
     },
     grants: [
-      ...(plan.over ?? []).map(({ node, revision }) => putGrant(uid, node, revision)),
-      ...granted.map(({ node, revision, surge }) => putGrant(uid, node, revision, surge)),
+      ...(plan.over ?? []).map(({ node, revision }) => putGrant(store, uid, node, revision)),
+      ...granted.map(({ node, revision, surge }) => putGrant(store, uid, node, revision, surge)),
     ],
     config,
     history: [

@@ -10,6 +10,8 @@ interface GrantRecord {
   readonly revision: string;
   /** Made under a surge: the node carries it out as one, also when the surge is switched off meanwhile. */
   readonly surge?: boolean;
+  /** What was granted before, the last of it last: what the node goes by if it has not heard of this one. */
+  readonly earlier?: readonly string[];
 }
 
 /** All grants, by DaemonSet and node; follows the store. */
@@ -64,12 +66,46 @@ export const grantedRevisions = (store: Store, daemonSetUid: string): string[] =
     .filter((grant) => grant.daemonSetUid === daemonSetUid)
     .map(({ revision }) => revision);
 
-export const putGrant = (daemonSetUid: string, node: string, revision: string, surge = false): Write => ({
-  collection: GRANTS,
-  id: idOf(daemonSetUid, node),
-  value: { daemonSetUid, node, revision, ...(surge ? { surge } : {}) },
-  durable: true,
-});
+/** More than a node can be behind, where it is not silent for long. */
+const MOST_EARLIER = 8;
+
+const grantIn = (store: Store, daemonSetUid: string, node: string): GrantRecord | undefined =>
+  store.get(GRANTS, idOf(daemonSetUid, node))?.value as GrantRecord | undefined;
+
+export function putGrant(
+  store: Store,
+  daemonSetUid: string,
+  node: string,
+  revision: string,
+  surge = false,
+): Write {
+  const before = grantIn(store, daemonSetUid, node);
+  const all = [...(before?.earlier ?? []), ...(before ? [before.revision] : [])];
+  const earlier = all.filter((one) => one !== revision).slice(-MOST_EARLIER);
+  return {
+    collection: GRANTS,
+    id: idOf(daemonSetUid, node),
+    value: {
+      daemonSetUid,
+      node,
+      revision,
+      ...(surge ? { surge } : {}),
+      ...(earlier.length > 0 ? { earlier } : {}),
+    },
+    durable: true,
+  };
+}
+
+/**
+ * The node holds what it was granted earlier, or nothing: it is as if nothing had been granted since. Whoever says that
+ * it holds what it never was granted gets nothing for it.
+ */
+export function takeBackGrant(store: Store, daemonSetUid: string, node: string, held: string): Write {
+  const { earlier = [], surge = false } = grantIn(store, daemonSetUid, node) ?? {};
+  return earlier.includes(held)
+    ? putGrant(store, daemonSetUid, node, held, surge)
+    : dropGrant(daemonSetUid, node);
+}
 
 export const dropGrant = (daemonSetUid: string, node: string): Write => ({
   collection: GRANTS,

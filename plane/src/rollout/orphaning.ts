@@ -163,7 +163,7 @@ function inheritedGrants(
   return [...grants.of(from)].flatMap(([node, granted]) => {
     const revision = staysWith(fleet.get(node), from, earlier, granted);
     if (!hashes.has(revision) || own.has(node)) return [];
-    return [putGrant(to, node, revision, revision === granted && grants.isSurge(from, node))];
+    return [putGrant(store, to, node, revision, revision === granted && grants.isSurge(from, node))];
   });
 }
 
@@ -224,7 +224,7 @@ export function settleOrphans(
         left.add(node);
         const before = granted.get(node);
         const revision = before === undefined ? pod.revision : staysWith(state, uid, [], before);
-        return revision === before ? [] : [putGrant(uid, node, revision)];
+        return revision === before ? [] : [putGrant(store, uid, node, revision)];
       }
       const isClear = state !== undefined && hasAnswered(state);
       return isClear && left.delete(node) ? [dropGrant(uid, node)] : [];

@@ -67,7 +67,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
   const tellers = createConfigIndex();
   const tombstonesOf = followTombstones(store);
   const dropBodies = createBodySweep(bodies, fleet);
-  const unheard = createUnheardGrants(store, grants);
+  const unheard = createUnheardGrants(store, fleet, grants);
   let revisionsChanged = true;
   /** Until one is written. */
   let revisionsKnown: Revisions | undefined;
@@ -180,8 +180,8 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
       // Told between one look and the next: a node that is granted something and has not heard of it yet would
       // pass for one that is where it should be.
       for (const uid of passes.dueAt(parts.monotonicNow())) dirtySets.add(uid);
-      for (const uid of await unheard.takeBack()) dirtySets.add(uid);
       do {
+        for (const uid of await unheard.takeBack()) dirtySets.add(uid);
         await passSets();
         const settled = settleOrphans(store, fleet, grants, tellNodes());
         if (settled.length > 0) await store.commit(settled);

@@ -109,7 +109,7 @@ it.each<[string, readonly Reported[], string, boolean?]>([
         durable: true,
       }),
     ),
-    putGrant('old', 'n1', 'h', true),
+    putGrant(store, 'old', 'n1', 'h', true),
   ]);
   reports(fleet, pods, known);
   await store.commit(plan());
@@ -140,7 +140,7 @@ it.each<[string, readonly Reported[], string, boolean?]>([
   'what a node may do with pods that are nobody’s settles %s',
   async (_what, pods, expected, known = true) => {
     const { store, fleet } = await world();
-    await store.commit([putGrant('old', 'n1', 'h', true)]);
+    await store.commit([putGrant(store, 'old', 'n1', 'h', true)]);
     reports(fleet, pods, known);
     const settle = () => settleOrphans(store, fleet, openGrantBook(store), ['n1']);
     await store.commit(settle());

@@ -39,7 +39,7 @@ export async function startLoopWorld(): Promise<LoopWorld> {
     store.commit([{ collection, id, value, durable: true }]);
   await put('core/namespaces', 'default', { metadata: { name: 'default' } });
   await put('core/nodes', 'silent', { metadata: { name: 'silent', labels: {} } });
-  await store.commit([putGrant('uid-web', 'silent', 'one')]);
+  await store.commit([putGrant(store, 'uid-web', 'silent', 'one')]);
   const set = daemonSet('web', { metadata: { namespace: 'default', uid: 'uid-web', generation: 1 } });
   await put('apps/daemonsets', 'default/web', { ...set, status: {} });
   const recorder = createEventRecorder(store, nowText, (error) => failures.push(error));

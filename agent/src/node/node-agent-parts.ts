@@ -71,9 +71,9 @@ export interface NodeAgent {
   readonly lastWordsOf: (containerId: string) => string | undefined;
   /** Why the engine cannot be used now; undefined when it can. */
   readonly engineTrouble: () => string | undefined;
+  /** How much is under way; 0 where nothing of it was begun a moment ago. */
+  readonly busy: () => number;
   /** The first look is done and what ran before has been asked how it is; or the look failed. */
-  /** Something was begun a moment ago, and is under way. */
-  readonly busy: () => boolean;
   readonly settled: () => boolean;
   /** The machine shuts down: every pod is stopped by its grace, none longer than the limit, and nothing is started any
    *  more. They are not deleted: after the boot they start again. */

@@ -328,7 +328,7 @@ export function startNodeAgent(parts: NodeAgentParts): NodeAgent {
     inHook: hooks.has,
     lastWordsOf: lastWords.of,
     engineTrouble: engine.trouble,
-    busy: () => runner.busy.size > 0 && monotonicNow() - begunAt < MOMENT_MS,
+    busy: () => (monotonicNow() - begunAt < MOMENT_MS ? runner.busy.size : 0),
     settled: () => engine.looked() && (engine.trouble() !== undefined || checks.settled()),
     shutDown: async (limitMs) => {
       runner.close();

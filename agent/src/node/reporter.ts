@@ -8,8 +8,14 @@ import type { AgentEvents } from './agent-events.ts';
 import type { BuiltReport } from './build-report.ts';
 
 const COALESCE_MS = 5;
-/** Much is about to change: the engine has use for the processor, and what comes of it is told together. */
-const BUSY_COALESCE_MS = 150;
+/** Much is about to change: the engine has use for the processor, and what comes of it is told together. The more of it,
+ *  the longer each report takes, here and on the plane. */
+const BUSY_COALESCE = { first: 150, each: 10, most: 600 };
+const coalesceMs = (busy: number): number =>
+  busy === 0
+    ? COALESCE_MS
+    : Math.min(BUSY_COALESCE.first + (busy - 1) * BUSY_COALESCE.each, BUSY_COALESCE.most);
+
 const REPORTS = { share: 1 / 10, creditMs: 60, mostRestMs: 500 };
 const SETTLE_POLL_MS = 50;
 /** What ran before the agent did is asked how it is before the first report; but not for ever. */
@@ -19,8 +25,8 @@ export interface ReporterParts {
   readonly build: () => BuiltReport;
   readonly events: AgentEvents;
   readonly settled: () => boolean;
-  /** Something was begun a moment ago, whose end is a change of its own. */
-  readonly busy: () => boolean;
+  /** How much is under way whose end is a change of its own, where some of it was begun a moment ago. */
+  readonly busy: () => number;
   readonly listening: () => boolean;
   readonly send: (report: NodeReport) => void;
   readonly onFailure: (error: unknown) => void;
@@ -81,8 +87,7 @@ export function createReporter(parts: ReporterParts): Reporter {
   };
 
   return {
-    changed: () =>
-      schedule(Math.max(parts.busy() ? BUSY_COALESCE_MS : COALESCE_MS, restUntil - performance.now())),
+    changed: () => schedule(Math.max(coalesceMs(parts.busy()), restUntil - performance.now())),
     soon,
     connected: () => {
       sent = undefined;

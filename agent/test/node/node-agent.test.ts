@@ -158,22 +158,22 @@ describe('looking', () => {
 
 describe('it is busy', () => {
   it('for a moment from when something was begun that is under way, and then no more', async () => {
-    const isBusy = () => world.now().agent.busy();
+    const busy = () => world.now().agent.busy();
     world.engine.setLatency('start', 1000);
-    expect(isBusy()).toBe(false);
+    expect(busy()).toBe(0);
     await world.tell({ daemonSets: [web('web-1')] });
     await world.until('it is being started', () => world.engine.count('start') === 1);
-    expect(isBusy()).toBe(true);
+    expect(busy()).toBe(1);
     await vi.advanceTimersByTimeAsync(200);
-    expect(isBusy()).toBe(false);
+    expect(busy()).toBe(0);
     await runs('web-1/app#0');
     world.engine.setLatency('stop', 50);
     await world.tell({ daemonSets: [] });
     await world.until('it is being stopped', () => world.engine.count('stop') === 1);
-    expect(isBusy()).toBe(true);
+    expect(busy()).toBe(1);
     await world.until('it is gone', () => world.engine.containers().length === 0);
     await vi.advanceTimersByTimeAsync(20);
-    expect(isBusy()).toBe(false);
+    expect(busy()).toBe(0);
   });
 });
 

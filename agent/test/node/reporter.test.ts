@@ -14,7 +14,7 @@ let reporter: Reporter;
 let state: {
   label: string;
   settled: boolean;
-  busy: boolean;
+  busy: number;
   listening: boolean;
   againInMs?: number;
   built: number;
@@ -28,7 +28,7 @@ beforeEach(() => {
   const now = performance.now.bind(performance);
   vi.spyOn(performance, 'now').mockImplementation(() => now() + took);
   events = createAgentEvents();
-  state = { label: 'a', settled: true, busy: false, listening: true, built: 0, buildMs: 0, broken: false };
+  state = { label: 'a', settled: true, busy: 0, listening: true, built: 0, buildMs: 0, broken: false };
   reporter = createReporter({
     build: (): BuiltReport => {
       state.built += 1;
@@ -96,7 +96,7 @@ describe('a report', () => {
   });
 
   it('waits longer while much is being done, and no longer for what is done besides', async () => {
-    state.busy = true;
+    state.busy = 1;
     for (const label of ['b', 'c', 'd']) {
       change(label);
       await passMs(49);
@@ -105,12 +105,25 @@ describe('a report', () => {
     await passMs(3);
     expect(labels()).toEqual(['d']);
     change('e');
-    state.busy = false;
+    state.busy = 0;
     change('f');
     await passMs(5);
     expect(labels()).toEqual(['d', 'f']);
     await passMs(1000);
     expect(labels()).toEqual(['d', 'f']);
+  });
+
+  it.each([
+    [11, 250],
+    [50, 600],
+    [200, 600],
+  ])('waits the longer the more is being done: %i things, %i ms', async (busy, ms) => {
+    state.busy = busy;
+    change('b');
+    await passMs(ms - 1);
+    expect(labels()).toEqual([]);
+    await passMs(2);
+    expect(labels()).toEqual(['b']);
   });
 
   it('that cannot wait does not, nor does one for a new listener; what waits at the end is sent', async () => {

@@ -336,8 +336,8 @@ describe('a fleet', { timeout: 600_000 }, () => {
 
   it.each([
     ['whose planner', 'spends without a limit', 'the budget', 3],
-    ['whose planner', 'tries again by itself', 'a rollback ends', 72],
-    ['whose planner', 'gives up the way back', 'a rollback ends', 72],
+    ['whose planner', 'tries again by itself', 'a rollback ends', 105],
+    ['whose planner', 'gives up the way back', 'a rollback ends', 204],
     ['whose plane', 'counts wrong', 'it ends well', 3],
     ['whose agents', 'starts beside', 'one pod runs', 4],
     ['whose agents', 'starts what it makes', 'one pod runs', 11],

@@ -206,8 +206,9 @@ export function startSyncSession(parts: SyncSessionParts): SyncSession {
       return;
     }
     offered = desired;
-    const refusal = await parts.desired.offer(desired, received);
-    offered = undefined;
+    const refusal = await parts.desired.offer(desired, received).finally(() => {
+      offered = undefined;
+    });
     const newest = pending === told;
     if (!refusal) {
       if (newest) pending = undefined;

@@ -66,7 +66,7 @@ export const grantedRevisions = (store: Store, daemonSetUid: string): string[] =
     .filter((grant) => grant.daemonSetUid === daemonSetUid)
     .map(({ revision }) => revision);
 
-/** More than a node can be behind, where it is not silent for long. */
+/** Who is further behind keeps what it was granted last. */
 const MOST_EARLIER = 8;
 
 const grantIn = (store: Store, daemonSetUid: string, node: string): GrantRecord | undefined =>
@@ -78,8 +78,10 @@ export function putGrant(
   node: string,
   revision: string,
   surge = false,
+  /** Whose pods are this one's now. */
+  inheritedFrom = daemonSetUid,
 ): Write {
-  const before = grantIn(store, daemonSetUid, node);
+  const before = grantIn(store, inheritedFrom, node);
   const all = [...(before?.earlier ?? []), ...(before ? [before.revision] : [])];
   const earlier = all.filter((one) => one !== revision).slice(-MOST_EARLIER);
   return {
@@ -96,15 +98,12 @@ export function putGrant(
   };
 }
 
-/**
- * The node holds what it was granted earlier, or nothing: it is as if nothing had been granted since. Whoever says that
- * it holds what it never was granted gets nothing for it.
- */
-export function takeBackGrant(store: Store, daemonSetUid: string, node: string, held: string): Write {
-  const { earlier = [], surge = false } = grantIn(store, daemonSetUid, node) ?? {};
-  return earlier.includes(held)
-    ? putGrant(store, daemonSetUid, node, held, surge)
-    : dropGrant(daemonSetUid, node);
+/** The node holds what it was granted earlier: it is as if nothing had been granted since. Whoever says that it holds
+ *  anything else gets nothing for it. */
+export function takeBackGrant(store: Store, daemonSetUid: string, node: string, held: string): Write[] {
+  const { revision, earlier = [], surge } = grantIn(store, daemonSetUid, node) ?? {};
+  const isUnheard = revision !== held && earlier.includes(held);
+  return isUnheard ? [putGrant(store, daemonSetUid, node, held, surge)] : [];
 }
 
 export const dropGrant = (daemonSetUid: string, node: string): Write => ({

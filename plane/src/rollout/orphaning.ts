@@ -163,7 +163,7 @@ function inheritedGrants(
   return [...grants.of(from)].flatMap(([node, granted]) => {
     const revision = staysWith(fleet.get(node), from, earlier, granted);
     if (!hashes.has(revision) || own.has(node)) return [];
-    return [putGrant(store, to, node, revision, revision === granted && grants.isSurge(from, node))];
+    return [putGrant(store, to, node, revision, revision === granted && grants.isSurge(from, node), from)];
   });
 }
 

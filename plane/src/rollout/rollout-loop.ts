@@ -67,7 +67,7 @@ export function startRolloutLoop(parts: RolloutLoopParts): RolloutLoop {
   const tellers = createConfigIndex();
   const tombstonesOf = followTombstones(store);
   const dropBodies = createBodySweep(bodies, fleet);
-  const unheard = createUnheardGrants(store, fleet, grants);
+  const unheard = createUnheardGrants(store, grants);
   let revisionsChanged = true;
   /** Until one is written. */
   let revisionsKnown: Revisions | undefined;

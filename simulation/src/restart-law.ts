@@ -41,6 +41,8 @@ export function createRestartLaw(
   const ran = new Set<string>();
   /** Pods that were ended for a reason. */
   const ended = new Set<string>();
+  /** Those of them that ended for good, not for another revision. */
+  const excused = new Set<string>();
   /** By node and DaemonSet: a container of the pod that was born last. */
   const newest = new Map<string, FakeContainer>();
 
@@ -98,6 +100,7 @@ export function createRestartLaw(
       // One that was only prepared was no pod yet.
       ran.has(podUidOf(before)) &&
       !wasCalledOff(machine, before) &&
+      !excused.has(podUidOf(before)) &&
       !isExcused(machine, before) &&
       !isOtherGranted(machine, before, bornAt.get(podUidOf(before)) ?? 0)
     )
@@ -110,7 +113,9 @@ export function createRestartLaw(
 
   const whyEnded = (machine: Machine, container: FakeContainer): WhyEnded | undefined => {
     if (isExcused(machine, container)) return 'excused';
-    return isOtherGranted(machine, container, bornAt.get(podUidOf(container)) ?? 0) ? 'update' : undefined;
+    if (isOtherGranted(machine, container, bornAt.get(podUidOf(container)) ?? 0)) return 'update';
+    // What has begun to end ends, whoever has taken it over meanwhile.
+    return excused.has(podUidOf(container)) ? 'excused' : undefined;
   };
 
   return {
@@ -129,6 +134,7 @@ export function createRestartLaw(
       const why = whyEnded(machine, container);
       if (why) {
         ended.add(podUidOf(container));
+        if (why === 'excused') excused.add(podUidOf(container));
         return why;
       }
       const granted = lastGrants(setUidOf(machine, container), machine.name);

@@ -6,8 +6,9 @@ import type { EngineChange, EngineWatcher, LogOptions } from './container-runtim
 import { asRuntimeError } from './engine-call.ts';
 import { linesOf, logBytes } from './engine-stream.ts';
 
-/** After a stream that lasted the first is soon: an engine that goes again while nobody listens would not be seen to go. */
-const EVENTS_RETRY_MS = { first: 50, most: 1000 };
+/** After a stream that was there at all the first is soon: an engine that goes again while nobody listens would not be
+ *  seen to go. */
+const EVENTS_RETRY_MS = { first: 50, most: 1000, afterMs: 100 };
 
 export async function readLogs(
   docker: Docker,
@@ -91,7 +92,7 @@ export async function followEvents(
     if (signal.aborted) return;
     if (isAway) onLost();
     onChange(undefined);
-    if (performance.now() - openedAt > EVENTS_RETRY_MS.most) retryMs = EVENTS_RETRY_MS.first;
+    if (performance.now() - openedAt > EVENTS_RETRY_MS.afterMs) retryMs = EVENTS_RETRY_MS.first;
     await new Promise((resolve) => setTimeout(resolve, retryMs));
     retryMs = Math.min(2 * retryMs, EVENTS_RETRY_MS.most);
   }

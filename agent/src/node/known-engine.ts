@@ -30,39 +30,47 @@ export function knowEngine(runtime: ContainerRuntime): KnownEngine {
     if (known && !one(known)) known = undefined;
   };
 
-  /** The answer, with what happened since it was asked. `isSure`: it is known to which containers. */
+  /** `take` gets the answer, with what happened since it was asked, and nothing happens in between. `isSure`: it is
+   *  known to which containers. */
   const ask = async (
     question: () => Promise<readonly RuntimeContainer[]>,
-  ): Promise<{ readonly answer: Known; readonly isSure: boolean }> => {
+    take: (answer: Known, isSure: boolean) => void,
+  ): Promise<void> => {
     const steps: Step[] = [];
     asking.add(steps);
     try {
       const containers = new Map((await question()).map((one) => [one.id, one]));
       const answer: Known = { containers, doubtful: new Set() };
-      return { answer, isSure: steps.map((one) => one(answer)).every((yes) => yes) };
+      const isSure = steps.map((one) => one(answer)).every((yes) => yes);
+      take(answer, isSure);
     } finally {
       asking.delete(steps);
     }
   };
 
   const list = async () => {
-    const { answer, isSure } = await ask(runtime.list);
-    known = isTold && isSure ? answer : undefined;
-    return [...answer.containers.values()];
+    let listed: readonly RuntimeContainer[] = [];
+    await ask(runtime.list, (answer, isSure) => {
+      known = isTold && isSure ? answer : undefined;
+      listed = [...answer.containers.values()];
+    });
+    return listed;
   };
 
   const inspect = async (id: string) => {
     const before = known;
-    const { answer } = await ask(async () => {
+    const question = async () => {
       const found = await runtime.inspect(id);
       return found ? [found] : [];
+    };
+    await ask(question, (answer) => {
+      // Else it was listed meanwhile, or will be.
+      if (!known || known !== before) return;
+      const found = answer.containers.get(id);
+      if (found) known.containers.set(id, found);
+      else known.containers.delete(id);
+      if (!answer.doubtful.has(id)) known.doubtful.delete(id);
     });
-    // Else it was listed meanwhile, or will be.
-    if (!known || known !== before) return;
-    const found = answer.containers.get(id);
-    if (found) known.containers.set(id, found);
-    else known.containers.delete(id);
-    if (!answer.doubtful.has(id)) known.doubtful.delete(id);
   };
 
   const settle = async () => {

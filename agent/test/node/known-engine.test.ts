@@ -394,7 +394,19 @@ it('what is known when all was heard is what the engine would say, whatever was 
         expect(all).toEqual(shown(engine.containers())?.sort(byId));
       }
     }),
-    { numRuns: 300 },
+    {
+      numRuns: 300,
+      // A failure in the moment between the answer of a list and its taking.
+      examples: [
+        [
+          [
+            { what: 'fail', which: 0 },
+            { what: 'list', which: 1 },
+            { what: 'make', which: 0 },
+          ],
+        ],
+      ],
+    },
   );
   expect(count).toBeGreaterThan(50);
 });

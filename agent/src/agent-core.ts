@@ -268,6 +268,7 @@ export async function startAgentCore(parts: AgentCoreParts): Promise<AgentCore> 
       prePuller.breakOff();
       await agent.stop();
       await tokens.stop();
+      await engine.flush();
     },
   };
 }

@@ -62,9 +62,9 @@ export function createHousekeeping(parts: HousekeepingParts): Housekeeping {
         const known = working.get(daemonSetUid) ?? [];
         working.set(daemonSetUid, [...known, { templateHash, images: templateImages(template) }]);
       }
-      for (const [uid, templates] of working) void book.noteWorking(uid, templates);
+      for (const [uid, templates] of working) book.noteWorking(uid, templates);
     },
-    told: (desired) => void book.keepSets(new Set(desired.daemonSets.map(({ uid }) => uid))),
+    told: (desired) => book.keepSets(new Set(desired.daemonSets.map(({ uid }) => uid))),
   };
 }
 

@@ -40,6 +40,8 @@ export interface KeptEngine {
   readonly told: (desired: NodeDesired) => void;
   /** Until the signal; calls back when the engine was asked what it is. */
   readonly keep: (signal: AbortSignal, onChange: () => void) => void;
+  /** All that it noted is on disk when it resolves. */
+  readonly flush: () => Promise<void>;
 }
 
 const INFO = { periodMs: 600_000, retryMs: 10_000 };
@@ -82,5 +84,6 @@ export async function openKeptEngine(parts: KeptEngineParts): Promise<KeptEngine
       });
       housekeeping.keep(signal);
     },
+    flush: book.flush,
   };
 }

@@ -2,7 +2,7 @@
 // boots alone has all it needs. Encrypted: there are secrets among them.
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { type Files, MACHINE_FILES, readIfThere, writeDurable } from './durable-file.ts';
+import { type Files, MACHINE_FILES, putInPlace, readIfThere, settleFolder } from './durable-file.ts';
 import { isSealed, openSecretBox, type SecretBox } from './secret-box.ts';
 
 export interface BodyFiles {
@@ -37,21 +37,26 @@ export async function openBodyFiles(directory: string, files = MACHINE_FILES): P
     if (body === 'damaged') await files.rm(path, { force: true }).catch(() => {});
     else if (body) bodies.set(name, body);
   }
-  const put = async ({ hash, content }: NamedBody): Promise<void> => {
-    if (bodies.has(hash)) return;
+  const write = async ({ hash, content }: NamedBody): Promise<[hash: string, body: object]> => {
     const body = parseBody(hash, content);
     if (!body) throw new BadBody(`body ${hash.slice(0, 12)} is not what its hash says, or not JSON`);
-    await writeDurable(join(directory, hash), await box.seal(hash, content), 0o600, files);
-    bodies.set(hash, body);
+    await putInPlace(join(directory, hash), await box.seal(hash, content), 0o600, files);
+    return [hash, body];
+  };
+  const putSome = async (some: readonly NamedBody[]): Promise<void> => {
+    const ended = await Promise.allSettled(some.map(write));
+    const written = ended.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    if (written.length > 0) await settleFolder(directory, files);
+    for (const [hash, body] of written) bodies.set(hash, body);
+    for (const one of ended) if (one.status === 'rejected') throw one.reason;
   };
   return {
     get: (hash) => bodies.get(hash),
     put: async (all) => {
-      const news = [...new Map(all.map((one) => [one.hash, one])).values()];
-      for (let from = 0; from < news.length; from += AT_ONCE) {
-        const ended = await Promise.allSettled(news.slice(from, from + AT_ONCE).map(put));
-        for (const one of ended) if (one.status === 'rejected') throw one.reason;
-      }
+      const news = [...new Map(all.map((one) => [one.hash, one])).values()].filter(
+        ({ hash }) => !bodies.has(hash),
+      );
+      for (let from = 0; from < news.length; from += AT_ONCE) await putSome(news.slice(from, from + AT_ONCE));
     },
     keepOnly: async (wanted) => {
       for (const hash of [...bodies.keys()]) {

@@ -26,6 +26,17 @@ export async function writeDurable(
   mode = 0o600,
   files = MACHINE_FILES,
 ): Promise<void> {
+  await putInPlace(path, data, mode, files);
+  await settleFolder(dirname(path), files);
+}
+
+/** Whole or not there after a power cut; there for certain once its folder is settled. */
+export async function putInPlace(
+  path: string,
+  data: string | Uint8Array,
+  mode: number,
+  files: Files,
+): Promise<void> {
   const beside = `${path}.new`;
   try {
     const file = await openToWrite(beside, mode, files);
@@ -40,7 +51,6 @@ export async function writeDurable(
     await files.rm(beside, { force: true }).catch(() => {});
     throw error;
   }
-  await settleFolder(dirname(path), files);
 }
 
 /**

@@ -23,12 +23,14 @@ export interface ImageBook {
   readonly touch: (ids: ReadonlySet<string>, now: number) => void;
   /** No other image is there any more. */
   readonly keepOnly: (ids: ReadonlySet<string>) => Promise<void>;
-  /** Pods of these templates are available here now. */
-  readonly noteWorking: (daemonSetUid: string, templates: readonly WorkingTemplate[]) => Promise<void>;
+  /** Pods of these templates are available here now: said with each report, so on disk soon, not at once. */
+  readonly noteWorking: (daemonSetUid: string, templates: readonly WorkingTemplate[]) => void;
   /** Of the last templates that worked, by DaemonSet. */
   readonly workingImages: () => readonly string[];
-  /** These are the DaemonSets that there are. */
-  readonly keepSets: (daemonSetUids: ReadonlySet<string>) => Promise<void>;
+  /** These are the DaemonSets that there are: told anew after each start, so on disk with the next change. */
+  readonly keepSets: (daemonSetUids: ReadonlySet<string>) => void;
+  /** What is still to be written is on disk when it resolves. */
+  readonly flush: () => Promise<void>;
 }
 
 export interface WorkingTemplate {
@@ -43,6 +45,7 @@ interface Content {
 
 /** The one that runs, and the one that a rollback would bring back. */
 const WORKING_KEPT = 2;
+const LAZY_WRITE_MS = 3000;
 
 export async function openImageBook(
   directory: string,
@@ -51,9 +54,17 @@ export async function openImageBook(
 ): Promise<ImageBook> {
   const path = join(directory, 'images.json');
   let content = await readContent(files, path, onFailure);
-  const write = groupedWrites(() =>
+  const writing = groupedWrites(() =>
     writeDurable(path, JSON.stringify(content), 0o600, files).catch(onFailure),
   );
+  let last = Promise.resolve();
+  let timer: NodeJS.Timeout | undefined;
+  const write = (): Promise<void> => {
+    clearTimeout(timer);
+    timer = undefined;
+    last = writing();
+    return last;
+  };
 
   /** Known at once; on disk when it resolves. What cannot be written is told, and no reason to stop. */
   const change = (to: Content): Promise<void> => {
@@ -82,20 +93,22 @@ export async function openImageBook(
       const isNow = ({ templateHash }: WorkingTemplate) =>
         templates.some((one) => one.templateHash === templateHash);
       // Of two that work at once neither takes the other's place again and again.
-      if (templates.every(isKnown) && before[0] && isNow(before[0])) return Promise.resolve();
+      if (templates.every(isKnown) && before[0] && isNow(before[0])) return;
       const working = [
         ...templates.filter((one) => !isKnown(one)),
         ...before.filter(isNow),
         ...before.filter((one) => !isNow(one)),
       ].slice(0, WORKING_KEPT);
-      return change({ ...content, working: { ...content.working, [uid]: working } });
+      content = { ...content, working: { ...content.working, [uid]: working } };
+      timer ??= setTimeout(() => void write(), LAZY_WRITE_MS);
     },
     workingImages: () =>
       Object.values(content.working).flatMap((kept) => kept.flatMap(({ images }) => images)),
     keepSets: (uids) => {
       const kept = Object.entries(content.working).filter(([uid]) => uids.has(uid));
-      return change({ ...content, working: Object.fromEntries(kept) });
+      content = { ...content, working: Object.fromEntries(kept) };
     },
+    flush: () => (timer ? write() : last),
   };
 }
 

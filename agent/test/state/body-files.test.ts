@@ -1,4 +1,5 @@
 // Bodies by the hash of their content: only what fits its name is believed.
+import * as machine from 'node:fs/promises';
 import { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -44,6 +45,34 @@ describe('bodies', () => {
     await files.put([...many, one].flatMap((each) => [each, each]));
     expect([...many, one, two].filter(({ hash }) => !files.get(hash))).toEqual([two]);
     expect((await readdir(directory)).length).toBe(many.length + 1);
+  });
+
+  it('count once their folder is flushed, which is done once for all that come together', async () => {
+    const directory = join(await tempDirectory(), 'bodies');
+    const done: string[] = [];
+    let known = (): unknown => undefined;
+    const files = await openBodyFiles(directory, {
+      ...machine,
+      rename: async (from, to) => {
+        await machine.rename(from, to);
+        done.push('in place');
+      },
+      open: async (path, flags, mode) => {
+        const file = await machine.open(path, flags, mode);
+        const sync = async () => {
+          await file.sync();
+          if (path === directory) done.push(known() === undefined ? 'flushed' : 'known before');
+        };
+        return { writeFile: (data) => file.writeFile(data), sync, close: () => file.close() };
+      },
+    });
+    // The key too is made by now.
+    await files.put([three]);
+    done.length = 0;
+    known = () => files.get(one.hash) ?? files.get(two.hash);
+    await files.put([one, two]);
+    expect(done).toEqual(['in place', 'in place', 'flushed']);
+    expect(known()).toEqual({ one: 1 });
   });
 
   it.each(['null', '3', '"text"', 'true'])('%s is JSON but no body', async (text) => {

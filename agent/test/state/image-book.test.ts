@@ -47,28 +47,33 @@ describe('the templates that worked', () => {
   it('are the last two of each DaemonSet', async () => {
     const directory = await tempDirectory();
     const { book } = await open(directory);
-    for (const name of ['r1', 'r2', 'r3']) await book.noteWorking('web', [template(name)]);
-    await book.noteWorking('log', [template('l1')]);
+    for (const name of ['r1', 'r2', 'r3']) book.noteWorking('web', [template(name)]);
+    book.noteWorking('log', [template('l1')]);
     expect(book.workingImages()).toEqual(['image-of-r3', 'image-of-r2', 'image-of-l1']);
+    await book.flush();
     expect((await open(directory)).book.workingImages()).toEqual(book.workingImages());
-    await book.keepSets(new Set(['log']));
+    book.keepSets(new Set(['log']));
     expect(book.workingImages()).toEqual(['image-of-l1']);
+    book.noteWorking('log', [template('l2')]);
+    await book.flush();
+    expect((await open(directory)).book.workingImages()).toEqual(['image-of-l2', 'image-of-l1']);
   });
 
   it('one that came back is not forgotten for the one that failed', async () => {
     const { book } = await open(await tempDirectory());
     for (const name of ['stable', 'bad', 'stable', 'worse', 'stable'])
-      await book.noteWorking('web', [template(name)]);
+      book.noteWorking('web', [template(name)]);
     expect(book.workingImages()).toEqual(['image-of-stable', 'image-of-worse']);
   });
 
   it('two that work at once are written once, not with each report', async () => {
     const directory = await tempDirectory();
     const { book } = await open(directory);
-    await book.noteWorking('web', [template('r1'), template('r2')]);
+    book.noteWorking('web', [template('r1'), template('r2')]);
+    await book.flush();
     await writeFile(join(directory, 'images.json'), 'untouched');
-    for (let report = 0; report < 3; report++)
-      await book.noteWorking('web', [template('r2'), template('r1')]);
+    for (let report = 0; report < 3; report++) book.noteWorking('web', [template('r2'), template('r1')]);
+    await book.flush();
     expect(await readFile(join(directory, 'images.json'), 'utf8')).toBe('untouched');
   });
 });

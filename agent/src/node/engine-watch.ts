@@ -29,6 +29,8 @@ export function createEngineWatch(parts: EngineWatchParts): EngineWatch {
   const { runtime, logger, monotonicNow, onTrouble } = parts;
   let looked = false;
   let gone: number | undefined;
+  /** Since then nobody hears what it tells: it may have answered, and have gone once more, unheard. */
+  let deafSince: number | undefined;
   let trouble: string | undefined = 'the Docker engine has not been asked yet';
 
   const leaves = () => {
@@ -61,8 +63,17 @@ export function createEngineWatch(parts: EngineWatchParts): EngineWatch {
       const known = answers() ? await runtime.known().catch(() => undefined) : undefined;
       return answers() ? known : undefined;
     },
-    follow: (onChange, signal) =>
-      runtime.follow({ onOpen: () => {}, onChange: () => onChange(), onLost: leaves }, signal),
+    follow: (onChange, signal) => {
+      const onOpen = () => {
+        gone ??= deafSince;
+        deafSince = undefined;
+      };
+      const onLost = () => {
+        leaves();
+        deafSince ??= monotonicNow();
+      };
+      runtime.follow({ onOpen, onChange: () => onChange(), onLost }, signal);
+    },
     trouble: () => trouble,
     looked: () => looked,
   };

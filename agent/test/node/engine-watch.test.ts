@@ -5,7 +5,7 @@ import { createEngineWatch } from '../../src/node/engine-watch.ts';
 import { type EngineWatcher, RuntimeError } from '../../src/runtime/container-runtime.ts';
 
 function openWatch() {
-  const engine = { down: false, silent: false };
+  const engine = { down: false, silent: false, now: 7 };
   let watcher: EngineWatcher | undefined;
   const watch = createEngineWatch({
     runtime: {
@@ -22,11 +22,11 @@ function openWatch() {
       },
     },
     logger: pino({ level: 'silent' }),
-    monotonicNow: () => 7,
+    monotonicNow: () => engine.now,
     onTrouble: () => {},
   });
   watch.follow(() => {}, new AbortController().signal);
-  return { watch, engine, lose: () => watcher?.onLost() };
+  return { watch, engine, lose: () => watcher?.onLost(), open: () => watcher?.onOpen() };
 }
 
 it('nothing is known before it answered, and after it did not', async () => {
@@ -46,6 +46,21 @@ it('one that went away is asked before anything is known, and then says that it 
   expect(await watch.known()).toBeUndefined();
   expect(await watch.look()).toMatchObject({ goneAt: 7 });
   expect(await watch.known()).toEqual([]);
+});
+
+it('one that answered while it was not heard may have gone once more: it says so when it is heard again', async () => {
+  const { watch, engine, lose, open } = openWatch();
+  open();
+  expect(await watch.look()).toMatchObject({ goneAt: undefined });
+  lose();
+  expect(await watch.look()).toMatchObject({ goneAt: 7 });
+  engine.now = 9;
+  expect(await watch.look()).toMatchObject({ goneAt: undefined });
+  open();
+  expect(await watch.known()).toBeUndefined();
+  expect(await watch.look()).toMatchObject({ goneAt: 7 });
+  open();
+  expect(await watch.look()).toMatchObject({ goneAt: undefined });
 });
 
 it('one that does not answer about a container is asked about all', async () => {
